@@ -1,0 +1,1 @@
+"""What every package stands on: settings, clock, errors, database, logs, metrics."""

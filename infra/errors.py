@@ -1,0 +1,29 @@
+"""The root of every error that we raise on purpose.
+
+    AppError
+    ├── gateway: KeyMissing, KeyRevoked, ModelNotFound, UpstreamFailed, ...   (gateway/errors.py)
+    ├── models:  CatalogInvalid
+    ├── serving: WeightsBroken, ...
+    └── infra:   SettingsInvalid, DatabaseUnavailable, DataDirectoryBroken, ...
+
+Owns the shape. Each package declares its own facts beside the code that finds them out.
+"""
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """A fact that a person can act on: plain words, a stable code, an HTTP status.
+
+    `message` is shown to customers and operators, so it never holds a key, a prompt, a path of
+    the server or another system's own text.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param

@@ -1,0 +1,1 @@
+"""What is sold: the catalog and the specialist models with their training."""

@@ -1,0 +1,141 @@
+"""The catalog: which models are sold, how they are served and at what list price.
+
+Owns reading and checking `catalog.toml`. Does not own rating (billing/rating.py) nor obtaining
+weights (serving/weights.py).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from infra.errors import AppError
+
+CATALOG_FILE = Path(__file__).with_name("catalog.toml")
+_NANO = Decimal(10) ** 9
+
+
+class CatalogInvalid(AppError):
+    """The catalog file cannot be read as one, or says something that cannot be sold."""
+
+    code = "catalog_invalid"
+
+
+class Task(StrEnum):
+    """What a model does; decides which endpoints accept it."""
+
+    TEXT_GENERATION = "text-generation"
+    EMBEDDING = "embedding"
+    CLASSIFICATION = "classification"
+
+
+class Meter(StrEnum):
+    """What is counted. `cached_input_tokens` are a part of `input_tokens`, priced apart."""
+
+    INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where a model's weights come from.
+
+    kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
+    local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
+    `models/`).
+    """
+
+    kind: str
+    source: str
+    sha256: str | None = None
+    chat_template: str | None = None
+    tokenizer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit."""
+
+    id: str
+    task: Task
+    profiles: tuple[str, ...]
+    description: str
+    licence: str
+    weights: Weights
+    prices: Mapping[str, Mapping[Meter, int]]
+    context_length: int | None = None
+    engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The models of one profile, by id."""
+
+    models: Mapping[str, Model]
+
+    def find(self, model_id: str) -> Model | None:
+        return self.models.get(model_id)
+
+    def with_task(self, task: Task) -> tuple[Model, ...]:
+        return tuple(model for model in self.models.values() if model.task is task)
+
+
+def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
+    """Read the models that `profile` serves.
+
+    Raises CatalogInvalid with the entry and the field that is wrong.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise CatalogInvalid(f"The catalog {path.name} cannot be read: {error}") from error
+    models: dict[str, Model] = {}
+    for entry in document.get("model", []):
+        model = _model(entry)
+        if model.id in models:
+            raise CatalogInvalid(f"The catalog names the model {model.id!r} twice.")
+        models[model.id] = model
+    served = {key: model for key, model in models.items() if profile in model.profiles}
+    if not served:
+        raise CatalogInvalid(f"The catalog holds no model for the profile {profile!r}.")
+    return Catalog(MappingProxyType(served))
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    name = entry.get("id", "without an id")
+    try:
+        return Model(
+            id=entry["id"],
+            task=Task(entry["task"]),
+            profiles=tuple(entry["profiles"]),
+            description=entry["description"],
+            licence=entry["licence"],
+            weights=Weights(**entry["weights"]),
+            prices=_prices(entry["meters"]),
+            context_length=entry.get("context_length"),
+            engine=MappingProxyType(dict(entry.get("engine", {}))),
+        )
+    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        raise CatalogInvalid(f"The catalog entry {name!r} is wrong: {error}") from error
+
+
+def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[Meter, int]]:
+    prices: dict[str, dict[Meter, int]] = {}
+    for meter, row in meters.items():
+        for currency, amount in row.items():
+            if currency != "per":
+                prices.setdefault(currency, {})[Meter(meter)] = _nano(amount, row["per"])
+    return MappingProxyType({key: MappingProxyType(value) for key, value in prices.items()})
+
+
+def _nano(amount: str, per: int) -> int:
+    nano = Decimal(amount) * _NANO / per
+    if nano < 0 or nano != nano.to_integral_value():
+        raise ValueError(f"the price {amount} for {per} is no whole number of nano-units a unit")
+    return int(nano)

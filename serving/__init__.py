@@ -1,0 +1,1 @@
+"""Ray Serve applications that answer for the models of the catalog."""
