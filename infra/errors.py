@@ -9,8 +9,6 @@
 Owns the shape. Each package declares its own facts beside the code that finds them out.
 """
 
-from typing import ClassVar
-
 
 class AppError(Exception):
     """A fact that a person can act on: plain words, a stable code, an HTTP status.
@@ -19,9 +17,9 @@ class AppError(Exception):
     the server or another system's own text.
     """
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
-    code: ClassVar[str | None] = None
+    status: int = 500
+    type: str = "server_error"
+    code: str | None = None
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)

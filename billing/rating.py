@@ -1,0 +1,48 @@
+"""Rating: quantities times unit prices, exactly.
+
+Owns the one function that prices a hold, a quote, the running total and an invoice line. Pure:
+no clock, no database, no rounding (billing/money.py rounds, once, per invoice line).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """What a call consumed, by meter. None means unknown, which is not zero.
+
+    cached_input_tokens are a part of input_tokens, as in OpenAI's `prompt_tokens_details`.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    rows: int | None = None
+
+    def __post_init__(self) -> None:
+        known = (self.input_tokens, self.cached_input_tokens, self.output_tokens, self.rows)
+        if any(value is not None and value < 0 for value in known):
+            raise ValueError("a quantity cannot be negative")
+        if (self.cached_input_tokens or 0) > (self.input_tokens or 0):
+            raise ValueError("cached input tokens are a part of the input tokens")
+
+
+NOTHING = Quantities()
+
+
+def rate(quantities: Quantities, prices: Mapping[str, int]) -> int:
+    """The cost in nano-units of the prices' currency.
+
+    `prices` maps a meter's name to nano-units for one unit. A meter without a price costs
+    nothing, but cached input tokens without a price of their own cost as other input tokens.
+    """
+    input_price = prices.get("input_tokens", 0)
+    cached = quantities.cached_input_tokens or 0
+    fresh = (quantities.input_tokens or 0) - cached
+    return (
+        fresh * input_price
+        + cached * prices.get("cached_input_tokens", input_price)
+        + (quantities.output_tokens or 0) * prices.get("output_tokens", 0)
+        + (quantities.rows or 0) * prices.get("rows", 0)
+    )

@@ -1,0 +1,36 @@
+"""One gateway: uvicorn with as many processes as the settings say. `maas up` starts it.
+
+Owns the server's own limits. Does not own the application (gateway/app.py).
+"""
+
+import uvicorn
+
+from infra.log import configure_logging
+from infra.processes import end_with_parent
+from infra.settings import load_settings
+
+
+def main() -> None:
+    """Serve until told to stop; running calls are given time to end."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    end_with_parent()
+    uvicorn.run(
+        "gateway.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        backlog=2048,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The client's side of a call: one HTTP exchange, as plain ASGI.
+
+Owns reading the body within its limits, sending the answer, and noticing at once that the client
+has left or takes nothing more. Does not own what is sent.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+
+from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
+
+from gateway.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupported, UpstreamTimeout
+from gateway.flow import Completion
+
+
+class ClientGone(Exception):
+    """The client closed the connection, or took no byte for too long."""
+
+
+class Client:
+    """One request's connection. `gone` is true once the client has left."""
+
+    def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+        self._headers = headers
+        self._receive = receive
+        self._send = send
+        self.gone = False
+        self.writing = False
+
+    async def body(self, limit: int, seconds: float) -> bytes:
+        """The whole body.
+
+        Raises BodyTooLarge, BodyIncomplete, EncodingUnsupported, ClientGone.
+        """
+        if self._headers.get(b"content-encoding", b"identity") != b"identity":
+            raise EncodingUnsupported("Compressed request bodies are not accepted.")
+        announced = self._headers.get(b"content-length", b"")
+        if announced.isdigit() and int(announced[:20]) > limit:
+            raise _too_large(limit)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._read(limit)
+        except TimeoutError:
+            raise BodyIncomplete("The body did not arrive in time.") from None
+
+    def attended(self, seconds: float) -> "Attended":
+        """A block that ends with ClientGone or UpstreamTimeout; see Attended."""
+        return Attended(self, seconds)
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status and the headers."""
+        pairs = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        event: HTTPResponseStartEvent = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": pairs,
+        }
+        await self._send(event)
+
+    async def write(self, data: bytes) -> None:
+        """Send a part of the answer; waits while the client is slow."""
+        self.writing = True
+        await self._send(_part(data, more=True))
+        self.writing = False
+
+    async def finish(self, completion: Completion) -> None:
+        """Send what is left of the answer: all of it, or the end of a stream."""
+        if self.gone:
+            return
+        if not completion.started:
+            length = {"content-length": str(len(completion.tail))}
+            await self.start(completion.status, {**completion.headers, **length})
+        await self._send(_part(completion.tail, more=False))
+
+    async def until_gone(self) -> None:
+        """Return when the client has closed the connection. Call it after `body`."""
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self.gone = True
+
+    async def _read(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                raise ClientGone
+            if message["type"] != "http.request":
+                continue
+            part = message["body"]
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+            if not message["more_body"]:
+                return b"".join(parts)
+
+
+class Attended:
+    """A block that lasts while the client is there and something moves.
+
+    One timer serves both ends: it fires when nothing moved for the given seconds, and at once
+    when the client leaves, which cancels what the block waits for (so also the generation).
+    """
+
+    def __init__(self, client: Client, seconds: float) -> None:
+        self._client = client
+        self._timer = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> "Attended":
+        await self._timer.__aenter__()
+        self._watch = asyncio.create_task(self._until_gone())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._watch.cancel()
+        try:
+            await self._timer.__aexit__(kind, error, trace)
+        except TimeoutError:
+            if self._client.writing:
+                self._client.gone = True
+            if self._client.gone:
+                raise ClientGone from None
+            raise UpstreamTimeout(
+                "The model did not answer in time. The call is not billed."
+            ) from None
+
+    def extend(self, seconds: float) -> None:
+        """Something moved: wait so long from now on."""
+        if not self._client.gone:
+            self._timer.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    async def _until_gone(self) -> None:
+        await self._client.until_gone()
+        self._timer.reschedule(asyncio.get_running_loop().time())
+
+
+def _part(data: bytes, more: bool) -> HTTPResponseBodyEvent:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit} bytes.")

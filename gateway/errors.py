@@ -1,0 +1,196 @@
+"""What a call can be refused for, and the one renderer of it.
+
+    AppError
+    ├── BadRequest            400 invalid_request_error
+    │   ├── BodyNotJson, ParameterInvalid, ContextLengthExceeded, WrongEndpoint, ...
+    ├── Unauthorised          401 KeyMissing, KeyInvalid, KeyRevoked, KeyExpired
+    ├── ModelNotFound, EndpointUnsupported 404, MethodNotAllowed 405, BodyTooLarge 413, ...
+    └── Unavailable           5xx UpstreamUnreachable, UpstreamFailed, UpstreamTimeout, ...
+
+Owns codes, statuses and the envelope in OpenAI's shape. Does not own the upstream's own errors
+(gateway/translation.py).
+"""
+
+import msgspec
+
+from infra.errors import AppError
+
+
+class BadRequest(AppError):
+    """The request cannot be served as it is; sending it again changes nothing."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+
+class BodyNotJson(BadRequest):
+    """The body is no JSON object."""
+
+    code = "invalid_json"
+
+
+class ParameterInvalid(BadRequest):
+    """A field is missing, of the wrong type or out of range."""
+
+    code = "invalid_value"
+
+
+class ContextLengthExceeded(BadRequest):
+    """Prompt and answer do not fit into the model's context."""
+
+    code = "context_length_exceeded"
+
+
+class WrongEndpoint(BadRequest):
+    """The model is there, but does something else than this endpoint."""
+
+    code = "model_not_supported"
+
+
+class ModelNotPriced(BadRequest):
+    """The model has no price in the account's currency, so it cannot be sold to it."""
+
+    code = "model_not_priced"
+
+
+class BodyIncomplete(BadRequest):
+    """The client sent less than it announced, or not in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class BodyTooLarge(BadRequest):
+    """The body is over the limit."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class EncodingUnsupported(BadRequest):
+    """A compressed body; none is accepted, so that no small body grows large here."""
+
+    status = 415
+    code = "unsupported_encoding"
+
+
+class Unauthorised(AppError):
+    """Nobody whom we know."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class KeyMissing(Unauthorised):
+    """No `Authorization: Bearer` header."""
+
+    code = "missing_api_key"
+
+
+class KeyInvalid(Unauthorised):
+    """Not a key of ours: wrong shape, wrong checksum or unknown."""
+
+
+class KeyRevoked(Unauthorised):
+    """The key was revoked."""
+
+    code = "api_key_revoked"
+
+
+class KeyExpired(Unauthorised):
+    """The key's time is over, as after a rotation."""
+
+    code = "api_key_expired"
+
+
+class ModelNotFound(AppError):
+    """No such model is served here."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class EndpointUnsupported(AppError):
+    """An address that this service does not have."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "unsupported_endpoint"
+
+
+class MethodNotAllowed(AppError):
+    """The address is there, but not for this method."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class Unavailable(AppError):
+    """Our side is at fault; the call is not billed."""
+
+    status = 503
+    code = "service_unavailable"
+
+
+class UpstreamUnreachable(Unavailable):
+    """The model's server takes no connection."""
+
+    code = "model_unavailable"
+
+
+class UpstreamFailed(Unavailable):
+    """The model's server broke off, or answered what makes no sense."""
+
+    status = 502
+    code = "model_failed"
+
+
+class UpstreamTimeout(Unavailable):
+    """The model's server was silent for too long."""
+
+    status = 504
+    code = "model_timeout"
+
+
+class UpstreamBusy(Unavailable):
+    """The model's server has no room for the call."""
+
+    code = "model_overloaded"
+
+
+class MeteringUnavailable(Unavailable):
+    """The usage row did not become durable, so the answer is withheld and not billed."""
+
+    code = "metering_unavailable"
+
+
+class InternalError(AppError):
+    """A fault of ours that nobody foresaw."""
+
+    code = "internal_error"
+
+
+def envelope(error: AppError, open_inference: bool = False) -> bytes:
+    """The body of an error: OpenAI's object, always with its four keys.
+
+    Under the Open Inference Protocol `error` is a text, or its clients fail on reading it; the
+    four keys then stand beside it (docs/decisions/0003).
+    """
+    four = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }
+    return msgspec.json.encode(
+        {"error": error.message, **four} if open_inference else {"error": four}
+    )
+
+
+def event(error: AppError) -> bytes:
+    """The same inside a stream that has begun: one event, and no `[DONE]` after it."""
+    return b"data: " + envelope(error) + b"\n\n"

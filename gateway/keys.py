@@ -1,0 +1,189 @@
+"""API keys: their format, and their rows.
+
+A key is `maas_`, 32 random base-62 characters and 6 that check them, so that a mistyped key is
+refused without asking the database and scanners can find a leaked one. Stored is only a hash
+keyed with the installation's secret: neither a copy of the table nor of the code gives a key.
+
+Owns making, finding, revoking and rotating. Does not own remembering keys between calls
+(gateway/auth.py).
+"""
+
+import hmac
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.tables import AccessEpoch, Account, ApiKey
+from gateway.flow import Principal
+from infra import ids
+from infra.clock import Clock
+from infra.errors import AppError
+
+PREFIX = "key"
+_HEAD = "maas_"
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_RANDOM, _CHECK = 32, 6
+KEY_LENGTH = len(_HEAD) + _RANDOM + _CHECK
+
+
+class KeyNotFound(AppError):
+    """The account has no such key."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "key_not_found"
+
+
+class KeyNotActive(AppError):
+    """The key was revoked or has expired, so it cannot be rotated."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "key_not_active"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key just made. `secret` is shown once and is nowhere else."""
+
+    secret: str
+    row: ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What authentication needs of a key's row."""
+
+    principal: Principal
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def make_secret() -> str:
+    """A fresh key: about 190 random bits."""
+    middle = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return _HEAD + middle + _checksum(middle)
+
+
+def well_formed(secret: str) -> bool:
+    """Whether prefix, length and checksum are those of a key; says nothing of its rights."""
+    if len(secret) != KEY_LENGTH or not secret.startswith(_HEAD) or not secret.isascii():
+        return False
+    return _checksum(secret[len(_HEAD) : -_CHECK]) == secret[-_CHECK:]
+
+
+def hash_secret(secret: str, pepper: bytes) -> bytes:
+    """HMAC-SHA256 of the key, 32 bytes."""
+    return hmac.digest(pepper, secret.encode(), "sha256")
+
+
+async def create_key(
+    session: AsyncSession,
+    clock: Clock,
+    pepper: bytes,
+    account_id: UUID,
+    name: str,
+    replaces: UUID | None = None,
+) -> IssuedKey:
+    """Make a key for an account."""
+    secret = make_secret()
+    row = ApiKey(
+        id=ids.new_id(),
+        account_id=account_id,
+        name=name.strip()[:200],
+        hint=f"{secret[: len(_HEAD) + 4]}…{secret[-4:]}",
+        hash=hash_secret(secret, pepper),
+        created_at=clock.now(),
+        replaces=replaces,
+    )
+    session.add(row)
+    await session.flush()
+    return IssuedKey(secret, row)
+
+
+async def list_keys(session: AsyncSession, account_id: UUID) -> list[ApiKey]:
+    """An account's keys, the oldest first, the revoked ones too."""
+    query = select(ApiKey).where(col(ApiKey.account_id) == account_id).order_by(col(ApiKey.id))
+    return list((await session.scalars(query)).all())
+
+
+async def revoke_key(session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID) -> ApiKey:
+    """Revoke at once; doing it twice changes nothing. Raises KeyNotFound."""
+    row = await _own_key(session, account_id, key_id)
+    if row.revoked_at is None:
+        row.revoked_at = clock.now()
+    await _advance_epoch(session)
+    return row
+
+
+async def rotate_key(
+    session: AsyncSession,
+    clock: Clock,
+    pepper: bytes,
+    account_id: UUID,
+    key_id: UUID,
+    overlap: timedelta,
+) -> IssuedKey:
+    """Make a successor; the old key works for `overlap` longer.
+
+    Raises KeyNotFound, KeyNotActive.
+    """
+    row = await _own_key(session, account_id, key_id)
+    now = clock.now()
+    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        raise KeyNotActive("This key works no more; create a new one instead.")
+    ends = now + overlap
+    row.expires_at = ends if row.expires_at is None else min(ends, row.expires_at)
+    await _advance_epoch(session)
+    return await create_key(session, clock, pepper, account_id, row.name, replaces=row.id)
+
+
+async def find_key(session: AsyncSession, digest: bytes) -> KnownKey | None:
+    """The key with this hash, whatever its state."""
+    query = (
+        select(ApiKey, Account.currency)
+        .join(Account, col(Account.id) == col(ApiKey.account_id))
+        .where(col(ApiKey.hash) == digest)
+    )
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
+        return None
+    row, currency = found
+    return KnownKey(Principal(row.account_id, row.id, currency), row.expires_at, row.revoked_at)
+
+
+async def read_epoch(session: AsyncSession) -> int:
+    """The count of changes to keys; see AccessEpoch."""
+    return (await session.execute(select(AccessEpoch.count))).scalar_one()
+
+
+async def _advance_epoch(session: AsyncSession) -> None:
+    await session.execute(update(AccessEpoch).values(count=col(AccessEpoch.count) + 1))
+
+
+async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+    query = (
+        select(ApiKey)
+        .where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
+        .with_for_update()
+    )
+    row = (await session.scalars(query)).one_or_none()
+    if row is None:
+        raise KeyNotFound("This account has no such key.")
+    return row
+
+
+def _checksum(text: str) -> str:
+    number = zlib.crc32(text.encode())
+    digits = ""
+    for _ in range(_CHECK):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits

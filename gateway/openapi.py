@@ -1,0 +1,158 @@
+"""The OpenAPI document and the page that shows it.
+
+Owns describing the metered addresses, which are plain ASGI and so describe nothing themselves,
+and serving the page's files from this machine: a plant's network has no internet.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
+from litestar.static_files import create_static_files_router
+
+from gateway.flow import Operation
+from gateway.routes.inference import ADDRESSES
+from gateway.wire.inference import InferRequest, PredictionRequest
+from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
+
+_PACKAGE = "drf-spectacular-sidecar"
+_ASSETS = "drf_spectacular_sidecar/static/drf_spectacular_sidecar/swagger-ui-dist"
+_BODIES: Mapping[Operation, tuple[type[msgspec.Struct], str]] = {
+    Operation.CHAT: (ChatRequest, "A chat completion, whole or as a stream"),
+    Operation.TEXT_COMPLETION: (CompletionRequest, "A text completion, whole or as a stream"),
+    Operation.EMBEDDINGS: (EmbeddingRequest, "Embeddings of texts"),
+    Operation.PREDICTIONS: (PredictionRequest, "Predictions of a specialist for rows of data"),
+    Operation.INFER: (InferRequest, "The same under the Open Inference Protocol v2"),
+}
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def openapi_config() -> OpenAPIConfig:
+    """What Litestar itself describes, and where the document and its page are."""
+    return OpenAPIConfig(
+        title="Model as a Service",
+        version="1",
+        description=(
+            "Large and small industrial models under one API key and one bill. "
+            "Errors have OpenAI's shape; see docs/errors.md for the codes."
+        ),
+        contact=Contact(name="The platform's operator"),
+        path="/docs",
+        render_plugins=[
+            SwaggerRenderPlugin(
+                path="/",
+                js_url="/docs/assets/swagger-ui-bundle.js",
+                css_url="/docs/assets/swagger-ui.css",
+                standalone_preset_js_url="/docs/assets/swagger-ui-standalone-preset.js",
+            )
+        ],
+        components=Components(
+            security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}
+        ),
+        security=[{"api_key": []}],
+        tags=[Tag(name="inference", description="Metered calls")],
+    )
+
+
+def document_route() -> HTTPRouteHandler:
+    """`GET /openapi.json`: everything that this service answers to."""
+
+    @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+    def openapi_document(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return describe(request.app.openapi_schema.to_schema())
+
+    return openapi_document
+
+
+def assets_router() -> Any:
+    """The page's own files."""
+    folder = Path(str(distribution(_PACKAGE).locate_file(_ASSETS)))
+    return create_static_files_router(
+        path="/docs/assets", directories=[folder], include_in_schema=False
+    )
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Litestar's document with the metered addresses added."""
+    shapes, components = msgspec.json.schema_components(
+        [body for body, _ in _BODIES.values()], ref_template=_REFERENCE
+    )
+    paths = dict(document.get("paths", {}))
+    for (address, operation), shape in zip(_described(), shapes, strict=True):
+        paths[address] = {"post": _operation(operation, shape)}
+    known = document.get("components", {})
+    schemas = {**known.get("schemas", {}), **components, "Error": _ERROR}
+    return {**document, "paths": paths, "components": {**known, "schemas": schemas}}
+
+
+def _described() -> list[tuple[str, Operation]]:
+    return [
+        (address.replace(":str", ""), operation)
+        for address, operation in ADDRESSES.items()
+        if operation in _BODIES
+    ]
+
+
+def _operation(operation: Operation, shape: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.value,
+        "summary": _BODIES[operation][1],
+        "tags": ["inference"],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": shape}}},
+        "responses": {
+            "200": {"description": "The answer", "headers": _HEADERS},
+            **{
+                status: {"description": text, "content": {"application/json": {"schema": _LINK}}}
+                for status, text in _FAILURES.items()
+            },
+        },
+    }
+    if operation is Operation.INFER:
+        described["parameters"] = [
+            {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+        ]
+    return described
+
+
+_LINK = {"$ref": _REFERENCE.format(name="Error")}
+_HEADERS = {
+    name: {"schema": {"type": "string"}, "description": text}
+    for name, text in {
+        "x-request-id": "The call's id, as in its usage row",
+        "x-maas-cost": "What the call cost, in the major unit of x-maas-currency (not in streams)",
+        "x-maas-currency": "ISO 4217",
+    }.items()
+}
+_FAILURES = {
+    "400": "The request cannot be served as it is",
+    "401": "No valid API key",
+    "404": "No such model",
+    "413": "The body is too large",
+    "502": "The model failed; not billed",
+    "503": "Not available just now; not billed",
+    "504": "The model was silent for too long; not billed",
+}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": _TEXT_OR_NULL,
+                "code": _TEXT_OR_NULL,
+            },
+        }
+    },
+}

@@ -1,0 +1,161 @@
+"""Relay: send an admitted call upstream and carry the answer to the client.
+
+Owns the two ways an answer travels: a plain one is read whole, a stream is passed on event by
+event; what both hold back until the call is settled; and what was consumed when either side
+breaks off. Does not own writing that down (gateway/metering.py).
+"""
+
+import aiohttp
+
+from billing.rating import NOTHING, Quantities
+from billing.tables import Settlement
+from billing.usage import REQUEST_PREFIX
+from gateway.client import Client, ClientGone
+from gateway.errors import UpstreamFailed, event
+from gateway.flow import Completion, Target
+from gateway.translation import Refusal, translate
+from gateway.upstream import Upstream
+from gateway.wire.sse import DONE, StreamBroken, StreamTee
+from infra import ids
+from infra.clock import Clock
+from infra.errors import AppError
+from infra.settings import Settings
+
+_EVENT_STREAM = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    # Without it nginx and its like collect events before they pass them on.
+    "x-accel-buffering": "no",
+}
+_ENDING_S = 2.0
+LEFT = Completion(Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request")
+
+
+class Relay:
+    """Carries calls between one client and one upstream at a time."""
+
+    def __init__(self, upstream: Upstream, clock: Clock, settings: Settings) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._first_byte_s = settings.first_byte_timeout_s
+        self._idle_s = settings.idle_timeout_s
+        self._limit = settings.max_answer_bytes
+
+    async def send(self, target: Target, client: Client) -> Completion:
+        """How the call ended. Raises the facts for which nothing was sent to the client yet."""
+        if target.ask.stream:
+            return await _Streaming(self, target, client).run()
+        return await self._plain(target, client)
+
+    async def _plain(self, target: Target, client: Client) -> Completion:
+        ask = target.ask
+        async with client.attended(self._first_byte_s), self._upstream.open(target) as response:
+            body = await _read(response, self._limit)
+        headers = {"content-type": response.headers.get("content-type", "application/json")}
+        length = response.headers.get("inference-header-content-length")
+        if length is not None:
+            headers["inference-header-content-length"] = length
+        return Completion(
+            settlement=Settlement.COMPLETE,
+            status=200,
+            quantities=ask.measure(body),
+            tail=ask.reshape(body) if ask.reshape else body,
+            headers=headers,
+        )
+
+
+class _Streaming:
+    """One stream on its way. Holds what is known of it when it ends, however it ends."""
+
+    def __init__(self, relay: Relay, target: Target, client: Client) -> None:
+        self._relay = relay
+        self._target = target
+        self._client = client
+        self._tee = StreamTee(target.ask.usage_wish, target.ask.choices_each, relay._limit)
+        self._first_chunk: float | None = None
+
+    async def run(self) -> Completion:
+        """Raises an AppError only while the client has seen nothing."""
+        try:
+            await self._carry()
+        except ClientGone:
+            return self._end(Settlement.CLIENT_ABORT, b"", LEFT.error_code)
+        except StreamBroken as broken:
+            await self._show(broken.shown)
+            return self._broken(self._engine_error(broken))
+        except AppError as error:
+            # After `[DONE]` the answer is whole, however the upstream closes the connection.
+            if not self._tee.done:
+                return self._broken(error)
+        return self._whole()
+
+    async def _carry(self) -> None:
+        relay, tee = self._relay, self._tee
+        async with (
+            self._client.attended(relay._first_byte_s) as attended,
+            relay._upstream.open(self._target) as response,
+        ):
+            if not response.content_type.startswith("text/event-stream"):
+                raise UpstreamFailed("The model's answer could not be read.")
+            async for piece in response.content.iter_any():
+                shown = tee.feed(piece)
+                attended.extend(_ENDING_S if tee.done else relay._idle_s)
+                if shown:
+                    await self._show(shown)
+
+    async def _show(self, shown: bytes) -> None:
+        if self._first_chunk is None:
+            if not shown:
+                return
+            self._first_chunk = self._relay._clock.monotonic()
+            request_id = ids.show(REQUEST_PREFIX, self._target.request_id)
+            await self._client.start(200, {**_EVENT_STREAM, "x-request-id": request_id})
+        await self._client.write(shown)
+
+    def _whole(self) -> Completion:
+        if not self._tee.done:
+            return self._broken(
+                UpstreamFailed("The model broke off its answer. The call is not billed.")
+            )
+        quantities = self._tee.quantities()
+        known = Settlement.UNKNOWN if quantities is NOTHING else Settlement.COMPLETE
+        return self._end(known, DONE, None)
+
+    def _broken(self, error: AppError) -> Completion:
+        if self._first_chunk is None:
+            raise error
+        return self._end(Settlement.PLATFORM_FAULT, event(error), error.code)
+
+    def _engine_error(self, broken: StreamBroken) -> AppError:
+        if broken.data is None:
+            return broken
+        return translate(Refusal(200, broken.data, ours=False), self._target.ask)
+
+    def _end(self, settlement: Settlement, tail: bytes, code: str | None) -> Completion:
+        return Completion(
+            settlement=settlement,
+            status=499 if settlement is Settlement.CLIENT_ABORT else 200,
+            tail=tail,
+            headers=_EVENT_STREAM,
+            quantities=self._quantities(),
+            error_code=code,
+            started=self._first_chunk is not None,
+            first_chunk=self._first_chunk,
+        )
+
+    def _quantities(self) -> Quantities:
+        try:
+            return self._tee.quantities()
+        except UpstreamFailed:
+            return NOTHING
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > limit:
+            raise UpstreamFailed("The model's answer is too large.")
+        parts.append(part)
+    return b"".join(parts)

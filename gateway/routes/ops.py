@@ -1,0 +1,62 @@
+"""What operators and their tools read: health and metrics.
+
+Owns the addresses. Liveness says that the process answers; readiness that a call would.
+"""
+
+import asyncio
+from typing import Any
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
+
+from gateway.keys import read_epoch
+from gateway.upstream import Upstream
+from infra.db import Database
+from infra.errors import AppError
+from infra.metrics import Metrics
+
+_PROBE_S = 3.0
+
+
+@get("/health/live", summary="Whether the gateway runs")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@get("/health/ready", summary="Whether a call would be answered")
+async def ready(
+    database: NamedDependency[Database],
+    upstream: NamedDependency[Upstream],
+    serving_url: NamedDependency[str],
+) -> Response[Any]:
+    records, models = await asyncio.gather(_records(database), _models(upstream, serving_url))
+    good = records and models
+    return Response(
+        {"status": "ok" if good else "unavailable", "database": records, "models": models},
+        status_code=HTTP_200_OK if good else HTTP_503_SERVICE_UNAVAILABLE,
+    )
+
+
+@get("/metrics", summary="Prometheus metrics", media_type="text/plain", sync_to_thread=True)
+def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    text, content_type = metrics.exposition()
+    return Response(text, media_type=content_type)
+
+
+async def _records(database: Database) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_S), database.transaction() as session:
+            await read_epoch(session)
+    except (AppError, TimeoutError):
+        return False
+    return True
+
+
+async def _models(upstream: Upstream, serving_url: str) -> bool:
+    """Any OpenAI-compatible server lists its models, ours once they answer."""
+    try:
+        status, _ = await upstream.get(f"{serving_url.rstrip('/')}/v1/models", _PROBE_S)
+    except AppError:
+        return False
+    return status == HTTP_200_OK

@@ -1,0 +1,122 @@
+"""What a person sees of `maas`: progress, tables and plain words, or JSON for programs.
+
+Owns the two ways of saying the same. Does not own what is said.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from infra.errors import AppError
+
+
+class Terminal:
+    """Writes for a person, or with `as_json` one JSON value for each thing said."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._stage = ""
+
+    def stage(self, stage: str, message: str, fraction: float | None = None) -> None:
+        """A step of a longer work; `fraction` from 0 to 1 where it is known."""
+        if self._json:
+            self._write({"stage": stage, "message": message, "fraction": fraction})
+        elif self._console.is_terminal:
+            self._show_progress(message, fraction)
+        elif message != self._stage:
+            self._console.print(f"{message} …")
+        self._stage = message
+
+    def ready(self, url: str, first_key: str | None, model: str) -> None:
+        """The service answers: where, with which key, and a line to try it with."""
+        self._end_progress()
+        key = first_key or "$MAAS_API_KEY"
+        curl = (
+            f"curl {url}/v1/chat/completions -H 'Authorization: Bearer {key}' "
+            "-H 'Content-Type: application/json' "
+            f"""-d '{{"model": "{model}", "messages": [{{"role": "user", """
+            """"content": "What does a torque wrench do?"}], "max_tokens": 40}'"""
+        )
+        if self._json:
+            self._write({"stage": "ready", "url": url, "api_key": first_key, "curl": curl})
+            return
+        lines = [f"The service answers on {url} (API docs: {url}/docs)."]
+        if first_key:
+            lines += ["", "Your first API key, which is shown only now:", f"  {first_key}"]
+        else:
+            lines += ["", "Keys are shown once, when made. A new one: maas keys create demo"]
+        lines += ["", "Try it:", f"  {curl}", "", "What it cost: maas usage", "Ctrl-C stops it."]
+        self._console.print("\n".join(lines), markup=False)
+
+    def record(self, title: str, values: Mapping[str, Any]) -> None:
+        """One thing with its fields."""
+        if self._json:
+            self._write(dict(values))
+            return
+        self._console.print(title, markup=False)
+        for name, value in values.items():
+            self._console.print(f"  {name}: {_text(value)}", markup=False)
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Many things; JSON has all fields, a person sees `columns`."""
+        if self._json:
+            self._write(list(rows))
+            return
+        if not rows:
+            self._console.print("Nothing yet.")
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(_text(row.get(column)) for column in columns))
+        self._console.print(table)
+
+    def error(self, error: AppError) -> None:
+        """Why it did not work."""
+        self._end_progress()
+        if self._json:
+            fact = {"message": error.message, "type": error.type, "param": error.param}
+            self._write({"error": {**fact, "code": error.code}})
+        else:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(error.message, markup=False)
+
+    def _show_progress(self, message: str, fraction: float | None) -> None:
+        if self._progress is None:
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TimeElapsedColumn(),
+                console=self._console,
+            )
+            self._progress.start()
+        if message != self._stage:
+            for task in self._progress.task_ids:
+                self._progress.update(task, total=1, completed=1)
+                self._progress.stop_task(task)
+            self._progress.add_task(message, total=None)
+        if fraction is not None:
+            self._progress.update(self._progress.task_ids[-1], total=1, completed=fraction)
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            for task in self._progress.task_ids:
+                self._progress.update(task, total=1, completed=1)
+            self._progress.stop()
+            self._progress = None
+
+    def _write(self, value: Any) -> None:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+def _text(value: Any) -> str:
+    return "–" if value is None else str(value)

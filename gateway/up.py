@@ -1,0 +1,225 @@
+"""`maas up`: the whole service on this machine, from nothing to a first answer.
+
+Owns the order of starting and stopping, telling a person what happens, and the first account
+with its key. Does not own what it starts.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from billing.accounts import create_account, list_accounts
+from gateway.keys import create_key
+from gateway.terminal import Terminal
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.errors import AppError
+from infra.installation import Running, database_url, only_one
+from infra.processes import start_module, stop
+from infra.secret import secret_key
+from infra.settings import Settings
+from models.catalog import Task, load_catalog
+
+_FIRST_ACCOUNT = "demo"
+_SERVING_PATIENCE_S = 20.0
+
+
+class StartFailed(AppError):
+    """A part did not come up, or fell while running."""
+
+    code = "start_failed"
+
+
+class PortTaken(AppError):
+    """Another program listens where we were told to."""
+
+    code = "port_taken"
+
+
+@dataclass(slots=True)
+class _Serving:
+    """What the serving process has said so far."""
+
+    ready: threading.Event = field(default_factory=threading.Event)
+    failure: str | None = None
+
+
+def up(settings: Settings, terminal: Terminal) -> None:
+    """Run until SIGINT or SIGTERM. Raises the fact that prevents it."""
+    url = f"http://{_reachable(settings.host)}:{settings.port}"
+    model = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)[0]
+    stopping = threading.Event()
+    with ExitStack() as stack:
+        stack.enter_context(_signals(stopping))
+        stack.enter_context(only_one(settings.data_dir, Running(os.getpid(), url)))
+        _require_free(settings.host, settings.port)
+        terminal.stage("database", "Starting the database")
+        records = stack.enter_context(database_url(settings))
+        first_key = asyncio.run(_first_key(settings, records))
+        children = [_start_gateway(settings, records, stack)]
+        serving = _Serving()
+        if settings.serving_url is None:
+            _require_free(settings.serving_host, settings.serving_port)
+            children.append(_start_serving(settings, serving, terminal, stack))
+        else:
+            serving.ready.set()
+        if _wait_until_ready(url, serving, children, stopping):
+            terminal.ready(url, first_key, model.id)
+        _watch(children, serving, stopping)
+        terminal.stage("stopping", "Stopping")
+    terminal.stage("stopped", "Stopped")
+
+
+def serving_base(settings: Settings) -> str:
+    """Where the models answer."""
+    return (
+        settings.serving_url
+        or f"http://{_reachable(settings.serving_host)}:{settings.serving_port}"
+    )
+
+
+def _start_gateway(settings: Settings, records: str, stack: ExitStack) -> subprocess.Popen[bytes]:
+    metrics = Path(tempfile.mkdtemp(prefix="maas-metrics-"))
+    stack.callback(shutil.rmtree, metrics, ignore_errors=True)
+    child = start_module(
+        "gateway",
+        environment={
+            "MAAS_DATABASE_URL": records,
+            "MAAS_SERVING_URL": serving_base(settings),
+            "MAAS_SECRET_KEY": secret_key(settings).decode(),
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        },
+    )
+    stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
+    return child
+
+
+def _start_serving(
+    settings: Settings, serving: _Serving, terminal: Terminal, stack: ExitStack
+) -> subprocess.Popen[bytes]:
+    child = start_module(
+        "serving",
+        [
+            *("--data-dir", str(settings.data_dir)),
+            *("--profile", settings.profile),
+            *("--host", settings.serving_host),
+            *("--port", str(settings.serving_port)),
+            "--exit-with-parent",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    stack.callback(stop, child, _SERVING_PATIENCE_S)
+    threading.Thread(target=_listen, args=(child, serving, terminal), daemon=True).start()
+    return child
+
+
+def _listen(child: subprocess.Popen[bytes], serving: _Serving, terminal: Terminal) -> None:
+    """Pass on what the serving process says of its progress, a JSON object a line."""
+    for line in child.stdout or ():
+        try:
+            said = json.loads(line)
+            stage, message, fraction = said["stage"], said["message"], said.get("fraction")
+        except (ValueError, KeyError, TypeError):
+            continue
+        if stage == "failed":
+            serving.failure = message
+        elif stage == "ready":
+            serving.ready.set()
+        else:
+            terminal.stage(stage, message, fraction)
+
+
+def _wait_until_ready(
+    url: str,
+    serving: _Serving,
+    children: list[subprocess.Popen[bytes]],
+    stopping: threading.Event,
+) -> bool:
+    """True when a call would be answered; False when told to stop before."""
+    while not stopping.is_set():
+        _require_alive(children, serving)
+        if serving.ready.is_set() and _answers(f"{url}/health/ready"):
+            return True
+        stopping.wait(0.2)
+    return False
+
+
+def _watch(
+    children: list[subprocess.Popen[bytes]], serving: _Serving, stopping: threading.Event
+) -> None:
+    while not stopping.wait(0.5):
+        _require_alive(children, serving)
+
+
+def _require_alive(children: list[subprocess.Popen[bytes]], serving: _Serving) -> None:
+    for name, child in zip(("gateway", "serving"), children, strict=False):
+        if child.poll() is not None:
+            # What it said last comes through a pipe that another thread reads.
+            time.sleep(0.2)
+            why = serving.failure if name == "serving" and serving.failure else "see its log above"
+            raise StartFailed(f"The {name} process ended with code {child.returncode}: {why}.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def _first_key(settings: Settings, records: str) -> str | None:
+    """A key for a first account, where there is no account yet. It is shown once."""
+    database = Database(records, pool_size=1)
+    clock = SystemClock()
+    try:
+        async with database.transaction() as session:
+            if await list_accounts(session):
+                return None
+            account = await create_account(session, clock, _FIRST_ACCOUNT, settings.currency)
+            pepper = secret_key(settings)
+            return (await create_key(session, clock, pepper, account.id, "first key")).secret
+    finally:
+        await database.close()
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(
+                f"Another program listens on {host}:{port}. Set MAAS_PORT or MAAS_SERVING_PORT."
+            ) from error
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+
+
+@contextmanager
+def _signals(stopping: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM ask to stop; a second one does not interrupt the stopping."""
+    previous = {
+        number: signal.signal(number, lambda *_: stopping.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

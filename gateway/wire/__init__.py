@@ -1,0 +1,1 @@
+"""The shapes on the wire: OpenAI's, the Open Inference Protocol's, server-sent events."""

@@ -1,0 +1,174 @@
+"""The specialists' two shapes: Open Inference Protocol v2, and rows with named columns.
+
+Owns reading how many rows a request holds (that is what is metered), and turning rows into
+tensors and back. Does not own a model's columns, units and ranges: the specialist itself checks
+them and names what is wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from billing.rating import Quantities
+from gateway.errors import ParameterInvalid, UpstreamFailed
+from gateway.flow import Ask
+from gateway.wire import body as bodies
+from models.catalog import Model
+
+HEADER_LENGTH = b"inference-header-content-length"
+MAX_ROWS = 100_000
+
+
+class Tensor(msgspec.Struct):
+    """The part of an input tensor that is metered; `data` may be absent, being binary."""
+
+    name: str
+    shape: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
+    datatype: str
+
+
+class InferRequest(msgspec.Struct):
+    """`POST /v2/models/{name}/infer`."""
+
+    inputs: Annotated[list[Tensor], Meta(min_length=1)]
+
+
+class Output(msgspec.Struct):
+    """One output tensor as JSON."""
+
+    name: str
+    data: list[Any]
+
+
+class InferAnswer(msgspec.Struct):
+    """The answer of a specialist as JSON."""
+
+    outputs: list[Output]
+
+
+class PredictionRequest(msgspec.Struct):
+    """`POST /v1/predictions`: rows with named columns."""
+
+    model: str
+    instances: Annotated[
+        list[dict[str, float | str | bool | None]], Meta(min_length=1, max_length=MAX_ROWS)
+    ]
+
+
+_INFER = msgspec.json.Decoder(InferRequest)
+_ANSWER = msgspec.json.Decoder(InferAnswer)
+_PREDICTION = msgspec.json.Decoder(PredictionRequest)
+
+
+def read_prediction(body: bytes) -> PredictionRequest:
+    """Check the body of `/v1/predictions`. Raises BodyNotJson, ParameterInvalid."""
+    return bodies.read(_PREDICTION, body)
+
+
+def ask_infer(model: Model, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
+    """A protocol request goes on as it came, JSON or binary. Raises ParameterInvalid."""
+    length = headers.get(HEADER_LENGTH)
+    request = bodies.read(_INFER, body if length is None else body[: _header_size(length, body)])
+    rows = request.inputs[0].shape[0]
+    for tensor in request.inputs:
+        if tensor.shape[0] != rows:
+            raise ParameterInvalid(
+                f"Input `{tensor.name}` has {tensor.shape[0]} rows where "
+                f"`{request.inputs[0].name}` has {rows}.",
+                param=tensor.name,
+            )
+    if not 0 < rows <= MAX_ROWS:
+        raise ParameterInvalid(f"A request holds 1 to {MAX_ROWS} rows.", param="inputs")
+    passed = {"content-type": headers.get(b"content-type", b"application/json").decode("latin-1")}
+    if length is not None:
+        passed[HEADER_LENGTH.decode()] = length.decode("latin-1")
+    return Ask(
+        model=model,
+        path=f"/v2/models/{model.id}/infer",
+        body=body,
+        headers=passed,
+        measure=lambda _: Quantities(rows=rows),
+    )
+
+
+def ask_prediction(request: PredictionRequest, model: Model, public_id: str) -> Ask:
+    """Rows become one tensor a column. Raises ParameterInvalid naming the row and column."""
+    rows = request.instances
+    inputs = [_column(rows, name) for name in rows[0]]
+    for number, row in enumerate(rows):
+        if surplus := row.keys() - rows[0].keys():
+            name = min(surplus)
+            raise _fault(number, name, "is not in the first row")
+
+    def reshape(answer: bytes) -> bytes:
+        return _predictions(answer, model.id, public_id, len(rows))
+
+    return Ask(
+        model=model,
+        path=f"/v2/models/{model.id}/infer",
+        body=bodies.envelope({"inputs": inputs}),
+        headers={"content-type": "application/json"},
+        measure=lambda _: Quantities(rows=len(rows)),
+        reshape=reshape,
+    )
+
+
+def _header_size(length: bytes, body: bytes) -> int:
+    if not length.isdigit() or not 0 < int(length[:12]) <= len(body):
+        raise ParameterInvalid(
+            "Inference-Header-Content-Length does not fit the body.",
+            param="Inference-Header-Content-Length",
+        )
+    return int(length)
+
+
+def _column(rows: Sequence[Mapping[str, float | str | bool | None]], name: str) -> dict[str, Any]:
+    values = []
+    for number, row in enumerate(rows):
+        value = row.get(name)
+        if value is None:
+            raise _fault(number, name, "is missing")
+        if _datatype(value) != _datatype(rows[0][name]):
+            raise _fault(number, name, "is of another type than in the first row")
+        values.append(value)
+    return {
+        "name": name,
+        "shape": [len(values)],
+        "datatype": _datatype(values[0]),
+        "data": values,
+    }
+
+
+def _datatype(value: float | str | bool | None) -> str:
+    if isinstance(value, bool):
+        return "BOOL"
+    return "BYTES" if isinstance(value, str) else "FP32"
+
+
+def _fault(row: int, name: str, what: str) -> ParameterInvalid:
+    place = f"instances[{row}].{name}"
+    return ParameterInvalid(f"`{place}` {what}.", param=place)
+
+
+def _predictions(answer: bytes, model_id: str, public_id: str, rows: int) -> bytes:
+    try:
+        outputs = _ANSWER.decode(answer).outputs
+    except (msgspec.MsgspecError, RecursionError):
+        raise UpstreamFailed("The model's answer could not be read.") from None
+    if not outputs or any(len(output.data) != rows for output in outputs):
+        raise UpstreamFailed("The model's answer does not fit the request.")
+    names = [output.name for output in outputs]
+    columns = [output.data for output in outputs]
+    return msgspec.json.encode(
+        {
+            "id": public_id,
+            "object": "prediction",
+            "model": model_id,
+            "predictions": [
+                dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)
+            ],
+            "usage": {"rows": rows},
+        }
+    )

@@ -1,0 +1,109 @@
+"""A stream of server-sent events, teed: passed on as it came and read for its usage.
+
+Owns finding events in the bytes, taking out the usage that the client did not ask for, holding
+back the last event until the call is settled, and telling a whole stream from a broken one. An
+event is never decoded and encoded again: a slice is cut out, the rest are the engine's bytes.
+"""
+
+import re
+
+from billing.rating import NOTHING, Quantities
+from gateway.errors import UpstreamFailed
+from gateway.flow import UsageWish
+from gateway.wire.openai import measure_usage
+
+DONE = b"data: [DONE]\n\n"
+
+# A quote within a JSON string stands behind a backslash, so `"usage"` between bare quotes is
+# always a key. The braces of the value nest once (prompt_tokens_details).
+_VALUE = rb'"usage":\s*(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})'
+_USAGE = re.compile(_VALUE)
+_USAGE_CUT = re.compile(rb",\s*" + _VALUE + rb"|" + _VALUE + rb"\s*,")
+_NO_CHOICES = re.compile(rb'"choices":\s*\[\s*\]')
+_INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
+_ERROR = re.compile(rb'\{\s*"error":')
+_TOTAL = -1
+
+
+class StreamTee:
+    """Feed it the upstream's bytes in any pieces; it gives the bytes for the client."""
+
+    def __init__(self, wish: UsageWish, choices_each: int, limit: int) -> None:
+        """`limit`: the most bytes that one event may have, so that memory is bounded."""
+        self._wish = wish
+        self._choices_each = choices_each
+        self._limit = limit
+        self._held = b""
+        self._usage: dict[int, bytes] = {}
+        self.done = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """The whole events so far, as the client shall see them.
+
+        Raises StreamBroken with the events before the fault, where the upstream reports an error
+        or sends what is no event.
+        """
+        held = self._held + piece
+        if b"\r" in held:
+            held = held.replace(b"\r\n", b"\n")
+        end = held.rfind(b"\n\n") + 2
+        self._held = held[end:] if end > 1 else held
+        if len(self._held) > self._limit:
+            raise StreamBroken(b"", "an event is too large")
+        return self._events(held[: end - 2]) if end > 1 else b""
+
+    def quantities(self) -> Quantities:
+        """What was consumed so far; nothing known where the stream has not said anything yet.
+
+        The last chunk of a whole stream has the total. Before it, each chunk counts the choice
+        that it belongs to, so the newest counts of all choices are added up.
+        """
+        if _TOTAL in self._usage:
+            return measure_usage(self._usage[_TOTAL])
+        if not self._usage:
+            return NOTHING
+        counts = {index: measure_usage(raw) for index, raw in self._usage.items()}
+        prompts = {index // self._choices_each: count for index, count in counts.items()}
+        return Quantities(
+            input_tokens=sum(count.input_tokens or 0 for count in prompts.values()),
+            output_tokens=sum(count.output_tokens or 0 for count in counts.values()),
+        )
+
+    def _events(self, block: bytes) -> bytes:
+        shown: list[bytes] = []
+        for event in block.split(b"\n\n"):
+            if self.done or not event:
+                continue
+            data = event[5:].lstrip() if event.startswith(b"data:") else None
+            if data == b"[DONE]":
+                self.done = True
+            elif data is not None and data[:1] == b"{" and data[-1:] == b"}":
+                if _ERROR.match(data):
+                    raise StreamBroken(b"".join(shown), "the engine reported an error", data)
+                shown.append(self._chunk(event))
+            elif event[:1] == b":":
+                shown.append(event + b"\n\n")  # a comment, which keeps the connection open
+            else:
+                raise StreamBroken(b"".join(shown), "what came is no event")
+        return b"".join(shown)
+
+    def _chunk(self, event: bytes) -> bytes:
+        found = _USAGE.search(event)
+        if found is not None and found[1] != b"null":
+            choice = _INDEX.search(event)
+            self._usage[int(choice[1]) if choice else _TOTAL] = found[1]
+        if self._wish is UsageWish.EVERY:
+            return event + b"\n\n"
+        if _NO_CHOICES.search(event):
+            return event + b"\n\n" if self._wish is UsageWish.LAST else b""
+        return _USAGE_CUT.sub(b"", event) + b"\n\n"
+
+
+class StreamBroken(UpstreamFailed):
+    """The stream cannot go on. `shown` are the good events before; `data` the engine's error."""
+
+    def __init__(self, shown: bytes, why: str, data: bytes | None = None) -> None:
+        super().__init__("The model broke off its answer. The call is not billed.")
+        self.shown = shown
+        self.why = why
+        self.data = data

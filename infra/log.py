@@ -1,0 +1,56 @@
+"""Structured logs: one JSON object a line on standard error.
+
+Owns the format and the last line of defence for secrets. Callers never pass a key or a prompt;
+what looks like an API key is struck out all the same.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_API_KEY = re.compile(r"maas_[0-9A-Za-z]{8,}")
+_NEVER = frozenset({"authorization", "api_key", "key", "body", "prompt", "messages", "password"})
+
+
+def configure_logging(level: str) -> None:
+    """Set up structlog and the standard library's loggers (uvicorn, SQLAlchemy, alembic)."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        strike_secrets,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
+
+
+def strike_secrets(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Drop the fields that may hold a secret and strike out API keys inside texts."""
+    for name, value in event.items():
+        if name in _NEVER:
+            event[name] = "[struck out]"
+        elif isinstance(value, str) and "maas_" in value:
+            event[name] = _API_KEY.sub("maas_[struck out]", value)
+    return event

@@ -1,0 +1,112 @@
+"""Every Prometheus metric, declared once with its meaning.
+
+Owns names and labels. Labels are bounded (model, operation, settlement, status): never a key or
+an account. Names follow OpenTelemetry's GenAI conventions where those have one. Nothing is ever
+billed from here: the usage rows are the record.
+
+Several processes: with `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to
+files there and `exposition` adds them up.
+"""
+
+import os
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """One set of metrics, bound to one registry."""
+
+    registry: CollectorRegistry
+    calls: Counter
+    tokens: Counter
+    rows: Counter
+    duration: Histogram
+    first_chunk: Histogram
+    running: Gauge
+    settle_duration: Histogram
+    settle_batch: Histogram
+    settle_failures: Counter
+    settle_dropped: Counter
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The text that Prometheus scrapes, and its content type."""
+        registry = self.registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def declare_metrics() -> Metrics:
+    """Declare all of them in a registry of their own, so that each test can have a fresh set."""
+    registry = CollectorRegistry()
+    return Metrics(
+        registry=registry,
+        calls=Counter(
+            "maas_calls",
+            "Calls that ended, by how they were settled and the status sent.",
+            ("operation", "model", "settlement", "status"),
+            registry=registry,
+        ),
+        tokens=Counter(
+            "gen_ai_client_token_usage",
+            "Billable tokens.",
+            ("model", "token_type"),
+            registry=registry,
+        ),
+        rows=Counter("maas_rows", "Billable rows of specialists.", ("model",), registry=registry),
+        duration=Histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "From the request's first byte to the answer's last.",
+            ("operation", "model"),
+            buckets=_SECONDS,
+            registry=registry,
+        ),
+        first_chunk=Histogram(
+            "gen_ai_client_operation_time_to_first_chunk_seconds",
+            "From the request's first byte to the first event of a stream.",
+            ("operation", "model"),
+            buckets=_SECONDS,
+            registry=registry,
+        ),
+        running=Gauge(
+            "maas_calls_running",
+            "Calls that are being answered.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        ),
+        settle_duration=Histogram(
+            "maas_settle_duration_seconds",
+            "One group commit of usage rows.",
+            buckets=(0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0),
+            registry=registry,
+        ),
+        settle_batch=Histogram(
+            "maas_settle_batch_rows",
+            "Usage rows in one group commit.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=registry,
+        ),
+        settle_failures=Counter(
+            "maas_settle_failures",
+            "Group commits that failed and were tried again.",
+            registry=registry,
+        ),
+        settle_dropped=Counter(
+            "maas_refusals_unrecorded",
+            "Refusals of callers without a valid key that were not recorded, the queue being full.",
+            registry=registry,
+        ),
+    )

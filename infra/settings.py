@@ -1,0 +1,88 @@
+"""Settings: `MAAS_*` environment variables, read once at the start of a process.
+
+Owns names, defaults and bounds. Does not own what is done with them, nor secrets that are made
+on this machine (infra/secret.py).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.errors import AppError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class SettingsInvalid(AppError):
+    """An environment variable holds a value that cannot be used."""
+
+    code = "settings_invalid"
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default. The variable is the upper-case name after `MAAS_`."""
+
+    model_config = SettingsConfigDict(env_prefix="MAAS_", frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL; unset: an embedded PostgreSQL in the data directory"
+    )
+    serving_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="OpenAI-compatible upstream; unset: Ray Serve on this machine",
+    )
+    host: str = Field("127.0.0.1", description="address that the gateway listens on")
+    port: Port = Field(8080, description="port that the gateway listens on")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="gateway processes")
+    profile: Literal["cpu", "gpu"] = Field("cpu", description="which models are served")
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("maas"),
+        description="weights, the embedded database and the secret key",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="keys the hashes of API keys, the same on every host; unset: made once in "
+        "the data directory",
+    )
+    currency: Literal["CNY", "USD"] = Field("CNY", description="currency of new accounts")
+    serving_host: str = Field("127.0.0.1", description="address of the embedded Ray Serve")
+    serving_port: Port = Field(8000, description="port of the embedded Ray Serve")
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
+        4 << 20, description="largest request body"
+    )
+    max_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
+        32 << 20, description="largest plain answer, or single event, taken from an upstream"
+    )
+    body_timeout_s: Seconds = Field(30.0, description="time for a client to send its body")
+    connect_timeout_s: Seconds = Field(5.0, description="time to connect to the upstream")
+    first_byte_timeout_s: Seconds = Field(300.0, description="time for the upstream to begin")
+    idle_timeout_s: Seconds = Field(60.0, description="longest silence within a stream")
+    settle_timeout_s: Seconds = Field(
+        15.0, description="time for a usage row to become durable before the answer is refused"
+    )
+    shutdown_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        30, description="time for running calls to end when the gateway stops"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsInvalid naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        # The value is left out: it may be a secret.
+        faults = "; ".join(f"MAAS_{_name(e['loc'])}: {e['msg']}" for e in error.errors())
+        raise SettingsInvalid(f"Settings are wrong. {faults}") from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper() if location else "?"

@@ -1,0 +1,94 @@
+"""Makes what tests need, with every default spelled here once."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from billing.accounts import create_account
+from billing.tables import Account
+from billing.usage import list_usage, show_usage
+from gateway.app import Parts, build_app, build_parts
+from gateway.keys import IssuedKey, create_key
+from infra.clock import Clock, SystemClock
+from infra.db import Database
+from infra.secret import secret_key
+from infra.settings import Settings
+from models.catalog import Task, load_catalog
+
+CATALOG = load_catalog("cpu")
+CHAT = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
+EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
+SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
+
+
+def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:
+    return Settings(database_url=database_url, data_dir=data_dir, serving_url=serving_url, **values)
+
+
+@dataclass
+class Gateway:
+    """A gateway process's parts behind a real socket, and a customer with a key."""
+
+    url: str
+    parts: Parts
+    account: Account
+    key: IssuedKey
+    http: httpx.AsyncClient
+
+    async def rows(self, count: int = 1) -> list[dict[str, Any]]:
+        """The newest usage rows; waits for rows of refusals, which follow their answers."""
+        for _ in range(100):
+            async with self.parts.database.transaction() as session:
+                rows = await list_usage(session, account_id=None, limit=1000)
+            if len(rows) >= count:
+                break
+            await asyncio.sleep(0.02)
+        assert len(rows) == count, f"{len(rows)} rows instead of {count}"
+        return [show_usage(row) for row in rows]
+
+    async def row(self) -> dict[str, Any]:
+        return (await self.rows(1))[0]
+
+    async def chat(self, prompt: str, **values: Any) -> httpx.Response:
+        message = {"role": "user", "content": prompt}
+        body = {"model": CHAT, "messages": [message], "max_tokens": 5, **values}
+        return await self.http.post("/v1/chat/completions", json=body)
+
+
+@asynccontextmanager
+async def run_gateway(configured: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """Serve on a free port until the block ends."""
+    parts = build_parts(configured, clock or SystemClock(), CATALOG)
+    account, key = await customer(parts.database, configured)
+    config = uvicorn.Config(
+        build_app(parts), log_config=None, access_log=False, http="httptools", ws="none"
+    )
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    headers = {"authorization": f"Bearer {key.secret}"}
+    try:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
+            yield Gateway(url, parts, account, key, http)
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def customer(
+    database: Database, configured: Settings, name: str = "Acme 精密"
+) -> tuple[Account, IssuedKey]:
+    async with database.transaction() as session:
+        account = await create_account(session, SystemClock(), name, configured.currency)
+        pepper = secret_key(configured)
+        return account, await create_key(session, SystemClock(), pepper, account.id, "test")

@@ -1,0 +1,58 @@
+"""Fixtures that several test packages share: a real PostgreSQL, a model server, a gateway."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from infra.db import driver_url
+from infra.migrate import migrate
+from infra.postgres import start_postgres
+from tests import builders
+from tests.builders import Gateway, run_gateway
+from tests.fakes.upstream import FakeUpstream, run_fake_upstream
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated database of a server that this run started."""
+    server = start_postgres(tmp_path_factory.mktemp("database") / "postgres")
+    migrate(server.url)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: str) -> str:
+    """The same database, empty."""
+    engine = create_engine(driver_url(postgres))
+    with engine.begin() as connection:
+        connection.execute(text("truncate usage, api_key, account cascade"))
+    engine.dispose()
+    return postgres
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    async with run_fake_upstream() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def gateway(
+    database_url: str, tmp_path: Path, upstream: FakeUpstream
+) -> AsyncIterator[Gateway]:
+    """A gateway in front of the model server, with short patience."""
+    configured = builders.settings(
+        database_url,
+        tmp_path,
+        upstream.url,
+        first_byte_timeout_s=1.0,
+        idle_timeout_s=1.0,
+        body_timeout_s=1.0,
+        settle_timeout_s=3.0,
+        max_body_bytes=64 << 10,
+    )
+    async with run_gateway(configured) as running:
+        yield running

@@ -1,0 +1,255 @@
+"""A model server that does what a test tells it: answers, refuses, hangs, dies, sends rubbish.
+
+The prompt's first word chooses the behaviour; everything else is a plain, exact answer whose
+usage can be worked out by hand: one token a word of the prompt, `max_tokens` tokens out.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+CONTEXT_TOO_LONG = (
+    "Message: This model's maximum context length is 4096 tokens. However, you requested 4 output "
+    "tokens and your prompt contains at least 4093 input tokens (parameter=input_tokens, "
+    "value=4093) (Request ID: 1), Internal exception: ray.llm._internal.Foo, original exception: "
+)
+
+
+@dataclass
+class FakeUpstream:
+    """Where it listens, what it was sent, and how many generations it was told to give up."""
+
+    url: str = ""
+    received: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    cancelled: int = 0
+    generated: int = 0
+    delay_s: float = 0.0
+
+
+@asynccontextmanager
+async def run_fake_upstream() -> AsyncIterator[FakeUpstream]:
+    """Serve until the block ends."""
+    fake = FakeUpstream()
+    app = web.Application(client_max_size=1 << 30)
+    handlers = _Handlers(fake)
+    app.router.add_get("/v1/models", handlers.models)
+    app.router.add_post("/v1/chat/completions", handlers.chat)
+    app.router.add_post("/v1/completions", handlers.completions)
+    app.router.add_post("/v1/embeddings", handlers.embeddings)
+    app.router.add_post("/v2/models/{name}/infer", handlers.infer)
+    app.router.add_get("/v2/models/{name}", handlers.metadata)
+    app.router.add_get("/v2/models/{name}/ready", handlers.models)
+    app.router.add_get("/v2/health/ready", handlers.models)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield fake
+    finally:
+        await runner.cleanup()
+
+
+class _Handlers:
+    def __init__(self, fake: FakeUpstream) -> None:
+        self._fake = fake
+
+    async def models(self, _request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": []})
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        return web.json_response({"name": request.match_info["name"], "inputs": [], "outputs": []})
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body = await self._take(request)
+        return await self._generate(request, body, str(body["messages"][-1]["content"]), True)
+
+    async def completions(self, request: web.Request) -> web.StreamResponse:
+        body = await self._take(request)
+        return await self._generate(request, body, str(body["prompt"]), False)
+
+    async def embeddings(self, request: web.Request) -> web.Response:
+        body = await self._take(request)
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        data = [
+            {"object": "embedding", "index": index, "embedding": [1.0, 0.0]}
+            for index in range(len(texts))
+        ]
+        tokens = sum(len(str(text).split()) for text in texts)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return web.json_response(
+            {"object": "list", "model": body["model"], "data": data, "usage": usage}
+        )
+
+    async def infer(self, request: web.Request) -> web.Response:
+        raw = await request.read()
+        self._fake.headers.append(dict(request.headers))
+        length = request.headers.get("inference-header-content-length")
+        header = json.loads(raw if length is None else raw[: int(length)])
+        self._fake.received.append(header)
+        rows = header["inputs"][0]["shape"][0]
+        if rows == 13:
+            error = {
+                "message": "Row 3: `torque` is 900 N·m, above 200.",
+                "type": "invalid_request_error",
+                "param": "torque",
+                "code": "out_of_range",
+            }
+            return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
+        output = {"name": "failure", "datatype": "INT64", "shape": [rows], "data": [0] * rows}
+        return web.json_response({"model_name": request.match_info["name"], "outputs": [output]})
+
+    async def _take(self, request: web.Request) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(await request.read())
+        self._fake.received.append(body)
+        self._fake.headers.append(dict(request.headers))
+        return body
+
+    async def _generate(
+        self, request: web.Request, body: dict[str, Any], prompt: str, chat: bool
+    ) -> web.StreamResponse:
+        verb = prompt.split()[0] if prompt.split() else ""
+        refusal = _refusal(verb)
+        if refusal is not None:
+            return refusal
+        try:
+            if verb == "hang":
+                await asyncio.sleep(60)
+            if verb == "die":
+                assert request.transport is not None
+                request.transport.abort()
+            if verb == "rubbish":
+                return web.Response(body=b"<html>\xff not what you asked</html>")
+            if verb == "huge":
+                return web.Response(body=b" " * (33 << 20))
+            if body.get("stream"):
+                return await _Stream(self._fake, request, body, prompt, chat).run(verb)
+            await asyncio.sleep(self._fake.delay_s)
+            return web.json_response(_answer(body, prompt, chat))
+        except asyncio.CancelledError:
+            self._fake.cancelled += 1
+            raise
+
+
+class _Stream:
+    def __init__(
+        self,
+        fake: FakeUpstream,
+        request: web.Request,
+        body: dict[str, Any],
+        prompt: str,
+        chat: bool,
+    ) -> None:
+        self._fake, self._request, self._body = fake, request, body
+        self._prompt, self._chat = prompt, chat
+        self._response = web.StreamResponse(
+            headers={"content-type": "text/event-stream; charset=utf-8"}
+        )
+
+    async def run(self, verb: str) -> web.StreamResponse:
+        response = self._response
+        await response.prepare(self._request)
+        if verb == "refuse-late":
+            await self._data({"error": {"message": "Grammar error: no", "code": 400}})
+            await response.write(b"data: [DONE]\n\n")
+            return response
+        tokens = self._body.get("max_tokens") or 8
+        for count in range(1, tokens + 1):
+            if verb == "drip":
+                await asyncio.sleep(0.02)
+            self._fake.generated = count
+            await self._data(self._chunk(count))
+            if count == 3 and verb != "drip" and verb:
+                if await self._break(verb):
+                    return response
+        if verb != "no-usage":
+            await self._data({"id": "c", "choices": [], "usage": _usage(self._prompt, tokens)})
+        if verb != "no-done":
+            await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def _break(self, verb: str) -> bool:
+        match verb:
+            case "die-midway":
+                assert self._request.transport is not None
+                self._request.transport.close()
+            case "error-midway":
+                await self._data({"error": {"message": "CUDA at /opt/x.py", "code": 500}})
+                await self._response.write(b"data: [DONE]\n\n")
+            case "rubbish-midway":
+                await self._response.write(b"<html>oops</html>\n\n")
+            case "stall-midway":
+                await asyncio.sleep(60)
+            case "endless-event":
+                while True:
+                    await self._response.write(b"data: " + b"x" * (1 << 20))
+            case _:
+                return False
+        return True
+
+    def _chunk(self, count: int) -> dict[str, Any]:
+        content = f' "usage":{{{count}}}'  # a text that must not be taken for the usage
+        choice: dict[str, Any] = {"index": 0, "finish_reason": None}
+        choice.update({"delta": {"content": content}} if self._chat else {"text": content})
+        chunk: dict[str, Any] = {"id": "c", "model": self._body["model"], "choices": [choice]}
+        if self._body["stream_options"].get(
+            "continuous_usage_stats"
+        ) and not self._prompt.startswith("no-usage"):
+            chunk["usage"] = _usage(self._prompt, count)
+        chunk["system_fingerprint"] = None
+        return chunk
+
+    async def _data(self, value: dict[str, Any]) -> None:
+        text = json.dumps(value, separators=(",", ":"))
+        await self._response.write(f"data: {text}\n\n".encode())
+
+
+def _usage(prompt: str, tokens: int) -> dict[str, Any]:
+    count = len(prompt.split())
+    return {
+        "prompt_tokens": count,
+        "completion_tokens": tokens,
+        "total_tokens": count + tokens,
+        "prompt_tokens_details": {"cached_tokens": 1 if prompt.startswith("cached") else 0},
+    }
+
+
+def _answer(body: dict[str, Any], prompt: str, chat: bool) -> dict[str, Any]:
+    tokens = body.get("max_tokens") or 8
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
+    text = "word " * tokens
+    choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
+    return {
+        "id": "c",
+        "object": "chat.completion" if chat else "text_completion",
+        "created": 1,
+        "model": body["model"],
+        "choices": [choice],
+        "usage": _usage(prompt, tokens),
+    }
+
+
+def _refusal(verb: str) -> web.Response | None:
+    match verb:
+        case "too-long":
+            error = {"message": CONTEXT_TOO_LONG, "type": "OpenAIHTTPException", "param": None}
+            return web.json_response({"error": {**error, "code": 400}}, status=400)
+        case "unknown-fault":
+            return web.json_response(
+                {"error": {"message": "secret /srv/x", "code": 400}}, status=400
+            )
+        case "unserved":
+            return web.json_response({"detail": 'Could not find "nope".'}, status=404)
+        case "busy":
+            return web.Response(status=503, text="<html>no server</html>")
+        case "fault":
+            return web.Response(status=500, text="Traceback (most recent call last): secret")
+        case _:
+            return None
