@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.exceptions import (
@@ -177,7 +178,7 @@ def _show_http(request: Request[Any, Any, Any], error: HTTPException) -> Respons
 
 
 def _show_fault(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    request.app.logger  # noqa: B018
+    structlog.get_logger().error("a request failed", path=request.url.path, exc_info=error)
     return _show_fact(request, InternalError("Something went wrong on our side."))
 
 

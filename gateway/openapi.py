@@ -18,7 +18,7 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
 from gateway.flow import Operation
-from gateway.routes.inference import ADDRESSES
+from gateway.routes.inference import INFER, PLAIN
 from gateway.wire.inference import InferRequest, PredictionRequest
 from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
 
@@ -93,11 +93,7 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described() -> list[tuple[str, Operation]]:
-    return [
-        (address.replace(":str", ""), operation)
-        for address, operation in ADDRESSES.items()
-        if operation in _BODIES
-    ]
+    return [*PLAIN.items(), (INFER.replace(":str", ""), Operation.INFER)]
 
 
 def _operation(operation: Operation, shape: dict[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 Owns the addresses and reading a request's line and headers. The pipeline does the rest.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from litestar import asgi
-from litestar.handlers import ASGIRouteHandler
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar import Request, asgi, route
+from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from gateway.client import Client
 from gateway.errors import MethodNotAllowed
@@ -17,48 +17,79 @@ from gateway.pipeline import Pipeline, refused
 from infra import ids
 from infra.clock import Clock
 
-ADDRESSES = {
+PLAIN: Mapping[str, Operation] = {
     "/v1/chat/completions": Operation.CHAT,
     "/v1/completions": Operation.TEXT_COMPLETION,
     "/v1/embeddings": Operation.EMBEDDINGS,
     "/v1/predictions": Operation.PREDICTIONS,
-    "/v2/models/{name:str}/infer": Operation.INFER,
-    # The rest of OpenAI's addresses, so that using one leaves a row that says so.
-    "/v1/{rest:path}": Operation.UNSUPPORTED,
 }
+INFER = "/v2/models/{name:str}/infer"
+# The rest of OpenAI's addresses, so that using one leaves a usage row that says so.
+REST = "/v1/{rest:path}"
 
 
-def inference_routes(pipeline: Pipeline, clock: Clock) -> Sequence[ASGIRouteHandler]:
+def inference_routes(pipeline: Pipeline, clock: Clock) -> Sequence[BaseRouteHandler]:
     """One handler for each address."""
-    return [_route(path, operation, pipeline, clock) for path, operation in ADDRESSES.items()]
+    entrance = _Entrance(pipeline, clock)
+    return [
+        *(_plain(path, operation, entrance) for path, operation in PLAIN.items()),
+        _with_parameters(INFER, Operation.INFER, ["POST"], entrance),
+        _with_parameters(
+            REST, Operation.UNSUPPORTED, ["GET", "POST", "PUT", "PATCH", "DELETE"], entrance
+        ),
+    ]
 
 
-def _route(path: str, operation: Operation, pipeline: Pipeline, clock: Clock) -> ASGIRouteHandler:
+class _Entrance:
+    """From a scope to a call in the pipeline."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+
+    async def enter(
+        self, scope: HTTPScope, receive: Receive, send: Send, operation: Operation
+    ) -> None:
+        headers = dict(scope["headers"])
+        call = self._call(scope, headers, operation)
+        client = Client(headers, receive, send)
+        if scope["method"] != "POST" and operation is not Operation.UNSUPPORTED:
+            await client.finish(refused(call, MethodNotAllowed("Use POST here.")))
+        else:
+            await self._pipeline.serve(call, client)
+
+    def _call(self, scope: HTTPScope, headers: dict[bytes, bytes], operation: Operation) -> Call:
+        credentials = headers.get(b"authorization")
+        return Call(
+            request_id=ids.new_id(),
+            operation=operation,
+            path=scope["path"],
+            credentials=None if credentials is None else credentials.decode("latin-1"),
+            headers=headers,
+            model_in_path=scope["path_params"].get("name"),
+            started_at=self._clock.now(),
+            started=self._clock.monotonic(),
+        )
+
+
+def _plain(path: str, operation: Operation, entrance: _Entrance) -> BaseRouteHandler:
     @asgi(path, name=operation.value, copy_scope=False)
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        http = cast(HTTPScope, scope)  # Litestar hands these handlers nothing else
-        client_headers = dict(http["headers"])
-        call = _call(http, client_headers, operation, clock)
-        client = Client(client_headers, receive, send)
-        if http["method"] != "POST" and operation is not Operation.UNSUPPORTED:
-            await client.finish(refused(call, MethodNotAllowed("Use POST here.")))
-            return
-        await pipeline.serve(call, client)
+        await entrance.enter(cast(HTTPScope, scope), receive, send, operation)
 
     return handle
 
 
-def _call(
-    scope: HTTPScope, headers: dict[bytes, bytes], operation: Operation, clock: Clock
-) -> Call:
-    credentials = headers.get(b"authorization")
-    return Call(
-        request_id=ids.new_id(),
-        operation=operation,
-        path=scope["path"],
-        credentials=None if credentials is None else credentials.decode("latin-1"),
-        headers=headers,
-        model_in_path=scope["path_params"].get("name"),
-        started_at=clock.now(),
-        started=clock.monotonic(),
-    )
+def _with_parameters(
+    path: str, operation: Operation, methods: list[Any], entrance: _Entrance
+) -> BaseRouteHandler:
+    """Litestar 2.25 finds no plain ASGI handler behind a path parameter; this goes around it."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await entrance.enter(cast(HTTPScope, scope), receive, send, operation)
+
+    @route(path, http_method=methods, name=operation.value, include_in_schema=False)
+    async def handle(request: Request[Any, Any, Any]) -> ASGIApp:
+        return application
+
+    return handle
