@@ -48,6 +48,7 @@ def openapi_config() -> OpenAPIConfig:
         render_plugins=[
             SwaggerRenderPlugin(
                 path="/",
+                favicon="<link rel='icon' href='/docs/assets/favicon-32x32.png'>",
                 js_url="/docs/assets/swagger-ui-bundle.js",
                 css_url="/docs/assets/swagger-ui.css",
                 standalone_preset_js_url="/docs/assets/swagger-ui-standalone-preset.js",

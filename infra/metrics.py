@@ -10,6 +10,7 @@ files there and `exposition` adds them up.
 
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -52,34 +53,32 @@ class Metrics:
 def declare_metrics() -> Metrics:
     """Declare all of them in a registry of their own, so that each test can have a fresh set."""
     registry = CollectorRegistry()
+    counter = partial(Counter, registry=registry)
+    histogram = partial(Histogram, registry=registry)
     return Metrics(
         registry=registry,
-        calls=Counter(
+        calls=counter(
             "maas_calls",
             "Calls that ended, by how they were settled and the status sent.",
             ("operation", "model", "settlement", "status"),
-            registry=registry,
         ),
-        tokens=Counter(
+        tokens=counter(
             "gen_ai_client_token_usage",
             "Billable tokens.",
             ("model", "token_type"),
-            registry=registry,
         ),
-        rows=Counter("maas_rows", "Billable rows of specialists.", ("model",), registry=registry),
-        duration=Histogram(
+        rows=counter("maas_rows", "Billable rows of specialists.", ("model",)),
+        duration=histogram(
             "gen_ai_client_operation_duration_seconds",
             "From the request's first byte to the answer's last.",
             ("operation", "model"),
             buckets=_SECONDS,
-            registry=registry,
         ),
-        first_chunk=Histogram(
+        first_chunk=histogram(
             "gen_ai_client_operation_time_to_first_chunk_seconds",
             "From the request's first byte to the first event of a stream.",
             ("operation", "model"),
             buckets=_SECONDS,
-            registry=registry,
         ),
         running=Gauge(
             "maas_calls_running",
@@ -87,26 +86,22 @@ def declare_metrics() -> Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         ),
-        settle_duration=Histogram(
+        settle_duration=histogram(
             "maas_settle_duration_seconds",
             "One group commit of usage rows.",
             buckets=(0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0),
-            registry=registry,
         ),
-        settle_batch=Histogram(
+        settle_batch=histogram(
             "maas_settle_batch_rows",
             "Usage rows in one group commit.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-            registry=registry,
         ),
-        settle_failures=Counter(
+        settle_failures=counter(
             "maas_settle_failures",
             "Group commits that failed and were tried again.",
-            registry=registry,
         ),
-        settle_dropped=Counter(
+        settle_dropped=counter(
             "maas_refusals_unrecorded",
             "Refusals of callers without a valid key that were not recorded, the queue being full.",
-            registry=registry,
         ),
     )

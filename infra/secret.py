@@ -6,6 +6,7 @@ the data directory beside the database, readable by its owner only.
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from infra.errors import AppError
@@ -40,8 +41,8 @@ def _make_once(path: Path) -> None:
     """Link a complete file into place, so that two processes starting at once agree on one."""
     if path.exists():
         return
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    draft = Path(name)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(32))
         file.flush()

@@ -7,7 +7,7 @@ weights (serving/weights.py).
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from infra.errors import AppError
 
 CATALOG_FILE = Path(__file__).with_name("catalog.toml")
 _NANO = Decimal(10) ** 9
+_DEAREST = 10**15  # a million for one unit: anything above is a slip of the pen
 
 
 class CatalogInvalid(AppError):
@@ -68,7 +69,7 @@ class Model:
     description: str
     licence: str
     weights: Weights
-    prices: Mapping[str, Mapping[Meter, int]]
+    prices: Mapping[str, Mapping[str, int]]
     context_length: int | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -121,12 +122,12 @@ def _model(entry: dict[str, Any]) -> Model:
             context_length=entry.get("context_length"),
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CatalogInvalid(f"The catalog entry {name!r} is wrong: {error}") from error
 
 
-def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[Meter, int]]:
-    prices: dict[str, dict[Meter, int]] = {}
+def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[str, int]]:
+    prices: dict[str, dict[str, int]] = {}
     for meter, row in meters.items():
         for currency, amount in row.items():
             if currency != "per":
@@ -136,6 +137,6 @@ def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[Meter, in
 
 def _nano(amount: str, per: int) -> int:
     nano = Decimal(amount) * _NANO / per
-    if nano < 0 or nano != nano.to_integral_value():
+    if not 0 <= nano <= _DEAREST or nano != nano.to_integral_value():
         raise ValueError(f"the price {amount} for {per} is no whole number of nano-units a unit")
     return int(nano)

@@ -67,19 +67,25 @@ async def run_gateway(configured: Settings, clock: Clock | None = None) -> Async
     """Serve on a free port until the block ends."""
     parts = build_parts(configured, clock or SystemClock(), CATALOG)
     account, key = await customer(parts.database, configured)
+    async with serve(parts) as url:
+        headers = {"authorization": f"Bearer {key.secret}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
+            yield Gateway(url, parts, account, key, http)
+
+
+@asynccontextmanager
+async def serve(parts: Parts) -> AsyncIterator[str]:
+    """The application behind a real socket; gives its URL."""
     config = uvicorn.Config(
         build_app(parts), log_config=None, access_log=False, http="httptools", ws="none"
     )
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve([listener]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  # uvicorn gives no event to wait for
         await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    headers = {"authorization": f"Bearer {key.secret}"}
     try:
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
-            yield Gateway(url, parts, account, key, http)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

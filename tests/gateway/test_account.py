@@ -1,0 +1,130 @@
+"""What an account may read of itself, what operators read, and what the documents say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI
+
+from tests import builders
+from tests.builders import CATALOG, CHAT, SPECIALIST, Gateway, customer
+
+
+class TestModels:
+    async def test_the_official_client_lists_them(self, gateway: Gateway) -> None:
+        async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key.secret) as client:
+            listed = await client.models.list()
+            one = await client.models.retrieve(CHAT)
+        assert {model.id for model in listed.data} == set(CATALOG.models)
+        assert one.id == CHAT
+
+    async def test_prices_are_in_the_accounts_currency(self, gateway: Gateway) -> None:
+        model = (await gateway.http.get(f"/v1/models/{CHAT}")).json()
+        assert model["currency"] == "CNY"
+        assert model["price_nano_per_unit"] == dict(CATALOG.models[CHAT].prices["CNY"])
+
+    async def test_an_unknown_one(self, gateway: Gateway) -> None:
+        answer = await gateway.http.get("/v1/models/nope")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+    async def test_nobody_lists_without_a_key(self, gateway: Gateway) -> None:
+        gateway.http.headers.pop("authorization")
+        answer = await gateway.http.get("/v1/models")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_api_key")
+
+
+class TestUsage:
+    async def test_pages_through_every_call_once(self, gateway: Gateway) -> None:
+        for number in range(5):
+            await gateway.chat(" ".join(["w"] * (number + 1)))
+        seen: list[int] = []
+        query: dict[str, Any] = {"limit": 2}
+        while True:
+            page = (await gateway.http.get("/v1/usage", params=query)).json()
+            seen += [row["input_tokens"] for row in page["data"]]
+            if not page["has_more"]:
+                break
+            query["before"] = page["data"][-1]["request_id"]
+        assert seen == [5, 4, 3, 2, 1]
+
+    async def test_another_tenant_sees_nothing_of_it(self, gateway: Gateway) -> None:
+        await gateway.chat("mine")
+        mine = (await gateway.http.get("/v1/usage")).json()["data"][0]
+        parts = gateway.parts
+        _, key = await customer(parts.database, parts.settings, "Other")
+        gateway.http.headers["authorization"] = f"Bearer {key.secret}"
+        for query in ({}, {"before": mine["request_id"]}):
+            assert (await gateway.http.get("/v1/usage", params=query)).json()["data"] == []
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=5000", "before=x"])
+    async def test_a_wrong_query_is_named(self, gateway: Gateway, query: str) -> None:
+        answer = await gateway.http.get(f"/v1/usage?{query}")
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (400, query.split("=")[0])
+
+
+class TestOpenInference:
+    async def test_what_a_client_asks_first(self, gateway: Gateway) -> None:
+        for path in ("/v2/health/live", "/v2/health/ready", f"/v2/models/{SPECIALIST}/ready"):
+            assert (await gateway.http.get(path)).status_code == 200
+        about = await gateway.http.get(f"/v2/models/{SPECIALIST}")
+        assert about.json()["name"] == SPECIALIST
+
+    @pytest.mark.parametrize("name", ["nope", CHAT])
+    async def test_only_specialists_are_there(self, gateway: Gateway, name: str) -> None:
+        answer = await gateway.http.get(f"/v2/models/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
+
+
+class TestOperators:
+    async def test_health(self, gateway: Gateway) -> None:
+        assert (await gateway.http.get("/health/live")).json() == {"status": "ok"}
+        ready = await gateway.http.get("/health/ready")
+        assert ready.json() == {"status": "ok", "database": True, "models": True}
+
+    async def test_not_ready_without_models(self, database_url: str, tmp_path: Path) -> None:
+        configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
+        async with builders.run_gateway(configured) as gateway:
+            answer = await gateway.http.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "unavailable", "database": True, "models": False}
+
+    async def test_metrics_count_without_naming_a_customer(self, gateway: Gateway) -> None:
+        await gateway.chat("one two")
+        text = (await gateway.http.get("/metrics")).text
+        labels = f'model="{CHAT}",operation="chat",settlement="complete",status="200"'
+        assert f"maas_calls_total{{{labels}}} 1.0" in text
+        assert 'gen_ai_client_token_usage_total{model="%s",token_type="input"} 2.0' % CHAT in text
+        for name in (gateway.account.id.hex, gateway.key.secret, gateway.key.row.id.hex):
+            assert name not in text
+
+
+class TestDocuments:
+    async def test_every_address_is_described(self, gateway: Gateway) -> None:
+        document = (await gateway.http.get("/openapi.json")).json()
+        for path in (
+            "/v1/chat/completions",
+            "/v1/completions",
+            "/v1/embeddings",
+            "/v1/predictions",
+            "/v2/models/{name}/infer",
+        ):
+            assert "post" in document["paths"][path]
+        for path in ("/v1/models", "/v1/usage", "/health/ready", "/metrics"):
+            assert "get" in document["paths"][path]
+        self._references_resolve(document)
+
+    async def test_the_page_loads_nothing_from_elsewhere(self, gateway: Gateway) -> None:
+        page = (await gateway.http.get("/docs")).text
+        assert "https://" not in page.replace("https://json-schema.org", "")
+        for name in ("swagger-ui-bundle.js", "swagger-ui.css", "swagger-ui-standalone-preset.js"):
+            assert f"/docs/assets/{name}" in page
+            assert (await gateway.http.get(f"/docs/assets/{name}")).status_code == 200
+
+    def _references_resolve(self, document: dict[str, Any]) -> None:
+        text = json.dumps(document)
+        for part in text.split('"$ref": "')[1:]:
+            node: Any = document
+            for name in part.split('"')[0].removeprefix("#/").split("/"):
+                node = node[name]

@@ -1,0 +1,130 @@
+"""Keys: their format, and their life as every gateway sees it."""
+
+import asyncio
+import re
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from billing.tables import ApiKey
+from gateway import keys
+from infra import ids
+from infra.clock import SystemClock
+from infra.secret import secret_key
+from tests import builders
+from tests.builders import Gateway, customer
+from tests.fakes.upstream import FakeUpstream
+
+CLOCK = SystemClock()
+
+
+class TestFormat:
+    def test_a_made_key_is_well_formed(self) -> None:
+        secret = keys.make_secret()
+        assert re.fullmatch(r"maas_[0-9A-Za-z]{38}", secret)
+        assert keys.well_formed(secret)
+        assert secret != keys.make_secret()
+
+    @given(st.integers(5, keys.KEY_LENGTH - 1), st.characters(codec="ascii"))
+    def test_one_wrong_character_shows(self, place: int, character: str) -> None:
+        secret = keys.make_secret()
+        wrong = secret[:place] + character + secret[place + 1 :]
+        assert keys.well_formed(wrong) is (wrong == secret)
+
+    @given(st.text(max_size=60))
+    def test_other_texts_are_no_keys(self, text: str) -> None:
+        assert not keys.well_formed(text)
+
+
+class TestLife:
+    async def test_only_a_keyed_hash_is_stored(self, gateway: Gateway) -> None:
+        async with gateway.parts.database.transaction() as session:
+            row = (await session.scalars(select(ApiKey))).one()
+        secret = gateway.key.secret
+        assert row.hash == keys.hash_secret(secret, secret_key(gateway.parts.settings))
+        assert secret not in repr(row.model_dump())
+        assert row.hint == f"{secret[:9]}…{secret[-4:]}"
+
+    async def test_a_revoked_key_stops_within_a_second_on_every_gateway(
+        self, gateway: Gateway, upstream: FakeUpstream, database_url: str, tmp_path: Path
+    ) -> None:
+        configured = builders.settings(database_url, tmp_path, upstream.url)
+        parts = builders.build_parts(configured, CLOCK, builders.CATALOG)
+        async with builders.serve(parts) as second_url:
+            for url in (gateway.url, second_url):
+                assert (await self._status(gateway, url)) == 200
+            await self._revoke(gateway)
+            revoked = time.monotonic()
+            for url in (gateway.url, second_url):
+                while (await self._status(gateway, url)) == 200:
+                    await asyncio.sleep(0.02)
+                assert time.monotonic() - revoked < 1.0
+        answer = await gateway.chat("hi")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "api_key_revoked")
+        # Its owner sees that somebody still uses it.
+        row = await gateway.row()
+        assert row["key_id"] == ids.show(keys.PREFIX, gateway.key.row.id)
+
+    async def test_a_rotated_key_works_until_its_overlap_ends(self, gateway: Gateway) -> None:
+        async with gateway.parts.database.transaction() as session:
+            fresh = await keys.rotate_key(
+                session,
+                CLOCK,
+                secret_key(gateway.parts.settings),
+                gateway.account.id,
+                gateway.key.row.id,
+                timedelta(seconds=1.2),
+            )
+        assert (await gateway.chat("old key")).status_code == 200
+        gateway.http.headers["authorization"] = f"Bearer {fresh.secret}"
+        assert (await gateway.chat("new key")).status_code == 200
+        await asyncio.sleep(1.3)
+        gateway.http.headers["authorization"] = f"Bearer {gateway.key.secret}"
+        answer = await gateway.chat("old key")
+        assert answer.json()["error"]["code"] == "api_key_expired"
+        gateway.http.headers["authorization"] = f"Bearer {fresh.secret}"
+        assert (await gateway.chat("new key")).status_code == 200
+
+    async def test_another_accounts_key_cannot_be_touched(self, gateway: Gateway) -> None:
+        parts = gateway.parts
+        other, _ = await customer(parts.database, parts.settings, "Other")
+        async with parts.database.transaction() as session:
+            with pytest.raises(keys.KeyNotFound):
+                await keys.revoke_key(session, CLOCK, other.id, gateway.key.row.id)
+        assert (await gateway.chat("hi")).status_code == 200
+
+    async def test_revoking_twice_keeps_the_first_moment(self, gateway: Gateway) -> None:
+        first = await self._revoke(gateway)
+        assert (await self._revoke(gateway)).revoked_at == first.revoked_at
+
+    async def test_a_dead_key_is_not_rotated(self, gateway: Gateway) -> None:
+        await self._revoke(gateway)
+        async with gateway.parts.database.transaction() as session:
+            with pytest.raises(keys.KeyNotActive):
+                await keys.rotate_key(
+                    session, CLOCK, b"x" * 32, gateway.account.id, gateway.key.row.id, timedelta(1)
+                )
+
+    async def _status(self, gateway: Gateway, url: str) -> int:
+        return (await gateway.http.get(f"{url}/v1/models")).status_code
+
+    async def _revoke(self, gateway: Gateway) -> ApiKey:
+        async with gateway.parts.database.transaction() as session:
+            return await keys.revoke_key(session, CLOCK, gateway.account.id, gateway.key.row.id)
+
+
+class TestIds:
+    def test_show_and_parse(self) -> None:
+        identity = ids.new_id()
+        assert ids.parse("key", ids.show("key", identity)) == identity
+
+    @pytest.mark.parametrize(
+        "text", ["", "key", "key_", "key_xyz", f"acct_{'0' * 32}", "key_" + "g" * 32]
+    )
+    def test_other_texts_are_none(self, text: str) -> None:
+        assert ids.parse("key", text) is None

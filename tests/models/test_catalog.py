@@ -1,0 +1,75 @@
+"""The catalog: what it refuses to sell."""
+
+from pathlib import Path
+
+import pytest
+
+from models.catalog import CATALOG_FILE, CatalogInvalid, Meter, Task, load_catalog
+
+ENTRY = """
+[[model]]
+id = "m"
+task = "embedding"
+profiles = ["cpu"]
+description = "d"
+licence = "l"
+weights = {{ kind = "hub", source = "x" }}
+[model.meters]
+input_tokens = {{ per = {per}, CNY = "{price}" }}
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    file = path / "catalog.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+class TestLoad:
+    @pytest.mark.parametrize("profile", ["cpu", "gpu"])
+    def test_ours_sells_every_task_in_every_profile(self, profile: str) -> None:
+        catalog = load_catalog(profile)
+        for task in Task:
+            assert catalog.with_task(task)
+        for model in catalog.models.values():
+            assert set(model.prices) == {"CNY", "USD"}
+            assert all(price > 0 for row in model.prices.values() for price in row.values())
+
+    def test_a_price_becomes_nano_units(self, tmp_path: Path) -> None:
+        file = write(tmp_path, ENTRY.format(per=1_000_000, price="0.5"))
+        model = load_catalog("cpu", file).models["m"]
+        assert model.prices["CNY"][Meter.INPUT_TOKENS] == 500
+
+    @pytest.mark.parametrize(
+        ("per", "price"),
+        [(1_000_000, "0.0001"), (3, "0.1"), (1, "-1"), (1, "x"), (0, "1"), (1, "NaN"), (1, "1e99")],
+    )
+    def test_a_price_that_cannot_be_charged(self, tmp_path: Path, per: int, price: str) -> None:
+        file = write(tmp_path, ENTRY.format(per=per, price=price))
+        with pytest.raises(CatalogInvalid, match="'m' is wrong"):
+            load_catalog("cpu", file)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("[[model]]\nid = 1", "is wrong"),
+            ("not toml", "cannot be read"),
+            ("", "no model"),
+            (ENTRY.format(per=1, price="1") * 2, "twice"),
+            (ENTRY.format(per=1, price="1").replace("embedding", "magic"), "is wrong"),
+            (ENTRY.format(per=1, price="1").replace("input_tokens", "smiles"), "is wrong"),
+        ],
+    )
+    def test_a_wrong_catalog_is_named(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(CatalogInvalid, match=message):
+            load_catalog("cpu", write(tmp_path, text))
+
+    def test_ids_are_spelled_nowhere_else(self) -> None:
+        """One place: a renamed model must not live on in code or tests."""
+        root = CATALOG_FILE.parent.parent
+        ids = {model for profile in ("cpu", "gpu") for model in load_catalog(profile).models}
+        for folder in ("gateway", "billing", "models", "serving", "infra", "tests", "load"):
+            for file in (root / folder).rglob("*.py"):
+                text = file.read_text(encoding="utf-8")
+                found = {model for model in ids if f'"{model}"' in text or f"'{model}'" in text}
+                assert not found, f"{file.name} spells {found}"

@@ -1,0 +1,109 @@
+"""The architecture: imports go one way, files and functions stay small, tenants stay apart."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("gateway", "billing", "models", "serving", "infra", "load")
+
+
+def sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+class TestImports:
+    def test_contracts_hold(self) -> None:
+        command = Path(sys.executable).with_name("lint-imports")
+        done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+    def test_none_hides_inside_a_function(self) -> None:
+        for file in sources():
+            for function in functions(file):
+                inner = [
+                    n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)
+                ]
+                assert not inner, f"{file.relative_to(ROOT)}: {function.name}"
+
+
+class TestSize:
+    def test_files(self) -> None:
+        for file in [*sources(), *(ROOT / "tests").rglob("*.py")]:
+            lines = file.read_text(encoding="utf-8").count("\n")
+            assert lines <= 400, f"{file.relative_to(ROOT)} has {lines} lines"
+
+    def test_functions(self) -> None:
+        lengths = []
+        for file in sources():
+            if "versions" in file.parts:
+                continue
+            for function in functions(file):
+                lengths.append(length(function))
+                assert length(function) <= 60, f"{file.relative_to(ROOT)}: {function.name}"
+        assert sorted(lengths)[len(lengths) // 2] <= 10
+
+    def test_every_module_says_what_it_owns(self) -> None:
+        for file in sources():
+            text = file.read_text(encoding="utf-8")
+            assert not text.strip() or ast.get_docstring(ast.parse(text)), file
+
+
+class TestState:
+    @pytest.mark.parametrize("kind", [ast.Global])
+    def test_no_function_changes_a_module(self, kind: type[ast.AST]) -> None:
+        for file in sources():
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            assert not any(isinstance(node, kind) for node in ast.walk(tree)), file
+
+    def test_only_the_database_module_commits(self) -> None:
+        for file in sources():
+            if file.parent.name == "infra":
+                continue
+            assert ".commit(" not in file.read_text(encoding="utf-8"), file
+
+
+class TestTenants:
+    """Each query on a table that belongs to accounts names the account, or is named here."""
+
+    TABLES = frozenset({"Usage", "ApiKey"})
+    # The function, and why it may look across accounts.
+    ACROSS = frozenset(
+        {
+            ("find_key", "it finds out which account calls, by a secret's hash"),
+            ("append_usage", "each row carries its account"),
+        }
+    )
+
+    def test_every_query_carries_the_account(self) -> None:
+        allowed = {name for name, _ in self.ACROSS}
+        for file in [*(ROOT / "billing").rglob("*.py"), *(ROOT / "gateway").rglob("*.py")]:
+            for function in functions(file):
+                if function.name in allowed or not self._queries(function):
+                    continue
+                text = ast.unparse(function)
+                assert "account_id" in text, f"{file.relative_to(ROOT)}: {function.name}"
+
+    def _queries(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+                if node.func.id in {"select", "update", "delete", "insert"} & names:
+                    if names & self.TABLES:
+                        return True
+        return False
