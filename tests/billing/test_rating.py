@@ -58,5 +58,5 @@ class TestQuantities:
         ],
     )
     def test_refuses_what_cannot_be(self, values: dict[str, int]) -> None:
-        with pytest.raises(ValueError, match="cannot be negative|a part of"):
+        with pytest.raises(ValueError, match=r"cannot be negative|a part of"):
             Quantities(**values)

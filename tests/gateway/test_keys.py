@@ -61,7 +61,7 @@ class TestLife:
             await self._revoke(gateway)
             revoked = time.monotonic()
             for url in (gateway.url, second_url):
-                while (await self._status(gateway, url)) == 200:
+                while (await self._status(gateway, url)) == 200:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
                 assert time.monotonic() - revoked < 1.0
         answer = await gateway.chat("hi")

@@ -5,8 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-_COUNT = "from infra.metrics import declare_metrics; declare_metrics().calls.labels('chat','m','complete','200').inc()"
-_SHOW = "import sys; from infra.metrics import declare_metrics; sys.stdout.write(declare_metrics().exposition()[0].decode())"
+_COUNT = """
+from infra.metrics import declare_metrics
+declare_metrics().calls.labels("chat", "m", "complete", "200").inc()
+"""
+_SHOW = """
+import sys
+from infra.metrics import declare_metrics
+sys.stdout.write(declare_metrics().exposition()[0].decode())
+"""
 
 
 class TestSeveralProcesses:

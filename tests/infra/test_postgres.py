@@ -10,7 +10,7 @@ from infra.postgres import DataDirectoryBroken, start_postgres
 class TestStart:
     def test_files_of_another_version(self, tmp_path: Path) -> None:
         (tmp_path / "PG_VERSION").write_text("13\n")
-        with pytest.raises(DataDirectoryBroken, match="made by PostgreSQL '13'.*pg_upgrade"):
+        with pytest.raises(DataDirectoryBroken, match=r"made by PostgreSQL '13'.*pg_upgrade"):
             start_postgres(tmp_path)
 
     def test_files_that_are_no_database(self, tmp_path: Path) -> None:

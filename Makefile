@@ -1,0 +1,71 @@
+# `make run` and `make test` work on a bare machine with Python 3.11 to 3.13; nothing else is needed.
+PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(shell command -v $(v) 2>/dev/null)))
+PROFILE ?= cpu
+# Where PyTorch's CPU builds are, for machines whose package index does not carry them.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
+SERVED := $(VENV)/installed-$(PROFILE)
+TESTED := $(VENV)/installed-dev
+
+.PHONY: run test check lint format types bench load training lock clean
+
+run: $(SERVED)
+	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
+
+test: $(TESTED)
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/coverage report --include='billing/money.py,billing/rating.py,billing/usage.py' --fail-under=100
+
+check: lint types test
+
+lint: $(TESTED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+format: $(TESTED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(TESTED)
+	$(BIN)/mypy
+
+bench: $(TESTED)
+	$(BIN)/python -m load.bench
+
+load: $(TESTED)
+	$(BIN)/locust --config load/locust.conf
+
+training: $(TESTED)
+	$(BIN)/python -m models.failure_class.train
+	$(BIN)/python -m models.failure_class.evaluate
+
+# Torch is left out: vLLM pins it, and its CPU build has another version name on every index.
+lock: $(TESTED)
+	$(PIP) freeze --exclude-editable | grep -v -i -E '^(torch|torchvision|torchaudio|torchcodec|nvidia-.*|triton)[ =@]' > constraints.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# vLLM for CPUs wants torch's CPU build by its own version name, which PyPI does not carry: where
+# the plain install does not find it, PyTorch's index is asked as well. torchaudio and torchcodec
+# come along unasked, do not load beside that build, and nothing here uses sound or film.
+$(VENV)/installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the $* profile needs; the first time takes some minutes."
+	$(INSTALL) --editable '.[serving-$*]' || \
+	  $(INSTALL) --extra-index-url $(TORCH_INDEX) --editable '.[serving-$*]'
+	$(PIP) uninstall --quiet --yes torchaudio torchcodec
+	touch $@
+
+$(TESTED): $(VENV)/installed-cpu
+	$(INSTALL) --editable '.[dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Load and benchmarks. Imports none of the product's packages: it speaks HTTP, as clients do."""
