@@ -33,7 +33,7 @@ class Measured:
 
 
 async def stream(session: aiohttp.ClientSession, server: Server, prompt: str) -> Measured:
-    """Generate exactly `TOKENS` tokens. Raises RuntimeError where the server gives another count."""
+    """Generate exactly `TOKENS` tokens. Raises RuntimeError where another number came."""
     headers = {"authorization": f"Bearer {server.api_key}"} if server.api_key else {}
     body = {
         "model": server.model,

@@ -1,0 +1,100 @@
+"""The signature: what the artefact takes and gives, for whoever serves it.
+
+Owns names, units, descriptions and the physical limits; serving reads them from the artefact's
+metadata and refuses what lies outside. Does not own the ONNX types themselves (export.py), and
+takes the range seen in training from the data.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from models.failure_class.data import Floats, OperatingPoints
+from models.failure_class.features import GRADES
+
+METADATA_KEY = "signature"
+VERSION = "1"
+NOT_APPLICABLE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A measured input. Outside `minimum` to `maximum` it is no reading of such a machine.
+
+    The limits are wide on purpose: they catch a wrong unit or a dead sensor, while a value
+    outside the trained range but inside the limits stays a matter of judgement.
+    """
+
+    unit: str
+    description: str
+    minimum: float
+    maximum: float
+
+
+# Degrees Celsius or Fahrenheit, revolutions a second, newton-centimetres and seconds of wear all
+# fall outside at any usual operating point.
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
+    {
+        "air_temperature": Quantity("K", "Temperature of the ambient air", 250.0, 350.0),
+        "process_temperature": Quantity("K", "Temperature of the process", 250.0, 400.0),
+        "rotational_speed": Quantity("rpm", "Speed of the spindle while cutting", 100.0, 30_000.0),
+        "torque": Quantity("N·m", "Torque at the spindle", 0.0, 500.0),
+        "tool_wear": Quantity("min", "Time for which the tool has been cutting", 0.0, 1_000.0),
+    }
+)
+TYPE_DESCRIPTION = "Quality grade of the workpiece: low, medium or high"
+
+
+def signature(points: OperatingPoints, threshold: float) -> str:
+    """The JSON document for the artefact's metadata, from the points that it learned from."""
+    document = {
+        "inputs": [_type(), *(_quantity(name, points.quantity(name)) for name in QUANTITIES)],
+        "outputs": _outputs(threshold),
+        "version": VERSION,
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _type() -> dict[str, Any]:
+    return {
+        "name": "type",
+        "datatype": "BYTES",
+        "values": list(GRADES),
+        "description": TYPE_DESCRIPTION,
+    }
+
+
+def _quantity(name: str, seen: Floats) -> dict[str, Any]:
+    quantity = QUANTITIES[name]
+    return {
+        "name": name,
+        "datatype": "FP32",
+        "unit": quantity.unit,
+        "description": quantity.description,
+        "minimum": quantity.minimum,
+        "maximum": quantity.maximum,
+        # The file gives one decimal, which float32 would blur.
+        "trained": [round(float(seen.min()), 1), round(float(seen.max()), 1)],
+    }
+
+
+def _outputs(threshold: float) -> list[dict[str, Any]]:
+    probability = (
+        "Probability that this operating point is a failure; NaN where an input is not finite "
+        "or the type is unknown"
+    )
+    decision = (
+        f"1 where failure_probability is at least {threshold:.4f}, else 0; "
+        f"{NOT_APPLICABLE} where failure_probability is NaN"
+    )
+    return [
+        {
+            "name": "failure_probability",
+            "datatype": "FP32",
+            "unit": "1",
+            "description": probability,
+        },
+        {"name": "failure", "datatype": "INT64", "unit": "1", "description": decision},
+    ]

@@ -1,0 +1,171 @@
+"""`maas up` and the other commands, as processes, the way a person runs them."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.builders import CHAT
+from tests.fakes.upstream import FakeUpstream
+
+MAAS = Path(sys.executable).with_name("maas")
+
+
+@dataclass
+class Running:
+    """A running `maas up`, and what it said when it was ready."""
+
+    process: asyncio.subprocess.Process
+    environment: dict[str, str]
+    said: dict[str, Any]
+
+    async def maas(self, *arguments: str) -> tuple[int, Any]:
+        """Run another command on the same installation: exit code and what it said."""
+        return await run(self.environment, *arguments, "--json")
+
+    async def chat(self) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.said['api_key']}"}
+        body = {"model": CHAT, "messages": [{"role": "user", "content": "a b"}], "max_tokens": 5}
+        async with httpx.AsyncClient(base_url=self.said["url"], headers=headers) as http:
+            return await http.post("/v1/chat/completions", json=body)
+
+
+async def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
+    process = await asyncio.create_subprocess_exec(
+        MAAS, *arguments, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    lines = out.decode().splitlines()
+    return process.returncode, json.loads(lines[-1]) if lines else None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def running(tmp_path: Path, upstream: FakeUpstream) -> AsyncIterator[Running]:
+    environment = {
+        **os.environ,
+        "MAAS_DATA_DIR": str(tmp_path / "data"),
+        "MAAS_SERVING_URL": upstream.url,
+        "MAAS_PORT": str(free_port()),
+        "MAAS_WORKERS": "2",
+    }
+    environment.pop("MAAS_DATABASE_URL", None)
+    process = await asyncio.create_subprocess_exec(
+        MAAS, "up", "--json", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    said: dict[str, Any] = {}
+    while said.get("stage") != "ready":
+        said = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+    yield Running(process, environment, said)
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), 30)
+
+
+class TestUp:
+    async def test_from_nothing_to_a_bill_and_back_to_nothing(self, running: Running) -> None:
+        answer = await running.chat()
+        assert answer.status_code == 200
+        code, rows = await running.maas("usage")
+        assert code == 0
+        # 2 x 500 + 5 x 2000 = 11,000 nano-yuan.
+        assert [(row["settlement"], row["cost"]) for row in rows] == [("complete", "0.000011000")]
+        family = psutil.Process(running.process.pid).children(recursive=True)
+        assert family
+        running.process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(running.process.wait(), 30) == 0
+        assert not any(child.is_running() for child in family)
+
+    async def test_a_second_one_says_what_runs(self, running: Running) -> None:
+        code, said = await running.maas("up")
+        assert code == 1
+        assert said["error"]["code"] == "already_running"
+        assert running.said["url"] in said["error"]["message"]
+
+    async def test_the_port_of_another_program(self, running: Running, tmp_path: Path) -> None:
+        environment = {**running.environment, "MAAS_DATA_DIR": str(tmp_path / "other")}
+        code, said = await run(environment, "up", "--json")
+        assert (code, said["error"]["code"]) == (1, "port_taken")
+
+    async def test_killing_it_leaves_no_gateway(self, running: Running) -> None:
+        gateways = [
+            child
+            for child in psutil.Process(running.process.pid).children(recursive=True)
+            if "postgres" not in child.name()
+        ]
+        assert gateways
+        running.process.kill()
+        await running.process.wait()
+        gone, alive = await asyncio.to_thread(psutil.wait_procs, gateways, 15)
+        assert (len(gone), alive) == (len(gateways), [])
+        # The next one takes over the database that was left running, and stops it in the end.
+        code, rows = await running.maas("usage")
+        assert (code, rows) == (0, [])
+
+    async def test_a_gateway_that_dies_ends_it(self, running: Running) -> None:
+        gateway = psutil.Process(running.process.pid).children()[0]
+        gateway.kill()
+        assert await asyncio.wait_for(running.process.wait(), 30) == 1
+
+
+class TestCommands:
+    async def test_accounts_and_keys(self, running: Running) -> None:
+        _, account = await running.maas("accounts", "create", "Weld & Co", "--currency", "usd")
+        assert account["currency"] == "USD"
+        code, refused = await running.maas("accounts", "create", "Weld & Co")
+        assert (code, refused["error"]["code"]) == (1, "account_name_taken")
+        _, key = await running.maas("keys", "create", account["id"], "--name", "line 1")
+        _, fresh = await running.maas("keys", "rotate", account["id"], key["id"])
+        assert fresh["secret"] != key["secret"]
+        _, old = await running.maas("keys", "revoke", "Weld & Co", key["id"])
+        assert old["revoked_at"]
+        _, listed = await running.maas("keys", "list", account["id"])
+        assert [row["id"] for row in listed] == [key["id"], fresh["id"]]
+        assert key["secret"] not in json.dumps(listed)
+        _, accounts = await running.maas("accounts", "list")
+        assert [row["name"] for row in accounts] == ["demo", "Weld & Co"]
+
+    async def test_a_revoked_key_stops(self, running: Running) -> None:
+        _, keys = await running.maas("keys", "list", "demo")
+        assert (await running.chat()).status_code == 200
+        await running.maas("keys", "revoke", "demo", keys[0]["id"])
+        await asyncio.sleep(1.0)
+        assert (await running.chat()).json()["error"]["code"] == "api_key_revoked"
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (("keys", "list", "nobody"), "account_not_found"),
+            (("keys", "revoke", "demo", "x"), "key_not_found"),
+            (("keys", "revoke", "demo", "key_" + "0" * 32), "key_not_found"),
+            (("accounts", "create", " "), "account_name_invalid"),
+            (("accounts", "create", "a\x07b"), "account_name_invalid"),
+            (("usage", "--account", "nobody"), "account_not_found"),
+        ],
+    )
+    async def test_wrong_arguments_are_facts(
+        self, running: Running, arguments: tuple[str, ...], code: str
+    ) -> None:
+        exit_code, said = await running.maas(*arguments)
+        assert (exit_code, said["error"]["code"]) == (1, code)
+
+    async def test_models(self, running: Running) -> None:
+        _, models = await running.maas("models")
+        assert CHAT in {model["id"] for model in models}

@@ -1,0 +1,240 @@
+"""The failure class: its artefact as committed, and that training gives it again.
+
+Owns what the artefact promises: signature, known operating points, refusal to judge what it
+cannot read, recorded figures. Does not own serving it.
+"""
+
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from sklearn.metrics import f1_score
+
+from models.failure_class.data import (
+    DIRECTORY_VARIABLE,
+    FILE,
+    Dataset,
+    OperatingPoints,
+    TrainingDataMissing,
+    default_directory,
+    load,
+)
+from models.failure_class.evaluate import METRICS
+from models.failure_class.export import threshold_of, to_onnx
+from models.failure_class.features import engineer
+from models.failure_class.signature import METADATA_KEY
+from models.failure_class.train import ARTEFACT, Trained, fit, run, train
+
+ONNX_TYPES: Mapping[str, str] = MappingProxyType(
+    {"BYTES": "tensor(string)", "FP32": "tensor(float)", "INT64": "tensor(int64)"}
+)
+# Two machines may sum the trees' leaves in another order.
+TOLERANCE = 1e-6
+
+Row = tuple[str, float, float, float, float, float]
+
+# type, air K, process K, rpm, N·m, min
+HEALTHY: Mapping[str, Row] = MappingProxyType(
+    {
+        "usual": ("L", 300.0, 310.0, 1500.0, 40.0, 100.0),
+        "light cut": ("M", 298.0, 308.5, 1800.0, 28.0, 20.0),
+        "high grade, new tool": ("H", 300.0, 310.0, 1500.0, 40.0, 10.0),
+    }
+)
+FAILING: Mapping[str, Row] = MappingProxyType(
+    {
+        "heat not carried off": ("L", 302.5, 310.7, 1330.0, 52.0, 60.0),
+        "too much power": ("L", 300.0, 310.0, 1420.0, 68.0, 50.0),
+        "too little power": ("M", 300.0, 310.0, 2700.0, 10.0, 50.0),
+        "overstrained": ("L", 300.0, 310.0, 1400.0, 55.0, 220.0),
+    }
+)
+UNREADABLE: Mapping[str, Row] = MappingProxyType(
+    {
+        "unknown type": ("X", 300.0, 310.0, 1500.0, 40.0, 100.0),
+        "type in lower case": ("l", 300.0, 310.0, 1500.0, 40.0, 100.0),
+        "torque missing": ("L", 300.0, 310.0, 1500.0, float("nan"), 100.0),
+        "speed infinite": ("L", 300.0, 310.0, float("inf"), 40.0, 100.0),
+        "temperature missing": ("L", float("nan"), 310.0, 1500.0, 40.0, 100.0),
+    }
+)
+
+
+def points(*rows: Row) -> OperatingPoints:
+    types, *quantities = zip(*rows, strict=True)
+    columns = [np.array(values, dtype=np.float32) for values in quantities]
+    return OperatingPoints(np.array(types, dtype=np.str_), *columns)
+
+
+@pytest.fixture(scope="module")
+def artefact() -> bytes:
+    return ARTEFACT.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def session(artefact: bytes) -> ort.InferenceSession:
+    return ort.InferenceSession(artefact, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def signature(session: ort.InferenceSession) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    return document
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    try:
+        return load(default_directory())
+    except TrainingDataMissing as error:
+        pytest.skip(f"needs the training data: {error}")
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Dataset) -> Trained:
+    return train(dataset)
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(METRICS.read_text(encoding="utf-8"))
+    return document
+
+
+def test_the_signature_names_the_graphs_tensors(
+    session: ort.InferenceSession, signature: dict[str, Any]
+) -> None:
+    for side, tensors in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+        promised = {one["name"]: ONNX_TYPES[one["datatype"]] for one in signature[side]}
+        assert promised == {tensor.name: tensor.type for tensor in tensors}
+        assert all(tensor.shape == ["batch"] for tensor in tensors)
+    assert signature["version"] == "1"
+
+
+def test_the_trained_range_lies_within_the_physical_limits(signature: dict[str, Any]) -> None:
+    quantities = [one for one in signature["inputs"] if one["datatype"] == "FP32"]
+    assert len(quantities) == 5
+    for one in quantities:
+        low, high = one["trained"]
+        assert one["minimum"] <= low < high <= one["maximum"]
+        assert one["unit"]
+        assert one["description"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("air_temperature", 26.9, id="air in degrees Celsius"),
+        pytest.param("process_temperature", 98.3, id="process in degrees Fahrenheit"),
+        pytest.param("rotational_speed", 25.0, id="speed in revolutions a second"),
+        pytest.param("torque", 4_000.0, id="torque in newton-centimetres"),
+        pytest.param("tool_wear", 6_480.0, id="wear in seconds"),
+    ],
+)
+def test_a_wrong_unit_lies_outside_the_limits(
+    signature: dict[str, Any], name: str, value: float
+) -> None:
+    one = next(one for one in signature["inputs"] if one["name"] == name)
+    assert not one["minimum"] <= value <= one["maximum"]
+
+
+@pytest.mark.parametrize("row", HEALTHY.values(), ids=HEALTHY)
+def test_a_healthy_operating_point_is_no_failure(artefact: bytes, row: Row) -> None:
+    probability, failure = run(artefact, points(row))
+    assert failure.tolist() == [0]
+    assert probability[0] < 0.05
+
+
+@pytest.mark.parametrize("row", FAILING.values(), ids=FAILING)
+def test_a_failing_operating_point_is_found(artefact: bytes, row: Row) -> None:
+    probability, failure = run(artefact, points(row))
+    assert failure.tolist() == [1]
+    assert probability[0] > 0.9
+
+
+@pytest.mark.parametrize("row", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_not_judged(artefact: bytes, row: Row) -> None:
+    probability, failure = run(artefact, points(HEALTHY["usual"], row))
+    assert np.isnan(probability).tolist() == [False, True]
+    assert failure.tolist() == [0, -1]
+
+
+def test_less_cooling_never_lowers_the_probability(
+    artefact: bytes,
+) -> None:
+    # Only the air changes: the difference falls from 12 K to 5 K, all else is equal.
+    warmer: list[Row] = [("L", 300.0 + step / 10, 312.0, 1330.0, 45.0, 60.0) for step in range(70)]
+    probability, _ = run(artefact, points(*warmer))
+    assert np.all(np.diff(probability) >= -TOLERANCE)
+    assert probability[0] < 0.5 < probability[-1]
+
+
+def test_a_batch_answers_as_its_rows_do_alone(artefact: bytes) -> None:
+    rows = [*HEALTHY.values(), *FAILING.values(), *UNREADABLE.values()]
+    together, decisions = run(artefact, points(*rows))
+    alone = [run(artefact, points(row)) for row in rows]
+    np.testing.assert_allclose(together, [one[0][0] for one in alone], rtol=0, atol=TOLERANCE)
+    assert decisions.tolist() == [one[1][0] for one in alone]
+
+
+def test_an_empty_batch_gets_an_empty_answer(session: ort.InferenceSession) -> None:
+    feed = {name: column[:0] for name, column in points(("L", 1, 1, 1, 1, 1)).feed().items()}
+    assert [output.shape for output in session.run(None, feed)] == [(0,), (0,)]
+
+
+def test_the_artefact_scores_what_is_recorded(
+    artefact: bytes, dataset: Dataset, metrics: dict[str, Any]
+) -> None:
+    _, failure = run(artefact, dataset.points)
+    recorded = metrics["artefact"]
+    assert f1_score(dataset.failed, failure == 1) == pytest.approx(
+        recorded["on_rows_it_was_trained_on"]["f1"], abs=1e-3
+    )
+    assert recorded["bytes"] == len(artefact)
+    assert metrics["data"]["sha256"] == dataset.sha256
+
+
+def test_training_gives_the_committed_artefact_again(
+    artefact: bytes, dataset: Dataset, trained: Trained
+) -> None:
+    committed, decisions = run(artefact, dataset.points)
+    again, decisions_again = run(trained.model.SerializeToString(), dataset.points)
+    np.testing.assert_allclose(again, committed, rtol=0, atol=TOLERANCE)
+    assert decisions_again.tolist() == decisions.tolist()
+    stored = threshold_of(onnx.load_from_string(artefact))
+    assert trained.threshold == pytest.approx(stored, abs=TOLERANCE)
+
+
+def test_the_same_training_exports_the_same_bytes(dataset: Dataset) -> None:
+    features = engineer(dataset.points)
+    first, second = (
+        to_onnx(fit(features, dataset.failed), np.float32(0.5), "{}").SerializeToString(
+            deterministic=True
+        )
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_absent_data_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
+        load(tmp_path)
+
+
+def test_a_file_without_the_label_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_bytes(gzip.compress("\ufeffUDI,Type\n1,L\n".encode()))
+    with pytest.raises(TrainingDataMissing, match="Machine failure"):
+        load(tmp_path)
+
+
+def test_the_environment_names_the_data_directory(tmp_path: Path) -> None:
+    assert default_directory({DIRECTORY_VARIABLE: str(tmp_path)}) == tmp_path
+    assert default_directory({}).parts[-2:] == ("shared", "data")
