@@ -28,6 +28,8 @@ def main() -> None:
         server_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        # A process that a busy machine lets wait must not be taken for dead, with its calls.
+        timeout_worker_healthcheck=60,
         backlog=2048,
     )
 

@@ -1,5 +1,6 @@
 """Fixtures that several test packages share: a real PostgreSQL, a model server, a gateway."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,12 +16,21 @@ from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A migrated database of a server that this run started."""
-    server = start_postgres(tmp_path_factory.mktemp("database") / "postgres")
-    migrate(server.url)
-    yield server.url
-    server.stop()
+    with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
+        server = start_postgres(Path(folder) / "postgres")
+        migrate(server.url)
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """For embedded databases. Not below pytest's own folder, which only its owner may enter,
+    whereas PostgreSQL started by root runs as another user."""
+    with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -57,10 +57,10 @@ def free_port() -> int:
 
 
 @pytest.fixture
-async def running(tmp_path: Path, upstream: FakeUpstream) -> AsyncIterator[Running]:
+async def running(data_dir: Path, upstream: FakeUpstream) -> AsyncIterator[Running]:
     environment = {
         **os.environ,
-        "MAAS_DATA_DIR": str(tmp_path / "data"),
+        "MAAS_DATA_DIR": str(data_dir),
         "MAAS_SERVING_URL": upstream.url,
         "MAAS_PORT": str(free_port()),
         "MAAS_WORKERS": "2",
@@ -91,7 +91,8 @@ class TestUp:
         assert family
         running.process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(running.process.wait(), 30) == 0
-        assert not any(child.is_running() for child in family)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, family, 1)
+        assert alive == []
 
     async def test_a_second_one_says_what_runs(self, running: Running) -> None:
         code, said = await running.maas("up")
@@ -100,7 +101,7 @@ class TestUp:
         assert running.said["url"] in said["error"]["message"]
 
     async def test_the_port_of_another_program(self, running: Running, tmp_path: Path) -> None:
-        environment = {**running.environment, "MAAS_DATA_DIR": str(tmp_path / "other")}
+        environment = {**running.environment, "MAAS_DATA_DIR": str(tmp_path)}
         code, said = await run(environment, "up", "--json")
         assert (code, said["error"]["code"]) == (1, "port_taken")
 
