@@ -92,7 +92,7 @@ class TestUp:
         running.process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(running.process.wait(), 30) == 0
         _, alive = await asyncio.to_thread(psutil.wait_procs, family, 1)
-        assert alive == []
+        assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
 
     async def test_a_second_one_says_what_runs(self, running: Running) -> None:
         code, said = await running.maas("up")
@@ -114,8 +114,8 @@ class TestUp:
         assert gateways
         running.process.kill()
         await running.process.wait()
-        gone, alive = await asyncio.to_thread(psutil.wait_procs, gateways, 15)
-        assert (len(gone), alive) == (len(gateways), [])
+        _, alive = await asyncio.to_thread(psutil.wait_procs, gateways, 15)
+        assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
         # The next one takes over the database that was left running, and stops it in the end.
         code, rows = await running.maas("usage")
         assert (code, rows) == (0, [])
@@ -150,22 +150,17 @@ class TestCommands:
         await asyncio.sleep(1.0)
         assert (await running.chat()).json()["error"]["code"] == "api_key_revoked"
 
-    @pytest.mark.parametrize(
-        ("arguments", "code"),
-        [
+    async def test_wrong_arguments_are_facts(self, running: Running) -> None:
+        for arguments, code in (
             (("keys", "list", "nobody"), "account_not_found"),
             (("keys", "revoke", "demo", "x"), "key_not_found"),
             (("keys", "revoke", "demo", "key_" + "0" * 32), "key_not_found"),
             (("accounts", "create", " "), "account_name_invalid"),
             (("accounts", "create", "a\x07b"), "account_name_invalid"),
             (("usage", "--account", "nobody"), "account_not_found"),
-        ],
-    )
-    async def test_wrong_arguments_are_facts(
-        self, running: Running, arguments: tuple[str, ...], code: str
-    ) -> None:
-        exit_code, said = await running.maas(*arguments)
-        assert (exit_code, said["error"]["code"]) == (1, code)
+        ):
+            exit_code, said = await running.maas(*arguments)
+            assert (exit_code, said["error"]["code"]) == (1, code)
 
     async def test_models(self, running: Running) -> None:
         _, models = await running.maas("models")
