@@ -4,6 +4,7 @@ Owns starting and stopping it and saying plainly what is wrong with its files. U
 `MAAS_DATABASE_URL` is unset; several processes may share one server, the last one stops it.
 """
 
+import os
 import subprocess
 import warnings
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Let go of the server; it stops when no other process of ours uses it."""
+        users = self._server.global_process_id_list
+        # The wheel keeps a list of users, in which one that was killed would stay for ever.
+        with self._server._lock:
+            users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
         self._server.cleanup()
 
 

@@ -119,6 +119,9 @@ class TestUp:
         # The next one takes over the database that was left running, and stops it in the end.
         code, rows = await running.maas("usage")
         assert (code, rows) == (0, [])
+        directory = running.environment["MAAS_DATA_DIR"]
+        for process in psutil.process_iter(["cmdline"]):
+            assert f"{directory}/postgres" not in (process.info["cmdline"] or [])
 
     async def test_a_gateway_that_dies_ends_it(self, running: Running) -> None:
         gateway = psutil.Process(running.process.pid).children()[0]

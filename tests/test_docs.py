@@ -1,0 +1,39 @@
+"""The documents: every setting, error code and settlement that exists is in them."""
+
+import re
+from pathlib import Path
+
+import gateway.errors
+from billing.tables import Settlement
+from infra.db import DatabaseUnavailable
+from infra.errors import AppError
+from infra.settings import Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+class TestSettings:
+    def test_each_is_listed_and_no_other(self) -> None:
+        text = (DOCS / "settings.md").read_text(encoding="utf-8")
+        listed = re.findall(r"^\| `(MAAS_\w+)`", text, re.MULTILINE)
+        assert listed == [f"MAAS_{name.upper()}" for name in Settings.model_fields]
+
+
+class TestErrors:
+    def test_each_code_is_listed_with_its_status(self) -> None:
+        text = (DOCS / "errors.md").read_text(encoding="utf-8")
+        listed = set(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE))
+        facts = [DatabaseUnavailable, *vars(gateway.errors).values()]
+        codes = {
+            (fact.code, str(fact.status))
+            for fact in facts
+            if isinstance(fact, type) and issubclass(fact, AppError) and fact.code
+        }
+        assert listed == codes
+
+
+class TestSettlements:
+    def test_each_is_explained(self) -> None:
+        text = (DOCS / "metering.md").read_text(encoding="utf-8")
+        for settlement in Settlement:
+            assert f"| `{settlement}` |" in text
