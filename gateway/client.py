@@ -137,11 +137,16 @@ class Attended:
     def extend(self, seconds: float) -> None:
         """Something moved: wait so long from now on."""
         if not self._client.gone:
-            self._timer.reschedule(asyncio.get_running_loop().time() + seconds)
+            self._fire_in(seconds)
 
     async def _until_gone(self) -> None:
         await self._client.until_gone()
-        self._timer.reschedule(asyncio.get_running_loop().time())
+        self._fire_in(0.0)
+
+    def _fire_in(self, seconds: float) -> None:
+        # A timer that has fired already ends the block at its next wait, and takes no other time.
+        if not self._timer.expired():
+            self._timer.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _part(data: bytes, more: bool) -> HTTPResponseBodyEvent:

@@ -1,0 +1,56 @@
+"""The real models, started once for this package: Ray Serve with vLLM, as `maas up` starts them."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from infra.processes import start_module, stop
+from tests import builders
+from tests.builders import Gateway, run_gateway
+from tests.gateway.test_up import free_port
+
+# Kept between runs: converting the weights again would teach nothing.
+WEIGHTS = Path(__file__).parent.parent.parent / "build" / "weights"
+
+
+@pytest.fixture(scope="session")
+def serving_url() -> Iterator[str]:
+    """Where all models of the CPU profile answer."""
+    if find_spec("vllm") is None or find_spec("ray") is None:
+        pytest.skip("needs the serving-cpu extra: Ray Serve and vLLM, which run on Linux only")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="maas-serving-") as folder:
+        WEIGHTS.mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "weights").symlink_to(WEIGHTS)
+        arguments = ["--data-dir", folder, "--profile", "cpu", "--port", str(port)]
+        child = start_module("serving", [*arguments, "--exit-with-parent"], stdout=subprocess.PIPE)
+        try:
+            _wait(child)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            stop(child, 30)
+            assert child.stdout is not None
+            child.stdout.close()
+
+
+@pytest.fixture
+async def real(serving_url: str, database_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """A gateway in front of the real models."""
+    async with run_gateway(builders.settings(database_url, tmp_path, serving_url)) as running:
+        yield running
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    for line in child.stdout or ():
+        said = json.loads(line)
+        sys.stderr.write(f"{said['message']}\n")
+        if said["stage"] == "ready":
+            return
+    raise RuntimeError(f"serving ended with code {child.wait()}; environment {sorted(os.environ)}")
