@@ -24,6 +24,11 @@ class Terminal:
         self._progress: Progress | None = None
         self._stage = ""
 
+    @property
+    def for_a_person(self) -> bool:
+        """Whether somebody watches, who would not want logs between the lines."""
+        return self._console.is_terminal and not self._json
+
     def stage(self, stage: str, message: str, fraction: float | None = None) -> None:
         """A step of a longer work; `fraction` from 0 to 1 where it is known."""
         if self._json:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from billing.accounts import create_account, list_accounts
 from gateway.keys import create_key
@@ -69,11 +70,12 @@ def up(settings: Settings, terminal: Terminal) -> None:
         terminal.stage("database", "Starting the database")
         records = stack.enter_context(database_url(settings))
         first_key = asyncio.run(_first_key(settings, records))
-        children = [_start_gateway(settings, records, stack)]
+        logs = _logs(settings, terminal, stack)
+        children = [_start_gateway(settings, records, logs, stack)]
         serving = _Serving()
         if settings.serving_url is None:
             _require_free(settings.serving_host, settings.serving_port)
-            children.append(_start_serving(settings, serving, terminal, stack))
+            children.append(_start_serving(settings, serving, terminal, logs, stack))
         else:
             serving.ready.set()
         if _wait_until_ready(url, serving, children, stopping):
@@ -91,7 +93,18 @@ def serving_base(settings: Settings) -> str:
     )
 
 
-def _start_gateway(settings: Settings, records: str, stack: ExitStack) -> subprocess.Popen[bytes]:
+def _logs(settings: Settings, terminal: Terminal, stack: ExitStack) -> IO[bytes] | None:
+    """Where the parts log to: a file while a person watches, else our own standard error."""
+    if not terminal.for_a_person:
+        return None
+    folder = settings.data_dir / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context((folder / "maas.log").open("wb"))
+
+
+def _start_gateway(
+    settings: Settings, records: str, logs: IO[bytes] | None, stack: ExitStack
+) -> subprocess.Popen[bytes]:
     metrics = Path(tempfile.mkdtemp(prefix="maas-metrics-"))
     stack.callback(shutil.rmtree, metrics, ignore_errors=True)
     child = start_module(
@@ -102,13 +115,18 @@ def _start_gateway(settings: Settings, records: str, stack: ExitStack) -> subpro
             "MAAS_SECRET_KEY": secret_key(settings).decode(),
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         },
+        stderr=logs,
     )
     stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
     return child
 
 
 def _start_serving(
-    settings: Settings, serving: _Serving, terminal: Terminal, stack: ExitStack
+    settings: Settings,
+    serving: _Serving,
+    terminal: Terminal,
+    logs: IO[bytes] | None,
+    stack: ExitStack,
 ) -> subprocess.Popen[bytes]:
     child = start_module(
         "serving",
@@ -120,6 +138,7 @@ def _start_serving(
             "--exit-with-parent",
         ],
         stdout=subprocess.PIPE,
+        stderr=logs,
     )
     stack.callback(stop, child, _SERVING_PATIENCE_S)
     threading.Thread(target=_listen, args=(child, serving, terminal), daemon=True).start()
@@ -169,7 +188,7 @@ def _require_alive(children: list[subprocess.Popen[bytes]], serving: _Serving) -
         if child.poll() is not None:
             # What it said last comes through a pipe that another thread reads.
             time.sleep(0.2)
-            why = serving.failure if name == "serving" and serving.failure else "see its log above"
+            why = serving.failure if name == "serving" and serving.failure else "its log says why"
             raise StartFailed(f"The {name} process ended with code {child.returncode}: {why}.")
 
 

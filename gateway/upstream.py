@@ -28,7 +28,9 @@ class Upstream:
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+            # Shorter than the five seconds after which uvicorn drops an idle connection: a call
+            # sent into one that is just being closed would fail, and may not be sent twice.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
             auto_decompress=False,

@@ -21,6 +21,7 @@ def start_module(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     stdout: int | IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Run `python -m module` in a process group of its own.
 
@@ -32,6 +33,7 @@ def start_module(
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=stdout,
+        stderr=stderr,
         process_group=0,
     )
 
