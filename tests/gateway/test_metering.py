@@ -109,11 +109,6 @@ class TestFacts:
                     await session.execute(text(statement))
         assert (await gateway.row())["cost"] == "0.000000500"
 
-    @pytest.mark.parametrize("settlement", ["platform_fault", "refused", "unknown"])
-    async def test_what_is_not_billed_has_no_cost(self, gateway: Gateway, settlement: str) -> None:
-        with pytest.raises(ValueError, match="costs nothing"):
-            record(gateway, settlement=Settlement(settlement))
-
     async def test_the_database_says_so_too(self, gateway: Gateway) -> None:
         row = record(gateway)
         object.__setattr__(row, "settlement", Settlement.REFUSED)
