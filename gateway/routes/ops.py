@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 
 from gateway.keys import read_epoch
 from gateway.upstream import Upstream
@@ -54,9 +54,12 @@ async def _records(database: Database) -> bool:
 
 
 async def _models(upstream: Upstream, serving_url: str) -> bool:
-    """Any OpenAI-compatible server lists its models, ours once they answer."""
+    """Our own serving says whether all its models answer; other servers list theirs when ready."""
+    base = serving_url.rstrip("/")
     try:
-        status, _ = await upstream.get(f"{serving_url.rstrip('/')}/v1/models", _PROBE_S)
+        status, _ = await upstream.get(f"{base}/v2/health/ready", _PROBE_S)
+        if status == HTTP_404_NOT_FOUND:
+            status, _ = await upstream.get(f"{base}/v1/models", _PROBE_S)
     except AppError:
         return False
     return status == HTTP_200_OK
