@@ -4,16 +4,21 @@ Owns starting a child that ends when its parent is gone, and stopping one with p
 own what the children do.
 """
 
+import ctypes
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from signal import SIGKILL, SIGTERM
 from typing import IO
 
+import psutil
+
 _POLL_S = 0.5
+_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def start_module(
@@ -42,15 +47,32 @@ def stop(child: subprocess.Popen[bytes], patience_s: float) -> None:
     """Ask the child to end; after `patience_s` end it and whatever it left in its group."""
     if child.poll() is None:
         child.send_signal(SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child.pid, SIGKILL)
-    except ProcessLookupError:
-        pass
     child.wait()
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent dies, so that none is out of reach.
+
+    Linux only; elsewhere orphans go to the system's first process.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants(patience_s: float) -> None:
+    """Kill every descendant of this process, also those that appear meanwhile."""
+    deadline = time.monotonic() + patience_s
+    while descendants := psutil.Process().children(recursive=True):
+        for process in descendants:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(descendants, timeout=0.5)
+        if time.monotonic() > deadline:
+            return
 
 
 def end_with_parent() -> None:

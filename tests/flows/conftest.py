@@ -1,7 +1,6 @@
 """The real models, started once for this package: Ray Serve with vLLM, as `maas up` starts them."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -48,9 +47,12 @@ async def real(serving_url: str, database_url: str, tmp_path: Path) -> AsyncIter
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:
+    said = {"message": "nothing"}
     for line in child.stdout or ():
+        if not line.startswith(b"{"):
+            continue
         said = json.loads(line)
         sys.stderr.write(f"{said['message']}\n")
         if said["stage"] == "ready":
             return
-    raise RuntimeError(f"serving ended with code {child.wait()}; environment {sorted(os.environ)}")
+    raise RuntimeError(f"serving ended with code {child.wait()}, saying: {said['message']}")

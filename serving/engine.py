@@ -1,0 +1,57 @@
+"""A catalog entry as the settings of a vLLM engine under Ray Serve.
+
+Owns the translation, as plain values. Does not own building the application from them (llm.py),
+which needs Ray and vLLM imported.
+"""
+
+from typing import Any
+
+from models.catalog import Model
+
+CPU = "cpu"
+
+
+def engine_settings(model: Model, source: str, profile: str) -> dict[str, Any]:
+    """The arguments of `ray.serve.llm.LLMConfig` for one model."""
+    settings: dict[str, Any] = {
+        "model_loading_config": {"model_id": model.id, "model_source": source},
+        "engine_kwargs": _engine(model, profile),
+        "deployment_config": {"name": deployment_name(model), "num_replicas": 1, **_HEALTH},
+        # Without it each stream waits 50 ms for more tokens to send together.
+        "experimental_configs": {"stream_batching_interval_ms": 0},
+        "log_engine_metrics": False,
+    }
+    if profile == CPU:
+        settings["placement_group_config"] = {"bundles": [{"CPU": 1}] * _workers(model)}
+        # The replica itself takes nothing beside its worker: two cores have to do for all.
+        settings["deployment_config"]["ray_actor_options"] = {"num_cpus": 0}
+    return settings
+
+
+def deployment_name(model: Model) -> str:
+    """The name that Serve's status uses, after the `LLMServer:` that Ray puts before it."""
+    return model.id.replace("/", "--").replace(".", "_")
+
+
+def _engine(model: Model, profile: str) -> dict[str, Any]:
+    defaults: dict[str, Any] = {
+        "max_model_len": model.context_length,
+        # Cached tokens have a price of their own, so the usage has to tell them.
+        "enable_prompt_tokens_details": True,
+        "disable_log_stats": True,
+        # On a processor vLLM compiles anew at every start (it cannot load what it saved): measured
+        # 55 s more before the first answer, for 10 to 20 % more tokens. Without it the second
+        # start takes 80 s. A catalog entry can ask for it.
+        "enforce_eager": profile == CPU,
+    }
+    return {**defaults, **model.engine}
+
+
+def _workers(model: Model) -> int:
+    tensor = int(model.engine.get("tensor_parallel_size", 1))
+    return tensor * int(model.engine.get("pipeline_parallel_size", 1))
+
+
+# A dead engine is noticed after three failed checks; Ray's 10 s between them would make it half a
+# minute. A busy engine answers late, which is no reason to restart it.
+_HEALTH = {"health_check_period_s": 2.0, "health_check_timeout_s": 60.0}

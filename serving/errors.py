@@ -1,0 +1,73 @@
+"""What can be wrong with a request to a model of ours, or with the models themselves.
+
+Owns serving's facts and their OpenAI envelope. Does not own the engine's errors (vLLM answers
+those itself; the gateway translates them).
+"""
+
+from typing import Any
+
+from infra.errors import AppError
+
+
+class WeightsBroken(AppError):
+    """Weights that cannot be obtained, or that are not what the catalog says."""
+
+    code = "weights_broken"
+
+
+class ServingFailed(AppError):
+    """The cluster does not start, or a model does not come up."""
+
+    code = "serving_failed"
+
+
+class InputInvalid(AppError):
+    """The caller sent something that the model cannot take; `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class ContextLengthExceeded(InputInvalid):
+    """More tokens than the model reads: refused, never cut, or the answer is for another input."""
+
+    code = "context_length_exceeded"
+
+
+class BodyTooLarge(InputInvalid):
+    status = 413
+    code = "request_too_large"
+
+
+class ModelUnknown(InputInvalid):
+    status = 404
+    code = "model_not_found"
+
+
+class RouteUnknown(InputInvalid):
+    status = 404
+    code = "not_found"
+
+
+class MethodWrong(InputInvalid):
+    status = 405
+    code = "method_not_allowed"
+
+
+class ModelFailed(AppError):
+    """The model could not answer although the request was in order."""
+
+    code = "internal_error"
+
+
+def envelope(error: AppError) -> dict[str, Any]:
+    """OpenAI's error object: all four keys, always."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+        }
+    }

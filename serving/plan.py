@@ -1,0 +1,67 @@
+"""What is deployed for a catalog: each application, its prefix, and which model is where.
+
+Owns how the models are split over applications. Does not own starting them (cluster.py).
+"""
+
+from collections.abc import Mapping
+
+from ray.serve import RunTarget
+
+from models.catalog import Catalog, Model, Task
+from serving.embedding_app import EmbeddingApp, embedding_app
+from serving.engine import deployment_name, engine_settings
+from serving.errors import ServingFailed
+from serving.llm import text_generation_app
+from serving.readiness import Where
+from serving.specialist_app import SpecialistApp, specialist_app
+from serving.weights import Obtained
+
+TEXT = "text-generation"
+EMBEDDINGS = "embeddings"
+SPECIALISTS = "specialists"
+
+
+def targets(catalog: Catalog, weights: Mapping[str, Obtained], profile: str) -> list[RunTarget]:
+    """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest."""
+    planned = [_specialists(catalog, weights)]
+    if embedding := catalog.with_task(Task.EMBEDDING):
+        planned.append(_embeddings(embedding, weights))
+    if texts := catalog.with_task(Task.TEXT_GENERATION):
+        settings = [engine_settings(model, weights[model.id].source, profile) for model in texts]
+        planned.append(RunTarget(text_generation_app(settings), name=TEXT, route_prefix="/"))
+    return planned
+
+
+def where(catalog: Catalog) -> dict[str, Where]:
+    """Where each model of the catalog is deployed."""
+    return {model.id: _where(model) for model in catalog.models.values()}
+
+
+def _where(model: Model) -> Where:
+    match model.task:
+        case Task.TEXT_GENERATION:
+            return Where(TEXT, f"LLMServer:{deployment_name(model)}")
+        case Task.EMBEDDING:
+            return Where(EMBEDDINGS, EmbeddingApp.__name__)
+        case Task.CLASSIFICATION:
+            return Where(SPECIALISTS, SpecialistApp.__name__)
+
+
+def _specialists(catalog: Catalog, weights: Mapping[str, Obtained]) -> RunTarget:
+    """Deployed even without a specialist: it answers for everybody's readiness."""
+    artefacts = {
+        model.id: weights[model.id].source for model in catalog.with_task(Task.CLASSIFICATION)
+    }
+    app = specialist_app(artefacts, where(catalog))
+    return RunTarget(app, name=SPECIALISTS, route_prefix="/v2")
+
+
+def _embeddings(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> RunTarget:
+    if len(models) > 1:
+        raise ServingFailed("One embedding model is served; the catalog holds several.")
+    model = models[0]
+    obtained = weights[model.id]
+    if obtained.tokenizer is None or model.context_length is None:
+        raise ServingFailed(f"{model.id!r} needs a tokenizer and a context length.")
+    app = embedding_app(model.id, obtained.source, str(obtained.tokenizer), model.context_length)
+    return RunTarget(app, name=EMBEDDINGS, route_prefix="/v1/embeddings")

@@ -1,0 +1,285 @@
+"""The Open Inference Protocol, version 2: requests read and answers written, JSON and binary.
+
+Owns the wire: the JSON shapes and the binary tensor extension (`Inference-Header-Content-Length`).
+Does not own what a model makes of the tensors (specialists.py), nor HTTP (apps.py).
+"""
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.errors import InputInvalid
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+BYTES = "BYTES"
+# One request holds at most this many values in one tensor, so that a shape cannot claim the memory.
+MAX_ELEMENTS = 1 << 20
+
+NUMERIC: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        "BOOL": np.dtype(np.bool_),
+        "UINT8": np.dtype(np.uint8),
+        "UINT16": np.dtype(np.uint16),
+        "UINT32": np.dtype(np.uint32),
+        "UINT64": np.dtype(np.uint64),
+        "INT8": np.dtype(np.int8),
+        "INT16": np.dtype(np.int16),
+        "INT32": np.dtype(np.int32),
+        "INT64": np.dtype(np.int64),
+        "FP16": np.dtype(np.float16),
+        "FP32": np.dtype(np.float32),
+        "FP64": np.dtype(np.float64),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """`values` is flat; `shape` says how it is laid out. BYTES are Python `str`, always UTF-8."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """`outputs` maps each wanted output to whether it is wanted as binary; empty means all."""
+
+    id: str | None
+    inputs: tuple[Tensor, ...]
+    outputs: Mapping[str, bool]
+    binary_by_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An answer's bytes. `header_length` is set where binary tensors follow the JSON."""
+
+    body: bytes
+    header_length: int | None
+
+
+class _WireTensor(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any] | None = None
+    parameters: dict[str, Any] = {}  # msgspec copies an empty default for each instance
+
+
+class _WireOutput(msgspec.Struct):
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class _WireRequest(msgspec.Struct):
+    inputs: list[_WireTensor]
+    id: str | None = None
+    outputs: list[_WireOutput] = []
+    parameters: dict[str, Any] = {}
+
+
+def parse_request(body: bytes, header_length: int | None = None) -> InferRequest:
+    """Read an inference request.
+
+    `header_length` is the value of Inference-Header-Content-Length: the JSON is that long and
+    binary tensors follow. Raises InputInvalid, naming the field.
+    """
+    document, tail = _split(body, header_length)
+    try:
+        wire = msgspec.json.decode(document, type=_WireRequest)
+    except msgspec.DecodeError as error:
+        raise InputInvalid(f"The request is not an inference request: {error}.") from error
+    inputs: list[Tensor] = []
+    offset = 0
+    for tensor in wire.inputs:
+        size = _binary_size(tensor)
+        inputs.append(_tensor(tensor, tail[offset : offset + size], size))
+        offset += size
+    if offset != len(tail):
+        raise InputInvalid(
+            f"The binary part holds {len(tail)} bytes, but the inputs claim {offset}."
+        )
+    default = bool(wire.parameters.get("binary_data_output", False))
+    return InferRequest(wire.id, tuple(inputs), _outputs(wire, default), default)
+
+
+def render_response(
+    model: str, version: str, request: InferRequest, outputs: Sequence[Tensor]
+) -> Rendered:
+    """Write the answer: each output as JSON, or behind the JSON where the caller wanted binary."""
+    written: list[dict[str, Any]] = []
+    tail: list[bytes] = []
+    for output in outputs:
+        entry: dict[str, Any] = {
+            "name": output.name,
+            "datatype": output.datatype,
+            "shape": list(output.shape),
+        }
+        if request.outputs.get(output.name, request.binary_by_default):
+            raw = to_binary(output)
+            entry["parameters"] = {"binary_data_size": len(raw)}
+            tail.append(raw)
+        else:
+            entry["data"] = output.values.tolist()
+        written.append(entry)
+    answer: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": written}
+    if request.id is not None:
+        answer["id"] = request.id
+    head = msgspec.json.encode(answer)
+    return Rendered(b"".join([head, *tail]), len(head) if tail else None)
+
+
+def to_binary(tensor: Tensor) -> bytes:
+    """Little-endian and packed; BYTES have a length of four bytes before each value."""
+    if tensor.datatype != BYTES:
+        return tensor.values.astype(NUMERIC[tensor.datatype].newbyteorder("<")).tobytes()
+    encoded = [value.encode() for value in tensor.values]
+    return b"".join(struct.pack("<I", len(value)) + value for value in encoded)
+
+
+def _split(body: bytes, header_length: int | None) -> tuple[bytes, bytes]:
+    if header_length is None:
+        return body, b""
+    if not 0 <= header_length <= len(body):
+        raise InputInvalid(
+            f"{HEADER_LENGTH} says {header_length}, but the body holds {len(body)} bytes."
+        )
+    return body[:header_length], body[header_length:]
+
+
+def _outputs(wire: _WireRequest, default: bool) -> Mapping[str, bool]:
+    wanted = {
+        output.name: bool(output.parameters.get("binary_data", default)) for output in wire.outputs
+    }
+    if len(wanted) != len(wire.outputs):
+        raise InputInvalid("An output is asked for twice.", param="outputs")
+    return MappingProxyType(wanted)
+
+
+def _binary_size(tensor: _WireTensor) -> int:
+    size = tensor.parameters.get("binary_data_size")
+    if size is None:
+        return 0
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise InputInvalid("binary_data_size is a count of bytes.", param=tensor.name)
+    return size
+
+
+def _tensor(wire: _WireTensor, raw: bytes, size: int) -> Tensor:
+    if wire.datatype != BYTES and wire.datatype not in NUMERIC:
+        raise InputInvalid(f"The datatype {wire.datatype!r} is unknown.", param=wire.name)
+    count = _count(wire)
+    if wire.data is not None:
+        if size:
+            raise InputInvalid("It has both `data` and binary data.", param=wire.name)
+        values = _from_json(wire, count)
+    elif "binary_data_size" in wire.parameters:
+        if len(raw) != size:
+            raise InputInvalid("The binary part is shorter than claimed.", param=wire.name)
+        values = _from_binary(wire, raw, count)
+    else:
+        raise InputInvalid("It has neither `data` nor binary data.", param=wire.name)
+    return Tensor(wire.name, wire.datatype, tuple(wire.shape), values)
+
+
+def _count(wire: _WireTensor) -> int:
+    if not wire.shape or any(size < 0 for size in wire.shape):
+        raise InputInvalid(f"{wire.shape} is not a shape.", param=wire.name)
+    count = math.prod(wire.shape)
+    if count > MAX_ELEMENTS:
+        raise InputInvalid(f"A tensor holds at most {MAX_ELEMENTS} values.", param=wire.name)
+    return count
+
+
+def _from_json(wire: _WireTensor, count: int) -> NDArray[Any]:
+    flat = _flatten(wire.data or [], len(wire.shape), wire.name)
+    if len(flat) != count:
+        raise InputInvalid(
+            f"The shape {wire.shape} holds {count} values, but `data` has {len(flat)}.",
+            param=wire.name,
+        )
+    allowed = _json_types(wire.datatype)
+    for row, value in enumerate(flat):
+        if type(value) not in allowed:
+            raise InputInvalid(
+                f"Value {row} is {_kind(value)}, which is no {wire.datatype}.", param=wire.name
+            )
+    if wire.datatype == BYTES:
+        return np.array(flat, dtype=object)
+    return _numbers(wire, flat)
+
+
+def _numbers(wire: _WireTensor, flat: list[Any]) -> NDArray[Any]:
+    try:
+        # A number too large for the type becomes infinite, which the model's own check refuses.
+        with np.errstate(over="ignore"):
+            return np.array(flat, dtype=NUMERIC[wire.datatype])
+    except (OverflowError, ValueError) as error:
+        raise InputInvalid(
+            f"A value does not fit into {wire.datatype}.", param=wire.name
+        ) from error
+
+
+def _flatten(data: list[Any], depth: int, name: str) -> list[Any]:
+    """`data` may be flat or nested as deep as the shape; anything deeper stays and is refused."""
+    for _ in range(depth - 1):
+        if not any(isinstance(item, list) for item in data):
+            break
+        if not all(isinstance(item, list) for item in data):
+            raise InputInvalid("`data` mixes values and lists.", param=name)
+        data = [value for item in data for value in item]
+    return data
+
+
+def _json_types(datatype: str) -> tuple[type, ...]:
+    if datatype == BYTES:
+        return (str,)
+    if datatype == "BOOL":
+        return (bool,)
+    return (int, float) if datatype.startswith("FP") else (int,)
+
+
+def _kind(value: Any) -> str:
+    names = {str: "a string", bool: "a boolean", type(None): "null", list: "a list"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else "an object")
+
+
+def _from_binary(wire: _WireTensor, raw: bytes, count: int) -> NDArray[Any]:
+    if wire.datatype == BYTES:
+        return np.array(_strings(raw, count, wire.name), dtype=object)
+    dtype = NUMERIC[wire.datatype]
+    if len(raw) != count * dtype.itemsize:
+        raise InputInvalid(
+            f"The shape {wire.shape} of {wire.datatype} takes {count * dtype.itemsize} bytes, "
+            f"but there are {len(raw)}.",
+            param=wire.name,
+        )
+    return np.frombuffer(raw, dtype=dtype.newbyteorder("<")).astype(dtype)
+
+
+def _strings(raw: bytes, count: int, name: str) -> list[str]:
+    values: list[str] = []
+    offset = 0
+    while offset < len(raw):
+        start = offset + 4
+        length = int.from_bytes(raw[offset:start], "little")
+        offset = start + length
+        if start > len(raw) or offset > len(raw):
+            raise InputInvalid("A string is longer than the binary part.", param=name)
+        try:
+            values.append(raw[start:offset].decode())
+        except UnicodeDecodeError as error:
+            raise InputInvalid(f"Value {len(values)} is not UTF-8.", param=name) from error
+    if len(values) != count:
+        raise InputInvalid(f"It holds {len(values)} strings, not {count}.", param=name)
+    return values

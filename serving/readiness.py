@@ -1,0 +1,54 @@
+"""Which models answer at this moment, as Ray Serve's controller sees it.
+
+Owns the question and a short memory of the answer. Ray's own `/-/healthz` says "success" as soon
+as any application has a server, and `/v1/models` lists a model long before its engine is up.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ray import serve
+from ray.serve.schema import ReplicaState  # type: ignore[attr-defined]
+
+_REMEMBERED_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The Serve application and deployment that answer for a model."""
+
+    application: str
+    deployment: str
+
+
+class Readiness:
+    """Asks at most once a second, however often it is asked."""
+
+    def __init__(self, models: Mapping[str, Where]) -> None:
+        self._models = models
+        self._lock = asyncio.Lock()
+        self._states: dict[str, bool] = {}
+        self._asked_at = float("-inf")
+
+    async def states(self) -> dict[str, bool]:
+        """Each model of the catalog, and whether a replica of it runs."""
+        async with self._lock:
+            if time.monotonic() - self._asked_at > _REMEMBERED_S:
+                # A blocking call to the controller; the event loop carries everybody's requests.
+                self._states = await asyncio.to_thread(_ask, self._models)
+                self._asked_at = time.monotonic()
+            return self._states
+
+
+def _ask(models: Mapping[str, Where]) -> dict[str, bool]:
+    applications = serve.status().applications
+    states = {}
+    for model, where in models.items():
+        application = applications.get(where.application)
+        deployment = application and application.deployments.get(where.deployment)
+        states[model] = bool(
+            deployment and deployment.replica_states.get(ReplicaState.RUNNING, 0) > 0
+        )
+    return states

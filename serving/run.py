@@ -1,0 +1,68 @@
+"""Serving, from deployed to stopped.
+
+Owns the order: start, deploy, wait to be told to stop, stop. Imports Ray, so the environment is in
+force before (__main__.py). Does not own the single steps.
+"""
+
+import signal
+import threading
+from types import FrameType
+
+from models.catalog import Catalog
+from serving import cluster
+from serving.arguments import Arguments
+from serving.folders import Folders
+from serving.plan import targets
+from serving.progress import Progress, Stage
+from serving.stopping import stop_with
+from serving.weights import Obtained
+
+
+def run(
+    arguments: Arguments,
+    folders: Folders,
+    catalog: Catalog,
+    weights: dict[str, Obtained],
+    progress: Progress,
+) -> None:
+    """Serve until a signal comes. Raises ServingFailed where something does not start."""
+    try:
+        progress.report(Stage.RAY, "Starting Ray Serve")
+        cluster.start(arguments, folders)
+        stop_with(KeyboardInterrupt)  # Ray put its own handlers in the place of ours
+        _deploy(arguments, catalog, weights, progress)
+        progress.report(Stage.READY, f"Serving on http://{arguments.host}:{arguments.port}", 1.0)
+        _until_told()
+    finally:
+        _ignore_signals()
+        cluster.stop()
+
+
+def _deploy(
+    arguments: Arguments, catalog: Catalog, weights: dict[str, Obtained], progress: Progress
+) -> None:
+    progress.report(Stage.DEPLOY, "Preparing the models", 0.0)
+    planned = targets(catalog, weights, arguments.profile)
+
+    def tell(running: list[str], waiting: list[str]) -> None:
+        share = len(running) / len(planned)
+        progress.report(Stage.DEPLOY, f"Loading: {', '.join(waiting) or 'done'}", share)
+
+    cluster.deploy(planned, tell)
+
+
+def _until_told() -> None:
+    told = threading.Event()
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        told.set()
+
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
+    told.wait()
+
+
+def _ignore_signals() -> None:
+    """A second Ctrl-C must not interrupt the stop: it would leave processes behind."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

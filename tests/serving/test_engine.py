@@ -1,0 +1,77 @@
+"""A catalog entry as engine settings, for one processor and for several GPUs."""
+
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from models.catalog import Model, Task, Weights
+from serving.engine import deployment_name, engine_settings
+
+
+def model(**engine: Any) -> Model:
+    return Model(
+        id="maker/model-1.5",
+        task=Task.TEXT_GENERATION,
+        profiles=("cpu", "gpu"),
+        description="",
+        licence="",
+        weights=Weights("hub", "maker/model"),
+        prices=MappingProxyType({}),
+        context_length=2048,
+        engine=MappingProxyType(engine),
+    )
+
+
+class TestProcessor:
+    def test_runs_on_two_cores(self) -> None:
+        settings = engine_settings(model(dtype="bfloat16"), "/weights", "cpu")
+        assert settings["placement_group_config"] == {"bundles": [{"CPU": 1}]}
+        assert settings["deployment_config"]["ray_actor_options"] == {"num_cpus": 0}
+        assert settings["deployment_config"]["num_replicas"] == 1
+
+    def test_id_and_source(self) -> None:
+        settings = engine_settings(model(), "/weights", "cpu")
+        assert settings["model_loading_config"] == {
+            "model_id": "maker/model-1.5",
+            "model_source": "/weights",
+        }
+
+    def test_tokens_are_not_held_back(self) -> None:
+        settings = engine_settings(model(), "/weights", "cpu")
+        assert settings["experimental_configs"] == {"stream_batching_interval_ms": 0}
+
+    def test_cached_tokens_are_reported(self) -> None:
+        engine = engine_settings(model(), "/weights", "cpu")["engine_kwargs"]
+        assert engine["enable_prompt_tokens_details"] is True
+        assert engine["max_model_len"] == 2048
+
+    def test_starts_fast_unless_the_catalog_prefers_speed(self) -> None:
+        quick = engine_settings(model(), "/weights", "cpu")["engine_kwargs"]
+        fast = engine_settings(model(enforce_eager=False), "/weights", "cpu")["engine_kwargs"]
+        assert (quick["enforce_eager"], fast["enforce_eager"]) == (True, False)
+
+
+class TestGpu:
+    def test_ray_places_the_workers(self) -> None:
+        settings = engine_settings(model(tensor_parallel_size=4), "maker/model", "gpu")
+        assert "placement_group_config" not in settings
+        assert "ray_actor_options" not in settings["deployment_config"]
+        assert settings["engine_kwargs"]["enforce_eager"] is False
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"tensor_parallel_size": 4, "quantization": "awq"},
+            {"enable_lora": True, "max_lora_rank": 16, "max_loras": 4},
+            {"max_model_len": 100},
+            {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"},
+        ],
+    )
+    def test_the_catalogs_settings_pass_through(self, given: dict[str, Any]) -> None:
+        engine = engine_settings(model(**given), "maker/model", "gpu")["engine_kwargs"]
+        assert {key: engine[key] for key in given} == given
+
+
+def test_a_name_that_serve_accepts() -> None:
+    assert deployment_name(model()) == "maker--model-1_5"

@@ -1,0 +1,139 @@
+"""The environment, the folders and HAProxy's start script."""
+
+import shutil
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from serving.arguments import LOOPBACK, Arguments, parse
+from serving.environment import Ports, environment, free_ports, write_token
+from serving.errors import ServingFailed
+from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
+from serving.haproxy import write_script
+
+PORTS = Ports(metrics=9101, stats=8404, fallback=8500)
+CONFIG = """frontend prometheus
+    bind :9101
+frontend http_frontend
+    bind 127.0.0.1:8000
+listen stats
+  bind *:8404
+"""
+
+
+def arguments(host: str = LOOPBACK) -> Arguments:
+    return Arguments(Path("/data"), "cpu", host, 8000, exit_with_parent=False)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    made = Folders(tmp_path, tmp_path / "ray", tmp_path / "ray" / "run", tmp_path / "logs")
+    prepare(made)
+    return made
+
+
+class TestEnvironment:
+    def test_an_operator_changes_a_default(self, folders: Folders) -> None:
+        made = environment(folders, PORTS, {"VLLM_CPU_KVCACHE_SPACE": "4", "PATH": "/bin"})
+        assert made["VLLM_CPU_KVCACHE_SPACE"] == "4"
+        assert made["PATH"] == "/bin"
+
+    @pytest.mark.parametrize(
+        "name", ["RAYLLM_ENABLE_REQUEST_PROMPT_LOGS", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"]
+    )
+    def test_a_promise_stays(self, folders: Folders, name: str) -> None:
+        made = environment(folders, PORTS, {name: "something else"})
+        assert made[name] != "something else"
+
+    def test_files_stay_below_our_folders(self, folders: Folders) -> None:
+        made = environment(folders, PORTS, {})
+        paths = [value for value in made.values() if value.startswith("/")]
+        assert paths
+        assert all(path.startswith(str(folders.data)) for path in paths)
+
+    def test_ports_that_are_free_and_differ(self) -> None:
+        ports = free_ports()
+        numbers = {ports.metrics, ports.stats, ports.fallback}
+        assert len(numbers) == 3
+        for number in numbers:
+            socket.create_server((LOOPBACK, number)).close()
+
+    def test_a_new_secret_for_this_user_only(self, folders: Folders) -> None:
+        write_token(folders)
+        path = folders.run / "ray-token"
+        first = path.read_text()
+        write_token(folders)
+        assert path.read_text() != first
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+class TestFolders:
+    def test_short_enough_for_a_socket(self, tmp_path: Path) -> None:
+        assert folders_of(Path("/data")).ray == Path("/data/ray")
+        deep = tmp_path / ("long" * 30)
+        assert len(str(folders_of(deep).ray)) <= 40
+        assert folders_of(deep) == folders_of(deep)
+        assert folders_of(deep).ray != folders_of(deep / "other").ray
+
+    def test_private(self, folders: Folders) -> None:
+        assert stat.S_IMODE(folders.run.stat().st_mode) == 0o700
+
+    def test_only_one(self, folders: Folders) -> None:
+        with only_one(folders):
+            with pytest.raises(ServingFailed, match="Another serving"), only_one(folders):
+                pass
+        with only_one(folders):
+            pass
+
+    def test_the_latest_sessions_are_kept(self, folders: Folders) -> None:
+        for day in range(1, 6):
+            (folders.ray / f"session_2026-01-0{day}").mkdir()
+        forget_old_sessions(folders)
+        kept = sorted(path.name for path in folders.ray.glob("session_*"))
+        assert kept == ["session_2026-01-04", "session_2026-01-05"]
+        assert folders.run.is_dir()
+
+
+class TestHaproxy:
+    @pytest.mark.parametrize(
+        ("host", "public"), [(LOOPBACK, "127.0.0.1:8000"), ("0.0.0.0", "0.0.0.0:8000")]
+    )
+    def test_addresses_are_put_right(
+        self, folders: Folders, monkeypatch: pytest.MonkeyPatch, host: str, public: str
+    ) -> None:
+        echo = shutil.which("echo")
+        assert echo is not None
+        monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", echo)
+        config = folders.run / "node" / "haproxy.cfg"
+        config.parent.mkdir()
+        config.write_text(CONFIG)
+        script = write_script(folders, PORTS, arguments(host))
+        done = subprocess.run(
+            [script, "-db", "-f", config, "-dR"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["-db", "-f", str(config), "-dR"]
+        binds = [line.strip() for line in config.read_text().splitlines() if "bind" in line]
+        assert binds == ["bind 127.0.0.1:9101", f"bind {public}", "bind 127.0.0.1:8404"]
+
+
+class TestArguments:
+    def test_loopback_unless_told_otherwise(self) -> None:
+        given = parse(["--data-dir", "/data"])
+        assert (given.host, given.port, given.profile) == ("127.0.0.1", 8000, "cpu")
+        assert given.exit_with_parent is False
+
+    def test_all_of_them(self) -> None:
+        given = parse(
+            "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent".split()
+        )
+        assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, exit_with_parent=True)
+
+    @pytest.mark.parametrize("line", ["", "--data-dir /d --profile tpu", "--data-dir /d --port x"])
+    def test_refused(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse(line.split())
+        assert caught.value.code == 2
+        assert "usage:" in capsys.readouterr().err
