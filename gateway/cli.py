@@ -199,9 +199,13 @@ def usage(
             rows = await list_usage(session, account_id=owner, limit=limit)
             return [show_usage(row) for row in rows]
 
-        columns = ("started_at", "model", "settlement", "status", "error_code")
-        amounts = ("input_tokens", "output_tokens", "rows", "cost", "currency")
-        terminal.table(_with_database(settings, read), (*columns, *amounts))
+        rows = _with_database(settings, read)
+        if not as_json:
+            rows = [
+                {**row, "at": row["started_at"][:19], "error": row["error_code"]} for row in rows
+            ]
+        columns = ("at", "model", "settlement", "error", "input_tokens", "output_tokens", "rows")
+        terminal.table(rows, (*columns, "cost", "currency"))
 
     _tell(as_json, work)
 

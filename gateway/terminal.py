@@ -20,7 +20,9 @@ class Terminal:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._console = Console(highlight=False, soft_wrap=True)
+        # What goes into a file or a pipe is not cut to the width of a terminal that is not there.
+        width = None if sys.stdout.isatty() else 200
+        self._console = Console(highlight=False, soft_wrap=True, width=width)
         self._progress: Progress | None = None
         self._stage = ""
 
@@ -44,7 +46,7 @@ class Terminal:
         self._end_progress()
         key = first_key or "$MAAS_API_KEY"
         curl = (
-            f"curl {url}/v1/chat/completions -H 'Authorization: Bearer {key}' "
+            f'curl {url}/v1/chat/completions -H "Authorization: Bearer {key}" '
             "-H 'Content-Type: application/json' "
             f"""-d '{{"model": "{model}", "messages": [{{"role": "user", """
             """"content": "What does a torque wrench do?"}], "max_tokens": 40}'"""

@@ -17,7 +17,7 @@ from serving.arguments import Arguments, parse
 from serving.converter import convert
 from serving.environment import environment, free_ports, write_token
 from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
-from serving.haproxy import write_script
+from serving.haproxy import end_leftover, write_script
 from serving.progress import Progress, Stage, progress
 from serving.stopping import stop_with
 from serving.weights import Obtained, obtain
@@ -51,6 +51,7 @@ def main() -> int:
 def _serve(arguments: Arguments, folders: Folders, shown: Progress) -> None:
     catalog = load_catalog(arguments.profile)
     weights = _weights(catalog, folders, shown)
+    end_leftover(folders)
     forget_old_sessions(folders)
     ports = free_ports()
     write_token(folders)

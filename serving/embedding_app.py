@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from serving.embeddings import parse_request, render_response
 from serving.encoder import Encoder, Tokens, Vectors, load_encoder
+from serving.engine import DRAIN_POLL_S
 from serving.http import JSON, guarded, read_body, require_method
 
 MAX_BODY = 16 << 20
@@ -60,6 +61,7 @@ def embedding_app(
         num_replicas=1,
         max_ongoing_requests=64,
         ray_actor_options={"num_cpus": 0},
+        graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
     )(EmbeddingApp)
     return deployment.bind(model_id, model, tokenizer, context_length)
 

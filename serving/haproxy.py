@@ -3,18 +3,23 @@
 Ray's template opens the metrics and statistics ports to all interfaces and has no setting for it;
 and it takes one address for HAProxy's own port and for the replicas' ports behind it. Ray starts
 the program that we name, so we name a script that corrects the configuration and then becomes
-HAProxy. Owns that script. Does not own the configuration (Ray writes it).
+HAProxy. Owns that script, and ending the HAProxy of a killed run. Does not own the configuration
+(Ray writes it).
 """
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from serving.arguments import LOOPBACK, Arguments
 from serving.environment import Ports
 from serving.folders import Folders
 from serving.packages import package_file
 
+_PATIENCE_S = 5.0
 _SCRIPT = """#!/bin/sh
 # Written by serving/haproxy.py at each start.
 config=
@@ -46,6 +51,20 @@ def write_script(folders: Folders, ports: Ports, arguments: Arguments) -> Path:
     )
     path.chmod(0o700)
     return path
+
+
+def end_leftover(folders: Folders) -> None:
+    """End the HAProxy that a killed serving left behind: it keeps the port, and answers 500.
+
+    Only for the holder of the data directory's lock: then no living serving uses the folder that
+    tells such a process from all others.
+    """
+    ours = f"{folders.run}{os.sep}"
+    for process in psutil.process_iter(["cmdline"]):
+        if any(argument.startswith(ours) for argument in process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(_PATIENCE_S)
 
 
 def _binary() -> str:

@@ -14,6 +14,7 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.engine import DRAIN_POLL_S
 from serving.errors import InputInvalid, ModelUnknown, RouteUnknown
 from serving.http import JSON, guarded, json_response, read_body, require_method
 from serving.protocol import (
@@ -117,6 +118,7 @@ def specialist_app(artefacts: Mapping[str, str], models: Mapping[str, Where]) ->
         num_replicas=1,
         max_ongoing_requests=256,
         ray_actor_options={"num_cpus": 0},
+        graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
     )(SpecialistApp)
     return deployment.bind(dict(artefacts), dict(models))
 

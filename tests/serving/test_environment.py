@@ -4,7 +4,9 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -12,7 +14,7 @@ from serving.arguments import LOOPBACK, Arguments, parse
 from serving.environment import Ports, environment, free_ports, write_token
 from serving.errors import ServingFailed
 from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
-from serving.haproxy import write_script
+from serving.haproxy import end_leftover, write_script
 
 PORTS = Ports(metrics=9101, stats=8404, fallback=8500)
 CONFIG = """frontend prometheus
@@ -117,6 +119,19 @@ class TestHaproxy:
         assert done.stdout.split() == ["-db", "-f", str(config), "-dR"]
         binds = [line.strip() for line in config.read_text().splitlines() if "bind" in line]
         assert binds == ["bind 127.0.0.1:9101", f"bind {public}", "bind 127.0.0.1:8404"]
+
+    def test_only_the_one_that_a_killed_run_left(self, folders: Folders, tmp_path: Path) -> None:
+        wait = [sys.executable, "-c", "import time; time.sleep(60)"]
+        left = subprocess.Popen([*wait, str(folders.run / "node" / "haproxy.cfg")])
+        foreign = subprocess.Popen([*wait, str(tmp_path / "elsewhere" / "haproxy.cfg")])
+        try:
+            end_leftover(folders)
+            assert left.wait(5) == -SIGKILL
+            assert foreign.poll() is None
+        finally:
+            for process in (left, foreign):
+                process.kill()
+                process.wait()
 
 
 class TestArguments:
