@@ -82,8 +82,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--engine-arguments",
         nargs="*",
-        default=["--dtype", "bfloat16", "--max-model-len", "4096", "--max-num-seqs", "16"]
-        + ["--enforce-eager", "--enable-prompt-tokens-details"],
+        default=[
+            *("--dtype", "bfloat16", "--max-model-len", "4096", "--max-num-seqs", "16"),
+            *("--enforce-eager", "--enable-prompt-tokens-details"),
+        ],
         help="what the bare engine gets, as in the catalog",
     )
     return parser.parse_args()
