@@ -18,7 +18,7 @@ run: $(SERVED)
 
 test: $(TESTED)
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=86
 	$(BIN)/coverage report --include='billing/money.py,billing/rating.py,billing/usage.py' --fail-under=100
 
 check: lint types test
