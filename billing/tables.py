@@ -30,6 +30,11 @@ class Settlement(StrEnum):
     UNKNOWN = "unknown"  # what was consumed cannot be told: found by reconciliation
     REFUSED = "refused"  # never dispatched: not billed
 
+    @property
+    def billable(self) -> bool:
+        """Whether what was consumed is charged. The usage table's constraint says the same."""
+        return self in (Settlement.COMPLETE, Settlement.CLIENT_ABORT)
+
 
 def _moment(*, nullable: bool = False) -> Column[datetime]:
     return Column(DateTime(timezone=True), nullable=nullable)

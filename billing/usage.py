@@ -44,8 +44,7 @@ class UsageRecord:
     first_chunk_us: int | None
 
     def __post_init__(self) -> None:
-        billable = self.settlement in (Settlement.COMPLETE, Settlement.CLIENT_ABORT)
-        if self.cost_nano and not (billable and self.account_id and self.currency):
+        if self.cost_nano and not (self.settlement.billable and self.account_id and self.currency):
             raise ValueError(f"a call settled as {self.settlement} without a payer costs nothing")
 
 

@@ -79,6 +79,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
             "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
         )
     url = settings.database_url.get_secret_value()
+    serving_url = settings.serving_url.rstrip("/")  # paths are put behind it as they are
     metrics = declare_metrics()
     database = Database(url)
     # Its own connection: a burst of key look-ups must not hold up what settles calls.
@@ -89,7 +90,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     pipeline = Pipeline(
         authenticator=authenticator,
         parser=Parser(catalog),
-        router=Router(settings.serving_url),
+        router=Router(serving_url),
         relay=Relay(upstream, clock, settings),
         writer=writer,
         clock=clock,
@@ -107,7 +108,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         authenticator=authenticator,
         upstream=upstream,
         pipeline=pipeline,
-        serving_url=settings.serving_url,
+        serving_url=serving_url,
     )
 
 

@@ -13,7 +13,9 @@ Owns codes, statuses and the envelope in OpenAI's shape. Does not own the upstre
 
 import msgspec
 
-from infra.errors import AppError
+from infra.errors import AppError, error_object
+
+BROKEN_OFF = "The model broke off its answer. The call is not billed."
 
 
 class BadRequest(AppError):
@@ -180,12 +182,7 @@ def envelope(error: AppError, open_inference: bool = False) -> bytes:
     Under the Open Inference Protocol `error` is a text, or its clients fail on reading it; the
     four keys then stand beside it (docs/decisions/0003).
     """
-    four = {
-        "message": error.message,
-        "type": error.type,
-        "param": error.param,
-        "code": error.code,
-    }
+    four = error_object(error)
     return msgspec.json.encode(
         {"error": error.message, **four} if open_inference else {"error": four}
     )

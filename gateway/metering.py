@@ -23,7 +23,6 @@ from infra.metrics import Metrics
 _BATCH = 256
 _WAITING = 10_000
 _RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
-_BILLED = (Settlement.COMPLETE, Settlement.CLIENT_ABORT)
 
 
 def price(
@@ -35,7 +34,7 @@ def price(
     clock: Clock,
 ) -> UsageRecord:
     """The row of an ended call: what was consumed, at the ticket's unit prices."""
-    billed = ticket is not None and completion.settlement in _BILLED
+    billed = ticket is not None and completion.settlement.billable
     first = completion.first_chunk
     return UsageRecord(
         request_id=call.request_id,

@@ -5,7 +5,7 @@ only then answered to its last byte. Does not own what a stage does.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -126,7 +126,7 @@ class Pipeline:
         metrics.duration.labels(record.operation, model).observe(record.duration_us / 1e6)
         if record.first_chunk_us is not None:
             metrics.first_chunk.labels(record.operation, model).observe(record.first_chunk_us / 1e6)
-        if record.settlement in (Settlement.COMPLETE, Settlement.CLIENT_ABORT):
+        if record.settlement.billable:
             quantities = record.quantities
             metrics.tokens.labels(model, "input").inc(quantities.input_tokens or 0)
             metrics.tokens.labels(model, "output").inc(quantities.output_tokens or 0)
@@ -164,9 +164,4 @@ def _headed(call: Call, record: UsageRecord, completion: Completion) -> Completi
     if record.settlement is Settlement.COMPLETE and completion.status == 200:
         headers["x-maas-cost"] = nano_text(record.cost_nano)
         headers["x-maas-currency"] = record.currency or ""
-    return Completion(
-        settlement=completion.settlement,
-        status=completion.status,
-        tail=completion.tail,
-        headers=headers,
-    )
+    return replace(completion, headers=headers)

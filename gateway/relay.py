@@ -11,7 +11,7 @@ from billing.rating import NOTHING, Quantities
 from billing.tables import Settlement
 from billing.usage import REQUEST_PREFIX
 from gateway.client import Client, ClientGone
-from gateway.errors import UpstreamFailed, event
+from gateway.errors import BROKEN_OFF, UpstreamFailed, event
 from gateway.flow import Completion, Target
 from gateway.translation import Refusal, translate
 from gateway.upstream import Upstream
@@ -114,12 +114,8 @@ class _Streaming:
 
     def _whole(self) -> Completion:
         if not self._tee.done:
-            return self._broken(
-                UpstreamFailed("The model broke off its answer. The call is not billed.")
-            )
-        quantities = self._tee.quantities()
-        known = Settlement.UNKNOWN if quantities is NOTHING else Settlement.COMPLETE
-        return self._end(known, DONE, None)
+            return self._broken(UpstreamFailed(BROKEN_OFF))
+        return self._end(Settlement.COMPLETE, DONE, None)
 
     def _broken(self, error: AppError) -> Completion:
         if self._first_chunk is None:
@@ -132,12 +128,15 @@ class _Streaming:
         return translate(Refusal(200, broken.data, ours=False), self._target.ask)
 
     def _end(self, settlement: Settlement, tail: bytes, code: str | None) -> Completion:
+        quantities = self._quantities()
+        if settlement is Settlement.COMPLETE and quantities is NOTHING:
+            settlement = Settlement.UNKNOWN
         return Completion(
             settlement=settlement,
             status=499 if settlement is Settlement.CLIENT_ABORT else 200,
             tail=tail,
             headers=_EVENT_STREAM,
-            quantities=self._quantities(),
+            quantities=quantities,
             error_code=code,
             started=self._first_chunk is not None,
             first_chunk=self._first_chunk,

@@ -13,7 +13,7 @@ class Router:
     """Sends every call to one OpenAI-compatible server."""
 
     def __init__(self, serving_url: str) -> None:
-        self._base = serving_url.rstrip("/")
+        self._base = serving_url
 
     def route(self, ticket: Ticket, request_id: UUID) -> Target:
         return Target(self._base + ticket.ask.path, ticket.ask, request_id)

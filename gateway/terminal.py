@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from infra.errors import AppError
+from infra.errors import AppError, error_object
 
 
 class Terminal:
@@ -90,8 +90,7 @@ class Terminal:
         """Why it did not work."""
         self._end_progress()
         if self._json:
-            fact = {"message": error.message, "type": error.type, "param": error.param}
-            self._write({"error": {**fact, "code": error.code}})
+            self._write({"error": error_object(error)})
         else:
             Console(stderr=True, highlight=False, soft_wrap=True).print(error.message, markup=False)
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from billing.usage import REQUEST_PREFIX
-from gateway.errors import UpstreamFailed, UpstreamTimeout, UpstreamUnreachable
+from gateway.errors import BROKEN_OFF, UpstreamFailed, UpstreamTimeout, UpstreamUnreachable
 from gateway.flow import Target
 from gateway.translation import Refusal, translate
 from infra import ids
@@ -88,9 +88,7 @@ class _failures:
         if isinstance(error, TimeoutError):
             raise UpstreamTimeout("The model did not answer in time.") from error
         if isinstance(error, aiohttp.ClientError | ConnectionError):
-            raise UpstreamFailed(
-                "The model broke off its answer. The call is not billed."
-            ) from error
+            raise UpstreamFailed(BROKEN_OFF) from error
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> Refusal:

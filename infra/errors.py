@@ -25,3 +25,13 @@ class AppError(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
+
+
+def error_object(error: AppError) -> dict[str, str | None]:
+    """OpenAI's error object, always with its four keys."""
+    return {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }

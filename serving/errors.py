@@ -6,7 +6,7 @@ those itself; the gateway translates them).
 
 from typing import Any
 
-from infra.errors import AppError
+from infra.errors import AppError, error_object
 
 
 class WeightsBroken(AppError):
@@ -63,11 +63,4 @@ class ModelFailed(AppError):
 
 def envelope(error: AppError) -> dict[str, Any]:
     """OpenAI's error object: all four keys, always."""
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-        }
-    }
+    return {"error": error_object(error)}

@@ -55,11 +55,10 @@ async def _records(database: Database) -> bool:
 
 async def _models(upstream: Upstream, serving_url: str) -> bool:
     """Our own serving says whether all its models answer; other servers list theirs when ready."""
-    base = serving_url.rstrip("/")
     try:
-        status, _ = await upstream.get(f"{base}/v2/health/ready", _PROBE_S)
+        status, _ = await upstream.get(f"{serving_url}/v2/health/ready", _PROBE_S)
         if status == HTTP_404_NOT_FOUND:
-            status, _ = await upstream.get(f"{base}/v1/models", _PROBE_S)
+            status, _ = await upstream.get(f"{serving_url}/v1/models", _PROBE_S)
     except AppError:
         return False
     return status == HTTP_200_OK

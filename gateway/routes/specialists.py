@@ -27,7 +27,7 @@ async def server_live() -> Response[None]:
 async def server_ready(
     upstream: NamedDependency[Upstream], serving_url: NamedDependency[str]
 ) -> Response[Any]:
-    status, _ = await upstream.get(f"{serving_url.rstrip('/')}/v2/health/ready", _SECONDS)
+    status, _ = await upstream.get(f"{serving_url}/v2/health/ready", _SECONDS)
     return Response(None, status_code=200 if status == 200 else 503)
 
 
@@ -40,7 +40,7 @@ async def model_ready(
     name: FromPath[str],
 ) -> Response[Any]:
     _require_specialist(catalog, name)
-    url = f"{serving_url.rstrip('/')}/v2/models/{name}/ready"
+    url = f"{serving_url}/v2/models/{name}/ready"
     status, _ = await upstream.get(url, _SECONDS)
     return Response(None, status_code=200 if status == 200 else 503)
 
@@ -54,7 +54,7 @@ async def model_metadata(
     name: FromPath[str],
 ) -> Response[bytes]:
     _require_specialist(catalog, name)
-    status, body = await upstream.get(f"{serving_url.rstrip('/')}/v2/models/{name}", _SECONDS)
+    status, body = await upstream.get(f"{serving_url}/v2/models/{name}", _SECONDS)
     if status != 200:
         raise UpstreamFailed("The model could not describe itself.")
     return Response(body, media_type="application/json")

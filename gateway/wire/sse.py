@@ -8,7 +8,7 @@ event is never decoded and encoded again: a slice is cut out, the rest are the e
 import re
 
 from billing.rating import NOTHING, Quantities
-from gateway.errors import UpstreamFailed
+from gateway.errors import BROKEN_OFF, UpstreamFailed
 from gateway.flow import UsageWish
 from gateway.wire.openai import measure_usage
 
@@ -103,7 +103,7 @@ class StreamBroken(UpstreamFailed):
     """The stream cannot go on. `shown` are the good events before; `data` the engine's error."""
 
     def __init__(self, shown: bytes, why: str, data: bytes | None = None) -> None:
-        super().__init__("The model broke off its answer. The call is not billed.")
+        super().__init__(BROKEN_OFF)
         self.shown = shown
         self.why = why
         self.data = data

@@ -169,7 +169,9 @@ class _Stream:
             if count == 3 and verb != "drip" and verb:
                 if await self._break(verb):
                     return response
-        if verb != "no-usage":
+        if verb == "bad-usage":
+            await self._data({"id": "c", "choices": [], "usage": {"prompt_tokens": "many"}})
+        elif verb != "no-usage":
             await self._data({"id": "c", "choices": [], "usage": _usage(self._prompt, tokens)})
         if verb != "no-done":
             await response.write(b"data: [DONE]\n\n")

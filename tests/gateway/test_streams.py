@@ -64,11 +64,12 @@ class TestWhole:
         counts = [chunk["usage"]["completion_tokens"] for chunk in chunks]
         assert counts == [1, 2, 3, 4, 5, 5]
 
+    @pytest.mark.parametrize("prompt", ["no-usage", "bad-usage"])
     async def test_an_engine_that_tells_no_usage_is_not_billed_nothing(
-        self, gateway: Gateway
+        self, gateway: Gateway, prompt: str
     ) -> None:
         """Unknown is not zero: the row says so, for reconciliation."""
-        *_, last = events(await gateway.chat("no-usage", stream=True))
+        *_, last = events(await gateway.chat(prompt, stream=True))
         assert last == "[DONE]"
         row = await gateway.row()
         assert (row["settlement"], row["output_tokens"]) == ("unknown", None)
