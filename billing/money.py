@@ -4,9 +4,11 @@ Owns nano-units (10^-9 of a currency's major unit: unit prices and running cost)
 (what an invoice says) and the step between them. No float, and no arithmetic across currencies.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+_AMOUNT = re.compile(r"\d{1,10}(\.\d{1,9})?", re.ASCII)
 NANO = 1_000_000_000
 
 # ISO 4217 exponents other than 2, of the currencies that are in use.
@@ -53,3 +55,13 @@ def round_to_minor(nano: int, currency: str) -> Money:
 def nano_text(nano: int) -> str:
     """A running cost as an exact decimal of the major unit: 1234 gives `0.000001234`."""
     return f"{Decimal(nano).scaleb(-9):.9f}"
+
+
+def nano_from_text(text: str) -> int:
+    """The reverse of `nano_text`, for amounts that people and programs write.
+
+    Raises ValueError for what is no plain decimal, is negative, or finer than a nano-unit.
+    """
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError("an amount is a plain decimal with at most 9 places, as 12.50")
+    return int(Decimal(text).scaleb(9))

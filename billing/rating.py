@@ -27,6 +27,11 @@ class Quantities:
         if (self.cached_input_tokens or 0) > (self.input_tokens or 0):
             raise ValueError("cached input tokens are a part of the input tokens")
 
+    @property
+    def tokens(self) -> int:
+        """All tokens, as rates count them; what is unknown counts nothing."""
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
 
 NOTHING = Quantities()
 

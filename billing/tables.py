@@ -29,11 +29,39 @@ class Settlement(StrEnum):
     PLATFORM_FAULT = "platform_fault"  # our side failed: not billed
     UNKNOWN = "unknown"  # what was consumed cannot be told: found by reconciliation
     REFUSED = "refused"  # never dispatched: not billed
+    REPLAYED = "replayed"  # an answer given and billed before, given again: not billed
 
     @property
     def billable(self) -> bool:
         """Whether what was consumed is charged. The usage table's constraint says the same."""
         return self in (Settlement.COMPLETE, Settlement.CLIENT_ABORT)
+
+
+class QuotaKind(StrEnum):
+    """What a quota limits, and in which unit."""
+
+    CREDIT = "credit"  # nano-units that an account may spend in all
+    BUDGET = "budget"  # nano-units that a key may spend in a calendar month (UTC)
+    REQUESTS = "requests_per_minute"
+    TOKENS = "tokens_per_minute"
+    STREAMS = "concurrent_streams"
+
+    @property
+    def money(self) -> bool:
+        """Whether what is used of it is spent, rather than free again later."""
+        return self in (QuotaKind.CREDIT, QuotaKind.BUDGET)
+
+    @property
+    def window_s(self) -> int:
+        """Seconds after which a used unit is free again."""
+        return 60 if self in (QuotaKind.REQUESTS, QuotaKind.TOKENS) else 0
+
+
+class CreditReason(StrEnum):
+    """Why an account's credit changed."""
+
+    CREDIT_LIMIT = "credit_limit"  # pay after use: how much may be owed
+    TOP_UP = "top_up"  # paid before use
 
 
 def _moment(*, nullable: bool = False) -> Column[datetime]:
@@ -66,6 +94,7 @@ class ApiKey(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     replaces: UUID | None = Field(default=None, foreign_key="api_key.id")
+    monthly_budget_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
 class AccessEpoch(SQLModel, table=True):
@@ -118,3 +147,119 @@ class Usage(SQLModel, table=True):
     started_at: datetime = Field(sa_column=_moment())
     duration_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     first_chunk_us: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class CreditEntry(SQLModel, table=True):
+    """A change of what an account may spend. Rows are never changed; their sum is the credit."""
+
+    __tablename__ = "credit_entry"
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    amount_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_moment())
+
+
+class Quota(SQLModel, table=True):
+    """Something that limits what an account, or one of its keys, may consume.
+
+    `amount` is the limit, None for none. Of it `used` is gone for good and `leased` lies with
+    gateway processes, which may give it out without asking. Both are counted in the kind's unit.
+    """
+
+    __tablename__ = "quota"
+    __table_args__ = (
+        Index(
+            "uq_quota_scope",
+            "account_id",
+            "key_id",
+            "kind",
+            "period_start",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint("used >= 0 and leased >= 0", name="not_negative"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    key_id: UUID | None = Field(default=None, foreign_key="api_key.id")
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    period_start: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    amount: int | None = Field(default=None, sa_column=Column(BigInteger))
+    used: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    leased: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    recalls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class GatewayProcess(SQLModel, table=True):
+    """A gateway process. What it holds is taken back when it has not been heard of in time."""
+
+    __tablename__ = "gateway_process"
+
+    id: UUID = Field(primary_key=True)
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    pid: int
+    started_at: datetime = Field(sa_column=_moment())
+    expires_at: datetime = Field(sa_column=_moment())
+    ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class QuotaLease(SQLModel, table=True):
+    """What one process has of one quota; each count only ever refers to this process.
+
+    `borrowed` is what it took, less what it gave back; `used` what its settled calls consumed;
+    `folded` the part of that which the quota's own `used` has already. So the quota's `leased` is
+    the sum of borrowed - folded.
+    """
+
+    __tablename__ = "quota_lease"
+    __table_args__ = (
+        CheckConstraint(
+            "0 <= folded and folded <= used and used <= borrowed", name="within_what_was_borrowed"
+        ),
+        Index("ix_quota_lease_quota_id", "quota_id"),
+    )
+
+    process_id: UUID = Field(primary_key=True, foreign_key="gateway_process.id")
+    quota_id: UUID = Field(primary_key=True, foreign_key="quota.id")
+    borrowed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    used: int = Field(sa_column=Column(BigInteger, nullable=False))
+    folded: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Intent(SQLModel, table=True):
+    """A call that was sent to a model and is not settled yet."""
+
+    __tablename__ = "intent"
+    __table_args__ = (Index("ix_intent_process_id", "process_id"),)
+
+    request_id: UUID = Field(primary_key=True)
+    process_id: UUID
+    account_id: UUID
+    key_id: UUID
+    operation: str = Field(sa_column=Column(Text, nullable=False))
+    model: str = Field(sa_column=Column(Text, nullable=False))
+    streamed: bool
+    held_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(Text, nullable=False))
+    started_at: datetime = Field(sa_column=_moment())
+
+
+class KeptAnswer(SQLModel, table=True):
+    """The answer to a call that had an Idempotency-Key; no status while the call is running."""
+
+    __tablename__ = "kept_answer"
+    __table_args__ = (Index("ix_kept_answer_expires_at", "expires_at"),)
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    idempotency_key: str = Field(primary_key=True)
+    request_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    request_id: UUID = Field(unique=True)
+    process_id: UUID = Field(index=True)
+    status: int | None = None
+    content_type: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    expires_at: datetime = Field(sa_column=_moment())

@@ -54,7 +54,7 @@ async def append_usage(session: AsyncSession, records: Sequence[UsageRecord]) ->
     A commit whose answer was lost is tried again by the writer: the request id makes it once.
     """
     statement = insert(Usage).on_conflict_do_nothing(index_elements=["request_id"])
-    await session.execute(statement, [_row(record) for record in records])
+    await session.execute(statement, [usage_row(record) for record in records])
 
 
 async def list_usage(
@@ -105,7 +105,7 @@ def show_usage(row: Usage) -> dict[str, Any]:
     }
 
 
-def _row(record: UsageRecord) -> dict[str, Any]:
+def usage_row(record: UsageRecord) -> dict[str, Any]:
     quantities = record.quantities
     return {
         "request_id": record.request_id,

@@ -1,18 +1,258 @@
-"""Admission: may this account have this call, and at what price.
+"""Admission: may this account have this call, at what price, and how much of it.
 
-Owns the unit prices that the call will be rated at. It is the one choke point that every call
-passes: what limits spending is put here, and nowhere else.
+The one choke point that every call passes. The worst case is priced by the same function as the
+bill and held against all that limits it; where not all of it can be had, an answer is made
+shorter before a call is refused.
+
+Owns deciding that. Does not own the quotas' units (gateway/leasing.py) nor who calls.
 """
 
-from gateway.errors import ModelNotPriced
-from gateway.flow import Ask, Principal, Ticket
+from collections.abc import Mapping
+from dataclasses import replace
+
+from billing.money import nano_from_text, nano_text
+from billing.quotas import QuotaRef
+from billing.tables import QuotaKind
+from gateway.demand import Demand, worst_cost
+from gateway.errors import (
+    BudgetExhausted,
+    CallTooLarge,
+    CreditExhausted,
+    CreditReserved,
+    MaxCostExceeded,
+    ModelNotPriced,
+    ParameterInvalid,
+    RateLimited,
+    TooManyStreams,
+)
+from gateway.flow import Ask, Call, Principal, Ticket
+from gateway.holds import Hold
+from gateway.leasing import Lender, Refused, Short
+from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
+from infra.errors import AppError
+
+# A stream whose client set no limit is held for so many tokens a choice, and for more as it goes.
+STREAM_WINDOW = 1024
+# An answer is not made shorter than that: what it says would not be worth its prompt.
+_FLOOR = 16
+_NO_RETRY = {"x-should-retry": "false"}
 
 
-def admit(principal: Principal, ask: Ask) -> Ticket:
-    """Raises ModelNotPriced where the account's currency has no price."""
-    prices = ask.model.prices.get(principal.currency)
-    if prices is None:
-        raise ModelNotPriced(
-            f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
+class Admission:
+    """Admits calls for one gateway process."""
+
+    def __init__(self, lender: Lender, counter: PromptCounter, credit_wait_s: float) -> None:
+        self._lender = lender
+        self._counter = counter
+        self._credit_wait_s = credit_wait_s
+
+    def demand(self, call: Call, principal: Principal, ask: Ask) -> Demand:
+        """The most that the call can consume; its prompt bounded by the body's size.
+
+        Raises ModelNotPriced where the account's currency has no price.
+        """
+        prices = ask.model.prices.get(principal.currency)
+        if prices is None:
+            raise ModelNotPriced(
+                f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
+            )
+        extent = ask.extent
+        each = extent.output_each
+        if ask.stream and not extent.limited:
+            each = min(each, STREAM_WINDOW)
+        return Demand(
+            input_tokens=_prompt_tokens(call, ask),
+            output_tokens=each * extent.choices,
+            floor=min(each, _FLOOR) * extent.choices,
+            rows=extent.rows,
+            streams=1 if ask.stream else 0,
+            requests=1,
+            prices=prices,
+            quotas=principal.quotas,
         )
-    return Ticket(principal, ask, prices)
+
+    def admit_at_once(self, call: Call, principal: Principal, ask: Ask) -> Ticket | None:
+        """The usual way: there is headroom, and nothing to wait for. None where there is not.
+
+        Raises ModelNotPriced, MeteringUnavailable.
+        """
+        if b"x-max-cost" in call.headers:
+            return None
+        demand = self.demand(call, principal, ask)
+        hold = self._lender.try_hold(demand.parts)
+        return None if hold is None else self._ticket(principal, ask, demand, hold)
+
+    async def admit(self, call: Call, principal: Principal, ask: Ask) -> Ticket:
+        """The careful way: counts the prompt where that decides, waits, shortens the answer.
+
+        Raises what a call can be refused for.
+        """
+        demand = self.demand(call, principal, ask)
+        most = max_cost(call.headers)
+        wanted = demand if most is None else _within_cost(demand, most, ask)
+        if wanted is not None:
+            try:
+                fitted, hold = await self._lender.hold(wanted, 0.0)
+            except Refused:
+                pass
+            else:
+                if fitted.output_tokens == demand.output_tokens:
+                    return self._ticket(principal, ask, fitted, hold)
+                self._lender.close(hold, 0, 0)
+        demand = await self.counted(call, ask, demand)
+        wanted = demand if most is None else _within_cost(demand, most, ask)
+        if wanted is None:
+            raise _too_dear(demand, most or 0, principal)
+        try:
+            fitted, hold = await self._lender.hold(wanted, self._credit_wait_s)
+        except Refused as refused:
+            raise _refusal(refused.short, wanted, principal) from None
+        return self._ticket(principal, ask, fitted, hold)
+
+    async def counted(self, call: Call, ask: Ask, demand: Demand) -> Demand:
+        """The same demand with the prompt's tokens counted, where the tokenizer is here."""
+        count = await self._counter.count(ask.model, call.operation, ask.prompt)
+        if count is None:
+            return demand
+        return replace(demand, input_tokens=min(count, demand.input_tokens))
+
+    def release(self, ticket: Ticket) -> None:
+        """The call came to nothing before it was sent."""
+        self._lender.close(ticket.hold, 0, 0)
+
+    def _ticket(self, principal: Principal, ask: Ask, demand: Demand, hold: Hold) -> Ticket:
+        whole = ask.extent.output_each * ask.extent.choices
+        if demand.output_tokens >= whole:
+            return Ticket(principal, ask, demand.prices, hold)
+        if ask.stream or ask.shortened is None:
+            allowance = StreamAllowance(self._lender, demand, hold, whole)
+            return Ticket(principal, ask, demand.prices, hold, allowance)
+        each = max(1, demand.output_tokens // ask.extent.choices)
+        shorter = replace(ask, body=ask.shortened(each))
+        return Ticket(principal, shorter, demand.prices, hold, shortened_to=each)
+
+
+class StreamAllowance:
+    """What is held of a stream that can become longer than that."""
+
+    def __init__(self, lender: Lender, demand: Demand, hold: Hold, whole: int) -> None:
+        self._lender = lender
+        self._demand = demand
+        self._hold = hold
+        self._whole = whole
+        self.covered = demand.output_tokens
+
+    async def extend(self) -> bool:
+        """Hold for more output tokens. Raises MeteringUnavailable."""
+        window = min(STREAM_WINDOW, self._whole - self.covered)
+        if window <= 0:
+            return False
+        more = replace(
+            self._demand,
+            input_tokens=0,
+            rows=0,
+            requests=0,
+            streams=0,
+            output_tokens=window,
+            floor=min(window, _FLOOR),
+        )
+        hold = self._lender.try_hold(more.parts)
+        if hold is None:
+            try:
+                more, hold = await self._lender.hold(more, 0.0)
+            except Refused:
+                return False
+        self._hold.add(hold)
+        self.covered += more.output_tokens
+        return True
+
+
+def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
+    """What the client allows the call to cost, in nano-units. Raises ParameterInvalid."""
+    text = headers.get(b"x-max-cost")
+    if text is None:
+        return None
+    try:
+        return nano_from_text(text.decode("ascii").strip())
+    except (ValueError, UnicodeDecodeError):
+        raise ParameterInvalid(
+            "X-Max-Cost is an amount in the account's currency, as 0.05.", param="X-Max-Cost"
+        ) from None
+
+
+def _prompt_tokens(call: Call, ask: Ask) -> int:
+    if not ask.prompt:
+        return 0
+    bound = worst_prompt(ask.model, call.operation, ask.prompt, ask.body)
+    return prompt_bound(len(ask.body), None) if bound is None else bound
+
+
+def _within_cost(demand: Demand, most: int, ask: Ask) -> Demand | None:
+    """The demand within the client's own limit; an answer that it left open is made shorter."""
+    if demand.cost <= most:
+        return demand
+    if ask.extent.limited:
+        return None
+    least = demand.least
+    price = demand.prices.get("output_tokens", 0)
+    if least.cost > most or price == 0:
+        return None
+    return replace(demand, output_tokens=least.output_tokens + (most - least.cost) // price)
+
+
+def _too_dear(demand: Demand, most: int, principal: Principal) -> AppError:
+    return MaxCostExceeded(
+        f"The call can cost up to {nano_text(demand.cost)} {principal.currency}, more than "
+        f"X-Max-Cost allows ({nano_text(most)}). Lower max_tokens or raise X-Max-Cost.",
+        param="X-Max-Cost",
+    )
+
+
+def _refusal(short: Short, demand: Demand, principal: Principal) -> AppError:
+    retry = {"retry-after": str(max(1, round(short.retry_after_s + 0.5)))}
+    match short.quota.kind:
+        case QuotaKind.CREDIT | QuotaKind.BUDGET:
+            return _no_money(short, demand, principal, retry)
+        case QuotaKind.STREAMS if short.for_good:
+            return TooManyStreams("No streams are allowed here.", headers=_NO_RETRY)
+        case QuotaKind.STREAMS:
+            return TooManyStreams(
+                f"{short.standing.amount} streams may run at a time. Wait for one to end.",
+                headers=retry,
+            )
+        case _ if short.for_good:
+            return CallTooLarge(
+                f"The call alone is more than {_limit(short.quota, short)}. Shorten the prompt or "
+                "lower max_tokens.",
+                headers=_NO_RETRY,
+            )
+        case _:
+            return RateLimited(
+                f"The limit of {_limit(short.quota, short)} is reached. Try again shortly.",
+                headers=retry,
+            )
+
+
+def _no_money(
+    short: Short, demand: Demand, principal: Principal, retry: dict[str, str]
+) -> AppError:
+    left = max(0, (short.standing.amount or 0) - short.standing.spent)
+    needs = worst_cost(demand.input_tokens, demand.least.output_tokens, demand.rows, demand.prices)
+    figures = (
+        f"the call needs {nano_text(needs)} {principal.currency} at least, "
+        f"{nano_text(left)} is left"
+    )
+    if not short.for_good:
+        return CreditReserved(
+            f"Calls that are running hold what is left: {figures}. Try again when they have ended.",
+            headers=retry,
+        )
+    if short.quota.kind is QuotaKind.BUDGET:
+        return BudgetExhausted(f"The key's budget of this month: {figures}.", headers=_NO_RETRY)
+    return CreditExhausted(f"The account's credit: {figures}.", headers=_NO_RETRY)
+
+
+def _limit(quota: QuotaRef, short: Short) -> str:
+    what = "tokens" if quota.kind is QuotaKind.TOKENS else "requests"
+    whose = "for this key" if quota.of_key else "for this account"
+    return f"{short.standing.amount} {what} a minute {whose}"

@@ -19,7 +19,9 @@ from litestar.exceptions import (
     ValidationException,
 )
 
+from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.dispatch import Dispatcher
 from gateway.errors import (
     BadRequest,
     EndpointUnsupported,
@@ -28,15 +30,22 @@ from gateway.errors import (
     ParameterInvalid,
     envelope,
 )
+from gateway.figures import Figures
+from gateway.leasing import Lender
+from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
 from gateway.parsing import Parser
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pipeline, Stages
+from gateway.quoting import Quoting
 from gateway.relay import Relay
+from gateway.replay import Replayer
 from gateway.routes import ops, specialists
-from gateway.routes.account import AccountRoutes, provide_principal
+from gateway.routes.account import AccountRoutes, QuoteRoutes, provide_principal
 from gateway.routes.inference import inference_routes
-from gateway.routing import Router
+from gateway.routing import Router, ServerSpec, parse_upstreams
+from gateway.scheduling import Schedulers
+from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
 from infra.clock import Clock, SystemClock
 from infra.db import Database
@@ -46,6 +55,9 @@ from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
 from models.catalog import Catalog, load_catalog
+
+# Calls that wait for one model in one process, at most.
+_WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +69,16 @@ class Parts:
     metrics: Metrics
     catalog: Catalog
     database: Database
+    records: Database
+    membership: Membership
+    lender: Lender
     writer: UsageWriter
-    writer_database: Database
     authenticator: Authenticator
+    admission: Admission
+    quoting: Quoting
+    router: Router
     upstream: Upstream
     pipeline: Pipeline
-    serving_url: str
 
 
 def create_app() -> Litestar:
@@ -78,24 +94,30 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         raise SettingsInvalid(
             "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
         )
+    router = Router(_upstreams(settings.serving_url, catalog), clock)
     url = settings.database_url.get_secret_value()
-    serving_url = settings.serving_url.rstrip("/")  # paths are put behind it as they are
     metrics = declare_metrics()
     database = Database(url)
-    # Its own connection: a burst of key look-ups must not hold up what settles calls.
-    writer_database = Database(url, pool_size=1)
-    writer = UsageWriter(writer_database, metrics, settings.settle_timeout_s)
-    authenticator = Authenticator(database, clock, secret_key(settings))
+    # One connection for all that this process records and borrows, so that these follow one
+    # another, and a burst of key look-ups does not hold up what settles calls.
+    records = Database(url, pool_size=1, pre_ping=False)
+    membership = Membership(records, clock, metrics)
+    lender = Lender(records, membership, clock, metrics)
+    counter = PromptCounter(settings.data_dir)
     upstream = Upstream(settings.connect_timeout_s)
-    pipeline = Pipeline(
-        authenticator=authenticator,
+    stages = Stages(
+        authenticator=Authenticator(database, clock, secret_key(settings)),
         parser=Parser(catalog),
-        router=Router(serving_url),
-        relay=Relay(upstream, clock, settings),
-        writer=writer,
-        clock=clock,
-        metrics=metrics,
-        settings=settings,
+        replayer=Replayer(database, membership),
+        admission=Admission(lender, counter, settings.credit_wait_s),
+        dispatcher=Dispatcher(
+            Schedulers(_slots(catalog, settings.workers), _WAITING),
+            router,
+            Relay(upstream, clock, settings),
+            settings.queue_timeout_s,
+        ),
+        writer=UsageWriter(records, membership, lender, clock, metrics, settings.settle_timeout_s),
+        figures=Figures(lender, clock, metrics),
     )
     return Parts(
         settings=settings,
@@ -103,12 +125,16 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         metrics=metrics,
         catalog=catalog,
         database=database,
-        writer=writer,
-        writer_database=writer_database,
-        authenticator=authenticator,
+        records=records,
+        membership=membership,
+        lender=lender,
+        writer=stages.writer,
+        authenticator=stages.authenticator,
+        admission=stages.admission,
+        quoting=Quoting(stages.parser, stages.admission, database, clock, settings.max_body_bytes),
+        router=router,
         upstream=upstream,
-        pipeline=pipeline,
-        serving_url=serving_url,
+        pipeline=Pipeline(stages, clock, settings),
     )
 
 
@@ -118,6 +144,7 @@ def build_app(parts: Parts) -> Litestar:
         route_handlers=[
             *inference_routes(parts.pipeline, parts.clock),
             AccountRoutes,
+            QuoteRoutes,
             specialists.server_live,
             specialists.server_ready,
             specialists.model_ready,
@@ -133,7 +160,8 @@ def build_app(parts: Parts) -> Litestar:
             "catalog": _provide(parts.catalog),
             "database": _provide(parts.database),
             "metrics": _provide(parts.metrics),
-            "serving_url": _provide(parts.serving_url),
+            "quoting": _provide(parts.quoting),
+            "router": _provide(parts.router),
             "upstream": _provide(parts.upstream),
             "principal": Provide(provide_principal),
         },
@@ -148,6 +176,22 @@ def build_app(parts: Parts) -> Litestar:
     )
 
 
+def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
+    specs = parse_upstreams(text)
+    for spec in specs:
+        if spec.model is not None and catalog.find(spec.model) is None:
+            raise SettingsInvalid(f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.")
+    return specs
+
+
+def _slots(catalog: Catalog, workers: int) -> dict[str, int | None]:
+    """This process's part of what each model can do at once."""
+    return {
+        model.id: None if model.concurrency is None else max(1, -(-model.concurrency // workers))
+        for model in catalog.models.values()
+    }
+
+
 def _provide(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
@@ -157,8 +201,8 @@ def _lifespan(parts: Parts) -> Any:
     async def run(_app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(parts.database.close)
-            stack.push_async_callback(parts.writer_database.close)
-            for part in (parts.upstream, parts.writer, parts.authenticator):
+            stack.push_async_callback(parts.records.close)
+            for part in (parts.upstream, parts.lender, parts.writer, parts.authenticator):
                 await part.start()
                 stack.push_async_callback(part.stop)
             yield

@@ -8,13 +8,15 @@ gateway process, also when a connection has silently died.
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing.access import read_epoch
 from gateway.errors import KeyExpired, KeyInvalid, KeyMissing, KeyRevoked
 from gateway.flow import Principal
-from gateway.keys import KnownKey, find_key, hash_secret, read_epoch, well_formed
+from gateway.keys import KnownKey, find_key, hash_secret, well_formed
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 
@@ -53,14 +55,17 @@ class Authenticator:
             with suppress(asyncio.CancelledError):
                 await self._poller
 
-    async def identify(self, credentials: str | None) -> KnownKey:
-        """Whose key it is, whatever its state; `require_active` judges that.
+    async def identify(self, credentials: str | None, at: datetime | None = None) -> KnownKey:
+        """Whose key it is, whatever its state, with its quotas then; `require_active` judges it.
 
         Raises KeyMissing, KeyInvalid, DatabaseUnavailable.
         """
         digest = hash_secret(_bearer(credentials), self._pepper)
         known = self._known.get(digest) if self._fresh() else None
-        return known if known is not None else await self._look_up(digest)
+        at = at or self._clock.now()
+        if known is not None and known.quotas_from <= at < known.quotas_until:
+            return known
+        return await self._look_up(digest, at)
 
     def require_active(self, known: KnownKey) -> Principal:
         """Who calls. Raises KeyRevoked, KeyExpired."""
@@ -73,10 +78,10 @@ class Authenticator:
     def _fresh(self) -> bool:
         return self._clock.monotonic() - self._checked <= self._trust_s
 
-    async def _look_up(self, digest: bytes) -> KnownKey:
+    async def _look_up(self, digest: bytes, at: datetime) -> KnownKey:
         epoch = self._epoch
         async with self._database.transaction() as session:
-            known = await find_key(session, digest)
+            known = await find_key(session, digest, at)
         if known is None:
             raise KeyInvalid("This API key is not valid. Check that it was copied whole.")
         # A change that was committed while we looked must not be hidden by what we remember.

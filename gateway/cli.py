@@ -4,35 +4,33 @@ Owns the commands' names and arguments. Each calls one function of ours and show
 for a person or, with `--json`, for a program.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts import PREFIX as ACCOUNT_PREFIX
-from billing.accounts import create_account, get_account, list_accounts
+from billing.accounts import get_account, list_accounts
+from billing.money import nano_text
+from billing.opening import open_account
+from billing.reconciliation import reconcile
 from billing.tables import Account, ApiKey
 from billing.usage import list_usage, show_usage
 from gateway import keys
+from gateway.console import AccountName, Json, tell, with_database
+from gateway.limits_cli import limits_app
 from gateway.terminal import Terminal
+from gateway.up import first_terms
 from gateway.up import up as run_up
 from infra import ids
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.errors import AppError
-from infra.installation import database_url
-from infra.log import configure_logging
 from infra.secret import secret_key
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from models.catalog import load_catalog
 
-Result = TypeVar("Result")
-Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, for programs.")]
-AccountName = Annotated[str, typer.Argument(help="The account's id (acct_…) or name.")]
 KeyId = Annotated[str, typer.Argument(help="The key's id (key_…).")]
 
 app = typer.Typer(
@@ -45,6 +43,7 @@ accounts_app = typer.Typer(help="The firms that call and pay.", no_args_is_help=
 keys_app = typer.Typer(help="An account's API keys.", no_args_is_help=True)
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(keys_app, name="keys")
+app.add_typer(limits_app, name="limits")
 
 
 def main() -> None:
@@ -55,7 +54,7 @@ def main() -> None:
 @app.command()
 def up(as_json: Json = False) -> None:
     """Start everything on this machine; Ctrl-C stops it."""
-    _tell(as_json, lambda settings, terminal: run_up(settings, terminal))
+    tell(as_json, lambda settings, terminal: run_up(settings, terminal))
 
 
 @accounts_app.command("create")
@@ -64,18 +63,18 @@ def accounts_create(
     currency: Annotated[str | None, typer.Option(help="CNY or USD.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make an account."""
+    """Make an account, with the credit and the rates that the settings give to new ones."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
-        account = _with_database(
+        account = with_database(
             settings,
-            lambda session: create_account(
-                session, SystemClock(), name, _currency(currency, settings)
+            lambda session: open_account(
+                session, SystemClock(), name, _currency(currency, settings), first_terms(settings)
             ),
         )
         terminal.record("Account made.", _show_account(account))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @accounts_app.command("list")
@@ -83,10 +82,10 @@ def accounts_list(as_json: Json = False) -> None:
     """All accounts."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
-        rows = [_show_account(account) for account in _with_database(settings, list_accounts)]
+        rows = [_show_account(account) for account in with_database(settings, list_accounts)]
         terminal.table(rows, ("id", "name", "currency", "created_at"))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @keys_app.command("create")
@@ -103,9 +102,9 @@ def keys_create(
             pepper = secret_key(settings)
             return await keys.create_key(session, SystemClock(), pepper, owner.id, name)
 
-        _show_issued(terminal, _with_database(settings, make))
+        _show_issued(terminal, with_database(settings, make))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @keys_app.command("list")
@@ -116,10 +115,10 @@ def keys_list(account: AccountName, as_json: Json = False) -> None:
         async def read(session: AsyncSession) -> list[ApiKey]:
             return await keys.list_keys(session, (await get_account(session, account)).id)
 
-        rows = [_show_key(key) for key in _with_database(settings, read)]
+        rows = [_show_key(key) for key in with_database(settings, read)]
         terminal.table(rows, ("id", "name", "key", "created_at", "expires_at", "revoked_at"))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @keys_app.command("revoke")
@@ -131,9 +130,9 @@ def keys_revoke(account: AccountName, key: KeyId, as_json: Json = False) -> None
             owner = await get_account(session, account)
             return await keys.revoke_key(session, SystemClock(), owner.id, _key_id(key))
 
-        terminal.record("Key revoked.", _show_key(_with_database(settings, stop)))
+        terminal.record("Key revoked.", _show_key(with_database(settings, stop)))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @keys_app.command("rotate")
@@ -159,9 +158,9 @@ def keys_rotate(
                 timedelta(hours=overlap_hours),
             )
 
-        _show_issued(terminal, _with_database(settings, turn))
+        _show_issued(terminal, with_database(settings, turn))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @app.command("models")
@@ -182,7 +181,7 @@ def models_list(as_json: Json = False) -> None:
         ]
         terminal.table(rows, ("id", "task", "context_length", "licence", "description"))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
 @app.command("usage")
@@ -199,7 +198,7 @@ def usage(
             rows = await list_usage(session, account_id=owner, limit=limit)
             return [show_usage(row) for row in rows]
 
-        rows = _with_database(settings, read)
+        rows = with_database(settings, read)
         if not as_json:
             rows = [
                 {**row, "at": row["started_at"][:19], "error": row["error_code"]} for row in rows
@@ -207,30 +206,33 @@ def usage(
         columns = ("at", "model", "settlement", "error", "input_tokens", "output_tokens", "rows")
         terminal.table(rows, (*columns, "cost", "currency"))
 
-    _tell(as_json, work)
+    tell(as_json, work)
 
 
-def _tell(as_json: bool, work: Callable[[Settings, Terminal], None]) -> None:
-    terminal = Terminal(as_json)
-    configure_logging("warning")
-    try:
-        work(load_settings(), terminal)
-    except AppError as error:
-        terminal.error(error)
-        raise typer.Exit(1) from None
+@app.command("reconcile")
+def reconcile_all(as_json: Json = False) -> None:
+    """Compare usage, quotas, leases, open calls and credit; exit code 1 on any difference."""
 
+    def work(settings: Settings, terminal: Terminal) -> None:
+        found = with_database(settings, reconcile)
+        figures = {
+            "usage_rows": found.usage_rows,
+            "settled_unknown": found.unknown_rows,
+            "open_calls": found.open_calls,
+            "gateway_processes": found.processes,
+            "credit_held": nano_text(found.held),
+            "differences": [asdict(difference) for difference in found.differences],
+        }
+        if as_json:
+            terminal.record("", figures)
+        else:
+            terminal.record("Compared.", {**figures, "differences": len(found.differences)})
+            for difference in found.differences:
+                terminal.record("These do not agree:", asdict(difference))
+        if found.differences:
+            raise typer.Exit(1)
 
-def _with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-    async def run(url: str) -> Result:
-        database = Database(url, pool_size=1)
-        try:
-            async with database.transaction() as session:
-                return await work(session)
-        finally:
-            await database.close()
-
-    with database_url(settings) as url:
-        return asyncio.run(run(url))
+    tell(as_json, work)
 
 
 def _currency(wish: str | None, settings: Settings) -> str:

@@ -5,7 +5,7 @@ has left or takes nothing more. Does not own what is sent.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
@@ -18,8 +18,33 @@ class ClientGone(Exception):
     """The client closed the connection, or took no byte for too long."""
 
 
+class Copy:
+    """What was written to a client, while it is not more than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= self._limit:
+            self._parts.append(data)
+        else:
+            self._parts.clear()
+
+    def whole(self) -> bytes | None:
+        """All of it, or None where it was too much to keep."""
+        return b"".join(self._parts) if self._size <= self._limit else None
+
+
 class Client:
-    """One request's connection. `gone` is true once the client has left."""
+    """One request's connection. `gone` is true once the client has left.
+
+    `shown` are headers that every answer carries. `guard` must be done before the first byte
+    leaves. With `stays` the answer is wanted also when nobody waits for it: a client's leaving
+    goes unnoticed. `copy`, where there is one, takes what is written.
+    """
 
     def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
         self._headers = headers
@@ -27,6 +52,10 @@ class Client:
         self._send = send
         self.gone = False
         self.writing = False
+        self.stays = False
+        self.shown: dict[str, str] = {}
+        self.guard: Callable[[], Awaitable[None]] | None = None
+        self.copy: Copy | None = None
 
     async def body(self, limit: int, seconds: float) -> bytes:
         """The whole body.
@@ -50,8 +79,11 @@ class Client:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the status and the headers."""
+        if self.guard is not None:
+            await self.guard()
         pairs = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in (*self.shown.items(), *headers.items())
         ]
         event: HTTPResponseStartEvent = {
             "type": "http.response.start",
@@ -62,18 +94,20 @@ class Client:
 
     async def write(self, data: bytes) -> None:
         """Send a part of the answer; waits while the client is slow."""
+        if self.copy is not None:
+            self.copy.add(data)
         self.writing = True
         await self._send(_part(data, more=True))
         self.writing = False
 
-    async def finish(self, completion: Completion) -> None:
+    async def finish(self, completion: Completion, tail: bytes) -> None:
         """Send what is left of the answer: all of it, or the end of a stream."""
         if self.gone:
             return
         if not completion.started:
-            length = {"content-length": str(len(completion.tail))}
+            length = {"content-length": str(len(tail))}
             await self.start(completion.status, {**completion.headers, **length})
-        await self._send(_part(completion.tail, more=False))
+        await self._send(_part(tail, more=False))
 
     async def until_gone(self) -> None:
         """Return when the client has closed the connection. Call it after `body`."""
@@ -110,10 +144,12 @@ class Attended:
     def __init__(self, client: Client, seconds: float) -> None:
         self._client = client
         self._timer = asyncio.timeout(seconds)
+        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Attended":
         await self._timer.__aenter__()
-        self._watch = asyncio.create_task(self._until_gone())
+        if not self._client.stays:
+            self._watch = asyncio.create_task(self._until_gone())
         return self
 
     async def __aexit__(
@@ -122,7 +158,8 @@ class Attended:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._watch.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         try:
             await self._timer.__aexit__(kind, error, trace)
         except TimeoutError:

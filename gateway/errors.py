@@ -5,6 +5,8 @@
     │   ├── BodyNotJson, ParameterInvalid, ContextLengthExceeded, WrongEndpoint, ...
     ├── Unauthorised          401 KeyMissing, KeyInvalid, KeyRevoked, KeyExpired
     ├── ModelNotFound, EndpointUnsupported 404, MethodNotAllowed 405, BodyTooLarge 413, ...
+    ├── Exhausted             429 insufficient_quota CreditExhausted, BudgetExhausted, ...
+    ├── RateLimited           429 rate_limit_error
     └── Unavailable           5xx UpstreamUnreachable, UpstreamFailed, UpstreamTimeout, ...
 
 Owns codes, statuses and the envelope in OpenAI's shape. Does not own the upstream's own errors
@@ -129,6 +131,84 @@ class MethodNotAllowed(AppError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+
+class IdempotencyKeyInvalid(BadRequest):
+    """An Idempotency-Key that is empty, too long or not printable."""
+
+    code = "idempotency_key_invalid"
+
+
+class IdempotencyKeyReused(BadRequest):
+    """The Idempotency-Key belongs to another request of this account."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyBusy(BadRequest):
+    """The first call with this Idempotency-Key is still running."""
+
+    status = 409
+    code = "idempotency_key_in_use"
+
+
+class AnswerNotKept(BadRequest):
+    """The call was answered and billed, but its answer was too large to keep."""
+
+    status = 409
+    code = "idempotent_answer_not_kept"
+
+
+class MaxCostExceeded(BadRequest):
+    """The call could cost more than its X-Max-Cost allows."""
+
+    code = "max_cost_exceeded"
+
+
+class Exhausted(AppError):
+    """Money is at its limit: sending it again does not help until somebody acts."""
+
+    status = 429
+    type = "insufficient_quota"
+
+
+class CreditExhausted(Exhausted):
+    """The account has no credit left for this call."""
+
+    code = "credit_exhausted"
+
+
+class BudgetExhausted(Exhausted):
+    """The key has no budget left for this call in this month."""
+
+    code = "budget_exhausted"
+
+
+class CreditReserved(Exhausted):
+    """What is left is held by calls that are running; some of it will be free again."""
+
+    code = "credit_reserved"
+
+
+class RateLimited(AppError):
+    """Too many requests or tokens within a minute."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class TooManyStreams(RateLimited):
+    """As many streams as are allowed are running."""
+
+    code = "concurrent_streams_exceeded"
+
+
+class CallTooLarge(RateLimited):
+    """The call alone is more than a minute allows, so it can never be served."""
+
+    code = "call_exceeds_rate_limit"
 
 
 class Unavailable(AppError):

@@ -6,13 +6,18 @@ Owns their fields. Each stage takes one and returns the next; nothing here does 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
+from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
+from billing.quotas import QuotaRef
 from billing.rating import NOTHING, Quantities
 from billing.tables import Settlement
+from gateway.holds import Hold
 from models.catalog import Model
 
 
@@ -56,6 +61,29 @@ class Principal:
     account_id: UUID
     key_id: UUID
     currency: str
+    quotas: tuple[QuotaRef, ...] = ()
+
+
+class Tier(StrEnum):
+    """OpenAI's `service_tier`: who goes first when there is more to do than can be done."""
+
+    PRIORITY = "priority"
+    DEFAULT = "default"
+    FLEX = "flex"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a call's answer can become.
+
+    `output_each` is the most tokens of one choice; `limited` where the client itself set that,
+    rather than the model.
+    """
+
+    output_each: int = 0
+    choices: int = 1
+    rows: int = 0
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +91,8 @@ class Ask:
     """A request that was understood: what goes upstream and how to read what comes back.
 
     `measure` reads what a whole plain answer consumed; `reshape` turns the upstream's answer into
-    the client's, where the two differ. `choices_each` is the number of choices for each prompt.
+    the client's, where the two differ. `choices_each` is the number of choices for each prompt,
+    `prompt` the request's fields, `shortened` gives the body with at most so many tokens a choice.
     """
 
     model: Model
@@ -75,15 +104,37 @@ class Ask:
     stream: bool = False
     usage_wish: UsageWish = UsageWish.NONE
     choices_each: int = 1
+    extent: Extent = Extent()
+    tier: Tier = Tier.DEFAULT
+    prompt: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    shortened: Callable[[int], bytes] | None = None
+
+
+class Allowance(Protocol):
+    """How many output tokens of a stream are paid for, and a way to more."""
+
+    @property
+    def covered(self) -> int: ...
+
+    async def extend(self) -> bool:
+        """Hold more; False where no more can be had."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An admitted call: who pays, at which unit prices (nano-units by meter)."""
+    """An admitted call: who pays, at which unit prices (nano-units by meter), and what is held.
+
+    `allowance` limits a stream whose whole extent is not held; None where it is. A plain answer
+    is then `shortened_to` so many tokens a choice.
+    """
 
     principal: Principal
     ask: Ask
     prices: Mapping[str, int]
+    hold: Hold
+    allowance: Allowance | None = None
+    shortened_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +144,8 @@ class Target:
     url: str
     ask: Ask
     request_id: UUID
+    server: str = ""
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +153,7 @@ class Completion:
     """How a call ended, and the bytes that the client gets once the usage row is durable.
 
     `started` says that a stream has begun, so that `status` and `headers` were sent already.
+    `usage_event` is the stream's last chunk, with the usage that the client asked for.
     """
 
     settlement: Settlement
@@ -110,3 +164,4 @@ class Completion:
     error_code: str | None = None
     started: bool = False
     first_chunk: float | None = None
+    usage_event: bytes | None = None

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import AccessEpoch, Account, ApiKey
+from billing.access import advance_epoch
+from billing.quotas import month_of, next_month, quotas_over
+from billing.tables import Account, ApiKey
 from gateway.flow import Principal
 from infra import ids
 from infra.clock import Clock
@@ -59,11 +60,13 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """What authentication needs of a key's row."""
+    """What authentication needs of a key's row; its quotas are those of one month."""
 
     principal: Principal
     expires_at: datetime | None
     revoked_at: datetime | None
+    quotas_from: datetime
+    quotas_until: datetime
 
 
 def make_secret() -> str:
@@ -119,7 +122,7 @@ async def revoke_key(session: AsyncSession, clock: Clock, account_id: UUID, key_
     row = await _own_key(session, account_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = clock.now()
-    await _advance_epoch(session)
+    await advance_epoch(session)
     return row
 
 
@@ -141,12 +144,12 @@ async def rotate_key(
         raise KeyNotActive("This key works no more; create a new one instead.")
     ends = now + overlap
     row.expires_at = ends if row.expires_at is None else min(ends, row.expires_at)
-    await _advance_epoch(session)
+    await advance_epoch(session)
     return await create_key(session, clock, pepper, account_id, row.name, replaces=row.id)
 
 
-async def find_key(session: AsyncSession, digest: bytes) -> KnownKey | None:
-    """The key with this hash, whatever its state."""
+async def find_key(session: AsyncSession, digest: bytes, at: datetime) -> KnownKey | None:
+    """The key with this hash, whatever its state, with the quotas that it is under at the time."""
     query = (
         select(ApiKey, Account.currency)
         .join(Account, col(Account.id) == col(ApiKey.account_id))
@@ -156,16 +159,18 @@ async def find_key(session: AsyncSession, digest: bytes) -> KnownKey | None:
     if found is None:
         return None
     row, currency = found
-    return KnownKey(Principal(row.account_id, row.id, currency), row.expires_at, row.revoked_at)
+    quotas = await quotas_over(session, row.account_id, row.id, at)
+    principal = Principal(row.account_id, row.id, currency, quotas)
+    month = month_of(at), next_month(at)
+    return KnownKey(principal, row.expires_at, row.revoked_at, *month)
 
 
-async def read_epoch(session: AsyncSession) -> int:
-    """The count of changes to keys; see AccessEpoch."""
-    return (await session.execute(select(AccessEpoch.count))).scalar_one()
-
-
-async def _advance_epoch(session: AsyncSession) -> None:
-    await session.execute(update(AccessEpoch).values(count=col(AccessEpoch.count) + 1))
+async def require_key(session: AsyncSession, account_id: UUID, text: str) -> UUID:
+    """The id of one of the account's keys, from `key_…`. Raises KeyNotFound."""
+    key_id = ids.parse(PREFIX, text)
+    if key_id is None:
+        raise KeyNotFound("A key's id begins with `key_`; `maas keys list` shows it.")
+    return (await _own_key(session, account_id, key_id)).id
 
 
 async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:

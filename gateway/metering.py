@@ -1,21 +1,28 @@
-"""Metering: every ended call becomes a usage row, durable before the answer's last byte.
+"""Metering: every call is in the database before the answer's last byte, and once.
 
-Owns pricing the row, and the one writer of a gateway process, which commits all rows that wait
-as one group. Does not own what a row is (billing/usage.py) nor how calls end (gateway/relay.py).
+A call that is sent to a model opens an intent, durable before its first byte leaves; a call that
+ends becomes a usage row, durable before its last. Both wait for the one writer of a process,
+which commits all that wait as one group. A call that ends before its intent was due needs none.
+
+Owns that writer. Does not own what is written (billing/recording.py), what a row says
+(gateway/pricing.py) nor how calls end (gateway/relay.py).
 """
 
 import asyncio
+from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.rating import rate
-from billing.tables import Settlement
-from billing.usage import UsageRecord, append_usage
+from billing.recording import Answer, IntentRecord, write
+from billing.usage import UsageRecord
+from gateway.entries import Ending, Group, Opened
 from gateway.errors import MeteringUnavailable
-from gateway.flow import Ask, Call, Completion, Principal, Ticket
+from gateway.holds import Hold
+from gateway.leasing import Lender
+from gateway.membership import Membership
+from gateway.pricing import unbilled
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.metrics import Metrics
@@ -23,165 +30,248 @@ from infra.metrics import Metrics
 _BATCH = 256
 _WAITING = 10_000
 _RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
-
-
-def price(
-    call: Call,
-    principal: Principal | None,
-    ask: Ask | None,
-    ticket: Ticket | None,
-    completion: Completion,
-    clock: Clock,
-) -> UsageRecord:
-    """The row of an ended call: what was consumed, at the ticket's unit prices."""
-    billed = ticket is not None and completion.settlement.billable
-    first = completion.first_chunk
-    return UsageRecord(
-        request_id=call.request_id,
-        account_id=principal.account_id if principal else None,
-        key_id=principal.key_id if principal else None,
-        operation=call.operation.value,
-        model=ask.model.id if ask else None,
-        streamed=ask is not None and ask.stream,
-        settlement=completion.settlement,
-        status=completion.status,
-        error_code=completion.error_code,
-        quantities=completion.quantities,
-        cost_nano=rate(completion.quantities, ticket.prices) if billed and ticket else 0,
-        currency=principal.currency if principal else None,
-        started_at=call.started_at,
-        duration_us=_micros(clock.monotonic() - call.started),
-        first_chunk_us=None if first is None else _micros(first - call.started),
-    )
-
-
-@dataclass(slots=True)
-class Waiting:
-    """A row on its way; `durable` is done when it is in the database."""
-
-    record: UsageRecord
-    durable: asyncio.Future[None]
+# An intent's commit overlaps the upstream call. A call that is over sooner needs none.
+_INTENT_DELAY_S = 0.005
 
 
 class UsageWriter:
-    """Commits usage rows in groups. `start` it in the event loop; `stop` writes what waits."""
+    """Commits calls in groups. `start` it in the event loop; `stop` writes what waits."""
 
-    def __init__(self, database: Database, metrics: Metrics, settle_timeout_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        membership: Membership,
+        lender: Lender,
+        clock: Clock,
+        metrics: Metrics,
+        settle_timeout_s: float,
+    ) -> None:
         self._database = database
+        self._membership = membership
+        self._lender = lender
+        self._clock = clock
         self._metrics = metrics
         self._timeout_s = settle_timeout_s
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(_WAITING)
+        self._opens: deque[Opened] = deque()
+        self._endings: deque[Ending] = deque()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._failing = False
+        self._idle = asyncio.Event()
+        self._failing = self._urgent = False
         self._log = structlog.get_logger()
 
     async def start(self) -> None:
+        self._idle.set()
         self._task = asyncio.create_task(self._run(), name="usage-writer")
 
     async def stop(self) -> None:
         """Write what waits, for as long as a caller would wait for it; then stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_s):
-                await self._queue.join()
+                await self._idle.wait()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        if self._timer is not None:
+            self._timer.cancel()
 
     def require_ready(self) -> None:
         """Raises MeteringUnavailable while rows cannot be written: nothing new may start then."""
-        if self._failing or self._queue.qsize() > _WAITING // 2:
+        if self._failing or len(self._endings) > _WAITING // 2:
             raise MeteringUnavailable(
                 "Usage cannot be recorded just now. Please try again shortly."
             )
 
-    def offer(self, record: UsageRecord) -> "Waiting | None":
+    def intend(self, intent: IntentRecord) -> Opened:
+        """Say that a call is about to be sent."""
+        opened = Opened(intent, self._clock.monotonic() + _INTENT_DELAY_S)
+        self._opens.append(opened)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_INTENT_DELAY_S, self._intents_are_due)
+        return opened
+
+    async def ensure(self, opened: Opened) -> None:
+        """Return when the intent is durable. Raises MeteringUnavailable if that takes too long."""
+        if opened.written:
+            return
+        if opened.durable is None:
+            opened.durable = asyncio.get_running_loop().create_future()
+        self._urgent = True
+        self._start_writing()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await asyncio.shield(opened.durable)
+        except TimeoutError:
+            raise _withheld() from None
+
+    def offer(
+        self,
+        record: UsageRecord,
+        hold: Hold | None = None,
+        opened: Opened | None = None,
+        answer: Answer | None = None,
+    ) -> Ending | None:
         """Queue a row. None where it was let go: a refusal of a stranger, the queue half full.
 
-        Raises MeteringUnavailable where the queue is full.
+        Raises MeteringUnavailable where the queue is full, but not for a call that holds.
         """
-        if record.account_id is None and self._queue.qsize() > _WAITING // 2:
+        waiting = len(self._endings)
+        if record.account_id is None and waiting > _WAITING // 2:
             self._metrics.settle_dropped.inc()
             return None
-        waiting = Waiting(record, asyncio.get_running_loop().create_future())
-        try:
-            self._queue.put_nowait(waiting)
-        except asyncio.QueueFull:
-            raise _withheld() from None
-        return waiting
+        if waiting >= _WAITING and hold is None and opened is None:
+            raise _withheld()
+        if opened is not None and not opened.written:
+            # Not in a commit yet: then the usage row alone says all.
+            opened.needless = True
+        until = self._clock.monotonic() + self._timeout_s
+        durable = asyncio.get_running_loop().create_future()
+        ending = Ending(record, durable, until, hold, opened, answer)
+        self._endings.append(ending)
+        self._start_writing()
+        return ending
 
-    async def append(self, record: UsageRecord) -> None:
+    async def append(
+        self,
+        record: UsageRecord,
+        hold: Hold | None = None,
+        opened: Opened | None = None,
+        answer: Answer | None = None,
+    ) -> None:
         """Return when the row is durable.
 
         Raises MeteringUnavailable where that takes too long; the row then says so and bills
-        nothing, unless its commit was under way at that very moment.
+        nothing, unless its commit was under way when the connection was lost.
         """
-        waiting = self.offer(record)
-        if waiting is None:
-            return
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await asyncio.shield(waiting.durable)
-        except TimeoutError:
-            waiting.record = unbilled(record, MeteringUnavailable.code)
-            raise _withheld() from None
+        ending = self.offer(record, hold, opened, answer)
+        if ending is not None:
+            await ending.durable
+
+    def _intents_are_due(self) -> None:
+        self._timer = None
+        opens = self._opens
+        while opens and opens[0].needless:
+            opens.popleft()
+        if opens:
+            self._start_writing()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_INTENT_DELAY_S, self._intents_are_due)
+
+    def _start_writing(self) -> None:
+        self._idle.clear()
+        self._wake.set()
 
     async def _run(self) -> None:
         while True:
-            group = [await self._queue.get()]
-            while len(group) < _BATCH and not self._queue.empty():
-                group.append(self._queue.get_nowait())
-            await self._commit(group)
-            for _ in group:
-                self._queue.task_done()
+            await self._wake.wait()
+            self._wake.clear()
+            while (group := self._next_group()).endings or group.opens:
+                await self._commit(group)
+            if not self._endings and not self._wake.is_set():
+                self._idle.set()
 
-    async def _commit(self, group: list[Waiting]) -> None:
+    def _next_group(self) -> Group:
+        group, opens, now = Group(), self._opens, self._clock.monotonic()
+        while opens and len(group.opens) < _BATCH:
+            if not (opens[0].needless or self._urgent or opens[0].due <= now):
+                break
+            opened = opens.popleft()
+            if not opened.needless:
+                opened.written = True
+                group.opens.append(opened)
+        self._urgent = self._urgent and bool(opens)
+        while self._endings and len(group.endings) < _BATCH:
+            group.endings.append(self._endings.popleft())
+        return group
+
+    async def _commit(self, group: Group) -> None:
         """Try until it is done: rows are facts, and a fact that was taken is not let go."""
         attempt = 0
         while True:
             try:
-                await self._write(group)
-            except DatabaseUnavailable:
+                done = await self._write(group)
+            except (DatabaseUnavailable, TimeoutError):
                 self._failing = True
-                self._metrics.settle_failures.inc()
-                self._log.error("usage rows wait for the database", rows=len(group))
-                await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-                attempt += 1
+                done = False
             except SQLAlchemyError as error:
                 await self._isolate(group, error)
                 return
-            else:
+            if done:
                 return
+            self._metrics.settle_failures.inc()
+            self._log.error("calls wait to be recorded", rows=len(group.endings))
+            self._give_up(group)
+            await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+            attempt += 1
 
-    async def _write(self, group: list[Waiting]) -> None:
+    async def _write(self, group: Group) -> bool:
+        process_id = self._membership.process_id
+        for ending in group.endings:
+            if ending.hold is not None and ending.hold.process_id != process_id:
+                self._fail(ending)  # what paid for it was taken back, this process being late
+        intents = [opened.intent for opened in group.opens]
+        settled = [ending.settled() for ending in group.endings]
         with self._metrics.settle_duration.time():
-            async with self._database.transaction() as session:
-                await append_usage(session, [waiting.record for waiting in group])
+            async with asyncio.timeout(self._timeout_s):
+                alive = await write(self._database, process_id, intents, settled)
+        if not alive:
+            self._membership.suspect()
+            return False
         self._failing = False
-        self._metrics.settle_batch.observe(len(group))
-        for waiting in group:
-            if not waiting.durable.done():
-                waiting.durable.set_result(None)
+        self._metrics.settle_batch.observe(len(settled))
+        self._close(group)
+        return True
 
-    async def _isolate(self, group: list[Waiting], error: SQLAlchemyError) -> None:
+    def _close(self, group: Group) -> None:
+        for opened in group.opens:
+            if opened.durable is not None and not opened.durable.done():
+                opened.durable.set_result(None)
+        for ending in group.endings:
+            if ending.hold is not None:
+                record = ending.record
+                self._lender.close(ending.hold, record.cost_nano, record.quantities.tokens)
+            if not ending.durable.done():
+                ending.durable.set_result(None)
+
+    def _give_up(self, group: Group) -> None:
+        """Tell those who have waited long enough; what they waited for is then not billed."""
+        now = self._clock.monotonic()
+        for ending in (*group.endings, *self._endings):
+            if ending.until <= now and not ending.given_up:
+                self._fail(ending)
+
+    def _fail(self, ending: Ending) -> None:
+        ending.given_up = True
+        ending.answer = Answer(None) if ending.answer else None
+        if ending.record.settlement.billable:
+            ending.record = unbilled(ending.record, MeteringUnavailable.code)
+        if not ending.durable.done():
+            ending.durable.set_exception(_withheld())
+            ending.durable.exception()  # of some, nobody waits to hear
+
+    async def _isolate(self, group: Group, error: SQLAlchemyError) -> None:
         """The database dislikes a row: the others of its group must not suffer for it."""
-        if len(group) > 1:
-            for waiting in group:
-                await self._commit([waiting])
+        singles = [Group(opens=[opened]) for opened in group.opens]
+        singles += [Group(endings=[ending]) for ending in group.endings]
+        if len(singles) > 1:
+            for single in singles:
+                await self._commit(single)
             return
-        self._log.critical("a usage row was refused", row=repr(group[0].record), reason=str(error))
-        if not group[0].durable.done():
-            group[0].durable.set_exception(_withheld())
-
-
-def unbilled(record: UsageRecord, code: str | None) -> UsageRecord:
-    """The same call, settled as our fault."""
-    return replace(record, settlement=Settlement.PLATFORM_FAULT, cost_nano=0, error_code=code)
+        for ending in group.endings:
+            self._log.critical(
+                "a usage row was refused", row=repr(ending.record), reason=str(error)
+            )
+            self._fail(ending)
+            if ending.hold is not None:
+                self._lender.close(ending.hold, 0, 0)
+        for opened in group.opens:
+            self._log.critical("an intent was refused", row=repr(opened.intent), reason=str(error))
+            if opened.durable is not None and not opened.durable.done():
+                opened.durable.set_exception(_withheld())
 
 
 def _withheld() -> MeteringUnavailable:
     return MeteringUnavailable("The answer could not be recorded, so it is withheld.")
-
-
-def _micros(seconds: float) -> int:
-    return max(0, round(seconds * 1_000_000))

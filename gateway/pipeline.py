@@ -5,75 +5,84 @@ only then answered to its last byte. Does not own what a stage does.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from billing.money import nano_text
+from billing.kept import Claim
+from billing.recording import Answer
 from billing.tables import Settlement
 from billing.usage import REQUEST_PREFIX, UsageRecord
-from gateway.admission import admit
+from gateway.admission import Admission
 from gateway.auth import Authenticator
-from gateway.client import Client, ClientGone
+from gateway.client import Client, ClientGone, Copy
+from gateway.dispatch import Dispatcher
+from gateway.entries import Opened
 from gateway.errors import InternalError, MeteringUnavailable, envelope, event
+from gateway.figures import Figures, as_fields
 from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
-from gateway.metering import UsageWriter, price, unbilled
+from gateway.metering import UsageWriter
 from gateway.parsing import Parser
-from gateway.relay import LEFT, Relay
-from gateway.routing import Router
+from gateway.pricing import intent_of, price, unbilled
+from gateway.relay import LEFT
+from gateway.replay import MOST_KEPT, Replayer, answer_of
+from gateway.wire.sse import with_fields
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
-from infra.metrics import Metrics
 from infra.settings import Settings
 
 
 @dataclass(slots=True)
 class _Seen:
-    """How far a call came: what its usage row can say when it ends early."""
+    """How far a call came: what its usage row can say, and what is to be closed with it."""
 
     principal: Principal | None = None
     ask: Ask | None = None
+    claim: Claim | None = None
     ticket: Ticket | None = None
+    opened: Opened | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages of one gateway process."""
+
+    authenticator: Authenticator
+    parser: Parser
+    replayer: Replayer
+    admission: Admission
+    dispatcher: Dispatcher
+    writer: UsageWriter
+    figures: Figures
 
 
 class Pipeline:
     """Serves calls for one gateway process."""
 
-    def __init__(
-        self,
-        authenticator: Authenticator,
-        parser: Parser,
-        router: Router,
-        relay: Relay,
-        writer: UsageWriter,
-        clock: Clock,
-        metrics: Metrics,
-        settings: Settings,
-    ) -> None:
-        self._authenticator = authenticator
-        self._parser = parser
-        self._router = router
-        self._relay = relay
-        self._writer = writer
+    def __init__(self, stages: Stages, clock: Clock, settings: Settings) -> None:
+        self._stages = stages
         self._clock = clock
-        self._metrics = metrics
         self._settings = settings
         self._log = structlog.get_logger()
 
     async def serve(self, call: Call, client: Client) -> None:
         """Answer one call. Every failure becomes an answer and a usage row."""
         seen = _Seen()
-        self._metrics.running.inc()
-        try:
-            completion = await self._answer(call, client, seen)
+        client.shown["x-request-id"] = ids.show(REQUEST_PREFIX, call.request_id)
+        with self._stages.figures.running():
+            async with AsyncExitStack() as stack:
+                completion = await self._answer(call, client, seen, stack)
             await self._end(call, client, seen, completion)
-        finally:
-            self._metrics.running.dec()
 
-    async def _answer(self, call: Call, client: Client, seen: _Seen) -> Completion:
+    async def _answer(
+        self, call: Call, client: Client, seen: _Seen, stack: AsyncExitStack
+    ) -> Completion:
         try:
-            return await self._stages(call, client, seen)
+            return await self._sentence(call, client, seen, stack)
         except ClientGone:
             return LEFT
         except AppError as error:
@@ -81,56 +90,76 @@ class Pipeline:
         except asyncio.CancelledError:
             # The process is being stopped: no time to wait, but the call leaves its row.
             stopped = refused(call, InternalError("The service was stopped."))
-            self._writer.offer(self._record(call, seen, stopped))
+            answer = None if seen.claim is None else Answer(None)
+            self._offer(self._record(call, seen, stopped), seen, answer)
             raise
         except Exception:
             request_id = ids.show(REQUEST_PREFIX, call.request_id)
             self._log.exception("a call failed", request_id=request_id)
             return refused(call, InternalError("Something went wrong on our side."))
 
-    async def _stages(self, call: Call, client: Client, seen: _Seen) -> Completion:
-        self._writer.require_ready()
-        known = await self._authenticator.identify(call.credentials)
+    async def _sentence(
+        self, call: Call, client: Client, seen: _Seen, stack: AsyncExitStack
+    ) -> Completion:
+        stages, settings = self._stages, self._settings
+        stages.writer.require_ready()
+        known = await stages.authenticator.identify(call.credentials, call.started_at)
         seen.principal = known.principal
-        principal = self._authenticator.require_active(known)
-        settings = self._settings
+        principal = stages.authenticator.require_active(known)
         body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
-        seen.ask = self._parser.parse(call, body)
-        seen.ticket = admit(principal, seen.ask)
-        target = self._router.route(seen.ticket, call.request_id)
-        return await self._relay.send(target, client)
+        seen.ask = ask = stages.parser.parse(call, body)
+        claimed = await stages.replayer.claim(call, principal, body)
+        if isinstance(claimed, Completion):
+            return claimed
+        if claimed is not None:
+            seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
+        seen.ticket = ticket = await self._admit(call, client, principal, ask)
+        await stages.dispatcher.slot(ticket, client, stack)
+        seen.opened = opened = stages.writer.intend(intent_of(call, ticket))
+        client.guard = partial(stages.writer.ensure, opened)
+        return await stages.dispatcher.send(call, ticket, client)
+
+    async def _admit(self, call: Call, client: Client, principal: Principal, ask: Ask) -> Ticket:
+        admission = self._stages.admission
+        try:
+            ticket = admission.admit_at_once(call, principal, ask)
+            if ticket is None:
+                async with client.attended(self._settings.first_byte_timeout_s):
+                    ticket = await admission.admit(call, principal, ask)
+        finally:
+            client.shown.update(self._stages.figures.limits(principal))
+        if ticket.shortened_to is not None:
+            client.shown["x-maas-max-tokens"] = str(ticket.shortened_to)
+        return ticket
 
     async def _end(self, call: Call, client: Client, seen: _Seen, completion: Completion) -> None:
         record = self._record(call, seen, completion)
+        shown = self._stages.figures.cost(seen.principal, record)
+        tail = _tail(completion, shown)
+        answer = answer_of(completion, client.copy, tail) if client.copy is not None else None
         try:
             if _delivers(completion):
-                await self._writer.append(record)
+                hold = None if seen.ticket is None else seen.ticket.hold
+                await self._stages.writer.append(record, hold, seen.opened, answer)
             else:
-                self._writer.offer(record)
+                self._offer(record, seen, answer)
         except MeteringUnavailable as error:
             if _delivers(completion):
-                record = unbilled(record, error.code)
-                tail = event(error) if completion.started else None
-                completion = refused(call, error, completion.started, tail)
-        self._count(record, completion)
-        await client.finish(_headed(call, record, completion))
+                record, shown = unbilled(record, error.code), {}
+                late = event(error) if completion.started else None
+                completion = refused(call, error, completion.started, late)
+                tail = completion.tail
+        self._stages.figures.count(record, completion)
+        client.guard = None
+        client.shown.update(shown)
+        await client.finish(completion, tail)
+
+    def _offer(self, record: UsageRecord, seen: _Seen, answer: Answer | None) -> None:
+        hold = None if seen.ticket is None else seen.ticket.hold
+        self._stages.writer.offer(record, hold, seen.opened, answer)
 
     def _record(self, call: Call, seen: _Seen, completion: Completion) -> UsageRecord:
         return price(call, seen.principal, seen.ask, seen.ticket, completion, self._clock)
-
-    def _count(self, record: UsageRecord, completion: Completion) -> None:
-        metrics, model = self._metrics, record.model or ""
-        metrics.calls.labels(
-            record.operation, model, record.settlement.value, str(completion.status)
-        ).inc()
-        metrics.duration.labels(record.operation, model).observe(record.duration_us / 1e6)
-        if record.first_chunk_us is not None:
-            metrics.first_chunk.labels(record.operation, model).observe(record.first_chunk_us / 1e6)
-        if record.settlement.billable:
-            quantities = record.quantities
-            metrics.tokens.labels(model, "input").inc(quantities.input_tokens or 0)
-            metrics.tokens.labels(model, "output").inc(quantities.output_tokens or 0)
-            metrics.rows.labels(model).inc(quantities.rows or 0)
 
 
 def _delivers(completion: Completion) -> bool:
@@ -138,12 +167,19 @@ def _delivers(completion: Completion) -> bool:
     return completion.started or completion.status == 200
 
 
+def _tail(completion: Completion, shown: Mapping[str, str]) -> bytes:
+    """What is left to send; a stream that tells its usage also tells its cost."""
+    if completion.usage_event is None:
+        return completion.tail
+    return with_fields(completion.usage_event, as_fields(shown)) + completion.tail
+
+
 def refused(
     call: Call, error: AppError, started: bool = False, tail: bytes | None = None
 ) -> Completion:
     """The end of a call that an error decided. Below 500 it is the caller's, else our fault."""
     fault = error.status >= 500
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", **error.headers}
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Completion(
@@ -154,14 +190,3 @@ def refused(
         error_code=error.code,
         started=started,
     )
-
-
-def _headed(call: Call, record: UsageRecord, completion: Completion) -> Completion:
-    """Whole answers say which call they are and what it cost; a stream's headers are gone."""
-    if completion.started:
-        return completion
-    headers = {**completion.headers, "x-request-id": ids.show(REQUEST_PREFIX, call.request_id)}
-    if record.settlement is Settlement.COMPLETE and completion.status == 200:
-        headers["x-maas-cost"] = nano_text(record.cost_nano)
-        headers["x-maas-currency"] = record.currency or ""
-    return replace(completion, headers=headers)

@@ -5,18 +5,18 @@ event; what both hold back until the call is settled; and what was consumed when
 breaks off. Does not own writing that down (gateway/metering.py).
 """
 
+from collections.abc import Callable
+
 import aiohttp
 
 from billing.rating import NOTHING, Quantities
 from billing.tables import Settlement
-from billing.usage import REQUEST_PREFIX
 from gateway.client import Client, ClientGone
 from gateway.errors import BROKEN_OFF, UpstreamFailed, event
 from gateway.flow import Completion, Target
 from gateway.translation import Refusal, translate
 from gateway.upstream import Upstream
 from gateway.wire.sse import DONE, StreamBroken, StreamTee
-from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
@@ -41,10 +41,15 @@ class Relay:
         self._idle_s = settings.idle_timeout_s
         self._limit = settings.max_answer_bytes
 
-    async def send(self, target: Target, client: Client) -> Completion:
-        """How the call ended. Raises the facts for which nothing was sent to the client yet."""
+    async def send(
+        self, target: Target, client: Client, answered: Callable[[], None]
+    ) -> Completion:
+        """How the call ended; `answered` is told when the upstream has begun to.
+
+        Raises the facts for which nothing was sent to the client yet.
+        """
         if target.ask.stream:
-            return await _Streaming(self, target, client).run()
+            return await _Streaming(self, target, client, answered).run()
         return await self._plain(target, client)
 
     async def _plain(self, target: Target, client: Client) -> Completion:
@@ -67,7 +72,10 @@ class Relay:
 class _Streaming:
     """One stream on its way. Holds what is known of it when it ends, however it ends."""
 
-    def __init__(self, relay: Relay, target: Target, client: Client) -> None:
+    def __init__(
+        self, relay: Relay, target: Target, client: Client, answered: Callable[[], None]
+    ) -> None:
+        self._answered = answered
         self._relay = relay
         self._target = target
         self._client = client
@@ -90,7 +98,7 @@ class _Streaming:
         return self._whole()
 
     async def _carry(self) -> None:
-        relay, tee = self._relay, self._tee
+        relay, tee, allowance = self._relay, self._tee, self._target.allowance
         async with (
             self._client.attended(relay._first_byte_s) as attended,
             relay._upstream.open(self._target) as response,
@@ -102,14 +110,18 @@ class _Streaming:
                 attended.extend(_ENDING_S if tee.done else relay._idle_s)
                 if shown:
                     await self._show(shown)
+                if allowance is not None and not tee.done:
+                    if tee.generated() >= allowance.covered and not await allowance.extend():
+                        await self._show(tee.cut())
+                        return
 
     async def _show(self, shown: bytes) -> None:
         if self._first_chunk is None:
             if not shown:
                 return
+            await self._client.start(200, _EVENT_STREAM)
             self._first_chunk = self._relay._clock.monotonic()
-            request_id = ids.show(REQUEST_PREFIX, self._target.request_id)
-            await self._client.start(200, {**_EVENT_STREAM, "x-request-id": request_id})
+            self._answered()
         await self._client.write(shown)
 
     def _whole(self) -> Completion:
@@ -140,6 +152,7 @@ class _Streaming:
             error_code=code,
             started=self._first_chunk is not None,
             first_chunk=self._first_chunk,
+            usage_event=self._tee.usage_event if settlement is Settlement.COMPLETE else None,
         )
 
     def _quantities(self) -> Quantities:

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from billing.accounts import create_account, list_accounts
+from billing.accounts import list_accounts
+from billing.opening import Terms, open_account
 from gateway.keys import create_key
 from gateway.terminal import Terminal
 from infra.clock import SystemClock
@@ -83,6 +84,16 @@ def up(settings: Settings, terminal: Terminal) -> None:
         _watch(children, serving, stopping)
         terminal.stage("stopping", "Stopping")
     terminal.stage("stopped", "Stopped")
+
+
+def first_terms(settings: Settings) -> Terms:
+    """What a new account may do, unless the operator says otherwise."""
+    return Terms(
+        credit_nano=int(settings.credit_limit.scaleb(9)),
+        requests=settings.requests_per_minute,
+        tokens=settings.tokens_per_minute,
+        streams=settings.concurrent_streams,
+    )
 
 
 def serving_base(settings: Settings) -> str:
@@ -208,7 +219,9 @@ async def _first_key(settings: Settings, records: str) -> str | None:
         async with database.transaction() as session:
             if await list_accounts(session):
                 return None
-            account = await create_account(session, clock, _FIRST_ACCOUNT, settings.currency)
+            account = await open_account(
+                session, clock, _FIRST_ACCOUNT, settings.currency, first_terms(settings)
+            )
             pepper = secret_key(settings)
             return (await create_key(session, clock, pepper, account.id, "first key")).secret
     finally:

@@ -4,8 +4,8 @@ Owns connecting, sending and telling apart the ways in which a server fails. Doe
 server is asked (gateway/routing.py), nor reading the answer (gateway/relay.py).
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
@@ -14,6 +14,7 @@ from gateway.errors import BROKEN_OFF, UpstreamFailed, UpstreamTimeout, Upstream
 from gateway.flow import Target
 from gateway.translation import Refusal, translate
 from infra import ids
+from infra.errors import AppError
 
 _REFUSAL_BYTES = 64 << 10
 
@@ -67,6 +68,15 @@ class Upstream:
             timeout = aiohttp.ClientTimeout(total=seconds)
             async with self._pool().get(url, timeout=timeout, allow_redirects=False) as response:
                 return response.status, await response.content.read(_REFUSAL_BYTES)
+
+    async def ask(self, servers: Sequence[str], path: str, seconds: float) -> tuple[int, bytes]:
+        """The same of the first server that answers well; else what the last one said."""
+        for server in servers[:-1]:
+            with suppress(AppError):
+                status, body = await self.get(server + path, seconds)
+                if status == 200:
+                    return status, body
+        return await self.get(servers[-1] + path, seconds)
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -9,22 +9,27 @@
 Owns the shape. Each package declares its own facts beside the code that finds them out.
 """
 
+from collections.abc import Mapping
+
 
 class AppError(Exception):
     """A fact that a person can act on: plain words, a stable code, an HTTP status.
 
-    `message` is shown to customers and operators, so it never holds a key, a prompt, a path of
-    the server or another system's own text.
+    `headers` go with the answer, as `retry-after`. `message` is shown to customers and
+    operators, so it never holds a key, a prompt, a path of the server or another system's own text.
     """
 
     status: int = 500
     type: str = "server_error"
     code: str | None = None
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
+        self.headers: Mapping[str, str] = headers or {}
 
 
 def error_object(error: AppError) -> dict[str, str | None]:

@@ -11,6 +11,7 @@ files there and `exposition` adds them up.
 import os
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -40,6 +41,9 @@ class Metrics:
     settle_batch: Histogram
     settle_failures: Counter
     settle_dropped: Counter
+    lease_changes: Counter
+    processes_lost: Counter
+    calls_unknown: Counter
 
     def exposition(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
@@ -53,55 +57,75 @@ class Metrics:
 def declare_metrics() -> Metrics:
     """Declare all of them in a registry of their own, so that each test can have a fresh set."""
     registry = CollectorRegistry()
+    return Metrics(registry=registry, **_calls(registry), **_records(registry))
+
+
+def _calls(registry: CollectorRegistry) -> dict[str, Any]:
     counter = partial(Counter, registry=registry)
-    histogram = partial(Histogram, registry=registry)
-    return Metrics(
-        registry=registry,
-        calls=counter(
+    histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
+    return {
+        "calls": counter(
             "maas_calls",
             "Calls that ended, by how they were settled and the status sent.",
             ("operation", "model", "settlement", "status"),
         ),
-        tokens=counter(
+        "tokens": counter(
             "gen_ai_client_token_usage",
             "Billable tokens.",
             ("model", "token_type"),
         ),
-        rows=counter("maas_rows", "Billable rows of specialists.", ("model",)),
-        duration=histogram(
+        "rows": counter("maas_rows", "Billable rows of specialists.", ("model",)),
+        "duration": histogram(
             "gen_ai_client_operation_duration_seconds",
             "From the request's first byte to the answer's last.",
             ("operation", "model"),
-            buckets=_SECONDS,
         ),
-        first_chunk=histogram(
+        "first_chunk": histogram(
             "gen_ai_client_operation_time_to_first_chunk_seconds",
             "From the request's first byte to the first event of a stream.",
             ("operation", "model"),
-            buckets=_SECONDS,
         ),
-        running=Gauge(
+        "running": Gauge(
             "maas_calls_running",
             "Calls that are being answered.",
             registry=registry,
             multiprocess_mode="livesum",
         ),
-        settle_duration=histogram(
+        "calls_unknown": counter(
+            "maas_calls_settled_unknown",
+            "Calls of lost processes, settled as unknown and billed nothing.",
+        ),
+    }
+
+
+def _records(registry: CollectorRegistry) -> dict[str, Any]:
+    counter = partial(Counter, registry=registry)
+    histogram = partial(Histogram, registry=registry)
+    return {
+        "settle_duration": histogram(
             "maas_settle_duration_seconds",
-            "One group commit of usage rows.",
+            "One group commit of intents and usage rows.",
             buckets=(0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0),
         ),
-        settle_batch=histogram(
+        "settle_batch": histogram(
             "maas_settle_batch_rows",
             "Usage rows in one group commit.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
         ),
-        settle_failures=counter(
+        "settle_failures": counter(
             "maas_settle_failures",
             "Group commits that failed and were tried again.",
         ),
-        settle_dropped=counter(
+        "settle_dropped": counter(
             "maas_refusals_unrecorded",
             "Refusals of callers without a valid key that were not recorded, the queue being full.",
         ),
-    )
+        "lease_changes": counter(
+            "maas_lease_changes",
+            "Transactions that borrowed from quotas or gave back.",
+        ),
+        "processes_lost": counter(
+            "maas_gateway_processes_lost",
+            "Gateway processes that were ended because they were not heard of in time.",
+        ),
+    }

@@ -4,6 +4,7 @@ Owns names, defaults and bounds. Does not own what is done with them, nor secret
 on this machine (infra/secret.py).
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from infra.errors import AppError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+_UPSTREAM = r"([\w.:-]+=)?https?://[^\s,?#]+"
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Amount = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=9)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -33,8 +37,9 @@ class Settings(BaseSettings):
     )
     serving_url: str | None = Field(
         None,
-        pattern=r"^https?://[^\s?#]+$",
-        description="OpenAI-compatible upstream; unset: Ray Serve on this machine",
+        pattern=rf"^\s*{_UPSTREAM}([\s,]+{_UPSTREAM})*\s*$",
+        description="OpenAI-compatible upstreams, one URL or several, each for all models or as "
+        "`model=URL` for one; unset: Ray Serve on this machine",
     )
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: Port = Field(8080, description="port that the gateway listens on")
@@ -51,6 +56,12 @@ class Settings(BaseSettings):
         "the data directory",
     )
     currency: Literal["CNY", "USD"] = Field("CNY", description="currency of new accounts")
+    credit_limit: Amount = Field(
+        Decimal(100), description="what a new account may owe, in its currency"
+    )
+    requests_per_minute: Count = Field(600, description="of a new account")
+    tokens_per_minute: Count = Field(500_000, description="of a new account")
+    concurrent_streams: Count = Field(64, description="of a new account")
     serving_host: str = Field("127.0.0.1", description="address of the embedded Ray Serve")
     serving_port: Port = Field(8000, description="port of the embedded Ray Serve")
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
@@ -63,6 +74,12 @@ class Settings(BaseSettings):
     connect_timeout_s: Seconds = Field(5.0, description="time to connect to the upstream")
     first_byte_timeout_s: Seconds = Field(300.0, description="time for the upstream to begin")
     idle_timeout_s: Seconds = Field(60.0, description="longest silence within a stream")
+    queue_timeout_s: Seconds = Field(
+        60.0, description="time that a call waits for a model that is busy with others"
+    )
+    credit_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        2.0, description="time that a call waits for credit that running calls hold"
+    )
     settle_timeout_s: Seconds = Field(
         15.0, description="time for a usage row to become durable before the answer is refused"
     )

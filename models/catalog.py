@@ -71,6 +71,7 @@ class Model:
     weights: Weights
     prices: Mapping[str, Mapping[str, int]]
     context_length: int | None = None
+    concurrency: int | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -120,6 +121,7 @@ def _model(entry: dict[str, Any]) -> Model:
             weights=Weights(**entry["weights"]),
             prices=_prices(entry["meters"]),
             context_length=entry.get("context_length"),
+            concurrency=entry.get("concurrency"),
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:

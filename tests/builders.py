@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from billing.accounts import create_account
+from billing.opening import Terms, open_account
 from billing.tables import Account
 from billing.usage import list_usage, show_usage
 from gateway.app import Parts, build_app, build_parts
@@ -25,6 +25,7 @@ from models.catalog import Task, load_catalog
 CATALOG = load_catalog("cpu")
 CHAT = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
+PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
 
 
@@ -92,9 +93,10 @@ async def serve(parts: Parts) -> AsyncIterator[str]:
 
 
 async def customer(
-    database: Database, configured: Settings, name: str = "Acme 精密"
+    database: Database, configured: Settings, name: str = "Acme 精密", terms: Terms = PLENTY
 ) -> tuple[Account, IssuedKey]:
     async with database.transaction() as session:
-        account = await create_account(session, SystemClock(), name, configured.currency)
+        currency = configured.currency
+        account = await open_account(session, SystemClock(), name, currency, terms)
         pepper = secret_key(configured)
         return account, await create_key(session, SystemClock(), pepper, account.id, "test")

@@ -38,7 +38,9 @@ def database_url(postgres: str) -> str:
     """The same database, empty."""
     engine = create_engine(driver_url(postgres))
     with engine.begin() as connection:
-        connection.execute(text("truncate usage, api_key, account cascade"))
+        connection.execute(
+            text("truncate usage, intent, quota_lease, gateway_process, api_key, account cascade")
+        )
     engine.dispose()
     return postgres
 

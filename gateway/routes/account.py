@@ -5,7 +5,7 @@ Owns the addresses and the shape of the answers; the numbers come from billing.
 
 from typing import Annotated, Any
 
-from litestar import Controller, Request, get
+from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
@@ -13,6 +13,7 @@ from billing.usage import REQUEST_PREFIX, list_usage, show_usage
 from gateway.auth import Authenticator
 from gateway.errors import ModelNotFound, ParameterInvalid
 from gateway.flow import Principal
+from gateway.quoting import Quoting
 from infra import ids
 from infra.db import Database
 from models.catalog import Catalog, Model
@@ -62,6 +63,21 @@ class AccountRoutes(Controller):
             )
         shown = [show_usage(row) for row in rows[:limit]]
         return {"object": "list", "data": shown, "has_more": len(rows) > limit}
+
+
+class QuoteRoutes(Controller):
+    """`/v1/quote`."""
+
+    path = "/v1"
+
+    @post("/quote", status_code=200, summary="What a call would cost at most, before it is made")
+    async def quote(
+        self,
+        principal: NamedDependency[Principal],
+        quoting: NamedDependency[Quoting],
+        request: Request[Any, Any, Any],
+    ) -> dict[str, Any]:
+        return await quoting.quote(principal, await request.body())
 
 
 async def provide_principal(

@@ -54,7 +54,8 @@ class _Entrance:
         call = self._call(scope, headers, operation)
         client = Client(headers, receive, send)
         if scope["method"] != "POST" and operation is not Operation.UNSUPPORTED:
-            await client.finish(refused(call, MethodNotAllowed("Use POST here.")))
+            completion = refused(call, MethodNotAllowed("Use POST here."))
+            await client.finish(completion, completion.tail)
         else:
             await self._pipeline.serve(call, client)
 

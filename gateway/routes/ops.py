@@ -4,17 +4,20 @@ Owns the addresses. Liveness says that the process answers; readiness that a cal
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 
-from gateway.keys import read_epoch
+from billing.access import read_epoch
+from gateway.routing import Router
 from gateway.upstream import Upstream
 from infra.db import Database
 from infra.errors import AppError
 from infra.metrics import Metrics
+from models.catalog import Catalog
 
 _PROBE_S = 3.0
 
@@ -28,12 +31,17 @@ async def live() -> dict[str, str]:
 async def ready(
     database: NamedDependency[Database],
     upstream: NamedDependency[Upstream],
-    serving_url: NamedDependency[str],
+    router: NamedDependency[Router],
+    catalog: NamedDependency[Catalog],
 ) -> Response[Any]:
-    records, models = await asyncio.gather(_records(database), _models(upstream, serving_url))
-    good = records and models
+    pools = {router.servers(model_id) for model_id in catalog.models}
+    records, *models = await asyncio.gather(
+        _records(database), *(_models(upstream, servers) for servers in pools)
+    )
+    served = all(models)
+    good = records and served
     return Response(
-        {"status": "ok" if good else "unavailable", "database": records, "models": models},
+        {"status": "ok" if good else "unavailable", "database": records, "models": served},
         status_code=HTTP_200_OK if good else HTTP_503_SERVICE_UNAVAILABLE,
     )
 
@@ -53,12 +61,12 @@ async def _records(database: Database) -> bool:
     return True
 
 
-async def _models(upstream: Upstream, serving_url: str) -> bool:
+async def _models(upstream: Upstream, servers: Sequence[str]) -> bool:
     """Our own serving says whether all its models answer; other servers list theirs when ready."""
     try:
-        status, _ = await upstream.get(f"{serving_url}/v2/health/ready", _PROBE_S)
+        status, _ = await upstream.ask(servers, "/v2/health/ready", _PROBE_S)
         if status == HTTP_404_NOT_FOUND:
-            status, _ = await upstream.get(f"{serving_url}/v1/models", _PROBE_S)
+            status, _ = await upstream.ask(servers, "/v1/models", _PROBE_S)
     except AppError:
         return False
     return status == HTTP_200_OK

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 
 from gateway.errors import ModelNotFound, UpstreamFailed
 from gateway.flow import Principal
+from gateway.routing import Router
 from gateway.upstream import Upstream
 from models.catalog import Catalog, Task
 
@@ -25,9 +26,12 @@ async def server_live() -> Response[None]:
 
 @get("/v2/health/ready", summary="Open Inference Protocol: the specialists answer")
 async def server_ready(
-    upstream: NamedDependency[Upstream], serving_url: NamedDependency[str]
+    catalog: NamedDependency[Catalog],
+    upstream: NamedDependency[Upstream],
+    router: NamedDependency[Router],
 ) -> Response[Any]:
-    status, _ = await upstream.get(f"{serving_url}/v2/health/ready", _SECONDS)
+    model = catalog.with_task(Task.CLASSIFICATION)[0]
+    status, _ = await upstream.ask(router.servers(model.id), "/v2/health/ready", _SECONDS)
     return Response(None, status_code=200 if status == 200 else 503)
 
 
@@ -36,12 +40,12 @@ async def model_ready(
     principal: NamedDependency[Principal],
     catalog: NamedDependency[Catalog],
     upstream: NamedDependency[Upstream],
-    serving_url: NamedDependency[str],
+    router: NamedDependency[Router],
     name: FromPath[str],
 ) -> Response[Any]:
     _require_specialist(catalog, name)
-    url = f"{serving_url}/v2/models/{name}/ready"
-    status, _ = await upstream.get(url, _SECONDS)
+    path = f"/v2/models/{name}/ready"
+    status, _ = await upstream.ask(router.servers(name), path, _SECONDS)
     return Response(None, status_code=200 if status == 200 else 503)
 
 
@@ -50,11 +54,12 @@ async def model_metadata(
     principal: NamedDependency[Principal],
     catalog: NamedDependency[Catalog],
     upstream: NamedDependency[Upstream],
-    serving_url: NamedDependency[str],
+    router: NamedDependency[Router],
     name: FromPath[str],
 ) -> Response[bytes]:
     _require_specialist(catalog, name)
-    status, body = await upstream.get(f"{serving_url}/v2/models/{name}", _SECONDS)
+    path = f"/v2/models/{name}"
+    status, body = await upstream.ask(router.servers(name), path, _SECONDS)
     if status != 200:
         raise UpstreamFailed("The model could not describe itself.")
     return Response(body, media_type="application/json")

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from billing.rating import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
-from gateway.flow import Ask
+from gateway.flow import Ask, Extent
 from gateway.wire import body as bodies
 from models.catalog import Model
 
@@ -90,6 +90,7 @@ def ask_infer(model: Model, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
         body=body,
         headers=passed,
         measure=lambda _: Quantities(rows=rows),
+        extent=Extent(rows=rows),
     )
 
 
@@ -111,6 +112,7 @@ def ask_prediction(request: PredictionRequest, model: Model, public_id: str) -> 
         body=bodies.envelope({"inputs": inputs}),
         headers={"content-type": "application/json"},
         measure=lambda _: Quantities(rows=len(rows)),
+        extent=Extent(rows=len(rows)),
         reshape=reshape,
     )
 

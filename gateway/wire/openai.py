@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from billing.rating import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
-from gateway.flow import Ask, Operation, UsageWish
+from gateway.flow import Ask, Extent, Operation, Tier, UsageWish
 from gateway.wire import body as bodies
 from models.catalog import Model
 
@@ -59,6 +59,7 @@ class Generation(msgspec.Struct, kw_only=True):
     seed: int | None = None
     stop: str | list[str] | None = None
     user: str | None = None
+    service_tier: Literal["auto", "priority", "default", "flex", "standard"] | None = None
 
 
 class Message(msgspec.Struct):
@@ -129,6 +130,10 @@ _ANSWER = msgspec.json.Decoder(Answer)
 _USAGE = msgspec.json.Decoder(UsageObject)
 _ASK_USAGE = msgspec.Raw(b'{"include_usage":true,"continuous_usage_stats":true}')
 _JSON = {"content-type": "application/json"}
+_TIERS = {tier.value: tier for tier in Tier}
+# What engines generate for /v1/completions without `max_tokens`, as OpenAI does.
+_COMPLETION_TOKENS = 16
+_LONGEST = 1 << 20
 
 
 def read_request(operation: Operation, body: bytes) -> Generation | EmbeddingRequest:
@@ -149,18 +154,49 @@ def ask(request: Generation | EmbeddingRequest, model: Model, path: str, body: b
     values = bodies.fields(body)
     for name in _ENGINE_ONLY.intersection(values):
         raise ParameterInvalid(f"`{name}` cannot be set here.", param=name)
-    stream = isinstance(request, Generation) and bool(request.stream)
-    if stream:
+    if not isinstance(request, Generation):
+        return Ask(model, path, bodies.envelope(values), _JSON, measure_answer, prompt=values)
+    values.pop("service_tier", None)  # ours to keep, not the engine's
+    if request.stream:
         values["stream_options"] = _ASK_USAGE
+
+    def shortened(tokens: int) -> bytes:
+        both = ("max_tokens", "max_completion_tokens")
+        kept = {name: value for name, value in values.items() if name not in both}
+        return bodies.envelope({**kept, "max_tokens": tokens})
+
     return Ask(
         model=model,
         path=path,
         body=bodies.envelope(values),
         headers=_JSON,
         measure=measure_answer,
-        stream=stream,
+        stream=bool(request.stream),
         usage_wish=_usage_wish(request),
-        choices_each=(isinstance(request, Generation) and request.n) or 1,
+        choices_each=request.n or 1,
+        extent=_extent(request, model),
+        tier=_TIERS.get(request.service_tier or "", Tier.DEFAULT),
+        prompt=values,
+        shortened=shortened,
+    )
+
+
+def _extent(request: Generation, model: Model) -> Extent:
+    """How many choices there will be, and how long one can become."""
+    context = model.context_length or _LONGEST
+    prompts = 1
+    if isinstance(request, ChatRequest):
+        asked = request.max_completion_tokens or request.max_tokens
+        natural = context
+    else:
+        asked, natural = request.max_tokens, min(_COMPLETION_TOKENS, context)
+    if isinstance(request, CompletionRequest) and not isinstance(request.prompt, str):
+        texts = bytes(request.prompt[0]).lstrip()[:1] in (b'"', b"[")
+        prompts = len(request.prompt) if texts else 1
+    return Extent(
+        output_each=min(asked or natural, context),
+        choices=prompts * (request.n or 1),
+        limited=asked is not None,
     )
 
 

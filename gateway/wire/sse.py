@@ -1,11 +1,15 @@
 """A stream of server-sent events, teed: passed on as it came and read for its usage.
 
 Owns finding events in the bytes, taking out the usage that the client did not ask for, holding
-back the last event until the call is settled, and telling a whole stream from a broken one. An
+back the last events until the call is settled, and telling a whole stream from a broken one. An
 event is never decoded and encoded again: a slice is cut out, the rest are the engine's bytes.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from billing.rating import NOTHING, Quantities
 from gateway.errors import BROKEN_OFF, UpstreamFailed
@@ -22,6 +26,7 @@ _USAGE_CUT = re.compile(rb",\s*" + _VALUE + rb"|" + _VALUE + rb"\s*,")
 _NO_CHOICES = re.compile(rb'"choices":\s*\[\s*\]')
 _INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
 _ERROR = re.compile(rb'\{\s*"error":')
+_GENERATED = re.compile(rb'"completion_tokens":\s*(\d{1,12})')
 _TOTAL = -1
 
 
@@ -35,6 +40,8 @@ class StreamTee:
         self._limit = limit
         self._held = b""
         self._usage: dict[int, bytes] = {}
+        self._last_chunk = b""
+        self.usage_event: bytes | None = None
         self.done = False
 
     def feed(self, piece: bytes) -> bytes:
@@ -69,6 +76,25 @@ class StreamTee:
             output_tokens=sum(count.output_tokens or 0 for count in counts.values()),
         )
 
+    def generated(self) -> int:
+        """Output tokens so far, over all choices."""
+        counts = (_GENERATED.search(raw) for raw in self._usage.values())
+        return sum(int(count[1]) for count in counts if count)
+
+    def cut(self) -> bytes:
+        """A last event that ends every choice for its length, as the engine would have said it."""
+        chunk = msgspec.json.decode(self._last_chunk[5:], type=dict[str, Any])
+        chunk.pop("usage", None)
+        text = "text" in chunk["choices"][0]
+        said: dict[str, Any] = {"text": ""} if text else {"delta": {}}
+        ended = {**said, "logprobs": None, "finish_reason": "length"}
+        choices = [{"index": index, **ended} for index in sorted(self._usage)]
+        if self._wish is not UsageWish.NONE:
+            total = {**chunk, "choices": [], "usage": _usage_object(self.quantities())}
+            self.usage_event = b"data: " + msgspec.json.encode(total)
+        self.done = True
+        return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
+
     def _events(self, block: bytes) -> bytes:
         shown: list[bytes] = []
         for event in block.split(b"\n\n"):
@@ -92,11 +118,28 @@ class StreamTee:
         if found is not None and found[1] != b"null":
             choice = _INDEX.search(event)
             self._usage[int(choice[1]) if choice else _TOTAL] = found[1]
+        if _NO_CHOICES.search(event):
+            # Held back until the call is settled: it will also say what the call cost.
+            self.usage_event = None if self._wish is UsageWish.NONE else event
+            return b""
+        self._last_chunk = event
         if self._wish is UsageWish.EVERY:
             return event + b"\n\n"
-        if _NO_CHOICES.search(event):
-            return event + b"\n\n" if self._wish is UsageWish.LAST else b""
         return _USAGE_CUT.sub(b"", event) + b"\n\n"
+
+
+def _usage_object(used: Quantities) -> dict[str, int | None]:
+    return {
+        "prompt_tokens": used.input_tokens,
+        "completion_tokens": used.output_tokens,
+        "total_tokens": used.tokens,
+    }
+
+
+def with_fields(event: bytes, fields: Mapping[str, str]) -> bytes:
+    """An event whose object has these fields too."""
+    more = msgspec.json.encode(fields)[1:]
+    return event.rstrip()[:-1] + b"," + more + b"\n\n"
 
 
 class StreamBroken(UpstreamFailed):

@@ -67,7 +67,10 @@ class TestWriter:
 
     async def test_strangers_cannot_fill_the_queue(self, gateway: Gateway) -> None:
         metrics = declare_metrics()
-        writer = UsageWriter(gateway.parts.writer_database, metrics, 1.0)  # never started
+        parts = gateway.parts
+        writer = UsageWriter(  # never started
+            parts.records, parts.membership, parts.lender, parts.clock, metrics, 1.0
+        )
         stranger = record(
             gateway, account_id=None, key_id=None, cost_nano=0, settlement=Settlement.REFUSED
         )
@@ -84,6 +87,7 @@ class TestDatabaseGone:
         assert (await gateway.chat("before")).status_code == 200
         with monkeypatch.context() as outage:
             outage.setattr(Database, "transaction", _unavailable)
+            outage.setattr(Database, "statement", _unavailable)
             answers = [await gateway.chat("during") for _ in range(3)]
             await asyncio.sleep(1.0)  # longer than keys are trusted without the database
             late = await gateway.chat("during")
@@ -96,7 +100,7 @@ class TestDatabaseGone:
         assert rows["platform_fault"]["cost"] == "0.000000000"
 
 
-def _unavailable(_self: Database) -> object:
+def _unavailable(*_: object) -> object:
     raise DatabaseUnavailable
 
 

@@ -1,7 +1,6 @@
 """Plain calls, from the client's bytes to the usage row; and every way in which one can fail."""
 
 import asyncio
-import json
 from typing import Any
 
 import httpx
@@ -9,18 +8,10 @@ import pytest
 from openai import AsyncOpenAI
 
 from gateway.keys import make_secret
-from tests.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
+from gateway.routing import Router, parse_upstreams
+from tests.builders import CHAT, EMBEDDING, Gateway
 from tests.fakes.upstream import FakeUpstream
-
-
-def error_of(answer: httpx.Response) -> dict[str, Any]:
-    """The error object, which must have its four keys and nothing of the inside."""
-    assert answer.headers["content-type"] == "application/json"
-    error: dict[str, Any] = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    for secret in ("Traceback", "/srv", "/opt", "ray.", "vllm", "Request ID", "maas_"):
-        assert secret not in answer.text
-    return error
+from tests.gateway.errors import error_of
 
 
 class TestAnswers:
@@ -291,7 +282,8 @@ class TestUpstreamFaults:
         assert error_of(answer)["code"] == "invalid_request"
 
     async def test_no_server_at_all(self, gateway: Gateway) -> None:
-        gateway.parts.pipeline._router._base = "http://127.0.0.1:9"
+        nowhere = Router(parse_upstreams("http://127.0.0.1:9"), gateway.parts.clock)
+        gateway.parts.pipeline._stages.dispatcher._router = nowhere
         answer = await gateway.chat("hi")
         assert (answer.status_code, error_of(answer)["code"]) == (503, "model_unavailable")
 
@@ -312,88 +304,3 @@ class TestAborts:
         assert (row["settlement"], row["status"]) == ("client_abort", 499)
         assert (row["input_tokens"], row["cost"]) == (None, "0.000000000")
         assert upstream.cancelled == 1
-
-
-class TestSpecialists:
-    async def test_rows_with_names(self, gateway: Gateway, upstream: FakeUpstream) -> None:
-        # 2 rows at 1,000,000 nano.
-        rows = [{"type": "M", "torque": 40.1}, {"type": "L", "torque": 41}]
-        body = {"model": SPECIALIST, "instances": rows}
-        answer = await gateway.http.post("/v1/predictions", json=body)
-        assert answer.json()["predictions"] == [{"failure": 0}, {"failure": 0}]
-        assert answer.json()["usage"] == {"rows": 2}
-        assert upstream.received[0]["inputs"] == [
-            {"name": "type", "shape": [2], "datatype": "BYTES", "data": ["M", "L"]},
-            {"name": "torque", "shape": [2], "datatype": "FP32", "data": [40.1, 41.0]},
-        ]
-        row = await gateway.row()
-        assert (row["rows"], row["cost"]) == (2, "0.002000000")
-
-    @pytest.mark.parametrize(
-        ("rows", "param"),
-        [
-            ([], "instances"),
-            ([{"torque": 1}, {}], "instances[1].torque"),
-            ([{"torque": 1}, {"torque": None}], "instances[1].torque"),
-            ([{"torque": 1}, {"torque": "x"}], "instances[1].torque"),
-            ([{"torque": 1}, {"torque": 1, "wear": 2}], "instances[1].wear"),
-            ([{"torque": [1]}], "instances[0][]"),
-        ],
-    )
-    async def test_wrong_rows_are_named(
-        self, gateway: Gateway, rows: list[Any], param: str
-    ) -> None:
-        body = {"model": SPECIALIST, "instances": rows}
-        answer = await gateway.http.post("/v1/predictions", json=body)
-        assert answer.status_code == 400
-        assert error_of(answer)["param"] == param
-
-    async def test_the_specialists_own_words_are_passed_on(self, gateway: Gateway) -> None:
-        body = {"model": SPECIALIST, "instances": [{"torque": 900}] * 13}
-        answer = await gateway.http.post("/v1/predictions", json=body)
-        assert answer.status_code == 400
-        assert error_of(answer)["message"] == "Row 3: `torque` is 900 N·m, above 200."
-
-    async def test_the_protocol_in_json(self, gateway: Gateway) -> None:
-        tensor = {"name": "torque", "shape": [3, 1], "datatype": "FP32", "data": [1, 2, 3]}
-        answer = await gateway.http.post(
-            f"/v2/models/{SPECIALIST}/infer", json={"inputs": [tensor]}
-        )
-        assert answer.json()["outputs"][0]["data"] == [0, 0, 0]
-        assert (await gateway.row())["rows"] == 3
-
-    async def test_the_protocol_in_binary(self, gateway: Gateway, upstream: FakeUpstream) -> None:
-        tensor = {
-            "name": "t",
-            "shape": [2],
-            "datatype": "FP32",
-            "parameters": {"binary_data_size": 8},
-        }
-        header = json.dumps({"inputs": [tensor]}).encode()
-        answer = await gateway.http.post(
-            f"/v2/models/{SPECIALIST}/infer",
-            content=header + b"\0" * 8,
-            headers={"Inference-Header-Content-Length": str(len(header))},
-        )
-        assert answer.status_code == 200
-        assert (await gateway.row())["rows"] == 2
-
-    @pytest.mark.parametrize("length", ["x", "0", "-1", "99999", "9" * 50])
-    async def test_a_header_length_that_does_not_fit(self, gateway: Gateway, length: str) -> None:
-        answer = await gateway.http.post(
-            f"/v2/models/{SPECIALIST}/infer",
-            content=b"{}",
-            headers={"Inference-Header-Content-Length": length},
-        )
-        assert answer.status_code == 400
-        body = answer.json()
-        assert isinstance(body["error"], str)
-        assert set(body) == {"error", "message", "type", "param", "code"}
-
-    async def test_inputs_of_unequal_length(self, gateway: Gateway) -> None:
-        inputs = [
-            {"name": name, "shape": [rows], "datatype": "FP32", "data": [0] * rows}
-            for name, rows in (("a", 2), ("b", 3))
-        ]
-        answer = await gateway.http.post(f"/v2/models/{SPECIALIST}/infer", json={"inputs": inputs})
-        assert (answer.status_code, answer.json()["param"]) == (400, "b")

@@ -1,0 +1,87 @@
+"""Kept answers: what makes a call with an Idempotency-Key happen once.
+
+The key belongs to the account. It is taken before the call is sent and given back where the call
+came to nothing; the answer is kept in the commit that bills it (billing/recording.py), for a day.
+
+Owns taking a key and finding what it gave. Does not own what a client is told.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.tables import KeptAnswer
+
+_KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An account's key for one request: its body's hash tells a repetition from a mix-up."""
+
+    account_id: UUID
+    idempotency_key: str
+    request_hash: bytes
+    request_id: UUID
+    process_id: UUID
+
+
+async def take_key(session: AsyncSession, claim: Claim) -> KeptAnswer | None:
+    """None where the key is now this call's; else what is known of the call that has it."""
+    await _forget_over(session, claim)
+    while not await _insert(session, claim):
+        holder = await session.scalar(
+            select(KeptAnswer).where(
+                col(KeptAnswer.account_id) == claim.account_id,
+                col(KeptAnswer.idempotency_key) == claim.idempotency_key,
+            )
+        )
+        if holder is not None:
+            return holder
+        # It was let go between the two questions: then it can be had.
+    return None
+
+
+async def _insert(session: AsyncSession, claim: Claim) -> bool:
+    row = {
+        "account_id": claim.account_id,
+        "idempotency_key": claim.idempotency_key,
+        "request_hash": claim.request_hash,
+        "request_id": claim.request_id,
+        "process_id": claim.process_id,
+        "expires_at": func.now() + _KEPT,
+    }
+    taken = await session.execute(
+        insert(KeptAnswer)
+        .values(row)
+        .on_conflict_do_nothing(index_elements=["account_id", "idempotency_key"])
+        .returning(col(KeptAnswer.request_id))
+    )
+    return taken.scalar_one_or_none() is not None
+
+
+async def free_key(session: AsyncSession, claim: Claim) -> None:
+    """Let the key go, the call having been refused before it was sent."""
+    await session.execute(
+        delete(KeptAnswer).where(
+            col(KeptAnswer.account_id) == claim.account_id,
+            col(KeptAnswer.request_id) == claim.request_id,
+            col(KeptAnswer.status).is_(None),
+        )
+    )
+
+
+async def _forget_over(session: AsyncSession, claim: Claim) -> None:
+    await session.execute(
+        delete(KeptAnswer).where(
+            col(KeptAnswer.account_id) == claim.account_id,
+            col(KeptAnswer.idempotency_key) == claim.idempotency_key,
+            col(KeptAnswer.status).is_not(None),
+            col(KeptAnswer.expires_at) < func.now(),
+        )
+    )

@@ -1,0 +1,48 @@
+"""What every `maas` command does: read the settings, open the database, show the result.
+
+Owns that frame and the arguments that commands share. Does not own any command.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gateway.terminal import Terminal
+from infra.db import Database
+from infra.errors import AppError
+from infra.installation import database_url
+from infra.log import configure_logging
+from infra.settings import Settings, load_settings
+
+Result = TypeVar("Result")
+Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, for programs.")]
+AccountName = Annotated[str, typer.Argument(help="The account's id (acct_…) or name.")]
+
+
+def tell(as_json: bool, work: Callable[[Settings, Terminal], None]) -> None:
+    """Do it and show it; a fact that prevents it is told in plain words, with exit code 1."""
+    terminal = Terminal(as_json)
+    configure_logging("warning")
+    try:
+        work(load_settings(), terminal)
+    except AppError as error:
+        terminal.error(error)
+        raise typer.Exit(1) from None
+
+
+def with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+    """Run it in one transaction, on the database that is configured or an embedded one."""
+
+    async def run(url: str) -> Result:
+        database = Database(url, pool_size=1)
+        try:
+            async with database.transaction() as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    with database_url(settings) as url:
+        return asyncio.run(run(url))

@@ -1,0 +1,61 @@
+"""Dispatch: an admitted call gets a slot, a server, and another server where that is safe.
+
+Owns the order of waiting, routing and sending, and what is sent again. Does not own any of them
+(gateway/scheduling.py, routing.py, relay.py).
+"""
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from billing.tables import Settlement
+from gateway.client import Client
+from gateway.flow import Call, Completion, Ticket
+from gateway.relay import Relay
+from gateway.routing import Router, Watch, may_retry
+from gateway.scheduling import Schedulers
+from infra.errors import AppError
+
+
+class Dispatcher:
+    """Sends the calls of one gateway process."""
+
+    def __init__(
+        self, schedulers: Schedulers, router: Router, relay: Relay, queue_timeout_s: float
+    ) -> None:
+        self._schedulers = schedulers
+        self._router = router
+        self._relay = relay
+        self._queue_timeout_s = queue_timeout_s
+
+    async def slot(self, ticket: Ticket, client: Client, stack: AsyncExitStack) -> None:
+        """Have a slot until the stack ends. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
+        tier = ticket.ask.tier
+        scheduler = self._schedulers.of(ticket.ask.model.id)
+        if scheduler.full(tier):
+            async with client.attended(self._queue_timeout_s):
+                await stack.enter_async_context(scheduler.slot(tier))
+        else:
+            await stack.enter_async_context(scheduler.slot(tier))
+
+    async def send(self, call: Call, ticket: Ticket, client: Client) -> Completion:
+        """How the call ended. Raises the facts for which nothing was sent to the client yet."""
+        tried: tuple[str, ...] = ()
+        while True:
+            target = self._router.route(ticket, call.request_id, tried)
+            target = replace(target, allowance=ticket.allowance)
+            try:
+                with self._router.watched(target) as watch:
+                    completion = await self._relay.send(target, client, watch.answered)
+                    _tell(watch, completion)
+                    return completion
+            except AppError as error:
+                tried += (target.server,)
+                if not may_retry(error) or not self._router.can_route(ticket, tried):
+                    raise
+
+
+def _tell(watch: Watch, completion: Completion) -> None:
+    if completion.settlement is Settlement.PLATFORM_FAULT:
+        watch.failed()
+    elif completion.settlement is Settlement.CLIENT_ABORT:
+        watch.inconclusive()

@@ -1,0 +1,150 @@
+"""Holdings: all that this process has borrowed, by quota, and what it should ask for or return.
+
+Owns the leases in memory, what was last read of their quotas, and the rules of how much to have
+at hand. Holds nothing while a lease is being changed: until the database has answered, what is on
+its way back must not be given out. Does not own the changes (gateway/leasing.py).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from billing.leases import Standing, Wish
+from billing.quotas import QuotaRef
+from gateway.demand import Demand
+from gateway.holds import Hold, Lease, Part, take
+
+# Borrowed ahead of need: so many calls like the one that asks, or so many seconds' worth.
+_AHEAD_CALLS = 8
+_AHEAD_S = 2
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A lease, its quota as last read, what the lease had used by then, and how busy it was."""
+
+    lease: Lease
+    standing: Standing | None = None
+    used_then: int = 0
+    taken_then: int = 0
+
+
+class Holdings:
+    """What one process has. Methods never wait."""
+
+    def __init__(self) -> None:
+        self._entries: dict[UUID, _Entry] = {}
+        self._changing: set[UUID] = set()
+        self._queued: Counter[UUID] = Counter()
+
+    def try_hold(self, parts: Sequence[Part], process_id: UUID, now: float) -> Hold | None:
+        """Hold from what is here; None where it is not enough or others wait for it."""
+        pairs: list[tuple[Lease, Part]] = []
+        for part in parts:
+            quota_id = part[0].id
+            entry = self._entries.get(quota_id)
+            if entry is None or quota_id in self._changing or quota_id in self._queued:
+                return None
+            pairs.append((entry.lease, part))
+        return take(pairs, process_id, now)
+
+    def enqueue(self, quota_ids: Iterable[UUID]) -> None:
+        """A call waits for these quotas: those that come later wait behind it."""
+        self._queued.update(quota_ids)
+
+    def dequeue(self, quota_ids: Iterable[UUID]) -> None:
+        self._queued.subtract(quota_ids)
+        self._queued = +self._queued  # without those that nobody waits for
+
+    def fit(self, demand: Demand, process_id: UUID, now: float) -> tuple[Demand, Hold] | None:
+        """Hold as much of a waiting call's demand as there is."""
+        free = {quota.id: self.lease(quota.id).free(now) for quota, _ in demand.parts}
+        fitting = demand.within(free)
+        if fitting is None:
+            return None
+        pairs = [(self.lease(part[0].id), part) for part in fitting.parts]
+        hold = take(pairs, process_id, now)
+        return None if hold is None else (fitting, hold)
+
+    def lease(self, quota_id: UUID) -> Lease:
+        return self._entries[quota_id].lease
+
+    def standing(self, quota_id: UUID) -> Standing | None:
+        """A quota as last read, with what our own calls have used since."""
+        entry = self._entries.get(quota_id)
+        if entry is None or entry.standing is None:
+            return None
+        read = entry.standing
+        since = entry.lease.used - entry.used_then
+        return Standing(
+            read.amount, read.spent + since, read.borrowed, read.elsewhere, read.recalls
+        )
+
+    def ids(self) -> list[UUID]:
+        return list(self._entries)
+
+    def wishes_for(self, demands: Iterable[Demand], now: float) -> dict[UUID, Wish]:
+        """What waiting calls need. What is free here goes back first: it was of no use to them."""
+        needs: dict[UUID, list[tuple[int, int]]] = {}
+        for demand in demands:
+            least = {quota.id: units for quota, units in demand.least.parts}
+            for quota, units in demand.parts:
+                self._open(quota)
+                needs.setdefault(quota.id, []).append((units, least.get(quota.id, units)))
+        return {
+            quota_id: Wish(
+                surplus=max(0, self.lease(quota_id).free(now)),
+                needs=tuple(wanted),
+                extra=max(_AHEAD_CALLS * wanted[0][0], _AHEAD_S * self._lately(quota_id)),
+            )
+            for quota_id, wanted in needs.items()
+        }
+
+    def wishes_back(self, recalled: set[UUID], shrink: bool, now: float) -> dict[UUID, Wish]:
+        """What is not needed here. `shrink`, once a second, goes by how busy the leases are."""
+        wishes: dict[UUID, Wish] = {}
+        for quota_id, entry in self._entries.items():
+            if quota_id in self._queued:
+                continue
+            free, lately = entry.lease.free(now), self._lately(quota_id)
+            if shrink and not lately and not entry.lease.held:
+                wishes[quota_id] = Wish(end=True)
+                continue
+            surplus = free if quota_id in recalled else free - _AHEAD_S * lately if shrink else 0
+            if surplus > 0:
+                wishes[quota_id] = Wish(surplus=surplus)
+        if shrink:
+            for entry in self._entries.values():
+                entry.taken_then = entry.lease.taken
+        return wishes
+
+    def change(self, quota_ids: Iterable[UUID]) -> None:
+        """These leases are about to be changed: nothing is held of them until `learn`."""
+        self._changing.update(quota_ids)
+
+    def learn(self, standings: Mapping[UUID, Standing]) -> set[UUID]:
+        """Take over what was read; gives the quotas that somebody has recalled since."""
+        recalled: set[UUID] = set()
+        for quota_id, standing in standings.items():
+            entry = self._entries[quota_id]
+            if entry.standing is not None and standing.recalls > entry.standing.recalls:
+                recalled.add(quota_id)
+            entry.lease.borrowed = standing.borrowed
+            entry.standing, entry.used_then = standing, entry.lease.used
+        self._changing.difference_update(standings)
+        return recalled
+
+    def forget(self, quota_ids: Iterable[UUID]) -> None:
+        """These leases are over."""
+        for quota_id in quota_ids:
+            self._entries.pop(quota_id, None)
+            self._changing.discard(quota_id)
+
+    def _open(self, quota: QuotaRef) -> None:
+        if quota.id not in self._entries:
+            self._entries[quota.id] = _Entry(Lease(quota.kind))
+
+    def _lately(self, quota_id: UUID) -> int:
+        entry = self._entries[quota_id]
+        return entry.lease.taken - entry.taken_then

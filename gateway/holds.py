@@ -1,0 +1,130 @@
+"""Holds: the arithmetic of what this process has borrowed and what its calls hold of that.
+
+    borrowed = used + held + free
+
+A hold is taken before a call and closed once, after its usage row is durable: what was consumed
+of money is used, of a rate it stays held until a minute has passed, all else is free again.
+
+Owns the counts of one process, in memory. Pure: no database, no clock; `now` is monotonic
+seconds. Does not own borrowing (gateway/leasing.py) nor how much a call needs
+(gateway/demand.py).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from billing.quotas import QuotaRef
+from billing.tables import QuotaKind
+
+Part = tuple[QuotaRef, int]
+
+
+class Lease:
+    """What this process has of one quota."""
+
+    __slots__ = ("_ageing", "borrowed", "held", "kind", "taken", "used")
+
+    def __init__(self, kind: QuotaKind) -> None:
+        self.kind = kind
+        self.borrowed = 0
+        self.used = 0
+        self.held = 0
+        self.taken = 0  # units ever held, which tells how busy the lease is
+        self._ageing: deque[list[int]] = deque()
+
+    def free(self, now: float) -> int:
+        """What can be held at once."""
+        ageing = self._ageing
+        while ageing and ageing[0][0] <= now:
+            self.held -= ageing.popleft()[1]
+        return self.borrowed - self.used - self.held
+
+    def hold(self, units: int, now: float) -> None:
+        self.held += units
+        self.taken += units
+        if self.kind is QuotaKind.REQUESTS:
+            self._age(units, now)  # a request counts when it comes, however long it takes
+
+    def close(self, units: int, consumed: int, now: float) -> None:
+        """End a hold of `units`, of which `consumed` were consumed."""
+        if self.kind is QuotaKind.REQUESTS:
+            return
+        if self.kind is QuotaKind.TOKENS and consumed:
+            self.held -= units - consumed
+            self._age(consumed, now)
+        else:
+            self.held -= units
+        if self.kind.money:
+            self.used += consumed
+
+    def free_in(self, units: int, now: float) -> float:
+        """Seconds until so many more units have aged out; a whole window if it is not known."""
+        for until, amount in self._ageing:
+            units -= amount
+            if units <= 0:
+                return max(0.0, until - now)
+        return float(self.kind.window_s)
+
+    def _age(self, units: int, now: float) -> None:
+        # By the second, rounded up: a minute's worth of entries however many calls there are.
+        until = int(now) + 1 + self.kind.window_s
+        if self._ageing and self._ageing[-1][0] >= until:
+            self._ageing[-1][1] += units
+        else:
+            self._ageing.append([until, units])
+
+
+@dataclass(slots=True)
+class Held:
+    """What a call holds of one quota."""
+
+    quota: QuotaRef
+    lease: Lease
+    units: int
+
+
+class Hold:
+    """What one call holds. `close` it once; a second time does nothing."""
+
+    __slots__ = ("_parts", "process_id")
+
+    def __init__(self, parts: Sequence[Held], process_id: UUID) -> None:
+        self._parts = {part.quota.id: part for part in parts}
+        self.process_id = process_id
+
+    @property
+    def money(self) -> int | None:
+        """What the call may cost at most, in nano-units; None where nothing limits it."""
+        held = [part.units for part in self._parts.values() if part.quota.kind.money]
+        return min(held, default=None)
+
+    @property
+    def payers(self) -> list[UUID]:
+        """The quotas that the call's cost is charged to."""
+        return [part.quota.id for part in self._parts.values() if part.quota.kind.money]
+
+    def add(self, more: "Hold") -> None:
+        """Take over what another hold of the same process has."""
+        for quota_id, part in more._parts.items():
+            mine = self._parts.setdefault(quota_id, Held(part.quota, part.lease, 0))
+            mine.units += part.units
+        more._parts = {}
+
+    def close(self, cost: int, tokens: int, now: float) -> None:
+        """The call has ended: it cost so many nano-units and consumed so many tokens."""
+        parts, self._parts = self._parts, {}
+        for part in parts.values():
+            consumed = cost if part.quota.kind.money else tokens
+            part.lease.close(part.units, min(consumed, part.units), now)
+
+
+def take(leases: Sequence[tuple[Lease, Part]], process_id: UUID, now: float) -> Hold | None:
+    """Hold every part, or nothing where one of them is not free."""
+    for lease, (_, units) in leases:
+        if lease.free(now) < units:
+            return None
+    for lease, (_, units) in leases:
+        lease.hold(units, now)
+    return Hold([Held(quota, lease, units) for lease, (quota, units) in leases], process_id)

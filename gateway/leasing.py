@@ -1,0 +1,267 @@
+"""Leasing: this process's dealings with the quotas, so that a call needs no round trip.
+
+While there is headroom, more is borrowed than the next call needs, and calls are held against
+that. Near a limit calls are lent one by one; what is free for nobody's good goes back, and other
+processes are asked for what they do not need before a call is refused.
+
+Owns the calls that wait for units and the one task that borrows and gives back. Does not own the
+arithmetic (gateway/holds.py, billing/leases.py) nor what is had (gateway/holdings.py).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.leases import ProcessEnded, Standing, Wish, change_leases, read_standings, recall
+from billing.quotas import QuotaRef
+from gateway.demand import Demand
+from gateway.errors import MeteringUnavailable
+from gateway.holdings import Holdings
+from gateway.holds import Hold, Lease, Part
+from gateway.membership import Membership
+from infra.clock import Clock
+from infra.db import Database, DatabaseUnavailable
+from infra.metrics import Metrics
+
+_TICK_S = 0.25
+_SHRINK_S = 1.0
+_RETRY_S = 0.05
+# How long other processes have to answer a recall: two of their ticks and a commit.
+_RECALL_S = 0.6
+_RECALL_AGAIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Why a call cannot be held: which quota, how it stands, and whether waiting can help."""
+
+    quota: QuotaRef
+    standing: Standing
+    for_good: bool
+    retry_after_s: float
+
+
+class Refused(Exception):
+    """A quota cannot give even the least that the call needs."""
+
+    def __init__(self, short: Short) -> None:
+        super().__init__(short)
+        self.short = short
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    demand: Demand
+    until: float
+    done: asyncio.Future[tuple[Demand, Hold]]
+
+
+class Lender:
+    """Lends to the calls of one gateway process. `start` it in the event loop, `stop` it."""
+
+    def __init__(
+        self,
+        database: Database,
+        membership: Membership,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._database = database
+        self._membership = membership
+        self._clock = clock
+        self._metrics = metrics
+        self._holdings = Holdings()
+        self._recalled: dict[UUID, float] = {}
+        self._waiters: list[_Waiter] = []
+        self._wake = asyncio.Event()
+        self._next_tick = self._next_shrink = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger()
+
+    async def start(self) -> None:
+        with suppress(DatabaseUnavailable):
+            await self._membership.keep()
+        self._task = asyncio.create_task(self._run(), name="lender")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._membership.end()
+
+    def try_hold(self, parts: Sequence[Part]) -> Hold | None:
+        """Hold from what is here, without waiting; None where that is not enough.
+
+        Raises MeteringUnavailable where others may take us for dead by now.
+        """
+        if not self._membership.alive:
+            raise _unavailable()
+        now = self._clock.monotonic()
+        return self._holdings.try_hold(parts, self._membership.process_id, now)
+
+    async def hold(self, demand: Demand, patience_s: float) -> tuple[Demand, Hold]:
+        """Hold what the call demands, or as much as there is, behind those that wait already.
+
+        Waits so long for running calls to give back money that they do not need. Raises Refused,
+        MeteringUnavailable.
+        """
+        until = self._clock.monotonic() + patience_s
+        waiter = _Waiter(demand, until, asyncio.get_running_loop().create_future())
+        holdings = self._holdings
+        waiting_for = [quota.id for quota, _ in demand.parts]
+        self._waiters.append(waiter)
+        holdings.enqueue(waiting_for)
+        self._wake.set()
+        try:
+            return await waiter.done
+        except asyncio.CancelledError:
+            if waiter.done.done() and not waiter.done.cancelled() and not waiter.done.exception():
+                self.close(waiter.done.result()[1], 0, 0)
+            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            holdings.dequeue(waiting_for)
+
+    def close(self, hold: Hold, cost: int, tokens: int) -> None:
+        """End a hold; see Hold.close."""
+        hold.close(cost, tokens, self._clock.monotonic())
+        if self._waiters:
+            self._wake.set()
+
+    def standing(self, quota: QuotaRef) -> Standing | None:
+        """A quota as last read, at most a quarter of a second ago, with our own calls since."""
+        return self._holdings.standing(quota.id)
+
+    def lease(self, quota: QuotaRef) -> Lease:
+        return self._holdings.lease(quota.id)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._step()
+            except DatabaseUnavailable:
+                await self._pause()
+            except SQLAlchemyError as error:
+                self._log.error("quotas could not be dealt with", reason=str(error))
+                await self._pause()
+            except ProcessEnded:
+                self._membership.begin_anew()
+                self._holdings = Holdings()
+                self._fail_waiters()
+
+    async def _pause(self) -> None:
+        self._fail_waiters()
+        await asyncio.sleep(_TICK_S)
+
+    async def _step(self) -> None:
+        await self._membership.keep()
+        if self._waiters:
+            await self._serve()
+        if self._clock.monotonic() >= self._next_tick:
+            await self._tick()
+        left = self._next_tick - self._clock.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RETRY_S if self._waiters else max(0.0, left)):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _fail_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done.done():
+                waiter.done.set_exception(_unavailable())
+
+    async def _serve(self) -> None:
+        """One round: borrow what the waiting calls need, hand it out, refuse who must be."""
+        waiters = [waiter for waiter in self._waiters if not waiter.done.done()]
+        now = self._clock.monotonic()
+        await self._change(self._holdings.wishes_for([one.demand for one in waiters], now))
+        missing: set[UUID] = set()
+        for waiter in waiters:
+            if not waiter.done.done():
+                missing |= self._hand_out(waiter)
+        if missing:
+            async with self._database.transaction() as session:
+                await recall(session, list(missing))
+            self._recalled.update(dict.fromkeys(missing, self._clock.monotonic()))
+
+    def _hand_out(self, waiter: _Waiter) -> set[UUID]:
+        """Hold for the call, refuse it, or let it wait; gives the quotas to recall for it."""
+        now = self._clock.monotonic()
+        fitted = self._holdings.fit(waiter.demand, self._membership.process_id, now)
+        if fitted is not None:
+            waiter.done.set_result(fitted)
+            return set()
+        missing: set[UUID] = set()
+        for quota, units in waiter.demand.least.parts:
+            lease, standing = self._holdings.lease(quota.id), self._holdings.standing(quota.id)
+            if standing is None or standing.amount is None or lease.free(now) >= units:
+                continue
+            short = self._judge(waiter, quota, units, standing, lease)
+            if short is not None:
+                waiter.done.set_exception(Refused(short))
+                return set()
+            if standing.elsewhere > 0 and now >= self._last_recall(quota) + _RECALL_AGAIN_S:
+                missing.add(quota.id)
+        return missing
+
+    def _judge(
+        self, waiter: _Waiter, quota: QuotaRef, units: int, standing: Standing, lease: Lease
+    ) -> Short | None:
+        """Why waiting for this quota is of no use; None while it may be."""
+        now = self._clock.monotonic()
+        left = (standing.amount or 0) - (standing.spent if quota.kind.money else 0)
+        if left < units:
+            return Short(quota, standing, True, 0.0)
+        if quota.kind.money:
+            over = now >= waiter.until
+        else:
+            # Units of a rate come back within a minute; only what idles elsewhere is waited for.
+            asked = self._last_recall(quota)
+            over = standing.elsewhere == 0 or asked + _RECALL_S <= now < asked + _RECALL_AGAIN_S
+        wait = lease.free_in(units, now) if quota.kind.window_s else 1.0
+        return Short(quota, standing, False, wait) if over else None
+
+    def _last_recall(self, quota: QuotaRef) -> float:
+        return self._recalled.get(quota.id, float("-inf"))
+
+    async def _tick(self) -> None:
+        """See how the quotas stand, and give back what is not needed here."""
+        now = self._clock.monotonic()
+        self._next_tick = now + _TICK_S
+        if not self._holdings.ids():
+            return
+        async with self._database.transaction() as session:
+            standings = await read_standings(
+                session, self._membership.process_id, self._holdings.ids()
+            )
+        recalled = self._holdings.learn(standings)
+        shrink = now >= self._next_shrink
+        if shrink:
+            self._next_shrink = now + _SHRINK_S
+        wishes = self._holdings.wishes_back(recalled, shrink, now)
+        if wishes:
+            await self._change(wishes)
+            ended = [quota_id for quota_id, wish in wishes.items() if wish.end]
+            self._holdings.forget(ended)
+            for quota_id in ended:
+                self._recalled.pop(quota_id, None)
+
+    async def _change(self, wishes: Mapping[UUID, Wish]) -> None:
+        # Where the commit's answer is lost, the leases stay closed until they were read again.
+        self._holdings.change(wishes)
+        async with self._database.transaction() as session:
+            standings = await change_leases(session, self._membership.process_id, wishes)
+        self._holdings.learn(standings)
+        self._metrics.lease_changes.inc()
+
+
+def _unavailable() -> MeteringUnavailable:
+    return MeteringUnavailable("Calls cannot be recorded just now. Please try again shortly.")

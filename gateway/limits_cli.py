@@ -1,0 +1,158 @@
+"""`maas limits`: what an account and its keys may spend, and how fast they may call.
+
+Owns the commands' names and arguments. Does not own what a limit means (billing/quotas.py).
+"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts import get_account
+from billing.money import nano_from_text, nano_text
+from billing.quotas import (
+    LimitInvalid,
+    change_credit,
+    credit_of,
+    list_limits,
+    set_budget,
+    set_limit,
+)
+from billing.tables import CreditReason, Quota, QuotaKind
+from gateway import keys
+from gateway.console import AccountName, Json, tell, with_database
+from gateway.terminal import Terminal
+from infra import ids
+from infra.clock import SystemClock
+from infra.settings import Settings
+
+limits_app = typer.Typer(help="What accounts and keys may spend and call.", no_args_is_help=True)
+_NONE = "none"
+_RATES = "A number, or `none` for no limit."
+Rate = Annotated[str | None, typer.Option(help=_RATES)]
+
+
+@limits_app.command("show")
+def limits_show(account: AccountName, as_json: Json = False) -> None:
+    """All limits of an account and its keys, and what is used of them."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+            owner = await get_account(session, account)
+            return [_show(quota) for quota in await list_limits(session, owner.id)]
+
+        rows = with_database(settings, read)
+        terminal.table(rows, ("kind", "key", "month", "limit", "used", "lent"))
+
+    tell(as_json, work)
+
+
+@limits_app.command("set")
+def limits_set(
+    account: AccountName,
+    key: Annotated[
+        str | None, typer.Option(help="Limit this key (key_…), not the account.")
+    ] = None,
+    credit_limit: Annotated[
+        str | None, typer.Option(help="What the account may owe, in its currency.")
+    ] = None,
+    monthly_budget: Annotated[
+        str | None, typer.Option(help="What the key may spend in a calendar month, or `none`.")
+    ] = None,
+    requests: Rate = None,
+    tokens: Rate = None,
+    streams: Rate = None,
+    as_json: Json = False,
+) -> None:
+    """Set limits; every gateway keeps to them within a second."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def write(session: AsyncSession) -> list[dict[str, Any]]:
+            owner = (await get_account(session, account)).id
+            key_id = None if key is None else await keys.require_key(session, owner, key)
+            if credit_limit is not None:
+                await _set_credit_limit(session, owner, credit_limit)
+            if monthly_budget is not None:
+                await _set_budget(session, owner, key_id, monthly_budget)
+            for kind, text in (
+                (QuotaKind.REQUESTS, requests),
+                (QuotaKind.TOKENS, tokens),
+                (QuotaKind.STREAMS, streams),
+            ):
+                if text is not None:
+                    await set_limit(session, owner, kind, _count(text), key_id)
+            return [_show(quota) for quota in await list_limits(session, owner)]
+
+        rows = with_database(settings, write)
+        terminal.table(rows, ("kind", "key", "month", "limit", "used", "lent"))
+
+    tell(as_json, work)
+
+
+@limits_app.command("top-up")
+def limits_top_up(
+    account: AccountName,
+    amount: Annotated[str, typer.Argument(help="In the account's currency, as 50.00.")],
+    note: Annotated[str, typer.Option(help="Where the money came from.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add money that the account has paid in advance."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def add(session: AsyncSession) -> dict[str, Any]:
+            owner = await get_account(session, account)
+            total = await change_credit(
+                session, SystemClock(), owner.id, CreditReason.TOP_UP, _amount(amount), note
+            )
+            return {"account": owner.name, "credit": nano_text(total), "currency": owner.currency}
+
+        terminal.record("Topped up.", with_database(settings, add))
+
+    tell(as_json, work)
+
+
+async def _set_credit_limit(session: AsyncSession, account_id: UUID, text: str) -> None:
+    before = await credit_of(session, account_id, CreditReason.CREDIT_LIMIT)
+    change = _amount(text) - before
+    await change_credit(session, SystemClock(), account_id, CreditReason.CREDIT_LIMIT, change)
+
+
+async def _set_budget(
+    session: AsyncSession, account_id: UUID, key_id: UUID | None, text: str
+) -> None:
+    if key_id is None:
+        raise LimitInvalid("A monthly budget is a key's: name it with --key.")
+    amount = None if text == _NONE else _amount(text)
+    await set_budget(session, SystemClock(), account_id, key_id, amount)
+
+
+def _amount(text: str) -> int:
+    try:
+        return nano_from_text(text)
+    except ValueError as error:
+        raise LimitInvalid(f"{text[:40]!r} is no amount: write it as 12.50.") from error
+
+
+def _count(text: str) -> int | None:
+    if text == _NONE:
+        return None
+    if not text.isdecimal() or len(text) > 18:
+        raise LimitInvalid(f"{text[:40]!r} is no whole number, nor `none`.")
+    return int(text)
+
+
+def _show(quota: Quota) -> dict[str, Any]:
+    money = QuotaKind(quota.kind).money
+
+    def amount(units: int | None) -> str | int | None:
+        return nano_text(units) if money and units is not None else units
+
+    return {
+        "kind": quota.kind,
+        "key": quota.key_id and ids.show(keys.PREFIX, quota.key_id),
+        "month": quota.period_start and f"{quota.period_start:%Y-%m}",
+        "limit": amount(quota.amount),
+        "used": amount(quota.used),
+        "lent": amount(quota.leased),
+    }

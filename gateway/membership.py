@@ -1,0 +1,97 @@
+"""Membership: this process as one of the gateway processes that share a database.
+
+Owns its identity, staying alive by renewing it in time, and ending processes that did not: so
+that what a dead process held comes back, and its open calls are settled and reported.
+"""
+
+import os
+import socket
+from contextlib import suppress
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.leases import ProcessEnded, register, renew
+from billing.reaping import end_process, reap_one, tidy
+from infra import ids
+from infra.clock import Clock
+from infra.db import Database, DatabaseUnavailable
+from infra.metrics import Metrics
+
+_TTL_S = 10.0
+_RENEW_S = 2.0
+_TIDY_S = 30.0
+_MARGIN_S = 1.0
+
+
+class Membership:
+    """The identity under which one process borrows and records."""
+
+    def __init__(self, database: Database, clock: Clock, metrics: Metrics) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._registered = False
+        self._alive_until = self._next_renewal = self._next_tidy = float("-inf")
+        self._log = structlog.get_logger()
+        self.process_id = ids.new_id()
+
+    @property
+    def alive(self) -> bool:
+        """False where others may take us for dead by now: then nothing new may be promised."""
+        return self._clock.monotonic() < self._alive_until
+
+    async def keep(self) -> None:
+        """Renew where it is time to, and end those who did not. Call it often.
+
+        Raises ProcessEnded, DatabaseUnavailable.
+        """
+        # What is confirmed was true when we asked, not when the answer came.
+        asked = self._clock.monotonic()
+        if asked < self._next_renewal:
+            return
+        async with self._database.transaction() as session:
+            if not self._registered:
+                await register(session, self.process_id, socket.gethostname(), os.getpid(), _TTL_S)
+            elif not await renew(session, self.process_id, _TTL_S):
+                raise ProcessEnded
+        self._registered = True
+        self._alive_until = asked + _TTL_S - _MARGIN_S
+        self._next_renewal = asked + _RENEW_S
+        await self._reap()
+
+    def suspect(self) -> None:
+        """The database did not know us as alive: find out at the next `keep`."""
+        self._next_renewal = float("-inf")
+
+    def begin_anew(self) -> None:
+        """We were taken for dead: all that we had is gone, so we go on as another process."""
+        self._log.error("this process was taken for dead; it begins anew")
+        self.process_id = ids.new_id()
+        self._registered = False
+        self._alive_until = self._next_renewal = float("-inf")
+
+    async def end(self) -> None:
+        """Give all back. If the database is gone, others will do it when our time is over."""
+        self._alive_until = float("-inf")
+        with suppress(DatabaseUnavailable, SQLAlchemyError):
+            async with self._database.transaction() as session:
+                await end_process(session, self.process_id, self._clock.now())
+
+    async def _reap(self) -> None:
+        while True:
+            async with self._database.transaction() as session:
+                ended = await reap_one(session, self._clock.now())
+            if ended is None:
+                break
+            self._metrics.processes_lost.inc()
+            self._metrics.calls_unknown.inc(ended.unknown)
+            self._log.warning(
+                "a gateway process was lost; its open calls are settled as unknown",
+                process=str(ended.process_id),
+                calls=ended.unknown,
+            )
+        if self._clock.monotonic() >= self._next_tidy:
+            self._next_tidy = self._clock.monotonic() + _TIDY_S
+            async with self._database.transaction() as session:
+                await tidy(session)

@@ -1,0 +1,94 @@
+"""Quoting: what a call would cost, before it is made. The body is that of the call itself.
+
+Owns telling the price and whether the call would be admitted. Prices by the same way as admission
+(gateway/admission.py), holds nothing and sends nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from billing.leases import credit_left
+from billing.money import nano_text
+from gateway.admission import Admission
+from gateway.demand import Demand
+from gateway.errors import BodyTooLarge, ParameterInvalid
+from gateway.flow import Ask, Call, Operation, Principal
+from gateway.parsing import Parser
+from gateway.wire import body as bodies
+from infra import ids
+from infra.clock import Clock
+from infra.db import Database
+
+# The field that only this kind of call has, and the address that it would go to.
+_KINDS: Mapping[str, tuple[Operation, str]] = {
+    "messages": (Operation.CHAT, "/v1/chat/completions"),
+    "prompt": (Operation.TEXT_COMPLETION, "/v1/completions"),
+    "input": (Operation.EMBEDDINGS, "/v1/embeddings"),
+    "instances": (Operation.PREDICTIONS, "/v1/predictions"),
+}
+
+
+class Quoting:
+    """Quotes for one gateway process."""
+
+    def __init__(
+        self, parser: Parser, admission: Admission, database: Database, clock: Clock, limit: int
+    ) -> None:
+        self._parser = parser
+        self._admission = admission
+        self._database = database
+        self._clock = clock
+        self._limit = limit
+
+    async def quote(self, principal: Principal, body: bytes) -> dict[str, Any]:
+        """The worst case, with the prompt's tokens counted where the model's tokenizer is here.
+
+        Raises what the call itself would raise for its body.
+        """
+        if len(body) > self._limit:
+            raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
+        call = self._call(body)
+        ask = self._parser.parse(call, body)
+        bounded = self._whole(call, principal, ask)
+        counted = await self._admission.counted(call, ask, bounded)
+        async with self._database.transaction() as session:
+            balance = await credit_left(session, principal.account_id)
+        return {
+            "object": "quote",
+            "model": ask.model.id,
+            "endpoint": call.path,
+            "currency": principal.currency,
+            "input_tokens": counted.input_tokens,
+            "input_tokens_are": "bounded" if counted is bounded else "counted",
+            "max_output_tokens": counted.output_tokens,
+            "rows": counted.rows,
+            "max_cost": nano_text(counted.cost),
+            "min_cost": nano_text(replace(counted, output_tokens=0).cost),
+            "balance": None if balance is None else nano_text(max(0, balance)),
+            "price_nano_per_unit": dict(counted.prices),
+        }
+
+    def _whole(self, call: Call, principal: Principal, ask: Ask) -> Demand:
+        """The demand of the whole answer, of a stream too."""
+        demand = self._admission.demand(call, principal, ask)
+        return replace(demand, output_tokens=ask.extent.output_each * ask.extent.choices)
+
+    def _call(self, body: bytes) -> Call:
+        fields = bodies.fields(body)
+        kinds = [kind for field, kind in _KINDS.items() if field in fields]
+        if len(kinds) != 1:
+            raise ParameterInvalid(
+                "Send the body of the call: it has `messages`, `prompt`, `input` or `instances`."
+            )
+        operation, path = kinds[0]
+        return Call(
+            request_id=ids.new_id(),
+            operation=operation,
+            path=path,
+            credentials=None,
+            headers={},
+            model_in_path=None,
+            started_at=self._clock.now(),
+            started=self._clock.monotonic(),
+        )

@@ -1,0 +1,115 @@
+"""Replay: what an Idempotency-Key does for a call.
+
+The first call with a key is answered and its answer kept; the same request again gets that answer
+and costs nothing. A call with a key goes on when its client leaves, since a client that comes
+back wants what it has paid for.
+
+Owns what a client is told. Does not own keeping (billing/kept.py, billing/recording.py).
+"""
+
+import hashlib
+
+from billing.kept import Claim, free_key, take_key
+from billing.recording import Answer
+from billing.tables import KeptAnswer, Settlement
+from gateway.client import Copy
+from gateway.errors import (
+    AnswerNotKept,
+    IdempotencyKeyBusy,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+)
+from gateway.flow import Call, Completion, Principal
+from gateway.membership import Membership
+from infra.db import Database
+
+_HEADER = b"idempotency-key"
+_LONGEST_KEY = 255
+# A larger answer is not kept: its repetition is told so.
+MOST_KEPT = 4 << 20
+
+
+class Replayer:
+    """Deals with the Idempotency-Keys of one gateway process."""
+
+    def __init__(self, database: Database, membership: Membership) -> None:
+        self._database = database
+        self._membership = membership
+
+    async def claim(
+        self, call: Call, principal: Principal, body: bytes
+    ) -> Claim | Completion | None:
+        """The key is this call's now, or the answer that it gave before; None without a key.
+
+        Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy, AnswerNotKept.
+        """
+        header = call.headers.get(_HEADER)
+        if header is None:
+            return None
+        claim = Claim(
+            account_id=principal.account_id,
+            idempotency_key=_key(header),
+            request_hash=_hash(call, body),
+            request_id=call.request_id,
+            process_id=self._membership.process_id,
+        )
+        async with self._database.transaction() as session:
+            holder = await take_key(session, claim)
+        return claim if holder is None else _answer(holder, claim)
+
+    async def free(self, claim: Claim) -> None:
+        """The call was refused before it was sent: the key can be used again."""
+        async with self._database.transaction() as session:
+            await free_key(session, claim)
+
+
+def answer_of(completion: Completion, copy: Copy, tail: bytes) -> Answer:
+    """What to keep of a call that has a key. Without an answer the key is free again."""
+    if completion.settlement not in (Settlement.COMPLETE, Settlement.UNKNOWN):
+        return Answer(None)
+    copy.add(tail)
+    content_type = completion.headers.get("content-type", "application/json")
+    return Answer(completion.status, content_type, copy.whole())
+
+
+def _key(header: bytes) -> str:
+    text = header.decode("latin-1").strip()
+    if not 0 < len(text) <= _LONGEST_KEY or not text.isascii() or not text.isprintable():
+        raise IdempotencyKeyInvalid(
+            f"Idempotency-Key is 1 to {_LONGEST_KEY} printable ASCII characters.",
+            param="Idempotency-Key",
+        )
+    return text
+
+
+def _hash(call: Call, body: bytes) -> bytes:
+    return hashlib.sha256(call.path.encode() + b"\n" + body).digest()
+
+
+def _answer(holder: KeptAnswer, claim: Claim) -> Completion:
+    if holder.request_hash != claim.request_hash:
+        raise IdempotencyKeyReused(
+            "This Idempotency-Key was used for another request. Use a new one.",
+            param="Idempotency-Key",
+        )
+    if holder.status is None:
+        raise IdempotencyKeyBusy(
+            "The first call with this Idempotency-Key is still running. Ask again shortly.",
+            param="Idempotency-Key",
+            headers={"retry-after": "1"},
+        )
+    if holder.body is None:
+        raise AnswerNotKept(
+            f"The call was answered before, with more than {MOST_KEPT} bytes, which are not kept. "
+            "Use a new Idempotency-Key to call again.",
+            param="Idempotency-Key",
+        )
+    return Completion(
+        settlement=Settlement.REPLAYED,
+        status=holder.status,
+        tail=holder.body,
+        headers={
+            "content-type": holder.content_type or "application/json",
+            "idempotent-replayed": "true",
+        },
+    )

@@ -1,0 +1,173 @@
+"""Scheduling: how many calls of a model run at once, and who is next when it is full.
+
+Owns the priority classes, the waiting lines and their bounds, for one process. Does not own which
+server a call goes to (gateway/routing.py), who may use which class, nor how long a caller is
+willing to wait: whoever waits is timed and cancelled from outside.
+"""
+
+import asyncio
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+
+from gateway.errors import UpstreamBusy
+from gateway.flow import Tier
+
+# `Tier` is in order: the best class first.
+_LOWER: Mapping[Tier, tuple[Tier, ...]] = MappingProxyType(
+    {tier: tuple(Tier)[rank + 1 :] for rank, tier in enumerate(Tier)}
+)
+# While a class waits, it gets at least one slot of so many that are given out.
+_ONE_OF: Mapping[Tier, int] = MappingProxyType({Tier.DEFAULT: 4, Tier.FLEX: 16})
+_RESERVED_ONE_IN = 8
+
+
+class Scheduler:
+    """The slots of one model in one process. Belongs to one event loop.
+
+    Free slots go to the best class that waits, first come first served within it. A lower class
+    that was passed over often enough takes the next slot that is freed. Flex leaves a reserve: it
+    takes a free slot only if the reserve stays free, and when its turn comes in a full house, in
+    which nothing is ever free, only if the others keep as many slots.
+
+    Hence between calls: while a slot is free, no priority or default call waits, and while more
+    than the reserve is free, no call waits.
+    """
+
+    def __init__(self, slots: int | None, waiting_limit: int) -> None:
+        # Unlimited is more than there can be.
+        self._slots = slots or sys.maxsize
+        self._reserve = max(self._slots // _RESERVED_ONE_IN, 1) if self._slots > 1 else 0
+        self._limits = dict.fromkeys(Tier, waiting_limit) | {Tier.FLEX: waiting_limit // 2}
+        self._running = dict.fromkeys(Tier, 0)
+        self._passed_over = dict.fromkeys(Tier, 0)
+        self._queues: dict[Tier, OrderedDict[asyncio.Future[None], None]] = {
+            tier: OrderedDict() for tier in Tier
+        }
+
+    def slot(self, tier: Tier) -> "Slot":
+        """A block that runs in a slot. Entering waits for one.
+
+        Raises UpstreamBusy at once if too many wait already.
+        """
+        return Slot(self, tier)
+
+    def full(self, tier: Tier) -> bool:
+        """Whether a call of this class would have to wait now."""
+        return self._free() <= (self._reserve if tier is Tier.FLEX else 0)
+
+    @property
+    def running(self) -> Mapping[Tier, int]:
+        """How many calls hold a slot, by class."""
+        return dict(self._running)
+
+    @property
+    def waiting(self) -> Mapping[Tier, int]:
+        """How many calls wait, by class."""
+        return {tier: len(queue) for tier, queue in self._queues.items()}
+
+    def _take(self, tier: Tier) -> bool:
+        """Take a free slot, if there is one for this class."""
+        if self.full(tier):
+            return False
+        self._count(tier)
+        return True
+
+    async def _wait(self, tier: Tier) -> None:
+        """Wait for a slot and take it. Raises UpstreamBusy."""
+        if sum(map(len, self._queues.values())) >= self._limits[tier]:
+            raise UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
+        queue = self._queues[tier]
+        if not queue:
+            # Only what happens while somebody waits counts.
+            self._passed_over[tier] = 0
+        granted = asyncio.get_running_loop().create_future()
+        queue[granted] = None
+        try:
+            await granted
+        except BaseException:
+            if granted.done() and not granted.cancelled():
+                # The slot was given in the same turn of the loop as the call was cancelled.
+                self._release(tier)
+            queue.pop(granted, None)
+            raise
+
+    def _release(self, tier: Tier) -> None:
+        """Give a slot back; whoever is next has it at once, so that nobody can slip in."""
+        self._running[tier] -= 1
+        while self._free() > 0 and (tier_next := self._next()) is not None:
+            granted, _ = self._queues[tier_next].popitem(last=False)
+            self._count(tier_next)
+            granted.set_result(None)
+
+    def _free(self) -> int:
+        return self._slots - sum(self._running.values())
+
+    def _count(self, tier: Tier) -> None:
+        self._running[tier] += 1
+        self._passed_over[tier] = 0
+        for lower in _LOWER[tier]:
+            self._passed_over[lower] += 1
+
+    def _next(self) -> Tier | None:
+        """The class that the next slot goes to. The lowest first: its turn comes most seldom."""
+        waiting = [tier for tier in Tier if self._waits(tier)]
+        for tier in reversed(waiting):
+            if self._due(tier):
+                return tier
+        for tier in waiting:
+            if tier is not Tier.FLEX or self._free() > self._reserve:
+                return tier
+        return None
+
+    def _waits(self, tier: Tier) -> bool:
+        queue = self._queues[tier]
+        # A cancelled caller takes itself out, but only when its task runs next.
+        while queue and next(iter(queue)).done():
+            queue.popitem(last=False)
+        return bool(queue)
+
+    def _due(self, tier: Tier) -> bool:
+        if tier is Tier.FLEX and self._running[tier] >= self._slots - self._reserve:
+            return False
+        return tier in _ONE_OF and self._passed_over[tier] >= _ONE_OF[tier] - 1
+
+
+class Slot:
+    """One call's place: `async with` it, once."""
+
+    __slots__ = ("_scheduler", "_tier")
+
+    def __init__(self, scheduler: Scheduler, tier: Tier) -> None:
+        self._scheduler = scheduler
+        self._tier = tier
+
+    async def __aenter__(self) -> None:
+        if not self._scheduler._take(self._tier):
+            await self._scheduler._wait(self._tier)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._scheduler._release(self._tier)
+
+
+class Schedulers:
+    """One scheduler for each model. A model without a number of slots has no limit."""
+
+    def __init__(self, slots: Mapping[str, int | None], waiting_limit: int) -> None:
+        self._by_model = {
+            model_id: Scheduler(count, waiting_limit) for model_id, count in slots.items()
+        }
+        self._unlimited = Scheduler(None, waiting_limit)
+
+    def of(self, model_id: str) -> Scheduler:
+        return self._by_model.get(model_id, self._unlimited)
+
+    def all(self) -> Mapping[str, Scheduler]:
+        """Those with an entry of their own, for metrics."""
+        return MappingProxyType(self._by_model)
