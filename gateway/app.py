@@ -111,7 +111,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         replayer=Replayer(database, membership),
         admission=Admission(lender, counter, settings.credit_wait_s),
         dispatcher=Dispatcher(
-            Schedulers(_slots(catalog, settings.workers), _WAITING),
+            Schedulers(_slots(catalog, settings), _WAITING),
             router,
             Relay(upstream, clock, settings),
             settings.queue_timeout_s,
@@ -184,12 +184,13 @@ def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     return specs
 
 
-def _slots(catalog: Catalog, workers: int) -> dict[str, int | None]:
+def _slots(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
     """This process's part of what each model can do at once."""
-    return {
-        model.id: None if model.concurrency is None else max(1, -(-model.concurrency // workers))
-        for model in catalog.models.values()
-    }
+    slots: dict[str, int | None] = {}
+    for model in catalog.models.values():
+        concurrency = settings.model_concurrency or model.concurrency
+        slots[model.id] = None if concurrency is None else -(-concurrency // settings.workers)
+    return slots
 
 
 def _provide(value: Any) -> Provide:

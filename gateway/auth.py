@@ -44,16 +44,17 @@ class Authenticator:
         self._epoch = -1
         self._checked = float("-inf")
         self._poller: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self._log = structlog.get_logger()
 
     async def start(self) -> None:
         self._poller = asyncio.create_task(self._poll(), name="access-epoch")
 
     async def stop(self) -> None:
+        # Not cancelled: a connection must not be left in the middle of a transaction.
+        self._stopping.set()
         if self._poller is not None:
-            self._poller.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._poller
+            await self._poller
 
     async def identify(self, credentials: str | None, at: datetime | None = None) -> KnownKey:
         """Whose key it is, whatever its state, with its quotas then; `require_active` judges it.
@@ -92,14 +93,16 @@ class Authenticator:
         return known
 
     async def _poll(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await self._check()
             except DatabaseUnavailable:
                 self._log.warning("the epoch of key changes could not be read")
             except SQLAlchemyError as error:
                 self._log.error("the epoch of key changes could not be read", reason=str(error))
-            await asyncio.sleep(self._poll_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._stopping.wait()
 
     async def _check(self) -> None:
         # What is read was true when the question was put, not when the answer came.

@@ -80,6 +80,7 @@ class Lender:
         self._waiters: list[_Waiter] = []
         self._wake = asyncio.Event()
         self._next_tick = self._next_shrink = 0.0
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
 
@@ -89,10 +90,11 @@ class Lender:
         self._task = asyncio.create_task(self._run(), name="lender")
 
     async def stop(self) -> None:
+        # Not cancelled: a connection must not be left in the middle of a transaction.
+        self._stopping = True
+        self._wake.set()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
         await self._membership.end()
 
     def try_hold(self, parts: Sequence[Part]) -> Hold | None:
@@ -143,7 +145,7 @@ class Lender:
         return self._holdings.lease(quota.id)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 await self._step()
             except DatabaseUnavailable:

@@ -193,7 +193,8 @@ class UsageWriter:
         while True:
             try:
                 done = await self._write(group)
-            except (DatabaseUnavailable, TimeoutError):
+            except (DatabaseUnavailable, TimeoutError) as error:
+                self._log.error("calls wait to be recorded", reason=repr(error.__cause__ or error))
                 self._failing = True
                 done = False
             except SQLAlchemyError as error:
@@ -202,7 +203,6 @@ class UsageWriter:
             if done:
                 return
             self._metrics.settle_failures.inc()
-            self._log.error("calls wait to be recorded", rows=len(group.endings))
             self._give_up(group)
             await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
             attempt += 1

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     connect_timeout_s: Seconds = Field(5.0, description="time to connect to the upstream")
     first_byte_timeout_s: Seconds = Field(300.0, description="time for the upstream to begin")
     idle_timeout_s: Seconds = Field(60.0, description="longest silence within a stream")
+    model_concurrency: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        None, description="calls of one model that are sent at once; unset: as the catalog says"
+    )
     queue_timeout_s: Seconds = Field(
         60.0, description="time that a call waits for a model that is busy with others"
     )

@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 
 from billing.opening import Terms, open_account
+from billing.reconciliation import Reconciled, reconcile
 from billing.tables import Account
 from billing.usage import list_usage, show_usage
 from gateway.app import Parts, build_app, build_parts
@@ -54,6 +55,11 @@ class Gateway:
         assert len(rows) == count, f"{len(rows)} rows instead of {count}"
         return [show_usage(row) for row in rows]
 
+    async def reconciled(self) -> Reconciled:
+        """What `maas reconcile` finds."""
+        async with self.parts.database.transaction() as session:
+            return await reconcile(session)
+
     async def row(self) -> dict[str, Any]:
         return (await self.rows(1))[0]
 
@@ -64,10 +70,12 @@ class Gateway:
 
 
 @asynccontextmanager
-async def run_gateway(configured: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
-    """Serve on a free port until the block ends."""
+async def run_gateway(
+    configured: Settings, clock: Clock | None = None, terms: Terms = PLENTY
+) -> AsyncIterator[Gateway]:
+    """Serve on a free port until the block ends, for an account under these terms."""
     parts = build_parts(configured, clock or SystemClock(), CATALOG)
-    account, key = await customer(parts.database, configured)
+    account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:
         headers = {"authorization": f"Bearer {key.secret}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:

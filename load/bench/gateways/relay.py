@@ -1,0 +1,93 @@
+"""The bare relay: Litestar that passes a call on and does nothing else.
+
+Owns the least that a gateway on our parts can do: same framework, same server, same client
+library as ours, without a feature. Run as `python -m load.bench.gateways.relay PORT UPSTREAM`.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+import uvicorn
+from litestar import Litestar, asgi
+from litestar.types import Receive, Scope, Send
+
+_JSON = {"content-type": "application/json"}
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    port, upstream = map(int, sys.argv[1:])
+    uvicorn.run(
+        _app(f"http://127.0.0.1:{upstream}/v1/chat/completions"),
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+
+
+def _app(url: str) -> Litestar:
+    @asynccontextmanager
+    async def pool(app: Litestar) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+        ) as session:
+            app.state.session = session
+            yield
+
+    @asgi("/v1/chat/completions", copy_scope=False)
+    async def chat(scope: Scope, receive: Receive, send: Send) -> None:
+        session: aiohttp.ClientSession = scope["litestar_app"].state.session
+        body = await _body(receive)
+        async with session.post(url, data=body, headers=_JSON) as answer:
+            if b'"stream":true' in body:
+                await _pass_on(answer, send)
+            else:
+                await _give(answer, send)
+
+    return Litestar([chat], lifespan=[pool], openapi_config=None, logging_config=None)
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.request":
+            parts.append(message["body"])
+        if message["type"] != "http.request" or not message["more_body"]:
+            return b"".join(parts)
+
+
+async def _give(answer: aiohttp.ClientResponse, send: Send) -> None:
+    body = await answer.read()
+    await _start(answer, send, {b"content-length": str(len(body)).encode()})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _pass_on(answer: aiohttp.ClientResponse, send: Send) -> None:
+    await _start(answer, send, {})
+    async for piece in answer.content.iter_any():
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _start(
+    answer: aiohttp.ClientResponse, send: Send, headers: Mapping[bytes, bytes]
+) -> None:
+    kind = answer.headers["content-type"].encode()
+    pairs = [(b"content-type", kind), *headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+
+
+if __name__ == "__main__":
+    main()

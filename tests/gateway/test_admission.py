@@ -1,0 +1,244 @@
+"""Admission: what a call is held for, what it is refused for, and what it is made shorter for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openai import AsyncOpenAI, RateLimitError
+
+from billing.opening import Terms
+from billing.quotas import change_credit, set_budget, set_limit
+from billing.tables import CreditReason, QuotaKind
+from tests import builders
+from tests.builders import CHAT, PLENTY, SPECIALIST, Gateway, run_gateway
+from tests.fakes.upstream import FakeUpstream
+from tests.gateway.errors import error_of
+
+Limited = Callable[..., AbstractAsyncContextManager[Gateway]]
+
+
+@pytest.fixture
+def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limited:
+    """Makes a gateway whose account has other terms."""
+
+    def make(terms: Terms, **values: Any) -> AbstractAsyncContextManager[Gateway]:
+        values = {"credit_wait_s": 0.3, **values}
+        return run_gateway(
+            builders.settings(database_url, tmp_path, upstream.url, **values), terms=terms
+        )
+
+    return make
+
+
+def credit(nano: int) -> Terms:
+    return replace(PLENTY, credit_nano=nano)
+
+
+async def stream(gateway: Gateway, prompt: str, **values: Any) -> httpx.Response:
+    options = {"include_usage": True}
+    return await gateway.chat(prompt, stream=True, stream_options=options, **values)
+
+
+@pytest.fixture
+async def poor(limited: Limited) -> AsyncIterator[Gateway]:
+    """An account with so little that not even a word can be paid for."""
+    async with limited(credit(1000)) as gateway:
+        yield gateway
+
+
+class TestCredit:
+    async def test_exhausted(self, poor: Gateway, upstream: FakeUpstream) -> None:
+        answer = await poor.chat("one two")
+        assert answer.status_code == 429
+        error = error_of(answer)
+        assert (error["type"], error["code"]) == ("insufficient_quota", "credit_exhausted")
+        assert answer.headers["x-should-retry"] == "false"
+        assert upstream.received == []
+        row = await poor.row()
+        assert (row["settlement"], row["error_code"]) == ("refused", "credit_exhausted")
+
+    async def test_the_official_client_does_not_try_again(self, poor: Gateway) -> None:
+        async with AsyncOpenAI(base_url=f"{poor.url}/v1", api_key=poor.key.secret) as client:
+            with pytest.raises(RateLimitError, match="left"):
+                await client.chat.completions.create(
+                    model=CHAT, messages=[{"role": "user", "content": "x"}], max_tokens=5
+                )
+        await asyncio.sleep(0.2)
+        assert len(await poor.rows(1)) == 1
+
+    async def test_a_top_up_helps_within_a_second(self, poor: Gateway) -> None:
+        assert (await poor.chat("one two")).status_code == 429
+        async with poor.parts.database.transaction() as session:
+            reason = CreditReason.TOP_UP
+            await change_credit(session, poor.parts.clock, poor.account.id, reason, 10**9)
+        await asyncio.sleep(1.0)
+        assert (await poor.chat("one two")).status_code == 200
+
+    async def test_the_balance_is_told(self, gateway: Gateway) -> None:
+        # 2 x 500 + 5 x 2000 = 11,000 nano-yuan from a credit of 100 yuan, twice.
+        assert (await gateway.chat("one two")).headers["x-maas-balance"] == "99.999989000"
+        assert (await gateway.chat("one two")).headers["x-maas-balance"] == "99.999978000"
+
+    async def test_what_was_not_needed_is_free_again(self, limited: Limited) -> None:
+        """Each call is held for its whole context; the credit is worth one such hold."""
+        async with limited(credit(9_000_000)) as gateway:
+            for _ in range(20):
+                assert (await gateway.chat("one", max_tokens=4000)).status_code in (200, 429)
+            assert not (await gateway.reconciled()).differences
+
+    async def test_lowering_the_limit_stops_calls(self, gateway: Gateway) -> None:
+        assert (await gateway.chat("one")).status_code == 200
+        async with gateway.parts.database.transaction() as session:
+            reason = CreditReason.CREDIT_LIMIT
+            clock, account = gateway.parts.clock, gateway.account.id
+            await change_credit(session, clock, account, reason, 1 - 100 * 10**9)
+        await asyncio.sleep(1.0)
+        assert (await gateway.chat("one")).status_code == 429
+
+    async def test_waits_for_what_running_calls_hold(
+        self, limited: Limited, upstream: FakeUpstream
+    ) -> None:
+        """Two calls whose worst cases do not fit together, one after the other."""
+        upstream.delay_s = 0.2
+        async with limited(credit(300_000), credit_wait_s=5.0) as gateway:
+            answers = await asyncio.gather(*(gateway.chat("one", max_tokens=60) for _ in range(2)))
+        assert [answer.status_code for answer in answers] == [200, 200]
+
+    async def test_does_not_wait_for_ever(self, limited: Limited, upstream: FakeUpstream) -> None:
+        upstream.delay_s = 2.0
+        async with limited(credit(300_000), credit_wait_s=0.2) as gateway:
+            answers = await asyncio.gather(*(gateway.chat("one", max_tokens=80) for _ in range(2)))
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes == [200, 429]
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert error_of(refused)["code"] == "credit_reserved"
+        assert refused.headers["retry-after"]
+
+    async def test_specialists_are_held_too(self, poor: Gateway) -> None:
+        body = {"model": SPECIALIST, "instances": [{"torque": 1}]}
+        answer = await poor.http.post("/v1/predictions", json=body)
+        assert error_of(answer)["code"] == "credit_exhausted"
+
+    async def test_a_budget_is_the_keys(self, gateway: Gateway) -> None:
+        async with gateway.parts.database.transaction() as session:
+            clock, account = gateway.parts.clock, gateway.account.id
+            await set_budget(session, clock, account, gateway.key.row.id, 2000)
+        await asyncio.sleep(1.0)
+        error = error_of(await gateway.chat("one two three"))
+        assert (error["type"], error["code"]) == ("insufficient_quota", "budget_exhausted")
+
+    async def test_what_was_spent_before_counts(self, gateway: Gateway) -> None:
+        """A budget that is set in mid-month knows of the month's calls."""
+        assert (await gateway.chat("one two")).headers["x-maas-cost"] == "0.000011000"
+        async with gateway.parts.database.transaction() as session:
+            clock, account = gateway.parts.clock, gateway.account.id
+            await set_budget(session, clock, account, gateway.key.row.id, 11_000)
+        await asyncio.sleep(1.0)
+        assert error_of(await gateway.chat("one"))["code"] == "budget_exhausted"
+
+
+class TestShorter:
+    async def test_without_max_tokens_the_answer_is_made_to_fit(
+        self, limited: Limited, upstream: FakeUpstream
+    ) -> None:
+        """The credit buys some tokens, not the whole context: sent with that limit."""
+        async with limited(credit(200_000)) as gateway:
+            answer = await gateway.chat("one", max_tokens=None)
+            row = await gateway.row()
+        assert answer.status_code == 200
+        sent = upstream.received[0]["max_tokens"]
+        assert answer.headers["x-maas-max-tokens"] == str(sent)
+        assert 16 <= sent < 100
+        assert row["output_tokens"] == sent
+
+    async def test_a_stream_ends_for_its_length(
+        self, limited: Limited, upstream: FakeUpstream
+    ) -> None:
+        async with limited(credit(200_000)) as gateway:
+            answer = await stream(gateway, "drip", max_tokens=500)
+            row = await gateway.row()
+            assert not (await gateway.reconciled()).differences
+        *_, end, total, done = [part for part in answer.text.split("\n\n") if part]
+        assert '"finish_reason":"length"' in end
+        assert f'"x_maas_cost":"{row["cost"]}"' in total
+        assert done == "data: [DONE]"
+        assert row["settlement"] == "complete"
+        assert 16 <= row["output_tokens"] < 100
+        assert upstream.generated < 200
+
+    async def test_a_stream_is_extended_as_it_goes(self, gateway: Gateway) -> None:
+        answer = await stream(gateway, "long", max_tokens=3000)
+        assert '"finish_reason":"length"' not in answer.text
+        assert (await gateway.row())["output_tokens"] == 3000
+        assert not (await gateway.reconciled()).differences
+
+    async def test_max_cost_refuses(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+        gateway.http.headers["x-max-cost"] = "0.0001"
+        error = error_of(await gateway.chat("one", max_tokens=4000))
+        assert (error["code"], error["param"]) == ("max_cost_exceeded", "X-Max-Cost")
+        assert upstream.received == []
+
+    async def test_max_cost_allows(self, gateway: Gateway) -> None:
+        gateway.http.headers["x-max-cost"] = "0.01"
+        assert (await gateway.chat("one", max_tokens=5)).status_code == 200
+
+    async def test_max_cost_shortens_what_was_left_open(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
+        gateway.http.headers["x-max-cost"] = "0.0002"
+        assert (await gateway.chat("one", max_tokens=None)).status_code == 200
+        assert upstream.received[0]["max_tokens"] < 100
+
+    @pytest.mark.parametrize("text", ["", "x", "-1", "1e9", "0,5", "1" * 40, "0.0000000001"])
+    async def test_a_max_cost_that_is_none(self, gateway: Gateway, text: str) -> None:
+        gateway.http.headers["x-max-cost"] = text
+        assert error_of(await gateway.chat("one"))["param"] == "X-Max-Cost"
+
+
+class TestRates:
+    async def test_requests_a_minute(self, limited: Limited) -> None:
+        async with limited(replace(PLENTY, requests=5)) as gateway:
+            answers = [await gateway.chat("one") for _ in range(7)]
+            assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+        assert answers[0].headers["x-ratelimit-limit-requests"] == "5"
+        left = [answer.headers["x-ratelimit-remaining-requests"] for answer in answers]
+        assert left == ["4", "3", "2", "1", "0", "0", "0"]
+        error = error_of(answers[-1])
+        assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 62
+
+    async def test_tokens_a_minute_count_what_was_used(self, limited: Limited) -> None:
+        """Held for up to 400 tokens each, used 6 each: far more than two fit into 1,000."""
+        async with limited(replace(PLENTY, tokens=1000)) as gateway:
+            answers = [await gateway.chat("one", max_tokens=5) for _ in range(20)]
+        assert all(answer.status_code == 200 for answer in answers)
+        assert answers[-1].headers["x-ratelimit-limit-tokens"] == "1000"
+
+    async def test_a_call_that_can_never_fit(self, limited: Limited) -> None:
+        async with limited(replace(PLENTY, tokens=50)) as gateway:
+            answer = await gateway.chat("one", max_tokens=500)
+        assert error_of(answer)["code"] == "call_exceeds_rate_limit"
+        assert answer.headers["x-should-retry"] == "false"
+
+    async def test_streams_at_a_time(self, limited: Limited) -> None:
+        async with limited(replace(PLENTY, streams=2)) as gateway:
+            answers = await asyncio.gather(
+                *(stream(gateway, "drip", max_tokens=20) for _ in range(4))
+            )
+            assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429]
+            refused = next(answer for answer in answers if answer.status_code == 429)
+            assert error_of(refused)["code"] == "concurrent_streams_exceeded"
+            assert (await stream(gateway, "drip", max_tokens=2)).status_code == 200
+
+    async def test_a_keys_own_rate(self, gateway: Gateway) -> None:
+        async with gateway.parts.database.transaction() as session:
+            await set_limit(session, gateway.account.id, QuotaKind.REQUESTS, 1, gateway.key.row.id)
+        await asyncio.sleep(1.0)
+        answers = [await gateway.chat("one") for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert "for this key" in error_of(answers[1])["message"]
