@@ -6,14 +6,16 @@ transaction; see AccessEpoch for why that is enough.
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
 from billing.tables import AccessEpoch
+from infra.direct import DirectConnection
 
 
-async def read_epoch(session: AsyncSession) -> int:
-    """The count of changes so far."""
-    return (await session.execute(select(AccessEpoch.count))).scalar_one()
+async def read_epoch(connection: DirectConnection) -> int:
+    """The count of changes so far. Often asked, so in one cheap statement."""
+    rows = await connection.statement("select count from access_epoch", {})
+    return int(rows[0][0])
 
 
 async def advance_epoch(session: AsyncSession) -> None:

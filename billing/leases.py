@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.tables import GatewayProcess, Quota, QuotaKind, QuotaLease
+from infra.direct import DirectConnection
 
 # Of what is free, one process takes at most this part ahead of need; so a quota that is near its
 # limit is lent call by call, and little lies idle elsewhere.
@@ -97,23 +98,24 @@ async def renew(session: AsyncSession, process_id: UUID, ttl_s: float) -> bool:
 
 
 async def change_leases(
-    session: AsyncSession, process_id: UUID, wishes: Mapping[UUID, Wish]
-) -> dict[UUID, Standing]:
+    session: AsyncSession, process_id: UUID, wishes: Mapping[str, Wish]
+) -> dict[str, Standing]:
     """Lend and take back; gives how each quota stands afterwards.
 
     Raises ProcessEnded where the process is taken for dead: then it may have nothing.
     """
     await _require_alive(session, process_id)
-    quotas = await _lock(session, list(wishes))
-    leases = await _leases(session, process_id, list(wishes))
-    spent = await _unfolded(session, list(wishes))
-    standings: dict[UUID, Standing] = {}
+    quota_ids = [UUID(quota_id) for quota_id in wishes]
+    quotas = await _lock(session, quota_ids)
+    leases = await _leases(session, process_id, quota_ids)
+    spent = await _unfolded(session, quota_ids)
+    standings: dict[str, Standing] = {}
     for quota in quotas:
         lease = leases.get(quota.id) or QuotaLease(
             process_id=process_id, quota_id=quota.id, borrowed=0, used=0, folded=0
         )
-        wish = wishes[quota.id]
-        standings[quota.id] = _change(quota, lease, wish, spent.get(quota.id, 0))
+        wish = wishes[str(quota.id)]
+        standings[str(quota.id)] = _change(quota, lease, wish, spent.get(quota.id, 0))
         if not wish.end:
             session.add(lease)
         elif quota.id in leases:
@@ -122,16 +124,23 @@ async def change_leases(
     return standings
 
 
+_STANDINGS = """
+    select q.id::text, q.amount,
+           (q.used + coalesce((select sum(l.used - l.folded) from quota_lease l
+                               where l.quota_id = q.id), 0))::bigint,
+           coalesce(m.borrowed, 0), q.leased - coalesce(m.borrowed - m.folded, 0), q.recalls
+    from quota q left join quota_lease m on m.quota_id = q.id and m.process_id = %(process)s
+    where q.id = any(%(quotas)s::uuid[])
+"""
+
+
 async def read_standings(
-    session: AsyncSession, process_id: UUID, quota_ids: Sequence[UUID]
-) -> dict[UUID, Standing]:
-    """How quotas stand, without locking them."""
-    leases = await _leases(session, process_id, quota_ids)
-    spent = await _unfolded(session, quota_ids)
-    rows = await session.scalars(select(Quota).where(col(Quota.id).in_(quota_ids)))
-    return {
-        quota.id: _standing(quota, leases.get(quota.id), spent.get(quota.id, 0)) for quota in rows
-    }
+    connection: DirectConnection, process_id: UUID, quotas: Sequence[str]
+) -> dict[str, Standing]:
+    """How quotas stand, without locking them. Often asked, so in one cheap statement."""
+    values = {"process": process_id, "quotas": list(quotas)}
+    rows = await connection.statement(_STANDINGS, values)
+    return {quota_id: Standing(*standing) for quota_id, *standing in rows}
 
 
 async def credit_left(session: AsyncSession, account_id: UUID) -> int | None:
@@ -145,11 +154,13 @@ async def credit_left(session: AsyncSession, account_id: UUID) -> int | None:
     return quota.amount - quota.used - (await _unfolded(session, [quota.id])).get(quota.id, 0)
 
 
-async def recall(session: AsyncSession, quota_ids: Sequence[UUID]) -> None:
+async def recall(session: AsyncSession, quota_ids: Sequence[str]) -> None:
     """Ask all processes to give back what they do not need of these quotas."""
     for quota_id in sorted(quota_ids):
         await session.execute(
-            update(Quota).where(col(Quota.id) == quota_id).values(recalls=col(Quota.recalls) + 1)
+            update(Quota)
+            .where(col(Quota.id) == UUID(quota_id))
+            .values(recalls=col(Quota.recalls) + 1)
         )
 
 

@@ -54,7 +54,8 @@ def round_to_minor(nano: int, currency: str) -> Money:
 
 def nano_text(nano: int) -> str:
     """A running cost as an exact decimal of the major unit: 1234 gives `0.000001234`."""
-    return f"{Decimal(nano).scaleb(-9):.9f}"
+    whole, rest = divmod(abs(nano), NANO)
+    return f"{'-' if nano < 0 else ''}{whole}.{rest:09d}"
 
 
 def nano_from_text(text: str) -> int:

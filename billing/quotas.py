@@ -34,9 +34,12 @@ class LimitInvalid(AppError):
 
 @dataclass(frozen=True, slots=True)
 class QuotaRef:
-    """One quota that a call is under; `amount` is the limit when it was looked up, if any."""
+    """One quota that a call is under; `amount` is the limit when it was looked up, if any.
 
-    id: UUID
+    The id is a text, which the hottest path looks up many times for each call.
+    """
+
+    id: str
     kind: QuotaKind
     of_key: bool
     amount: int | None
@@ -74,7 +77,7 @@ async def quotas_over(
         .order_by(col(Quota.id))
     )
     return tuple(
-        QuotaRef(row.id, QuotaKind(row.kind), row.key_id is not None, row.amount)
+        QuotaRef(str(row.id), QuotaKind(row.kind), row.key_id is not None, row.amount)
         for row in await session.scalars(query)
     )
 

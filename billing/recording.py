@@ -14,42 +14,40 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
 
 from billing.usage import UsageRecord, usage_row
-from infra.db import Database
+from infra.direct import DirectConnection
 
 # Charges are counted for rows that are new only: a commit whose answer was lost is tried again.
 # Leases are locked in the order of their ids, as everywhere.
-_RECORD = text(
-    """
+_RECORD = """
     with alive as materialized (
-        select id from gateway_process where id = :process and ended_at is null for key share
+        select id from gateway_process where id = %(process)s and ended_at is null for key share
     ), opened as (
         insert into intent
-        select i.* from json_populate_recordset(null::intent, cast(:intents as json)) i, alive
+        select i.* from json_populate_recordset(null::intent, %(intents)s::json) i, alive
         on conflict (request_id) do nothing
     ), written as (
         insert into usage
-        select u.* from json_populate_recordset(null::usage, cast(:rows as json)) u, alive
+        select u.* from json_populate_recordset(null::usage, %(rows)s::json) u, alive
         on conflict (request_id) do nothing
         returning request_id
     ), charged as (
         select quota_id, sum(amount)::bigint as amount
-        from json_to_recordset(cast(:charges as json))
+        from json_to_recordset(%(charges)s::json)
             as c(request_id uuid, quota_id uuid, amount bigint)
         where request_id in (select request_id from written)
         group by quota_id
     ), locked as materialized (
         select l.quota_id, c.amount from quota_lease l join charged c on c.quota_id = l.quota_id
-        where l.process_id = :process order by l.quota_id for update of l
+        where l.process_id = %(process)s order by l.quota_id for update of l
     ), leases as (
         update quota_lease l set used = l.used + k.amount from locked k
-        where l.process_id = :process and l.quota_id = k.quota_id
+        where l.process_id = %(process)s and l.quota_id = k.quota_id
     ), closed as (
-        delete from intent using alive where request_id = any(cast(:closed as uuid[]))
+        delete from intent using alive where request_id = any(%(closed)s::uuid[])
     ), answers as materialized (
-        select * from json_to_recordset(cast(:answers as json)) as a(
+        select * from json_to_recordset(%(answers)s::json) as a(
             request_id uuid, status int, content_type text, body text)
     ), kept as (
         update kept_answer k
@@ -60,8 +58,7 @@ _RECORD = text(
         where k.request_id = a.request_id and a.status is null
     )
     select count(*) from alive
-    """
-)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ class IntentRecord:
 class Charge:
     """What a settled call takes from one quota that counts money."""
 
-    quota_id: UUID
+    quota_id: str
     amount: int
 
 
@@ -111,7 +108,7 @@ class Settled:
 
 
 async def write(
-    database: Database,
+    connection: DirectConnection,
     process_id: UUID,
     intents: Sequence[IntentRecord],
     settled: Sequence[Settled],
@@ -139,7 +136,7 @@ async def write(
         "closed": [one.record.request_id for one in settled if one.opened],
         "answers": _json([_answer_row(one) for one in settled if one.answer]),
     }
-    rows = await database.statement(_RECORD, values)
+    rows = await connection.statement(_RECORD, values)
     return bool(rows[0][0])
 
 

@@ -13,6 +13,8 @@ from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receiv
 from gateway.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupported, UpstreamTimeout
 from gateway.flow import Completion
 
+_UNWATCHED_S = 0.02
+
 
 class ClientGone(Exception):
     """The client closed the connection, or took no byte for too long."""
@@ -138,18 +140,27 @@ class Attended:
     """A block that lasts while the client is there and something moves.
 
     One timer serves both ends: it fires when nothing moved for the given seconds, and at once
-    when the client leaves, which cancels what the block waits for (so also the generation).
+    when the client leaves, which cancels what the block waits for (so also the generation). As
+    asyncio.timeout does, but for `extend`: that only notes the time, and costs a stream nothing
+    for each chunk.
     """
 
     def __init__(self, client: Client, seconds: float) -> None:
         self._client = client
-        self._timer = asyncio.timeout(seconds)
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + seconds
+        self._expired = False
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Attended":
-        await self._timer.__aenter__()
-        if not self._client.stays:
-            self._watch = asyncio.create_task(self._until_gone())
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is answered within a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        # Most calls of small models are over before a task for watching would be worth it.
+        first = self._until if self._client.stays else self._loop.time() + _UNWATCHED_S
+        self._timer = self._loop.call_at(min(first, self._until), self._look)
         return self
 
     async def __aexit__(
@@ -158,32 +169,38 @@ class Attended:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        try:
-            await self._timer.__aexit__(kind, error, trace)
-        except TimeoutError:
-            if self._client.writing:
-                self._client.gone = True
-            if self._client.gone:
-                raise ClientGone from None
-            raise UpstreamTimeout(
-                "The model did not answer in time. The call is not billed."
-            ) from None
+        if not self._expired or self._task.uncancel() > self._cancelling:
+            return
+        if kind is None or not issubclass(kind, asyncio.CancelledError):
+            return
+        if self._client.writing:
+            self._client.gone = True
+        if self._client.gone:
+            raise ClientGone from None
+        raise UpstreamTimeout("The model did not answer in time. The call is not billed.") from None
 
     def extend(self, seconds: float) -> None:
         """Something moved: wait so long from now on."""
-        if not self._client.gone:
-            self._fire_in(seconds)
+        self._until = self._loop.time() + seconds
+
+    def _look(self) -> None:
+        """Whether time is over; from the first look on, the client is watched."""
+        if self._client.gone or self._loop.time() >= self._until:
+            self._expired = True
+            self._task.cancel()
+            return
+        if self._watch is None and not self._client.stays:
+            self._watch = self._loop.create_task(self._until_gone())
+        self._timer = self._loop.call_at(self._until, self._look)
 
     async def _until_gone(self) -> None:
         await self._client.until_gone()
-        self._fire_in(0.0)
-
-    def _fire_in(self, seconds: float) -> None:
-        # A timer that has fired already ends the block at its next wait, and takes no other time.
-        if not self._timer.expired():
-            self._timer.reschedule(asyncio.get_running_loop().time() + seconds)
+        self._timer.cancel()
+        if not self._expired:
+            self._look()
 
 
 def _part(data: bytes, more: bool) -> HTTPResponseBodyEvent:

@@ -8,12 +8,15 @@ Pure. Does not own counting prompts (gateway/tokens.py) nor holding (gateway/hol
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from billing.quotas import QuotaRef
 from billing.rating import Quantities, rate
 from billing.tables import QuotaKind
 from gateway.holds import Part
+
+# Looked up once: an enumeration's members cost as much as the sums here.
+_CREDIT, _BUDGET = QuotaKind.CREDIT, QuotaKind.BUDGET
+_REQUESTS, _TOKENS, _STREAMS = QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.STREAMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,11 @@ class Demand:
         cost = self.cost
         tokens = self.input_tokens + self.output_tokens
         units = {
-            QuotaKind.CREDIT: cost,
-            QuotaKind.BUDGET: cost,
-            QuotaKind.REQUESTS: self.requests,
-            QuotaKind.TOKENS: tokens,
-            QuotaKind.STREAMS: self.streams,
+            _CREDIT: cost,
+            _BUDGET: cost,
+            _REQUESTS: self.requests,
+            _TOKENS: tokens,
+            _STREAMS: self.streams,
         }
         return [(quota, units[quota.kind]) for quota in self.quotas if units[quota.kind]]
 
@@ -53,7 +56,7 @@ class Demand:
         """The same call with the shortest answer."""
         return replace(self, output_tokens=min(self.floor, self.output_tokens))
 
-    def within(self, free: Mapping[UUID, int]) -> "Demand | None":
+    def within(self, free: Mapping[str, int]) -> "Demand | None":
         """The longest answer that what is free allows; None where not even the floor is."""
         output = self.output_tokens
         for quota, units in self.least.parts:

@@ -4,15 +4,12 @@ Owns the order of waiting, routing and sending, and what is sent again. Does not
 (gateway/scheduling.py, routing.py, relay.py).
 """
 
-from contextlib import AsyncExitStack
-from dataclasses import replace
-
 from billing.tables import Settlement
 from gateway.client import Client
 from gateway.flow import Call, Completion, Ticket
 from gateway.relay import Relay
 from gateway.routing import Router, Watch, may_retry
-from gateway.scheduling import Schedulers
+from gateway.scheduling import Schedulers, Slot
 from infra.errors import AppError
 
 
@@ -27,22 +24,20 @@ class Dispatcher:
         self._relay = relay
         self._queue_timeout_s = queue_timeout_s
 
-    async def slot(self, ticket: Ticket, client: Client, stack: AsyncExitStack) -> None:
-        """Have a slot until the stack ends. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
+    async def slot(self, ticket: Ticket, client: Client) -> Slot:
+        """A slot, which is to be left. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
         tier = ticket.ask.tier
         scheduler = self._schedulers.of(ticket.ask.model.id)
         if scheduler.full(tier):
             async with client.attended(self._queue_timeout_s):
-                await stack.enter_async_context(scheduler.slot(tier))
-        else:
-            await stack.enter_async_context(scheduler.slot(tier))
+                return await scheduler.enter(tier)
+        return await scheduler.enter(tier)
 
     async def send(self, call: Call, ticket: Ticket, client: Client) -> Completion:
         """How the call ended. Raises the facts for which nothing was sent to the client yet."""
         tried: tuple[str, ...] = ()
         while True:
             target = self._router.route(ticket, call.request_id, tried)
-            target = replace(target, allowance=ticket.allowance)
             try:
                 with self._router.watched(target) as watch:
                     completion = await self._relay.send(target, client, watch.answered)

@@ -5,6 +5,7 @@ Owns the two values and a group of them. Does not own when they are written
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from billing.recording import Answer, Charge, IntentRecord, Settled
@@ -16,7 +17,7 @@ from gateway.holds import Hold
 class Opened:
     """An intent on its way; `durable` is done when it is in the database."""
 
-    intent: IntentRecord
+    intent: Callable[[], IntentRecord]
     due: float
     written: bool = False
     needless: bool = False

@@ -7,25 +7,24 @@ told of quotas was true a quarter of a second ago, with this process's own calls
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
+from prometheus_client import Counter, Histogram
+
 from billing.money import nano_text
-from billing.quotas import QuotaRef
 from billing.tables import QuotaKind
 from billing.usage import UsageRecord
 from gateway.flow import Completion, Principal
 from gateway.leasing import Lender
-from infra.clock import Clock
 from infra.metrics import Metrics
-
-_RATES = {QuotaKind.REQUESTS: "requests", QuotaKind.TOKENS: "tokens"}
 
 
 class Figures:
     """Tells and counts for one gateway process."""
 
-    def __init__(self, lender: Lender, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, lender: Lender, metrics: Metrics) -> None:
         self._lender = lender
-        self._clock = clock
         self._metrics = metrics
+        self._counters: dict[tuple[Counter | str, ...], Counter] = {}
+        self._histograms: dict[tuple[Histogram, str, str], Histogram] = {}
 
     def running(self) -> AbstractContextManager[None]:
         """A block in which a call is being answered."""
@@ -34,17 +33,15 @@ class Figures:
     def limits(self, principal: Principal) -> dict[str, str]:
         """OpenAI's headers for the rates that the caller is under, of each the scarcer one."""
         shown: dict[str, str] = {}
-        least: dict[QuotaKind, int] = {}
-        for quota in principal.quotas:
-            if quota.kind not in _RATES or quota.amount is None:
-                continue
-            left, reset_s = self._left(quota)
-            if left < least.get(quota.kind, left + 1):
-                least[quota.kind] = left
-                name = _RATES[quota.kind]
+        least: dict[str, int] = {}
+        for quota in principal.rates:
+            name = "tokens" if quota.kind is QuotaKind.TOKENS else "requests"
+            left, reset_s = self._lender.remaining(quota) or (quota.amount or 0, 0.0)
+            if name not in least or left < least[name]:
+                least[name] = left
                 shown[f"x-ratelimit-limit-{name}"] = str(quota.amount)
                 shown[f"x-ratelimit-remaining-{name}"] = str(left)
-                shown[f"x-ratelimit-reset-{name}"] = f"{reset_s:.0f}s"
+                shown[f"x-ratelimit-reset-{name}"] = f"{int(reset_s)}s"
         return shown
 
     def cost(self, principal: Principal | None, record: UsageRecord) -> dict[str, str]:
@@ -68,28 +65,33 @@ class Figures:
 
     def count(self, record: UsageRecord, completion: Completion) -> None:
         """Add the call to the metrics."""
-        metrics, model = self._metrics, record.model or ""
-        settlement, status = record.settlement.value, str(completion.status)
-        metrics.calls.labels(record.operation, model, settlement, status).inc()
-        metrics.duration.labels(record.operation, model).observe(record.duration_us / 1e6)
+        metrics, model, operation = self._metrics, record.model or "", record.operation
+        self._inc(metrics.calls, operation, model, record.settlement.value, str(completion.status))
+        self._observe(metrics.duration, operation, model, record.duration_us / 1e6)
         if record.first_chunk_us is not None:
-            metrics.first_chunk.labels(record.operation, model).observe(record.first_chunk_us / 1e6)
+            self._observe(metrics.first_chunk, operation, model, record.first_chunk_us / 1e6)
         if record.settlement.billable:
             quantities = record.quantities
-            metrics.tokens.labels(model, "input").inc(quantities.input_tokens or 0)
-            metrics.tokens.labels(model, "output").inc(quantities.output_tokens or 0)
-            metrics.rows.labels(model).inc(quantities.rows or 0)
+            if quantities.input_tokens:
+                self._inc(metrics.tokens, model, "input", by=quantities.input_tokens)
+            if quantities.output_tokens:
+                self._inc(metrics.tokens, model, "output", by=quantities.output_tokens)
+            if quantities.rows:
+                self._inc(metrics.rows, model, by=quantities.rows)
 
-    def _left(self, quota: QuotaRef) -> tuple[int, float]:
-        """Units left in this minute, and the seconds until all are there again."""
-        standing = self._lender.standing(quota)
-        if standing is None or standing.amount is None:
-            return quota.amount or 0, 0.0
-        lease = self._lender.lease(quota)
-        now = self._clock.monotonic()
-        lease.free(now)
-        left = max(0, standing.amount - standing.elsewhere - lease.held)
-        return left, lease.free_in(lease.held, now) if lease.held else 0.0
+    def _inc(self, counter: Counter, *labels: str, by: int = 1) -> None:
+        # Kept: finding a child by its labels costs more than counting.
+        child = self._counters.get((counter, *labels))
+        if child is None:
+            child = self._counters[counter, *labels] = counter.labels(*labels)
+        child.inc(by)
+
+    def _observe(self, histogram: Histogram, operation: str, model: str, seconds: float) -> None:
+        child = self._histograms.get((histogram, operation, model))
+        if child is None:
+            child = histogram.labels(operation, model)
+            self._histograms[histogram, operation, model] = child
+        child.observe(seconds)
 
 
 def as_fields(headers: Mapping[str, str]) -> dict[str, str]:

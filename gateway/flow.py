@@ -56,12 +56,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: an account through one of its keys."""
+    """Who calls: an account through one of its keys. `rates` are the quotas told in headers."""
 
     account_id: UUID
     key_id: UUID
     currency: str
     quotas: tuple[QuotaRef, ...] = ()
+    rates: tuple[QuotaRef, ...] = ()
 
 
 class Tier(StrEnum):

@@ -28,15 +28,16 @@ class _Entry:
     standing: Standing | None = None
     used_then: int = 0
     taken_then: int = 0
+    lately: int = 0  # units taken in the last whole second
 
 
 class Holdings:
     """What one process has. Methods never wait."""
 
     def __init__(self) -> None:
-        self._entries: dict[UUID, _Entry] = {}
-        self._changing: set[UUID] = set()
-        self._queued: Counter[UUID] = Counter()
+        self._entries: dict[str, _Entry] = {}
+        self._changing: set[str] = set()
+        self._queued: Counter[str] = Counter()
 
     def try_hold(self, parts: Sequence[Part], process_id: UUID, now: float) -> Hold | None:
         """Hold from what is here; None where it is not enough or others wait for it."""
@@ -49,11 +50,11 @@ class Holdings:
             pairs.append((entry.lease, part))
         return take(pairs, process_id, now)
 
-    def enqueue(self, quota_ids: Iterable[UUID]) -> None:
+    def enqueue(self, quota_ids: Iterable[str]) -> None:
         """A call waits for these quotas: those that come later wait behind it."""
         self._queued.update(quota_ids)
 
-    def dequeue(self, quota_ids: Iterable[UUID]) -> None:
+    def dequeue(self, quota_ids: Iterable[str]) -> None:
         self._queued.subtract(quota_ids)
         self._queued = +self._queued  # without those that nobody waits for
 
@@ -67,10 +68,10 @@ class Holdings:
         hold = take(pairs, process_id, now)
         return None if hold is None else (fitting, hold)
 
-    def lease(self, quota_id: UUID) -> Lease:
+    def lease(self, quota_id: str) -> Lease:
         return self._entries[quota_id].lease
 
-    def standing(self, quota_id: UUID) -> Standing | None:
+    def standing(self, quota_id: str) -> Standing | None:
         """A quota as last read, with what our own calls have used since."""
         entry = self._entries.get(quota_id)
         if entry is None or entry.standing is None:
@@ -81,12 +82,22 @@ class Holdings:
             read.amount, read.spent + since, read.borrowed, read.elsewhere, read.recalls
         )
 
-    def ids(self) -> list[UUID]:
+    def remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
+        """Of a rate: units that are left, and seconds until all are; None where not known."""
+        entry = self._entries.get(quota_id)
+        if entry is None or entry.standing is None or entry.standing.amount is None:
+            return None
+        lease, standing = entry.lease, entry.standing
+        lease.free(now)
+        left = (standing.amount or 0) - standing.elsewhere - lease.held
+        return max(0, left), lease.full_in(now)
+
+    def ids(self) -> list[str]:
         return list(self._entries)
 
-    def wishes_for(self, demands: Iterable[Demand], now: float) -> dict[UUID, Wish]:
+    def wishes_for(self, demands: Iterable[Demand], now: float) -> dict[str, Wish]:
         """What waiting calls need. What is free here goes back first: it was of no use to them."""
-        needs: dict[UUID, list[tuple[int, int]]] = {}
+        needs: dict[str, list[tuple[int, int]]] = {}
         for demand in demands:
             least = {quota.id: units for quota, units in demand.least.parts}
             for quota, units in demand.parts:
@@ -101,13 +112,13 @@ class Holdings:
             for quota_id, wanted in needs.items()
         }
 
-    def wishes_back(self, recalled: set[UUID], shrink: bool, now: float) -> dict[UUID, Wish]:
+    def wishes_back(self, recalled: set[str], shrink: bool, now: float) -> dict[str, Wish]:
         """What is not needed here. `shrink`, once a second, goes by how busy the leases are."""
-        wishes: dict[UUID, Wish] = {}
+        wishes: dict[str, Wish] = {}
         for quota_id, entry in self._entries.items():
             if quota_id in self._queued:
                 continue
-            free, lately = entry.lease.free(now), self._lately(quota_id)
+            free, lately = entry.lease.free(now), entry.lease.taken - entry.taken_then
             if shrink and not lately and not entry.lease.held:
                 wishes[quota_id] = Wish(end=True)
                 continue
@@ -116,16 +127,17 @@ class Holdings:
                 wishes[quota_id] = Wish(surplus=surplus)
         if shrink:
             for entry in self._entries.values():
+                entry.lately = entry.lease.taken - entry.taken_then
                 entry.taken_then = entry.lease.taken
         return wishes
 
-    def change(self, quota_ids: Iterable[UUID]) -> None:
+    def change(self, quota_ids: Iterable[str]) -> None:
         """These leases are about to be changed: nothing is held of them until `learn`."""
         self._changing.update(quota_ids)
 
-    def learn(self, standings: Mapping[UUID, Standing]) -> set[UUID]:
+    def learn(self, standings: Mapping[str, Standing]) -> set[str]:
         """Take over what was read; gives the quotas that somebody has recalled since."""
-        recalled: set[UUID] = set()
+        recalled: set[str] = set()
         for quota_id, standing in standings.items():
             entry = self._entries[quota_id]
             if entry.standing is not None and standing.recalls > entry.standing.recalls:
@@ -135,7 +147,7 @@ class Holdings:
         self._changing.difference_update(standings)
         return recalled
 
-    def forget(self, quota_ids: Iterable[UUID]) -> None:
+    def forget(self, quota_ids: Iterable[str]) -> None:
         """These leases are over."""
         for quota_id in quota_ids:
             self._entries.pop(quota_id, None)
@@ -145,6 +157,6 @@ class Holdings:
         if quota.id not in self._entries:
             self._entries[quota.id] = _Entry(Lease(quota.kind))
 
-    def _lately(self, quota_id: UUID) -> int:
+    def _lately(self, quota_id: str) -> int:
         entry = self._entries[quota_id]
-        return entry.lease.taken - entry.taken_then
+        return max(entry.lately, entry.lease.taken - entry.taken_then)

@@ -24,10 +24,11 @@ Part = tuple[QuotaRef, int]
 class Lease:
     """What this process has of one quota."""
 
-    __slots__ = ("_ageing", "borrowed", "held", "kind", "taken", "used")
+    __slots__ = ("_ageing", "borrowed", "held", "kind", "money", "taken", "used")
 
     def __init__(self, kind: QuotaKind) -> None:
         self.kind = kind
+        self.money = kind.money
         self.borrowed = 0
         self.used = 0
         self.held = 0
@@ -56,7 +57,7 @@ class Lease:
             self._age(consumed, now)
         else:
             self.held -= units
-        if self.kind.money:
+        if self.money:
             self.used += consumed
 
     def free_in(self, units: int, now: float) -> float:
@@ -66,6 +67,10 @@ class Lease:
             if units <= 0:
                 return max(0.0, until - now)
         return float(self.kind.window_s)
+
+    def full_in(self, now: float) -> float:
+        """Seconds until all that was used is free again."""
+        return max(0.0, self._ageing[-1][0] - now) if self._ageing else 0.0
 
     def _age(self, units: int, now: float) -> None:
         # By the second, rounded up: a minute's worth of entries however many calls there are.
@@ -90,33 +95,39 @@ class Hold:
 
     __slots__ = ("_parts", "process_id")
 
-    def __init__(self, parts: Sequence[Held], process_id: UUID) -> None:
-        self._parts = {part.quota.id: part for part in parts}
+    def __init__(self, parts: list[Held], process_id: UUID) -> None:
+        self._parts = parts
         self.process_id = process_id
 
     @property
     def money(self) -> int | None:
         """What the call may cost at most, in nano-units; None where nothing limits it."""
-        held = [part.units for part in self._parts.values() if part.quota.kind.money]
-        return min(held, default=None)
+        least: int | None = None
+        for part in self._parts:
+            if part.lease.money and (least is None or part.units < least):
+                least = part.units
+        return least
 
     @property
-    def payers(self) -> list[UUID]:
+    def payers(self) -> list[str]:
         """The quotas that the call's cost is charged to."""
-        return [part.quota.id for part in self._parts.values() if part.quota.kind.money]
+        return [part.quota.id for part in self._parts if part.lease.money]
 
     def add(self, more: "Hold") -> None:
         """Take over what another hold of the same process has."""
-        for quota_id, part in more._parts.items():
-            mine = self._parts.setdefault(quota_id, Held(part.quota, part.lease, 0))
-            mine.units += part.units
-        more._parts = {}
+        mine = {part.quota.id: part for part in self._parts}
+        for part in more._parts:
+            if part.quota.id in mine:
+                mine[part.quota.id].units += part.units
+            else:
+                self._parts.append(part)
+        more._parts = []
 
     def close(self, cost: int, tokens: int, now: float) -> None:
         """The call has ended: it cost so many nano-units and consumed so many tokens."""
-        parts, self._parts = self._parts, {}
-        for part in parts.values():
-            consumed = cost if part.quota.kind.money else tokens
+        parts, self._parts = self._parts, []
+        for part in parts:
+            consumed = cost if part.lease.money else tokens
             part.lease.close(part.units, min(consumed, part.units), now)
 
 

@@ -160,7 +160,8 @@ async def find_key(session: AsyncSession, digest: bytes, at: datetime) -> KnownK
         return None
     row, currency = found
     quotas = await quotas_over(session, row.account_id, row.id, at)
-    principal = Principal(row.account_id, row.id, currency, quotas)
+    rates = tuple(quota for quota in quotas if quota.kind.window_s)
+    principal = Principal(row.account_id, row.id, currency, quotas, rates)
     month = month_of(at), next_month(at)
     return KnownKey(principal, row.expires_at, row.revoked_at, *month)
 

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +25,7 @@ from gateway.holds import Hold, Lease, Part
 from gateway.membership import Membership
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
+from infra.direct import DirectConnection
 from infra.metrics import Metrics
 
 _TICK_S = 0.25
@@ -67,16 +67,18 @@ class Lender:
     def __init__(
         self,
         database: Database,
+        reading: DirectConnection,
         membership: Membership,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._database = database
+        self._reading = reading
         self._membership = membership
         self._clock = clock
         self._metrics = metrics
         self._holdings = Holdings()
-        self._recalled: dict[UUID, float] = {}
+        self._recalled: dict[str, float] = {}
         self._waiters: list[_Waiter] = []
         self._wake = asyncio.Event()
         self._next_tick = self._next_shrink = 0.0
@@ -141,8 +143,9 @@ class Lender:
         """A quota as last read, at most a quarter of a second ago, with our own calls since."""
         return self._holdings.standing(quota.id)
 
-    def lease(self, quota: QuotaRef) -> Lease:
-        return self._holdings.lease(quota.id)
+    def remaining(self, quota: QuotaRef) -> tuple[int, float] | None:
+        """Of a rate: units that are left, and seconds until all are; None where not known."""
+        return self._holdings.remaining(quota.id, self._clock.monotonic())
 
     async def _run(self) -> None:
         while not self._stopping:
@@ -185,7 +188,7 @@ class Lender:
         waiters = [waiter for waiter in self._waiters if not waiter.done.done()]
         now = self._clock.monotonic()
         await self._change(self._holdings.wishes_for([one.demand for one in waiters], now))
-        missing: set[UUID] = set()
+        missing: set[str] = set()
         for waiter in waiters:
             if not waiter.done.done():
                 missing |= self._hand_out(waiter)
@@ -194,14 +197,14 @@ class Lender:
                 await recall(session, list(missing))
             self._recalled.update(dict.fromkeys(missing, self._clock.monotonic()))
 
-    def _hand_out(self, waiter: _Waiter) -> set[UUID]:
+    def _hand_out(self, waiter: _Waiter) -> set[str]:
         """Hold for the call, refuse it, or let it wait; gives the quotas to recall for it."""
         now = self._clock.monotonic()
         fitted = self._holdings.fit(waiter.demand, self._membership.process_id, now)
         if fitted is not None:
             waiter.done.set_result(fitted)
             return set()
-        missing: set[UUID] = set()
+        missing: set[str] = set()
         for quota, units in waiter.demand.least.parts:
             lease, standing = self._holdings.lease(quota.id), self._holdings.standing(quota.id)
             if standing is None or standing.amount is None or lease.free(now) >= units:
@@ -240,10 +243,9 @@ class Lender:
         self._next_tick = now + _TICK_S
         if not self._holdings.ids():
             return
-        async with self._database.transaction() as session:
-            standings = await read_standings(
-                session, self._membership.process_id, self._holdings.ids()
-            )
+        standings = await read_standings(
+            self._reading, self._membership.process_id, self._holdings.ids()
+        )
         recalled = self._holdings.learn(standings)
         shrink = now >= self._next_shrink
         if shrink:
@@ -256,7 +258,7 @@ class Lender:
             for quota_id in ended:
                 self._recalled.pop(quota_id, None)
 
-    async def _change(self, wishes: Mapping[UUID, Wish]) -> None:
+    async def _change(self, wishes: Mapping[str, Wish]) -> None:
         # Where the commit's answer is lost, the leases stay closed until they were read again.
         self._holdings.change(wishes)
         async with self._database.transaction() as session:

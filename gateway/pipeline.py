@@ -6,7 +6,6 @@ only then answered to its last byte. Does not own what a stage does.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +28,7 @@ from gateway.parsing import Parser
 from gateway.pricing import intent_of, price, unbilled
 from gateway.relay import LEFT
 from gateway.replay import MOST_KEPT, Replayer, answer_of
+from gateway.scheduling import Slot
 from gateway.wire.sse import with_fields
 from infra import ids
 from infra.clock import Clock
@@ -44,6 +44,7 @@ class _Seen:
     ask: Ask | None = None
     claim: Claim | None = None
     ticket: Ticket | None = None
+    slot: Slot | None = None
     opened: Opened | None = None
 
 
@@ -74,15 +75,16 @@ class Pipeline:
         seen = _Seen()
         client.shown["x-request-id"] = ids.show(REQUEST_PREFIX, call.request_id)
         with self._stages.figures.running():
-            async with AsyncExitStack() as stack:
-                completion = await self._answer(call, client, seen, stack)
+            try:
+                completion = await self._answer(call, client, seen)
+            finally:
+                if seen.slot is not None:
+                    seen.slot.leave()
             await self._end(call, client, seen, completion)
 
-    async def _answer(
-        self, call: Call, client: Client, seen: _Seen, stack: AsyncExitStack
-    ) -> Completion:
+    async def _answer(self, call: Call, client: Client, seen: _Seen) -> Completion:
         try:
-            return await self._sentence(call, client, seen, stack)
+            return await self._sentence(call, client, seen)
         except ClientGone:
             return LEFT
         except AppError as error:
@@ -98,9 +100,7 @@ class Pipeline:
             self._log.exception("a call failed", request_id=request_id)
             return refused(call, InternalError("Something went wrong on our side."))
 
-    async def _sentence(
-        self, call: Call, client: Client, seen: _Seen, stack: AsyncExitStack
-    ) -> Completion:
+    async def _sentence(self, call: Call, client: Client, seen: _Seen) -> Completion:
         stages, settings = self._stages, self._settings
         stages.writer.require_ready()
         known = await stages.authenticator.identify(call.credentials, call.started_at)
@@ -114,8 +114,8 @@ class Pipeline:
         if claimed is not None:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
         seen.ticket = ticket = await self._admit(call, client, principal, ask)
-        await stages.dispatcher.slot(ticket, client, stack)
-        seen.opened = opened = stages.writer.intend(intent_of(call, ticket))
+        seen.slot = await stages.dispatcher.slot(ticket, client)
+        seen.opened = opened = stages.writer.intend(partial(intent_of, call, ticket))
         client.guard = partial(stages.writer.ensure, opened)
         return await stages.dispatcher.send(call, ticket, client)
 

@@ -5,9 +5,7 @@ event; what both hold back until the call is settled; and what was consumed when
 breaks off. Does not own writing that down (gateway/metering.py).
 """
 
-from collections.abc import Callable
-
-import aiohttp
+from collections.abc import Callable, Mapping
 
 from billing.rating import NOTHING, Quantities
 from billing.tables import Settlement
@@ -55,11 +53,10 @@ class Relay:
     async def _plain(self, target: Target, client: Client) -> Completion:
         ask = target.ask
         async with client.attended(self._first_byte_s), self._upstream.open(target) as response:
-            body = await _read(response, self._limit)
-        headers = {"content-type": response.headers.get("content-type", "application/json")}
-        length = response.headers.get("inference-header-content-length")
-        if length is not None:
-            headers["inference-header-content-length"] = length
+            body = await response.read_whole(self._limit)
+            headers = _passed_on(response.headers)
+        if body is None:
+            raise UpstreamFailed("The model's answer is too large.")
         return Completion(
             settlement=Settlement.COMPLETE,
             status=200,
@@ -103,9 +100,10 @@ class _Streaming:
             self._client.attended(relay._first_byte_s) as attended,
             relay._upstream.open(self._target) as response,
         ):
-            if not response.content_type.startswith("text/event-stream"):
+            content_type = response.headers.get(b"content-type", b"")
+            if not content_type.lower().startswith(b"text/event-stream"):
                 raise UpstreamFailed("The model's answer could not be read.")
-            async for piece in response.content.iter_any():
+            while piece := await response.read():
                 shown = tee.feed(piece)
                 attended.extend(_ENDING_S if tee.done else relay._idle_s)
                 if shown:
@@ -162,12 +160,11 @@ class _Streaming:
             return NOTHING
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > limit:
-            raise UpstreamFailed("The model's answer is too large.")
-        parts.append(part)
-    return b"".join(parts)
+def _passed_on(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """What of an upstream's headers the client needs to read the answer."""
+    content_type = headers.get(b"content-type", b"application/json")
+    passed = {"content-type": content_type.decode("latin-1")}
+    length = headers.get(b"inference-header-content-length")
+    if length is not None:
+        passed["inference-header-content-length"] = length.decode("latin-1")
+    return passed

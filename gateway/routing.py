@@ -125,7 +125,7 @@ class Router:
         server = min(able, key=lambda server: (server.outstanding, server.chosen))
         self._routed += 1
         server.chosen = self._routed
-        return Target(server.url + ask.path, ask, request_id, server.url)
+        return Target(server.url + ask.path, ask, request_id, server.url, ticket.allowance)
 
     def can_route(self, ticket: Ticket, tried: Collection[str] = ()) -> bool:
         """Whether `route` would find a server now."""

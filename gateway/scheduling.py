@@ -53,6 +53,12 @@ class Scheduler:
         """
         return Slot(self, tier)
 
+    async def enter(self, tier: Tier) -> "Slot":
+        """The same, entered; whoever has it calls `leave` once."""
+        slot = Slot(self, tier)
+        await slot.__aenter__()
+        return slot
+
     def full(self, tier: Tier) -> bool:
         """Whether a call of this class would have to wait now."""
         return self._free() <= (self._reserve if tier is Tier.FLEX else 0)
@@ -153,6 +159,10 @@ class Slot:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._scheduler._release(self._tier)
+
+    def leave(self) -> None:
+        """Give the slot to whoever is next."""
         self._scheduler._release(self._tier)
 
 

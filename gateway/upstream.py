@@ -1,15 +1,17 @@
-"""The upstream's side of a call: pooled connections to the servers that run the models.
+"""The upstream's side of a call: what goes to the servers that run the models, and what comes back.
 
-Owns connecting, sending and telling apart the ways in which a server fails. Does not own which
-server is asked (gateway/routing.py), nor reading the answer (gateway/relay.py).
+Owns asking them and telling apart the ways in which a server fails. Does not own connections
+(gateway/connection.py), which server is asked (gateway/routing.py), nor reading the answer
+(gateway/relay.py).
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-
-import aiohttp
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from billing.usage import REQUEST_PREFIX
+from gateway.connection import BrokenOff, ConnectFailed, Connection, Origin, Pool, request_bytes
 from gateway.errors import BROKEN_OFF, UpstreamFailed, UpstreamTimeout, UpstreamUnreachable
 from gateway.flow import Target
 from gateway.translation import Refusal, translate
@@ -17,90 +19,109 @@ from infra import ids
 from infra.errors import AppError
 
 _REFUSAL_BYTES = 64 << 10
+# Shorter than the five seconds after which uvicorn drops an idle connection: a call sent into one
+# that is just being closed would fail, and may not be sent twice.
+_IDLE_S = 4.0
 
 
 class Upstream:
     """One process's connections. `start` it within the event loop, `stop` it at the end."""
 
     def __init__(self, connect_timeout_s: float) -> None:
-        # Silence is timed by the caller, who knows whether the client is still there.
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        self._pool = Pool(connect_timeout_s, _IDLE_S)
+        self._origins: dict[str, Origin] = {}
 
     async def start(self) -> None:
-        self._session = aiohttp.ClientSession(
-            # Shorter than the five seconds after which uvicorn drops an idle connection: a call
-            # sent into one that is just being closed would fail, and may not be sent twice.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=4),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-        )
+        return None
 
     async def stop(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._pool.close()
 
-    @asynccontextmanager
-    async def open(self, target: Target) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send the call; the block reads the answer. Leaving it early ends the generation.
-
-        Raises UpstreamUnreachable, UpstreamFailed, UpstreamTimeout, and what the upstream's
-        refusal means in our words.
-        """
+    def open(self, target: Target) -> "Opening":
+        """A block that sends the call and reads the answer; see Opening."""
         headers = {
             **target.ask.headers,
-            "accept-encoding": "identity",
             "x-request-id": ids.show(REQUEST_PREFIX, target.request_id),
         }
-        with _failures():
-            async with self._pool().post(
-                target.url, data=target.ask.body, headers=headers, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    raise translate(await _refusal(response), target.ask)
-                yield response
+        origin = self._origin(target.server)
+        request = request_bytes(b"POST", origin, target.ask.path, headers, target.ask.body)
+        return Opening(self._pool, origin, request, target)
 
-    async def get(self, url: str, seconds: float) -> tuple[int, bytes]:
-        """Fetch a small document: status and body. Raises as `open` does."""
-        with _failures():
-            timeout = aiohttp.ClientTimeout(total=seconds)
-            async with self._pool().get(url, timeout=timeout, allow_redirects=False) as response:
-                return response.status, await response.content.read(_REFUSAL_BYTES)
+    async def get(self, server: str, path: str, seconds: float) -> tuple[int, bytes]:
+        """Fetch a small document: status and body. Raises as Opening does."""
+        origin = self._origin(server)
+        request = request_bytes(b"GET", origin, path, {}, b"")
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._fetch(origin, request)
+        except TimeoutError:
+            raise UpstreamTimeout("The model did not answer in time.") from None
+        except (ConnectFailed, BrokenOff) as error:
+            raise _fact(error) from error
 
     async def ask(self, servers: Sequence[str], path: str, seconds: float) -> tuple[int, bytes]:
         """The same of the first server that answers well; else what the last one said."""
         for server in servers[:-1]:
             with suppress(AppError):
-                status, body = await self.get(server + path, seconds)
+                status, body = await self.get(server, path, seconds)
                 if status == 200:
                     return status, body
-        return await self.get(servers[-1] + path, seconds)
+        return await self.get(servers[-1], path, seconds)
 
-    def _pool(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("the upstream was not started")
-        return self._session
+    async def _fetch(self, origin: Origin, request: bytes) -> tuple[int, bytes]:
+        connection = await self._pool.take(origin)
+        try:
+            await connection.send(request)
+            return connection.status, await connection.read_whole(_REFUSAL_BYTES) or b""
+        finally:
+            self._pool.give_back(origin, connection)
 
-
-class _failures:
-    """Translate the client library's exceptions into facts."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-            raise UpstreamUnreachable(
-                "The model cannot be reached just now. The call is not billed."
-            ) from error
-        if isinstance(error, TimeoutError):
-            raise UpstreamTimeout("The model did not answer in time.") from error
-        if isinstance(error, aiohttp.ClientError | ConnectionError):
-            raise UpstreamFailed(BROKEN_OFF) from error
+    def _origin(self, server: str) -> Origin:
+        origin = self._origins.get(server)
+        if origin is None:
+            origin = self._origins[server] = Origin.of(server)
+        return origin
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> Refusal:
-    body = await response.content.read(_REFUSAL_BYTES)
-    return Refusal(response.status, body, ours="x-maas-error" in response.headers)
+class Opening:
+    """Sends the call; the block reads the answer. Leaving it early ends the generation.
+
+    Raises UpstreamUnreachable, UpstreamFailed, and what the upstream's refusal means in our words.
+    """
+
+    __slots__ = ("_connection", "_origin", "_pool", "_request", "_target")
+
+    def __init__(self, pool: Pool, origin: Origin, request: bytes, target: Target) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._request = request
+        self._target = target
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._connection = connection = await self._pool.take(self._origin)
+            await connection.send(self._request)
+            if connection.status != 200:
+                raise translate(await _refusal(connection), self._target.ask)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, None)
+            raise
+        return connection
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._connection is not None:
+            self._pool.give_back(self._origin, self._connection)
+        if isinstance(error, ConnectFailed | BrokenOff):
+            raise _fact(error) from error
+
+
+def _fact(error: ConnectFailed | BrokenOff) -> AppError:
+    if isinstance(error, ConnectFailed):
+        return UpstreamUnreachable("The model cannot be reached just now. The call is not billed.")
+    return UpstreamFailed(BROKEN_OFF)
+
+
+async def _refusal(connection: Connection) -> Refusal:
+    body = await connection.read_whole(_REFUSAL_BYTES)
+    return Refusal(connection.status, body or b"", ours=b"x-maas-error" in connection.headers)

@@ -4,11 +4,9 @@ Owns connections and transactions. Does not own tables (billing/tables.py), star
 (infra/postgres.py) or migrating it (infra/migrate.py).
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
-from sqlalchemy import Executable
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -31,15 +29,14 @@ class DatabaseUnavailable(AppError):
 class Database:
     """A pool of connections. Build one a process, `close` it at the end."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, pre_ping: bool = True) -> None:
-        """`pre_ping` False saves a round trip for those who try again after a lost connection."""
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
         # A dead link must show within seconds: revoked keys are found by asking the database.
         self._engine = create_async_engine(
             driver_url(url),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
-            pool_pre_ping=pre_ping,
+            pool_pre_ping=True,
             hide_parameters=True,
             connect_args={
                 "connect_timeout": 5,
@@ -49,7 +46,6 @@ class Database:
             },
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -60,15 +56,6 @@ class Database:
         with _availability():
             async with self._sessions() as session, session.begin():
                 yield session
-
-    async def statement(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
-        """One statement that is a transaction of its own, in one round trip; gives its rows.
-
-        Raises DatabaseUnavailable as `transaction` does; it may have been committed then.
-        """
-        with _availability():
-            async with self._autocommit.connect() as connection:
-                return (await connection.execute(statement, values)).all()
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -14,7 +14,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERV
 from billing.access import read_epoch
 from gateway.routing import Router
 from gateway.upstream import Upstream
-from infra.db import Database
+from infra.direct import DirectConnection
 from infra.errors import AppError
 from infra.metrics import Metrics
 from models.catalog import Catalog
@@ -29,14 +29,14 @@ async def live() -> dict[str, str]:
 
 @get("/health/ready", summary="Whether a call would be answered")
 async def ready(
-    database: NamedDependency[Database],
+    reading: NamedDependency[DirectConnection],
     upstream: NamedDependency[Upstream],
     router: NamedDependency[Router],
     catalog: NamedDependency[Catalog],
 ) -> Response[Any]:
     pools = {router.servers(model_id) for model_id in catalog.models}
     records, *models = await asyncio.gather(
-        _records(database), *(_models(upstream, servers) for servers in pools)
+        _records(reading), *(_models(upstream, servers) for servers in pools)
     )
     served = all(models)
     good = records and served
@@ -52,10 +52,10 @@ def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     return Response(text, media_type=content_type)
 
 
-async def _records(database: Database) -> bool:
+async def _records(reading: DirectConnection) -> bool:
     try:
-        async with asyncio.timeout(_PROBE_S), database.transaction() as session:
-            await read_epoch(session)
+        async with asyncio.timeout(_PROBE_S):
+            await read_epoch(reading)
     except (AppError, TimeoutError):
         return False
     return True

@@ -14,6 +14,7 @@ from billing.usage import UsageRecord, append_usage
 from gateway.metering import UsageWriter
 from infra import ids
 from infra.db import Database, DatabaseUnavailable
+from infra.direct import DirectConnection
 from infra.metrics import declare_metrics
 from tests.builders import Gateway
 
@@ -87,7 +88,7 @@ class TestDatabaseGone:
         assert (await gateway.chat("before")).status_code == 200
         with monkeypatch.context() as outage:
             outage.setattr(Database, "transaction", _unavailable)
-            outage.setattr(Database, "statement", _unavailable)
+            outage.setattr(DirectConnection, "statement", _unavailable)
             answers = [await gateway.chat("during") for _ in range(3)]
             await asyncio.sleep(1.0)  # longer than keys are trusted without the database
             late = await gateway.chat("during")

@@ -48,7 +48,9 @@ def ticket(model_id: str = "m") -> Ticket:
     weights = Weights("hub", "x")
     model = Model(model_id, Task.TEXT_GENERATION, ("cpu",), "", "MIT", weights, {})
     ask = Ask(model, "/v1/chat/completions", b"{}", {}, lambda _: NOTHING)
-    return cast(Ticket, SimpleNamespace(ask=ask))  # routing reads nothing else of it
+    return cast(
+        Ticket, SimpleNamespace(ask=ask, allowance=None)
+    )  # routing reads nothing else of it
 
 
 class Calls:

@@ -31,6 +31,15 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """Where a gateway lives: a folder of its own, its port and that of its upstream."""
+
+    folder: Path
+    port: int
+    upstream: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """A running gateway. `process` is the root of its tree, `database` that of its PostgreSQL."""
 

@@ -1,0 +1,255 @@
+"""HTTP/1.1 connections to the upstreams, kept open between calls.
+
+The protocol is httptools' (the parser that the server side uses too); a general client library
+takes more than half of what a whole call may cost here (docs/decisions/0009).
+
+Owns connecting, one exchange at a time on each connection, pausing an upstream that is faster than
+its reader, and which connections may be used again. Does not own what an answer means
+(gateway/upstream.py) nor how long to wait for it (gateway/client.py).
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+# More than that unread, and the upstream is asked to wait.
+_HIGH, _LOW = 256 << 10, 64 << 10
+
+
+class ConnectFailed(Exception):
+    """No connection came about: the request was surely not taken."""
+
+
+class BrokenOff(Exception):
+    """The connection ended, or made no sense, before the answer was whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where connections go to; `prefix` is the path below which everything lies."""
+
+    host: str
+    port: int
+    secure: bool
+    prefix: bytes
+    authority: bytes
+
+    @classmethod
+    def of(cls, url: str) -> "Origin":
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        path = parts.path.rstrip("/").encode()
+        return cls(parts.hostname or "", port, secure, path, parts.netloc.encode())
+
+
+class Connection(asyncio.Protocol):
+    """One connection. `send` a request, read the answer to its end, `send` the next."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[None] | None = None
+        self._body: list[bytes] = []
+        self._size = 0
+        self._paused = False
+        self._busy = False
+        self._lost = False
+        self._until_closed = False
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.answered = False
+        self.complete = False
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent."""
+        return self.complete and not self._busy and not self._closing
+
+    @property
+    def _closing(self) -> bool:
+        return self._lost or self._transport is None or self._transport.is_closing()
+
+    async def send(self, request: bytes) -> None:
+        """Send a request; return when status and headers are here. Raises BrokenOff."""
+        if self._closing:
+            raise BrokenOff
+        self.answered = self.complete = self._until_closed = False
+        self.status, self.headers = 0, {}
+        self._body, self._size = [], 0
+        self._busy = True
+        cast(asyncio.Transport, self._transport).write(request)
+        while not self.answered:
+            await self._more()
+
+    async def read(self) -> bytes:
+        """The next part of the body, empty at its end. Raises BrokenOff."""
+        while not self._body:
+            if self.complete:
+                return b""
+            await self._more()
+        return self._taken()
+
+    async def read_whole(self, limit: int) -> bytes | None:
+        """All of the body, None where it is more than `limit`. Raises BrokenOff."""
+        whole: list[bytes] = []
+        size = 0
+        while True:
+            if not self.complete and self._size < _LOW:
+                await self._more()
+            part = self._taken()
+            size += len(part)
+            if size > limit:
+                return None
+            whole.append(part)
+            if self.complete:
+                return b"".join(whole)
+
+    def close(self) -> None:
+        """End the connection, and with it what the upstream does for it."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._busy:
+            self.close()  # nobody asked for anything
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._lost = True
+            self.close()
+        self._notify()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._lost = True
+        if self._until_closed:
+            self.complete = True
+        self._notify()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        if self.status >= 200:
+            self.answered = True
+            headers = self.headers
+            self._until_closed = not (
+                b"content-length" in headers or b"transfer-encoding" in headers
+            )
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+        self._size += len(body)
+        if self._size > _HIGH and not self._paused and not self._closing:
+            self._paused = True
+            cast(asyncio.Transport, self._transport).pause_reading()
+
+    def on_message_complete(self) -> None:
+        if not self.answered:
+            self.headers = {}  # an interim answer, as 100 Continue
+            return
+        self.complete = True
+        self._busy = False
+        if not self._parser.should_keep_alive():
+            self.close()
+
+    def _taken(self) -> bytes:
+        body = self._body
+        whole = body[0] if len(body) == 1 else b"".join(body)
+        self._body, self._size = [], 0
+        if self._paused and not self._closing:
+            self._paused = False
+            cast(asyncio.Transport, self._transport).resume_reading()
+        return whole
+
+    async def _more(self) -> None:
+        if self._lost and not self.complete:
+            raise BrokenOff
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._lost and not self.complete and not self._body:
+            raise BrokenOff
+
+    def _notify(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Pool:
+    """Open connections by origin. Those that were idle for too long are not used again."""
+
+    def __init__(self, connect_timeout_s: float, idle_s: float) -> None:
+        self._connect_timeout_s = connect_timeout_s
+        self._idle_s = idle_s
+        self._idle: dict[Origin, deque[Connection]] = {}
+
+    async def take(self, origin: Origin) -> Connection:
+        """An idle connection or a new one. Raises ConnectFailed."""
+        now = asyncio.get_running_loop().time()
+        idle = self._idle.setdefault(origin, deque())
+        while idle:
+            connection = idle.pop()
+            if connection.reusable and now - connection.idle_since < self._idle_s:
+                return connection
+            connection.close()
+        return await self._connect(origin)
+
+    def give_back(self, origin: Origin, connection: Connection) -> None:
+        """Keep it for the next call, or close it where it is not at an answer's end."""
+        if not connection.reusable:
+            connection.close()
+            return
+        now = connection.idle_since = asyncio.get_running_loop().time()
+        idle = self._idle.setdefault(origin, deque())
+        idle.append(connection)
+        while now - idle[0].idle_since >= self._idle_s:
+            idle.popleft().close()
+
+    def close(self) -> None:
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
+
+    async def _connect(self, origin: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        secure = ssl.create_default_context() if origin.secure else None
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    Connection, origin.host, origin.port, ssl=secure
+                )
+        except (OSError, TimeoutError) as error:
+            raise ConnectFailed from error
+        return connection
+
+
+def request_bytes(
+    method: bytes, origin: Origin, path: str, headers: Mapping[str, str], body: bytes
+) -> bytes:
+    """The request as it goes over the wire. Header values must hold no line ends."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+    return b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
+        method,
+        origin.prefix,
+        path.encode(),
+        origin.authority,
+        lines,
+        len(body),
+        body,
+    )
