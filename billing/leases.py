@@ -86,15 +86,25 @@ async def register(
     )
 
 
-async def renew(session: AsyncSession, process_id: UUID, ttl_s: float) -> bool:
-    """Stay alive; False where it is too late and what was held has been taken back."""
-    done = await session.execute(
-        update(GatewayProcess)
-        .where(col(GatewayProcess.id) == process_id, col(GatewayProcess.ended_at).is_(None))
-        .values(expires_at=func.now() + timedelta(seconds=ttl_s))
-        .returning(col(GatewayProcess.id))
+_RENEW = """
+    with mine as (
+        update gateway_process set expires_at = now() + make_interval(secs => %(ttl)s)
+        where id = %(process)s and ended_at is null returning id
     )
-    return done.scalar_one_or_none() is not None
+    select exists(select from mine), exists(
+        select from gateway_process
+        where id <> %(process)s and ended_at is null and expires_at < now()
+    )
+"""
+
+
+async def renew(connection: DirectConnection, process_id: UUID, ttl_s: float) -> tuple[bool, bool]:
+    """Stay alive. Gives whether that was in time, and whether some other process was not.
+
+    Where it was too late, what was held has been taken back.
+    """
+    rows = await connection.statement(_RENEW, {"process": process_id, "ttl": ttl_s})
+    return bool(rows[0][0]), bool(rows[0][1])
 
 
 async def change_leases(

@@ -105,7 +105,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     # Of their own, so that a burst of key look-ups does not hold up what settles calls.
     quotas, records = Database(url, pool_size=1), DirectConnection(url)
     reading = DirectConnection(url)
-    membership = Membership(quotas, clock, metrics)
+    membership = Membership(quotas, reading, clock, metrics)
     lender = Lender(quotas, reading, membership, clock, metrics)
     counter = PromptCounter(settings.data_dir)
     upstream = Upstream(settings.connect_timeout_s)

@@ -17,7 +17,7 @@ from gateway.holds import Hold, Lease, Part, take
 
 # Borrowed ahead of need: so many calls like the one that asks, or so many seconds' worth.
 _AHEAD_CALLS = 8
-_AHEAD_S = 2
+_AHEAD_S = 4
 
 
 @dataclass(slots=True)
@@ -57,6 +57,16 @@ class Holdings:
     def dequeue(self, quota_ids: Iterable[str]) -> None:
         self._queued.subtract(quota_ids)
         self._queued = +self._queued  # without those that nobody waits for
+
+    def fit_whole(self, demand: Demand, process_id: UUID, now: float) -> Hold | None:
+        """Hold all of a waiting call's demand, or nothing."""
+        pairs: list[tuple[Lease, Part]] = []
+        for part in demand.parts:
+            entry = self._entries.get(part[0].id)
+            if entry is None or part[0].id in self._changing:
+                return None
+            pairs.append((entry.lease, part))
+        return take(pairs, process_id, now)
 
     def fit(self, demand: Demand, process_id: UUID, now: float) -> tuple[Demand, Hold] | None:
         """Hold as much of a waiting call's demand as there is."""
@@ -122,9 +132,10 @@ class Holdings:
             if shrink and not lately and not entry.lease.held:
                 wishes[quota_id] = Wish(end=True)
                 continue
-            surplus = free if quota_id in recalled else free - _AHEAD_S * lately if shrink else 0
-            if surplus > 0:
-                wishes[quota_id] = Wish(surplus=surplus)
+            if quota_id in recalled and free > 0:
+                wishes[quota_id] = Wish(surplus=free)
+            elif shrink and free > 2 * _AHEAD_S * max(lately, entry.lately):
+                wishes[quota_id] = Wish(surplus=free - _AHEAD_S * max(lately, entry.lately))
         if shrink:
             for entry in self._entries.values():
                 entry.lately = entry.lease.taken - entry.taken_then

@@ -185,8 +185,11 @@ class Lender:
 
     async def _serve(self) -> None:
         """One round: borrow what the waiting calls need, hand it out, refuse who must be."""
-        waiters = [waiter for waiter in self._waiters if not waiter.done.done()]
         now = self._clock.monotonic()
+        # Calls that only waited for an earlier round to end need no further one.
+        waiters = [waiter for waiter in self._waiters if not self._served(waiter, now)]
+        if not waiters:
+            return
         await self._change(self._holdings.wishes_for([one.demand for one in waiters], now))
         missing: set[str] = set()
         for waiter in waiters:
@@ -196,6 +199,15 @@ class Lender:
             async with self._database.transaction() as session:
                 await recall(session, list(missing))
             self._recalled.update(dict.fromkeys(missing, self._clock.monotonic()))
+
+    def _served(self, waiter: _Waiter, now: float) -> bool:
+        """Whether the call has all that it wants, from what is here, or was given up."""
+        if not waiter.done.done():
+            fitted = self._holdings.fit_whole(waiter.demand, self._membership.process_id, now)
+            if fitted is None:
+                return False
+            waiter.done.set_result((waiter.demand, fitted))
+        return True
 
     def _hand_out(self, waiter: _Waiter) -> set[str]:
         """Hold for the call, refuse it, or let it wait; gives the quotas to recall for it."""

@@ -16,6 +16,7 @@ from billing.reaping import end_process, reap_one, tidy
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
+from infra.direct import DirectConnection
 from infra.metrics import Metrics
 
 _TTL_S = 10.0
@@ -27,8 +28,11 @@ _MARGIN_S = 1.0
 class Membership:
     """The identity under which one process borrows and records."""
 
-    def __init__(self, database: Database, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, reading: DirectConnection, clock: Clock, metrics: Metrics
+    ) -> None:
         self._database = database
+        self._reading = reading
         self._clock = clock
         self._metrics = metrics
         self._registered = False
@@ -50,15 +54,21 @@ class Membership:
         asked = self._clock.monotonic()
         if asked < self._next_renewal:
             return
-        async with self._database.transaction() as session:
-            if not self._registered:
+        if not self._registered:
+            async with self._database.transaction() as session:
                 await register(session, self.process_id, socket.gethostname(), os.getpid(), _TTL_S)
-            elif not await renew(session, self.process_id, _TTL_S):
-                raise ProcessEnded
-        self._registered = True
+            self._registered = True
+        alive, others_lost = await renew(self._reading, self.process_id, _TTL_S)
+        if not alive:
+            raise ProcessEnded
         self._alive_until = asked + _TTL_S - _MARGIN_S
         self._next_renewal = asked + _RENEW_S
-        await self._reap()
+        if others_lost:
+            await self._reap()
+        if asked >= self._next_tidy:
+            self._next_tidy = asked + _TIDY_S
+            async with self._database.transaction() as session:
+                await tidy(session)
 
     def suspect(self) -> None:
         """The database did not know us as alive: find out at the next `keep`."""
@@ -91,7 +101,3 @@ class Membership:
                 process=str(ended.process_id),
                 calls=ended.unknown,
             )
-        if self._clock.monotonic() >= self._next_tidy:
-            self._next_tidy = self._clock.monotonic() + _TIDY_S
-            async with self._database.transaction() as session:
-                await tidy(session)

@@ -76,7 +76,8 @@ class _Streaming:
         self._relay = relay
         self._target = target
         self._client = client
-        self._tee = StreamTee(target.ask.usage_wish, target.ask.choices_each, relay._limit)
+        ask = target.ask
+        self._tee = StreamTee(ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit)
         self._first_chunk: float | None = None
 
     async def run(self) -> Completion:

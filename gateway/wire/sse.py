@@ -20,9 +20,10 @@ DONE = b"data: [DONE]\n\n"
 
 # A quote within a JSON string stands behind a backslash, so `"usage"` between bare quotes is
 # always a key. The braces of the value nest once (prompt_tokens_details).
-_VALUE = rb'"usage":\s*(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})'
-_USAGE = re.compile(_VALUE)
-_USAGE_CUT = re.compile(rb",\s*" + _VALUE + rb"|" + _VALUE + rb"\s*,")
+_KEY = b'"usage":'
+_VALUE = re.compile(rb"\s*+(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})")
+_BEFORE = re.compile(rb",\s*$")
+_AFTER = re.compile(rb"\s*,")
 _NO_CHOICES = re.compile(rb'"choices":\s*\[\s*\]')
 _INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
 _ERROR = re.compile(rb'\{\s*"error":')
@@ -33,10 +34,11 @@ _TOTAL = -1
 class StreamTee:
     """Feed it the upstream's bytes in any pieces; it gives the bytes for the client."""
 
-    def __init__(self, wish: UsageWish, choices_each: int, limit: int) -> None:
+    def __init__(self, wish: UsageWish, choices_each: int, choices: int, limit: int) -> None:
         """`limit`: the most bytes that one event may have, so that memory is bounded."""
         self._wish = wish
         self._choices_each = choices_each
+        self._single = choices == 1
         self._limit = limit
         self._held = b""
         self._usage: dict[int, bytes] = {}
@@ -114,18 +116,45 @@ class StreamTee:
         return b"".join(shown)
 
     def _chunk(self, event: bytes) -> bytes:
-        found = _USAGE.search(event)
+        start = event.find(_KEY)
+        found = None if start < 0 else _VALUE.match(event, start + len(_KEY))
         if found is not None and found[1] != b"null":
-            choice = _INDEX.search(event)
-            self._usage[int(choice[1]) if choice else _TOTAL] = found[1]
-        if _NO_CHOICES.search(event):
+            self._usage[self._index(event)] = found[1]
+        if _without_choices(event):
             # Held back until the call is settled: it will also say what the call cost.
             self.usage_event = None if self._wish is UsageWish.NONE else event
             return b""
         self._last_chunk = event
-        if self._wish is UsageWish.EVERY:
+        if found is None or self._wish is UsageWish.EVERY:
             return event + b"\n\n"
-        return _USAGE_CUT.sub(b"", event) + b"\n\n"
+        return _cut(event, start, found.end()) + b"\n\n"
+
+    def _index(self, event: bytes) -> int:
+        """The choice that an event belongs to; of a total, none."""
+        if _without_choices(event):
+            return _TOTAL
+        if self._single:
+            return 0
+        choice = _INDEX.search(event)
+        return int(choice[1]) if choice else _TOTAL
+
+
+def _cut(event: bytes, start: int, end: int) -> bytes:
+    """The event without the field from `start` to `end`, and without one of its commas."""
+    if event[start - 1 : start] == b",":
+        return event[: start - 1] + event[end:]
+    before = _BEFORE.search(event[:start])
+    if before is not None:
+        return event[: before.start()] + event[end:]
+    after = _AFTER.match(event, end)
+    return event[:start] + event[after.end() if after else end :]
+
+
+def _without_choices(event: bytes) -> bool:
+    # As engines write it; the pattern is for those that put spaces.
+    if b'"choices":[{' in event:
+        return False
+    return b'"choices":[]' in event or _NO_CHOICES.search(event) is not None
 
 
 def _usage_object(used: Quantities) -> dict[str, int | None]:

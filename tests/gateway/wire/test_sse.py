@@ -32,7 +32,7 @@ def chunk(index: int | None, tokens: int, prompt: int = 13, text: str = " a") ->
 
 
 def tee(wish: UsageWish = UsageWish.NONE, choices_each: int = 1) -> StreamTee:
-    return StreamTee(wish, choices_each, LIMIT)
+    return StreamTee(wish, choices_each, 2, LIMIT)
 
 
 STREAM = chunk(0, 1) + chunk(0, 2) + chunk(None, 2) + b"data: [DONE]\n\n"
