@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import uvicorn
+from sqlalchemy import create_engine, text
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from billing.opening import Terms, open_account
 from billing.reconciliation import Reconciled, reconcile
@@ -18,7 +20,7 @@ from billing.usage import list_usage, show_usage
 from gateway.app import Parts, build_app, build_parts
 from gateway.keys import IssuedKey, create_key
 from infra.clock import Clock, SystemClock
-from infra.db import Database
+from infra.db import Database, driver_url
 from infra.secret import secret_key
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
@@ -28,6 +30,28 @@ CHAT = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
 PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
+
+
+def empty(database_url: str) -> None:
+    """Forget every account and all that belongs to one."""
+    engine = create_engine(driver_url(database_url))
+    with engine.begin() as connection:
+        connection.execute(
+            text("truncate usage, intent, quota_lease, gateway_process, api_key, account cascade")
+        )
+    engine.dispose()
+
+
+def word_tokenizer(data_dir: Path) -> None:
+    """A tokenizer with a token a word for the chat model, as the model server of the tests counts:
+    so prompts are counted before a call, as they are where the real weights lie."""
+    folder = data_dir / "weights" / f"{CHAT}-0"
+    folder.mkdir(parents=True)
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text("{}")
+    (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
 
 
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
-from infra.db import driver_url
 from infra.migrate import migrate
 from infra.postgres import start_postgres
 from tests import builders
@@ -36,12 +34,7 @@ def data_dir() -> Iterator[Path]:
 @pytest.fixture
 def database_url(postgres: str) -> str:
     """The same database, empty."""
-    engine = create_engine(driver_url(postgres))
-    with engine.begin() as connection:
-        connection.execute(
-            text("truncate usage, intent, quota_lease, gateway_process, api_key, account cascade")
-        )
-    engine.dispose()
+    builders.empty(postgres)
     return postgres
 
 

@@ -30,6 +30,8 @@ class FakeUpstream:
     cancelled: int = 0
     generated: int = 0
     delay_s: float = 0.0
+    running: int = 0
+    most_running: int = 0
 
 
 @asynccontextmanager
@@ -119,6 +121,8 @@ class _Handlers:
         refusal = _refusal(verb)
         if refusal is not None:
             return refusal
+        self._fake.running += 1
+        self._fake.most_running = max(self._fake.most_running, self._fake.running)
         try:
             if verb == "hang":
                 await asyncio.sleep(60)
@@ -136,6 +140,8 @@ class _Handlers:
         except asyncio.CancelledError:
             self._fake.cancelled += 1
             raise
+        finally:
+            self._fake.running -= 1
 
 
 class _Stream:
@@ -160,7 +166,7 @@ class _Stream:
             await self._data({"error": {"message": "Grammar error: no", "code": 400}})
             await response.write(b"data: [DONE]\n\n")
             return response
-        tokens = self._body.get("max_tokens") or 8
+        tokens = _length(self._body, self._prompt)
         for count in range(1, tokens + 1):
             if verb == "drip":
                 await asyncio.sleep(0.02)
@@ -224,7 +230,7 @@ def _usage(prompt: str, tokens: int) -> dict[str, Any]:
 
 
 def _answer(body: dict[str, Any], prompt: str, chat: bool) -> dict[str, Any]:
-    tokens = body.get("max_tokens") or 8
+    tokens = _length(body, prompt)
     choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
     text = "word " * tokens
     choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
@@ -236,6 +242,11 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool) -> dict[str, Any]:
         "choices": [choice],
         "usage": _usage(prompt, tokens),
     }
+
+
+def _length(body: dict[str, Any], prompt: str) -> int:
+    tokens: int = body.get("max_tokens") or 8
+    return min(tokens, 20) if prompt.startswith("brief") else tokens
 
 
 def _refusal(verb: str) -> web.Response | None:

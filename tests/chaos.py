@@ -1,0 +1,8 @@
+"""How long the destructive tests go on: briefly in `make test`, in full in `make chaos`."""
+
+import os
+
+
+def in_full(full: int, brief: int) -> int:
+    """The number of rounds: the first with MAAS_CHAOS set, else the second."""
+    return full if os.environ.get("MAAS_CHAOS") else brief

@@ -1,0 +1,134 @@
+"""`kill -9` of gateways under load: what was delivered whole is billed, and once.
+
+Plain, streamed, aborting and repeating clients call two gateways; again and again one of them is
+killed and another started. Three rounds here, 50 in `make chaos`.
+"""
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from billing.reconciliation import Reconciled, reconcile
+from billing.usage import list_usage, show_usage
+from infra.db import Database
+from infra.settings import Settings
+from tests import builders
+from tests.chaos import in_full
+from tests.fakes.upstream import FakeUpstream
+from tests.fleet import Fleet, run_fleet
+from tests.flows.clients import Clients, Seen, Size
+
+ROUNDS = in_full(50, 3)
+INPUT, OUTPUT = 500, 2000  # nano-yuan for a token
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def configured(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Settings:
+    return builders.settings(database_url, tmp_path, upstream.url)
+
+
+async def test_what_was_delivered_is_billed_once(configured: Settings, database: Database) -> None:
+    chance = random.Random(20261125)
+    _, key = await builders.customer(database, configured)
+    async with run_fleet(configured, 2) as fleet:
+        clients = Clients(lambda: fleet.urls, key.secret, seed=7)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(clients.run(each=4))
+            for _ in range(ROUNDS):
+                await asyncio.sleep(chance.uniform(0.3, 1.5))
+                await fleet.replace(chance)
+            await asyncio.sleep(1.0)
+            clients.stop()
+        found = await _settled(database, fleet)
+    rows = await _rows(database)
+    _each_whole_answer_is_billed_to_the_token(clients.seen, rows)
+    _nothing_is_billed_twice(clients.seen, rows)
+    _who_left_pays_for_what_was_generated(clients.seen, rows)
+    await _the_account_is_charged_what_its_rows_cost(database, rows)
+    assert not found.differences
+    _report(clients.seen, rows)
+
+
+async def _settled(database: Database, fleet: Fleet) -> Reconciled:
+    """Once the killed processes have been found out: no call is open and nothing is held."""
+    async with asyncio.timeout(60):
+        while True:
+            async with database.transaction() as session:
+                found = await reconcile(session)
+            assert not found.differences
+            if found.processes == len(fleet.members) and not (found.open_calls or found.held):
+                return found
+            await asyncio.sleep(0.5)
+
+
+async def _rows(database: Database) -> list[dict[str, Any]]:
+    async with database.transaction() as session:
+        rows = await list_usage(session, account_id=None, limit=1_000_000)
+    return [{**show_usage(row), "cost_nano": row.cost_nano} for row in rows]
+
+
+def _each_whole_answer_is_billed_to_the_token(seen: Seen, rows: list[dict[str, Any]]) -> None:
+    by_id = {row["request_id"]: row for row in rows}
+    assert len(by_id) == len(rows)
+    for request_id, size in seen.whole.items():
+        row = by_id[request_id]
+        assert row["settlement"] == "complete"
+        assert _size(row) == size
+        assert row["cost_nano"] == size[0] * INPUT + size[1] * OUTPUT
+
+
+def _nothing_is_billed_twice(seen: Seen, rows: list[dict[str, Any]]) -> None:
+    billed = [row for row in rows if row["cost_nano"]]
+    assert len(billed) <= seen.sent
+    sizes = Counter(_size(row) for row in billed if row["input_tokens"] < 400)
+    assert not [size for size, count in sizes.items() if count > 1]
+    assert seen.repeated
+    assert all(sizes[size] == 1 for size in seen.repeated)
+    assert all(row["settlement"] in ("complete", "client_abort") for row in billed)
+
+
+def _who_left_pays_for_what_was_generated(seen: Seen, rows: list[dict[str, Any]]) -> None:
+    by_id = {row["request_id"]: row for row in rows}
+    left = [(by_id[request_id], size) for request_id, size in seen.left.items()]
+    assert {row["settlement"] for row, _ in left} <= {"client_abort", "unknown", "complete"}
+    aborted = [(row, size) for row, size in left if row["settlement"] == "client_abort"]
+    assert aborted
+    for row, (told, asked) in aborted:
+        assert told <= row["output_tokens"] < asked
+        assert row["cost_nano"] == row["input_tokens"] * INPUT + row["output_tokens"] * OUTPUT
+
+
+async def _the_account_is_charged_what_its_rows_cost(
+    database: Database, rows: list[dict[str, Any]]
+) -> None:
+    used = "select sum(used), sum(leased) from quota where kind = 'credit'"
+    async with database.transaction() as session:
+        spent, leased = (await session.execute(text(used))).one()
+    assert (spent, leased) == (sum(row["cost_nano"] for row in rows), 0)
+
+
+def _size(row: dict[str, Any]) -> Size:
+    return row["input_tokens"], row["output_tokens"]
+
+
+def _report(seen: Seen, rows: list[dict[str, Any]]) -> None:
+    settled = dict(Counter(row["settlement"] for row in rows))
+    sys.stderr.write(
+        f"{ROUNDS} kills, {seen.sent} calls sent: {len(seen.whole)} whole, {len(seen.left)} left, "
+        f"{len(seen.repeated)} under a key, {seen.broken} broken, refused {seen.refused}; "
+        f"rows {settled}\n"
+    )
