@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import KeptAnswer
+from billing.tables import KeptAnswer, Usage
 
 _KEPT = timedelta(hours=24)
 
@@ -77,11 +77,20 @@ async def free_key(session: AsyncSession, claim: Claim) -> None:
 
 
 async def _forget_over(session: AsyncSession, claim: Claim) -> None:
+    """Free the key of an answer whose day is over, and of a call that ended without one.
+
+    The latter let go of its key itself, unless the commit that took it was heard of too late.
+    """
+    old = col(KeptAnswer.status).is_not(None) & (col(KeptAnswer.expires_at) < func.now())
+    settled = select(Usage.request_id).where(
+        col(Usage.account_id) == claim.account_id,
+        col(Usage.request_id) == col(KeptAnswer.request_id),
+    )
+    ended = col(KeptAnswer.status).is_(None) & settled.exists()
     await session.execute(
         delete(KeptAnswer).where(
             col(KeptAnswer.account_id) == claim.account_id,
             col(KeptAnswer.idempotency_key) == claim.idempotency_key,
-            col(KeptAnswer.status).is_not(None),
-            col(KeptAnswer.expires_at) < func.now(),
+            or_(old, ended),
         )
     )

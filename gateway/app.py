@@ -60,6 +60,8 @@ from models.catalog import Catalog, load_catalog
 
 # Calls that wait for one model in one process, at most.
 _WAITING = 1000
+# Whoever calls is told sooner than its own patience ends that the database does not answer.
+_DATABASE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,11 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     router = Router(_upstreams(settings.serving_url, catalog), clock)
     url = settings.database_url.get_secret_value()
     metrics = declare_metrics()
-    database = Database(url, pool_size=4)
+    database = Database(url, pool_size=4, timeout_s=_DATABASE_S)
     # Of their own, so that a burst of key look-ups does not hold up what settles calls.
-    quotas, records = Database(url, pool_size=1), DirectConnection(url)
-    reading = DirectConnection(url)
+    quotas = Database(url, pool_size=1, timeout_s=_DATABASE_S)
+    records = DirectConnection(url, settings.settle_timeout_s)
+    reading = DirectConnection(url, _DATABASE_S)
     membership = Membership(quotas, reading, clock, metrics)
     lender = Lender(quotas, reading, membership, clock, metrics)
     counter = PromptCounter(settings.data_dir)
@@ -167,7 +170,6 @@ def build_app(parts: Parts) -> Litestar:
             "database": _provide(parts.database),
             "metrics": _provide(parts.metrics),
             "quoting": _provide(parts.quoting),
-            "reading": _provide(parts.reading),
             "router": _provide(parts.router),
             "upstream": _provide(parts.upstream),
             "principal": Provide(provide_principal),

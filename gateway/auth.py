@@ -24,6 +24,8 @@ from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
 
 _REMEMBERED = 50_000
+# Unread for so long, the database is taken for gone: a look-up would only keep callers waiting.
+_GONE_S = 3.0
 
 
 class Authenticator:
@@ -49,6 +51,7 @@ class Authenticator:
         self._quick = secrets.token_bytes(32)
         self._epoch = -1
         self._checked = float("-inf")
+        self._reachable = True
         self._poller: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger()
@@ -70,7 +73,7 @@ class Authenticator:
         at = at or self._clock.now()
         # Remembered under a hash that is quick, good for this process's memory only.
         place = hashlib.blake2b((credentials or "").encode(), key=self._quick).digest()
-        known = self._known.get(place) if self._fresh() else None
+        known = self._known.get(place) if self.fresh else None
         if known is not None and known.quotas_from <= at < known.quotas_until:
             return known
         digest = hash_secret(_bearer(credentials), self._pepper)
@@ -84,10 +87,14 @@ class Authenticator:
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
         return known.principal
 
-    def _fresh(self) -> bool:
+    @property
+    def fresh(self) -> bool:
+        """Whether what is known of keys was just now true; else the database does not answer."""
         return self._clock.monotonic() - self._checked <= self._trust_s
 
     async def _look_up(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
+        if self._clock.monotonic() - self._checked > _GONE_S and self._epoch >= 0:
+            raise DatabaseUnavailable
         epoch = self._epoch
         async with self._database.transaction() as session:
             known = await find_key(session, digest, at)
@@ -104,10 +111,11 @@ class Authenticator:
         while not self._stopping.is_set():
             try:
                 await self._check()
-            except DatabaseUnavailable:
-                self._log.warning("the epoch of key changes could not be read")
-            except SQLAlchemyError as error:
-                self._log.error("the epoch of key changes could not be read", reason=str(error))
+            except (DatabaseUnavailable, SQLAlchemyError) as error:
+                if self._reachable:
+                    reason = repr(error.__cause__ or error)
+                    self._log.error("the epoch of key changes cannot be read", reason=reason)
+                self._reachable = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._stopping.wait()
@@ -120,6 +128,9 @@ class Authenticator:
             self._known.clear()
             self._epoch = epoch
         self._checked = asked
+        if not self._reachable:
+            self._log.info("the epoch of key changes is read again")
+        self._reachable = True
 
 
 def _bearer(credentials: str | None) -> str:

@@ -37,6 +37,7 @@ class Membership:
         self._metrics = metrics
         self._registered = False
         self._alive_until = self._next_renewal = self._next_tidy = float("-inf")
+        self._others_have_until = float("-inf")
         self._log = structlog.get_logger()
         self.process_id = ids.new_id()
 
@@ -54,6 +55,7 @@ class Membership:
         asked = self._clock.monotonic()
         if asked < self._next_renewal:
             return
+        late = self._registered and asked > self._next_renewal + _RENEW_S
         if not self._registered:
             async with self._database.transaction() as session:
                 await register(session, self.process_id, socket.gethostname(), os.getpid(), _TTL_S)
@@ -61,9 +63,12 @@ class Membership:
         alive, others_lost = await renew(self._reading, self.process_id, _TTL_S)
         if not alive:
             raise ProcessEnded
+        if late:
+            # If that was the database's doing, all others are late as well, and live.
+            self._others_have_until = asked + _TTL_S
         self._alive_until = asked + _TTL_S - _MARGIN_S
         self._next_renewal = asked + _RENEW_S
-        if others_lost:
+        if others_lost and asked >= self._others_have_until:
             await self._reap()
         if asked >= self._next_tidy:
             self._next_tidy = asked + _TIDY_S
@@ -72,7 +77,7 @@ class Membership:
 
     def suspect(self) -> None:
         """The database did not know us as alive: find out at the next `keep`."""
-        self._next_renewal = float("-inf")
+        self._next_renewal = min(self._next_renewal, self._clock.monotonic())
 
     def begin_anew(self) -> None:
         """We were taken for dead: all that we had is gone, so we go on as another process."""

@@ -213,7 +213,7 @@ class UsageWriter:
         while True:
             try:
                 done = await self._write(group)
-            except (DatabaseUnavailable, TimeoutError) as error:
+            except DatabaseUnavailable as error:
                 self._log.error("calls wait to be recorded", reason=repr(error.__cause__ or error))
                 self._failing = True
                 done = False
@@ -235,8 +235,7 @@ class UsageWriter:
         intents = [opened.intent() for opened in group.opens]
         settled = [ending.settled() for ending in group.endings]
         with self._metrics.settle_duration.time():
-            async with asyncio.timeout(self._timeout_s):
-                alive = await write(self._connection, process_id, intents, settled)
+            alive = await write(self._connection, process_id, intents, settled)
         if not alive:
             self._membership.suspect()
             return False

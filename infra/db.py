@@ -1,23 +1,25 @@
 """The database: one engine for a process, and the only place that commits.
 
-Owns connections and transactions. Does not own tables (billing/tables.py), starting PostgreSQL
-(infra/postgres.py) or migrating it (infra/migrate.py).
+Owns the pool and transactions. Does not own how a connection is made (infra/connecting.py), tables
+(billing/tables.py), starting PostgreSQL (infra/postgres.py) or migrating it (infra/migrate.py).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from infra.connecting import connect, driver_url
 from infra.errors import AppError
-from infra.settings import SettingsInvalid
 
 
 class DatabaseUnavailable(AppError):
-    """PostgreSQL cannot be reached or does not answer; nothing was changed."""
+    """PostgreSQL cannot be reached or does not answer. Nothing was changed, unless it was the
+    commit that got no answer."""
 
     status = 503
     code = "database_unavailable"
@@ -27,23 +29,21 @@ class DatabaseUnavailable(AppError):
 
 
 class Database:
-    """A pool of connections. Build one a process, `close` it at the end."""
+    """A pool of connections. Build one a process, `close` it at the end.
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        # A dead link must show within seconds: revoked keys are found by asking the database.
+    `timeout_s` bounds a whole transaction, where callers wait for it.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, timeout_s: float | None = None) -> None:
+        self._timeout_s = timeout_s
         self._engine = create_async_engine(
             driver_url(url),
+            async_creator=partial(connect, url),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={
-                "connect_timeout": 5,
-                "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
-                " -c timezone=UTC",
-                "application_name": "maas",
-            },
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
@@ -54,7 +54,11 @@ class Database:
         Raises DatabaseUnavailable where the connection, not the statement, is at fault.
         """
         with _availability():
-            async with self._sessions() as session, session.begin():
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._sessions() as session,
+                session.begin(),
+            ):
                 yield session
 
     async def close(self) -> None:
@@ -65,7 +69,7 @@ class Database:
 def _availability() -> Iterator[None]:
     try:
         yield
-    except (PoolTimeout, OSError) as error:
+    except (PoolTimeout, TimeoutError, OSError) as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
         if lost_connection(error):
@@ -82,14 +86,3 @@ def lost_connection(error: SQLAlchemyError) -> bool:
         return error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
     # Class 08: connection; 53: resources; 57P: operator intervention (shutdown, starting up).
     return bool(state.startswith(("08", "53", "57P")))
-
-
-def driver_url(url: str) -> str:
-    """The same URL with psycopg 3 as the driver. Raises SettingsInvalid for another database."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise SettingsInvalid("MAAS_DATABASE_URL is no database URL.") from None
-    if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsInvalid("MAAS_DATABASE_URL must name a PostgreSQL database.")
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

@@ -3,26 +3,31 @@
 SQLAlchemy takes about 0.2 ms of processor for a statement and the driver 0.06 ms; for what runs a
 thousand times a second that is the difference. Everything else goes through infra/db.py.
 
-Owns that connection: opening it, and throwing it away when it fails or is left in mid-statement.
+Owns that connection: opening it, and throwing it away when it fails, is left in mid-statement or
+gives no answer in time.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from infra.db import DatabaseUnavailable, driver_url, lost_connection
+from infra.connecting import Connection, connect
+from infra.db import DatabaseUnavailable, lost_connection
 
 
 class DirectConnection:
-    """Each statement is a transaction of its own, in one round trip; one at a time."""
+    """Each statement is a transaction of its own, in one round trip; one at a time.
 
-    def __init__(self, url: str) -> None:
+    `timeout_s` bounds a statement, the opening of the connection included.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
         self._url = url
-        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._timeout_s = timeout_s
+        self._connection: Connection | None = None
 
     async def statement(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, with psycopg's `%(name)s` placeholders.
@@ -31,9 +36,10 @@ class DirectConnection:
         where the database refuses it.
         """
         try:
-            connection = self._connection or await self._open()
-            cursor = await connection.execute(query, values, prepare=True)
-            return await cursor.fetchall()
+            async with asyncio.timeout(self._timeout_s):
+                connection = self._connection or await self._open()
+                cursor = await connection.execute(query, values, prepare=True)
+                return await cursor.fetchall()
         except psycopg.Error as error:
             # Wrapped, so that the same judgement of what is a lost connection serves both ways.
             wrapped = DBAPIError(None, None, error)
@@ -41,7 +47,7 @@ class DirectConnection:
                 await self.close()
                 raise DatabaseUnavailable from error
             raise wrapped from error
-        except OSError as error:
+        except (OSError, TimeoutError) as error:
             await self.close()
             raise DatabaseUnavailable from error
         except BaseException:
@@ -54,20 +60,11 @@ class DirectConnection:
         if connection is not None:
             await connection.close()
 
-    async def _open(self) -> "psycopg.AsyncConnection[tuple[Any, ...]]":
-        url = make_url(driver_url(self._url)).set(drivername="postgresql")
-        conninfo = make_conninfo(
-            url.render_as_string(hide_password=False),
-            connect_timeout=5,
-            application_name="maas-records",
-            options="-c statement_timeout=30000 -c timezone=UTC",
-        )
-        self._connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    async def _open(self) -> Connection:
+        self._connection = await connect(self._url, autocommit=True)
         return self._connection
 
 
-def connection_is_lost(
-    error: DBAPIError, connection: "psycopg.AsyncConnection[tuple[Any, ...]] | None"
-) -> bool:
+def connection_is_lost(error: DBAPIError, connection: Connection | None) -> bool:
     """Whether the server went away or refused us, rather than disliked the statement."""
     return connection is None or connection.broken or lost_connection(error)

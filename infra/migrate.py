@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from infra.db import driver_url
+from infra.connecting import driver_url
 from infra.errors import AppError
 
 _SCRIPTS = Path(__file__).with_name("migrations")

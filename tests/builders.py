@@ -2,9 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from billing.usage import list_usage, show_usage
 from gateway.app import Parts, build_app, build_parts
 from gateway.keys import IssuedKey, create_key
 from infra.clock import Clock, SystemClock
-from infra.db import Database, driver_url
+from infra.connecting import driver_url
+from infra.db import Database
 from infra.secret import secret_key
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
@@ -30,6 +31,11 @@ CHAT = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
 PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
+
+
+def credit(nano: int) -> Terms:
+    """Plenty of everything but money."""
+    return replace(PLENTY, credit_nano=nano)
 
 
 def empty(database_url: str) -> None:
@@ -93,6 +99,10 @@ class Gateway:
         return await self.http.post("/v1/chat/completions", json=body)
 
 
+# Makes a gateway whose account has other terms.
+Limited = Callable[..., AbstractAsyncContextManager[Gateway]]
+
+
 @asynccontextmanager
 async def run_gateway(
     configured: Settings, clock: Clock | None = None, terms: Terms = PLENTY
@@ -104,6 +114,11 @@ async def run_gateway(
         headers = {"authorization": f"Bearer {key.secret}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
             yield Gateway(url, parts, account, key, http)
+
+
+def parts_like(gateway: Gateway) -> Parts:
+    """The parts of another process with the same settings."""
+    return build_parts(gateway.parts.settings, gateway.parts.clock, CATALOG)
 
 
 @asynccontextmanager

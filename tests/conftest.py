@@ -2,14 +2,18 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from billing.opening import Terms
+from infra.clock import Clock
 from infra.migrate import migrate
 from infra.postgres import start_postgres
 from tests import builders
-from tests.builders import Gateway, run_gateway
+from tests.builders import Gateway, Limited, run_gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 
 
@@ -61,3 +65,17 @@ async def gateway(
     )
     async with run_gateway(configured) as running:
         yield running
+
+
+@pytest.fixture
+def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limited:
+    """Makes a gateway whose account has other terms, and whose patience is short."""
+
+    def make(
+        terms: Terms, clock: Clock | None = None, **values: Any
+    ) -> AbstractAsyncContextManager[Gateway]:
+        values = {"credit_wait_s": 0.3, **values}
+        configured = builders.settings(database_url, tmp_path, upstream.url, **values)
+        return run_gateway(configured, clock, terms)
+
+    return make

@@ -19,7 +19,7 @@ from infra.processes import start_module, stop
 from infra.settings import Settings
 from tests.gateway.test_up import free_port
 
-_START_S = 60.0
+_START_S = 120.0
 
 
 @dataclass

@@ -11,10 +11,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 
-from billing.access import read_epoch
+from gateway.auth import Authenticator
 from gateway.routing import Router
 from gateway.upstream import Upstream
-from infra.direct import DirectConnection
 from infra.errors import AppError
 from infra.metrics import Metrics
 from models.catalog import Catalog
@@ -29,16 +28,14 @@ async def live() -> dict[str, str]:
 
 @get("/health/ready", summary="Whether a call would be answered")
 async def ready(
-    reading: NamedDependency[DirectConnection],
+    authenticator: NamedDependency[Authenticator],
     upstream: NamedDependency[Upstream],
     router: NamedDependency[Router],
     catalog: NamedDependency[Catalog],
 ) -> Response[Any]:
     pools = {router.servers(model_id) for model_id in catalog.models}
-    records, *models = await asyncio.gather(
-        _records(reading), *(_models(upstream, servers) for servers in pools)
-    )
-    served = all(models)
+    served = all(await asyncio.gather(*(_models(upstream, servers) for servers in pools)))
+    records = authenticator.fresh
     good = records and served
     return Response(
         {"status": "ok" if good else "unavailable", "database": records, "models": served},
@@ -50,15 +47,6 @@ async def ready(
 def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     text, content_type = metrics.exposition()
     return Response(text, media_type=content_type)
-
-
-async def _records(reading: DirectConnection) -> bool:
-    try:
-        async with asyncio.timeout(_PROBE_S):
-            await read_epoch(reading)
-    except (AppError, TimeoutError):
-        return False
-    return True
 
 
 async def _models(upstream: Upstream, servers: Sequence[str]) -> bool:

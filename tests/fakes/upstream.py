@@ -32,6 +32,7 @@ class FakeUpstream:
     delay_s: float = 0.0
     running: int = 0
     most_running: int = 0
+    counters: dict[str, str] = field(default_factory=dict)  # Prometheus text by path
 
 
 @asynccontextmanager
@@ -48,6 +49,8 @@ async def run_fake_upstream() -> AsyncIterator[FakeUpstream]:
     app.router.add_get("/v2/models/{name}", handlers.metadata)
     app.router.add_get("/v2/models/{name}/ready", handlers.models)
     app.router.add_get("/v2/health/ready", handlers.models)
+    app.router.add_get("/v2/metrics", handlers.metrics)
+    app.router.add_get("/metrics", handlers.metrics)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -65,6 +68,10 @@ class _Handlers:
 
     async def models(self, _request: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": []})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        text = self._fake.counters.get(request.path)
+        return web.Response(text=text, status=404 if text is None else 200)
 
     async def metadata(self, request: web.Request) -> web.Response:
         return web.json_response({"name": request.match_info["name"], "inputs": [], "outputs": []})

@@ -14,9 +14,13 @@ from typing import Any
 
 import aiohttp
 
+from billing.usage import list_usage, show_usage
+from infra.db import Database
 from tests.builders import CHAT
 
 Size = tuple[int, int]
+Row = dict[str, Any]
+INPUT, OUTPUT = 500, 2000  # nano-yuan for a token of the chat model
 
 
 @dataclass
@@ -149,6 +153,34 @@ class Clients:
         code = document["error"]["code"]
         self.seen.refused[code] = self.seen.refused.get(code, 0) + 1
         return False
+
+
+async def usage_rows(database: Database) -> list[Row]:
+    """Every usage row, as the API shows it, with its cost as a number too."""
+    async with database.transaction() as session:
+        rows = await list_usage(session, account_id=None, limit=1_000_000)
+    return [{**show_usage(row), "cost_nano": row.cost_nano} for row in rows]
+
+
+def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
+    """Each answer that arrived whole has one row, which bills it to the token."""
+    by_id = {row["request_id"]: row for row in rows}
+    assert len(by_id) == len(rows)
+    for request_id, size in seen.whole.items():
+        row = by_id[request_id]
+        assert row["settlement"] == "complete"
+        assert size_of(row) == size
+        assert row["cost_nano"] == cost_of(row)
+
+
+def size_of(row: Row) -> Size:
+    return row["input_tokens"], row["output_tokens"]
+
+
+def cost_of(row: Row) -> int:
+    """Worked out from the tokens and the list price."""
+    cost: int = row["input_tokens"] * INPUT + row["output_tokens"] * OUTPUT
+    return cost
 
 
 def _request_id(answer: aiohttp.ClientResponse) -> str:

@@ -10,23 +10,28 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from billing.reconciliation import Reconciled, reconcile
-from billing.usage import list_usage, show_usage
 from infra.db import Database
 from infra.settings import Settings
 from tests import builders
 from tests.chaos import in_full
 from tests.fakes.upstream import FakeUpstream
 from tests.fleet import Fleet, run_fleet
-from tests.flows.clients import Clients, Seen, Size
+from tests.flows.clients import (
+    Clients,
+    Row,
+    Seen,
+    cost_of,
+    size_of,
+    usage_rows,
+    whole_answers_are_billed,
+)
 
 ROUNDS = in_full(50, 3)
-INPUT, OUTPUT = 500, 2000  # nano-yuan for a token
 
 
 @pytest.fixture
@@ -54,8 +59,8 @@ async def test_what_was_delivered_is_billed_once(configured: Settings, database:
             await asyncio.sleep(1.0)
             clients.stop()
         found = await _settled(database, fleet)
-    rows = await _rows(database)
-    _each_whole_answer_is_billed_to_the_token(clients.seen, rows)
+    rows = await usage_rows(database)
+    whole_answers_are_billed(clients.seen, rows)
     _nothing_is_billed_twice(clients.seen, rows)
     _who_left_pays_for_what_was_generated(clients.seen, rows)
     await _the_account_is_charged_what_its_rows_cost(database, rows)
@@ -75,33 +80,17 @@ async def _settled(database: Database, fleet: Fleet) -> Reconciled:
             await asyncio.sleep(0.5)
 
 
-async def _rows(database: Database) -> list[dict[str, Any]]:
-    async with database.transaction() as session:
-        rows = await list_usage(session, account_id=None, limit=1_000_000)
-    return [{**show_usage(row), "cost_nano": row.cost_nano} for row in rows]
-
-
-def _each_whole_answer_is_billed_to_the_token(seen: Seen, rows: list[dict[str, Any]]) -> None:
-    by_id = {row["request_id"]: row for row in rows}
-    assert len(by_id) == len(rows)
-    for request_id, size in seen.whole.items():
-        row = by_id[request_id]
-        assert row["settlement"] == "complete"
-        assert _size(row) == size
-        assert row["cost_nano"] == size[0] * INPUT + size[1] * OUTPUT
-
-
-def _nothing_is_billed_twice(seen: Seen, rows: list[dict[str, Any]]) -> None:
+def _nothing_is_billed_twice(seen: Seen, rows: list[Row]) -> None:
     billed = [row for row in rows if row["cost_nano"]]
     assert len(billed) <= seen.sent
-    sizes = Counter(_size(row) for row in billed if row["input_tokens"] < 400)
+    sizes = Counter(size_of(row) for row in billed if row["input_tokens"] < 400)
     assert not [size for size, count in sizes.items() if count > 1]
     assert seen.repeated
     assert all(sizes[size] == 1 for size in seen.repeated)
     assert all(row["settlement"] in ("complete", "client_abort") for row in billed)
 
 
-def _who_left_pays_for_what_was_generated(seen: Seen, rows: list[dict[str, Any]]) -> None:
+def _who_left_pays_for_what_was_generated(seen: Seen, rows: list[Row]) -> None:
     by_id = {row["request_id"]: row for row in rows}
     left = [(by_id[request_id], size) for request_id, size in seen.left.items()]
     assert {row["settlement"] for row, _ in left} <= {"client_abort", "unknown", "complete"}
@@ -109,23 +98,17 @@ def _who_left_pays_for_what_was_generated(seen: Seen, rows: list[dict[str, Any]]
     assert aborted
     for row, (told, asked) in aborted:
         assert told <= row["output_tokens"] < asked
-        assert row["cost_nano"] == row["input_tokens"] * INPUT + row["output_tokens"] * OUTPUT
+        assert row["cost_nano"] == cost_of(row)
 
 
-async def _the_account_is_charged_what_its_rows_cost(
-    database: Database, rows: list[dict[str, Any]]
-) -> None:
+async def _the_account_is_charged_what_its_rows_cost(database: Database, rows: list[Row]) -> None:
     used = "select sum(used), sum(leased) from quota where kind = 'credit'"
     async with database.transaction() as session:
         spent, leased = (await session.execute(text(used))).one()
     assert (spent, leased) == (sum(row["cost_nano"] for row in rows), 0)
 
 
-def _size(row: dict[str, Any]) -> Size:
-    return row["input_tokens"], row["output_tokens"]
-
-
-def _report(seen: Seen, rows: list[dict[str, Any]]) -> None:
+def _report(seen: Seen, rows: list[Row]) -> None:
     settled = dict(Counter(row["settlement"] for row in rows))
     sys.stderr.write(
         f"{ROUNDS} kills, {seen.sent} calls sent: {len(seen.whole)} whole, {len(seen.left)} left, "

@@ -1,42 +1,19 @@
 """Admission: what a call is held for, what it is refused for, and what it is made shorter for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from openai import AsyncOpenAI, RateLimitError
 
-from billing.opening import Terms
 from billing.quotas import change_credit, set_budget, set_limit
 from billing.tables import CreditReason, QuotaKind
-from tests import builders
-from tests.builders import CHAT, PLENTY, SPECIALIST, Gateway, run_gateway
+from tests.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.errors import error_of
-
-Limited = Callable[..., AbstractAsyncContextManager[Gateway]]
-
-
-@pytest.fixture
-def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limited:
-    """Makes a gateway whose account has other terms."""
-
-    def make(terms: Terms, **values: Any) -> AbstractAsyncContextManager[Gateway]:
-        values = {"credit_wait_s": 0.3, **values}
-        return run_gateway(
-            builders.settings(database_url, tmp_path, upstream.url, **values), terms=terms
-        )
-
-    return make
-
-
-def credit(nano: int) -> Terms:
-    return replace(PLENTY, credit_nano=nano)
 
 
 async def stream(gateway: Gateway, prompt: str, **values: Any) -> httpx.Response:

@@ -22,10 +22,11 @@ from gateway.flow import Operation
 from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
+from tests import builders
 
 BUILD = Path(__file__).parents[2] / "build"
-GEMMA = next(iter(sorted((BUILD / "weights").glob("gemma-3-270m-*"))), None)
-MINILM = next(iter(sorted((BUILD / "weights").glob("minilm-l6-v2-*"))), None)
+GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)
+MINILM = next(iter(sorted((BUILD / "weights").glob(f"{builders.EMBEDDING}-*"))), None)
 needs_gemma = pytest.mark.skipif(GEMMA is None, reason="no Gemma weights below build/weights")
 needs_minilm = pytest.mark.skipif(MINILM is None, reason="no MiniLM tokenizer below build/weights")
 
@@ -303,7 +304,7 @@ def real() -> PromptCounter:
 async def test_no_chat_of_gemma_is_above_its_bound(
     real: PromptCounter, messages: Any, escaped: bool
 ) -> None:
-    await _below_bound(real, "gemma-3-270m", CHAT, {"model": "", "messages": messages}, escaped)
+    await _below_bound(real, builders.CHAT, CHAT, {"model": "", "messages": messages}, escaped)
 
 
 @needs_gemma
@@ -312,7 +313,7 @@ async def test_no_chat_of_gemma_is_above_its_bound(
 async def test_no_completion_of_gemma_is_above_its_bound(
     real: PromptCounter, prompt: Any, escaped: bool
 ) -> None:
-    await _below_bound(real, "gemma-3-270m", COMPLETION, {"prompt": prompt}, escaped)
+    await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
 
 
 @needs_minilm
@@ -321,7 +322,7 @@ async def test_no_completion_of_gemma_is_above_its_bound(
 async def test_no_input_of_minilm_is_above_its_bound(
     real: PromptCounter, texts: Any, escaped: bool
 ) -> None:
-    await _below_bound(real, "minilm-l6-v2", EMBEDDINGS, {"input": texts}, escaped)
+    await _below_bound(real, builders.EMBEDDING, EMBEDDINGS, {"input": texts}, escaped)
 
 
 DIALOGUES = [
@@ -342,7 +343,7 @@ async def test_chats_count_as_transformers_counts_them(
     expected = reference.apply_chat_template(
         messages, add_generation_prompt=True, tokenize=True, return_dict=False
     )
-    assert await count(real, CHAT, "gemma-3-270m", messages=messages) == len(expected)
+    assert await count(real, CHAT, builders.CHAT, messages=messages) == len(expected)
 
 
 @needs_gemma
@@ -351,7 +352,7 @@ async def test_completions_count_as_transformers_counts_them(
     real: PromptCounter, reference: Any, text: str
 ) -> None:
     expected = len(reference(text, add_special_tokens=True).input_ids)
-    assert await count(real, COMPLETION, "gemma-3-270m", prompt=text) == expected
+    assert await count(real, COMPLETION, builders.CHAT, prompt=text) == expected
 
 
 @pytest.fixture(scope="module")

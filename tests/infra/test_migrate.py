@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel
 
-from infra.db import driver_url
+from infra.connecting import driver_url
 from infra.migrate import DatabaseUnreachable, SchemaNewer, migrate, newest_revision
 from infra.settings import SettingsInvalid
 
