@@ -76,13 +76,16 @@ def grant(free: int, wish: Wish) -> int:
 async def register(
     session: AsyncSession, process_id: UUID, host: str, pid: int, ttl_s: float
 ) -> None:
-    """Make a process known; it is alive for `ttl_s` from now, by the database's clock."""
+    """Make a process known; it is alive for `ttl_s` from now, by the database's clock.
+
+    Twice is once: a commit whose answer was lost is tried again.
+    """
     now = func.now()
     ttl = timedelta(seconds=ttl_s)
     await session.execute(
-        insert(GatewayProcess).values(
-            id=process_id, host=host, pid=pid, started_at=now, expires_at=now + ttl
-        )
+        insert(GatewayProcess)
+        .values(id=process_id, host=host, pid=pid, started_at=now, expires_at=now + ttl)
+        .on_conflict_do_nothing()
     )
 
 

@@ -94,6 +94,7 @@ async def set_limit(
     For CREDIT use `change_credit`, for BUDGET `set_budget`: they have a history.
     """
     _require_sane(amount)
+    await _lock(session, account_id)
     await _put(session, account_id, key_id, kind, None, amount)
     await advance_epoch(session)
 
@@ -112,6 +113,7 @@ async def set_budget(
         .values(monthly_budget_nano=amount)
     )
     month = month_of(clock.now())
+    await _lock(session, account_id)
     await _put(session, account_id, key_id, QuotaKind.BUDGET, month, amount)
     await advance_epoch(session)
 
@@ -129,6 +131,7 @@ async def change_credit(
     Raises LimitInvalid where nothing would be left of it.
     """
     _require_sane(abs(amount_nano))
+    await _lock(session, account_id)
     # The quota's lock makes changes of one account's credit follow one another.
     await _put(session, account_id, None, QuotaKind.CREDIT, None, None)
     session.add(
@@ -183,6 +186,13 @@ async def _open_month(
         _row(account_id, key_id, QuotaKind.BUDGET, month, key.monthly_budget_nano),
     ]
     await session.execute(insert(Quota).values(rows).on_conflict_do_nothing())
+
+
+async def _lock(session: AsyncSession, account_id: UUID) -> None:
+    """All of an account's quotas in the order of their ids, as everywhere: who changes several
+    and who borrows of several never wait in a ring."""
+    query = select(Quota.id).where(col(Quota.account_id) == account_id)
+    await session.execute(query.order_by(col(Quota.id)).with_for_update())
 
 
 async def _put(

@@ -66,7 +66,6 @@ class IntentRecord:
     """A call that is sent to a model; `held_nano` is what it can cost at most."""
 
     request_id: UUID
-    process_id: UUID
     account_id: UUID
     key_id: UUID
     operation: str
@@ -120,7 +119,7 @@ async def write(
     """
     values = {
         "process": process_id,
-        "intents": _json([_intent_row(intent) for intent in intents]),
+        "intents": _json([_intent_row(intent, process_id) for intent in intents]),
         "rows": _json([usage_row(one.record) for one in settled]),
         "charges": _json(
             [
@@ -140,8 +139,10 @@ async def write(
     return bool(rows[0][0])
 
 
-def _intent_row(intent: IntentRecord) -> dict[str, Any]:
-    return {name: getattr(intent, name) for name in IntentRecord.__slots__}
+def _intent_row(intent: IntentRecord, process_id: UUID) -> dict[str, Any]:
+    # An open call belongs to the process that says so, and is settled should that one be lost.
+    row = {name: getattr(intent, name) for name in IntentRecord.__slots__}
+    return {**row, "process_id": process_id}
 
 
 def _answer_row(one: Settled) -> dict[str, Any]:

@@ -38,17 +38,21 @@ class Demand:
         return worst_cost(self.input_tokens, self.output_tokens, self.rows, self.prices)
 
     @property
-    def parts(self) -> list[Part]:
-        """The units to hold of each quota."""
+    def units(self) -> dict[QuotaKind, int]:
+        """What it takes of a quota of each kind."""
         cost = self.cost
-        tokens = self.input_tokens + self.output_tokens
-        units = {
+        return {
             _CREDIT: cost,
             _BUDGET: cost,
             _REQUESTS: self.requests,
-            _TOKENS: tokens,
+            _TOKENS: self.input_tokens + self.output_tokens,
             _STREAMS: self.streams,
         }
+
+    @property
+    def parts(self) -> list[Part]:
+        """The units to hold of each quota."""
+        units = self.units
         return [(quota, units[quota.kind]) for quota in self.quotas if units[quota.kind]]
 
     @property
@@ -58,9 +62,9 @@ class Demand:
 
     def within(self, free: Mapping[str, int]) -> "Demand | None":
         """The longest answer that what is free allows; None where not even the floor is."""
-        output = self.output_tokens
-        for quota, units in self.least.parts:
-            left = free[quota.id] - units
+        output, least = self.output_tokens, self.least.units
+        for quota, _ in self.parts:
+            left = free[quota.id] - least[quota.kind]
             if left < 0:
                 return None
             output = min(output, self._affordable(quota.kind, left))

@@ -37,6 +37,7 @@ class Holdings:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._changing: set[str] = set()
+        self._recalled: set[str] = set()
         self._queued: Counter[str] = Counter()
 
     def try_hold(self, parts: Sequence[Part], process_id: UUID, now: float) -> Hold | None:
@@ -109,13 +110,13 @@ class Holdings:
         """What waiting calls need. What is free here goes back first: it was of no use to them."""
         needs: dict[str, list[tuple[int, int]]] = {}
         for demand in demands:
-            least = {quota.id: units for quota, units in demand.least.parts}
+            least = demand.least.units
             for quota, units in demand.parts:
                 self._open(quota)
-                needs.setdefault(quota.id, []).append((units, least.get(quota.id, units)))
+                needs.setdefault(quota.id, []).append((units, least[quota.kind]))
         return {
             quota_id: Wish(
-                surplus=max(0, self.lease(quota_id).free(now)),
+                surplus=self._surplus(quota_id, now),
                 needs=tuple(wanted),
                 extra=max(_AHEAD_CALLS * wanted[0][0], _AHEAD_S * self._lately(quota_id)),
             )
@@ -126,13 +127,14 @@ class Holdings:
         """What is not needed here. `shrink`, once a second, goes by how busy the leases are."""
         wishes: dict[str, Wish] = {}
         for quota_id, entry in self._entries.items():
-            if quota_id in self._queued:
+            if quota_id in self._queued or quota_id in self._changing:
                 continue
             free, lately = entry.lease.free(now), entry.lease.taken - entry.taken_then
             if shrink and not lately and not entry.lease.held:
                 wishes[quota_id] = Wish(end=True)
                 continue
             if quota_id in recalled and free > 0:
+                self._recalled.discard(quota_id)
                 wishes[quota_id] = Wish(surplus=free)
             elif shrink and free > 2 * _AHEAD_S * max(lately, entry.lately):
                 wishes[quota_id] = Wish(surplus=free - _AHEAD_S * max(lately, entry.lately))
@@ -147,26 +149,34 @@ class Holdings:
         self._changing.update(quota_ids)
 
     def learn(self, standings: Mapping[str, Standing]) -> set[str]:
-        """Take over what was read; gives the quotas that somebody has recalled since."""
-        recalled: set[str] = set()
+        """Take over what was read; gives the quotas that are recalled and not yet given back."""
         for quota_id, standing in standings.items():
             entry = self._entries[quota_id]
+            lease = entry.lease
             if entry.standing is not None and standing.recalls > entry.standing.recalls:
-                recalled.add(quota_id)
-            entry.lease.borrowed = standing.borrowed
-            entry.standing, entry.used_then = standing, entry.lease.used
+                self._recalled.add(quota_id)
+            lease.borrowed = standing.borrowed
+            if lease.used > lease.borrowed:
+                # It had ended, in a change whose answer was lost: what is there now is another.
+                lease.used = 0
+            entry.standing, entry.used_then = standing, lease.used
         self._changing.difference_update(standings)
-        return recalled
+        return set(self._recalled)
 
     def forget(self, quota_ids: Iterable[str]) -> None:
         """These leases are over."""
         for quota_id in quota_ids:
             self._entries.pop(quota_id, None)
             self._changing.discard(quota_id)
+            self._recalled.discard(quota_id)
 
     def _open(self, quota: QuotaRef) -> None:
         if quota.id not in self._entries:
             self._entries[quota.id] = _Entry(Lease(quota.kind))
+
+    def _surplus(self, quota_id: str, now: float) -> int:
+        # After a change whose answer was lost, what seems free may have gone back already.
+        return 0 if quota_id in self._changing else max(0, self.lease(quota_id).free(now))
 
     def _lately(self, quota_id: str) -> int:
         entry = self._entries[quota_id]

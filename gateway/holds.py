@@ -100,13 +100,9 @@ class Hold:
         self.process_id = process_id
 
     @property
-    def money(self) -> int | None:
-        """What the call may cost at most, in nano-units; None where nothing limits it."""
-        least: int | None = None
-        for part in self._parts:
-            if part.lease.money and (least is None or part.units < least):
-                least = part.units
-        return least
+    def money(self) -> int:
+        """What the call may cost at most, in nano-units."""
+        return min((part.units for part in self._parts if part.lease.money), default=0)
 
     @property
     def payers(self) -> list[str]:
@@ -114,11 +110,12 @@ class Hold:
         return [part.quota.id for part in self._parts if part.lease.money]
 
     def add(self, more: "Hold") -> None:
-        """Take over what another hold of the same process has."""
-        mine = {part.quota.id: part for part in self._parts}
+        """Take over what another hold has."""
+        # By lease: a process that began anew has another lease of the same quota.
+        mine = {id(part.lease): part for part in self._parts}
         for part in more._parts:
-            if part.quota.id in mine:
-                mine[part.quota.id].units += part.units
+            if id(part.lease) in mine:
+                mine[id(part.lease)].units += part.units
             else:
                 self._parts.append(part)
         more._parts = []

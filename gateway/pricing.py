@@ -29,9 +29,8 @@ def price(
     cost, code = 0, completion.error_code
     if ticket is not None and completion.settlement.billable:
         cost = rate(completion.quantities, ticket.prices)
-        held = ticket.hold.money
-        if held is not None and cost > held:
-            cost, code = held, HOLD_EXCEEDED
+        if cost > ticket.hold.money:
+            cost, code = ticket.hold.money, HOLD_EXCEEDED
     first = completion.first_chunk
     return UsageRecord(
         request_id=call.request_id,
@@ -62,13 +61,12 @@ def intent_of(call: Call, ticket: Ticket) -> IntentRecord:
     principal, ask = ticket.principal, ticket.ask
     return IntentRecord(
         request_id=call.request_id,
-        process_id=ticket.hold.process_id,
         account_id=principal.account_id,
         key_id=principal.key_id,
         operation=call.operation.value,
         model=ask.model.id,
         streamed=ask.stream,
-        held_nano=ticket.hold.money or 0,
+        held_nano=ticket.hold.money,
         currency=principal.currency,
         started_at=call.started_at,
     )

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import NANO, Money, currency_exponent, nano_text, round_to_minor
+from billing.money import (
+    NANO,
+    Money,
+    currency_exponent,
+    nano_from_text,
+    nano_text,
+    round_to_minor,
+)
 
 
 class TestRounding:
@@ -58,3 +65,29 @@ class TestTexts:
     def test_an_amount_is_an_integer(self, minor: object) -> None:
         with pytest.raises(TypeError, match="minor units"):
             Money(minor, "CNY")  # type: ignore[arg-type]
+
+
+class TestFromText:
+    @pytest.mark.parametrize(
+        ("text", "nano"),
+        [
+            ("0", 0),
+            ("12.50", 12_500_000_000),
+            ("0.000000001", 1),
+            ("9999999999", 9999999999 * NANO),
+        ],
+    )
+    def test_by_hand(self, text: str, nano: int) -> None:
+        assert nano_from_text(text) == nano
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "-1", "+1", "1e3", "1,5", ".5", "5.", " 1", "0.0000000001", "1" * 11, "١", "NaN"],
+    )
+    def test_what_is_no_amount(self, text: str) -> None:
+        with pytest.raises(ValueError, match="plain decimal"):
+            nano_from_text(text)
+
+    @given(st.integers(0, 10**19 - 1))
+    def test_is_the_reverse_of_nano_text(self, nano: int) -> None:
+        assert nano_from_text(nano_text(nano)) == nano

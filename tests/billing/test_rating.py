@@ -48,6 +48,12 @@ class TestProperties:
 
 
 class TestQuantities:
+    def test_counts_tokens_that_are_known(self) -> None:
+        """Cached ones are a part of the others already."""
+        assert Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2).tokens == 7
+        assert Quantities(input_tokens=5, rows=9).tokens == 5
+        assert NOTHING.tokens == 0
+
     @pytest.mark.parametrize(
         "values",
         [

@@ -1,0 +1,143 @@
+"""Makes what tests of billing need in the database: customers, processes, calls. No gateway."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from billing.leases import Standing, Wish, change_leases, register
+from billing.opening import Terms, open_account
+from billing.quotas import QuotaRef, quotas_over
+from billing.rating import Quantities
+from billing.reconciliation import Difference, reconcile
+from billing.recording import Charge, IntentRecord, Settled
+from billing.tables import ApiKey, QuotaKind, Settlement
+from billing.usage import UsageRecord
+from infra import ids
+from infra.clock import SystemClock
+from infra.db import Database
+
+CLOCK = SystemClock()
+TERMS = Terms(credit_nano=1000, requests=100, tokens=1000, streams=10)
+
+
+@dataclass(frozen=True)
+class Customer:
+    """An account with one key, and the quotas that the key's calls are under now."""
+
+    account_id: UUID
+    key_id: UUID
+    quotas: tuple[QuotaRef, ...]
+
+    def quota(self, kind: QuotaKind) -> str:
+        return next(quota.id for quota in self.quotas if quota.kind is kind)
+
+    @property
+    def payers(self) -> list[str]:
+        return [quota.id for quota in self.quotas if quota.kind.money]
+
+
+async def make_key(database: Database, account_id: UUID) -> UUID:
+    key = ApiKey(
+        id=ids.new_id(),
+        account_id=account_id,
+        name="test",
+        hint="",
+        hash=ids.new_id().bytes,
+        created_at=CLOCK.now(),
+    )
+    async with database.transaction() as session:
+        session.add(key)
+    return key.id
+
+
+async def customer(
+    database: Database, terms: Terms = TERMS, name: str = "Acme", at: datetime | None = None
+) -> Customer:
+    async with database.transaction() as session:
+        account = await open_account(session, CLOCK, name, "CNY", terms)
+    return await with_key(database, account.id, at)
+
+
+async def with_key(database: Database, account_id: UUID, at: datetime | None = None) -> Customer:
+    key_id = await make_key(database, account_id)
+    async with database.transaction() as session:
+        quotas = await quotas_over(session, account_id, key_id, at or CLOCK.now())
+    return Customer(account_id, key_id, quotas)
+
+
+async def process(database: Database, ttl_s: float = 3600) -> UUID:
+    process_id = ids.new_id()
+    async with database.transaction() as session:
+        await register(session, process_id, "host", 1, ttl_s)
+    return process_id
+
+
+async def wish(
+    database: Database, process_id: UUID, wishes: Mapping[str, Wish]
+) -> dict[str, Standing]:
+    async with database.transaction() as session:
+        return await change_leases(session, process_id, wishes)
+
+
+async def borrow(database: Database, process_id: UUID, quota_id: str, units: int) -> Standing:
+    """What it has afterwards: so many units more, or as before."""
+    needs = {quota_id: Wish(needs=((units, units),))}
+    return (await wish(database, process_id, needs))[quota_id]
+
+
+def record(of: Customer, **values: Any) -> UsageRecord:
+    """A call that cost nothing, unless the values say so."""
+    made = UsageRecord(
+        request_id=ids.new_id(),
+        account_id=of.account_id,
+        key_id=of.key_id,
+        operation="chat",
+        model="m",
+        streamed=False,
+        settlement=Settlement.COMPLETE,
+        status=200,
+        error_code=None,
+        quantities=Quantities(input_tokens=1),
+        cost_nano=0,
+        currency="CNY",
+        started_at=datetime.now(UTC),
+        duration_us=1,
+        first_chunk_us=None,
+    )
+    return replace(made, **values)
+
+
+def settled(of: Customer, cost: int, **values: Any) -> Settled:
+    """A call that is charged to the account and the key."""
+    charges = tuple(Charge(quota_id, cost) for quota_id in of.payers) if cost else ()
+    return Settled(record(of, cost_nano=cost, **values), charges)
+
+
+def intent(of: Customer, request_id: UUID | None = None) -> IntentRecord:
+    return IntentRecord(
+        request_id=request_id or ids.new_id(),
+        account_id=of.account_id,
+        key_id=of.key_id,
+        operation="chat",
+        model="m",
+        streamed=True,
+        held_nano=5,
+        currency="CNY",
+        started_at=datetime.now(UTC),
+    )
+
+
+async def sql(database: Database, statement: str, **values: object) -> Sequence[Any]:
+    """What a statement gives, for looking at and for planting faults."""
+    async with database.transaction() as session:
+        result = await session.execute(text(statement), values)
+        return result.all() if result.returns_rows else ()
+
+
+async def differences(database: Database) -> tuple[Difference, ...]:
+    async with database.transaction() as session:
+        return (await reconcile(session)).differences

@@ -1,0 +1,162 @@
+"""Demand: the worst case is the worst, and what is made to fit fits."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rating import Quantities, rate
+from billing.tables import QuotaKind
+from gateway.demand import Demand, worst_cost
+from tests.gateway.quotas import ALL, quota
+
+PRICES = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000, "rows": 7}
+COUNTS = st.integers(0, 10_000)
+SOME_PRICES = st.dictionaries(
+    st.sampled_from(sorted(PRICES)), st.integers(0, 5_000), max_size=len(PRICES)
+)
+DEMANDS = st.builds(
+    Demand,
+    input_tokens=COUNTS,
+    output_tokens=COUNTS,
+    floor=st.integers(0, 100),
+    rows=st.integers(0, 50),
+    streams=st.integers(0, 1),
+    requests=st.integers(0, 1),
+    prices=SOME_PRICES,
+    quotas=st.just(ALL),
+)
+CHAT = Demand(
+    input_tokens=10,
+    output_tokens=100,
+    floor=16,
+    rows=0,
+    streams=1,
+    requests=1,
+    prices=PRICES,
+    quotas=ALL,
+)
+PLENTY = dict.fromkeys((one.id for one in ALL), 10**9)
+
+
+@st.composite
+def situations(draw: st.DrawFn, slack: int) -> tuple[Demand, dict[str, int]]:
+    """A demand, and what is free: from `slack` more than the least to more than the whole."""
+    demand = draw(DEMANDS)
+    least, whole = demand.least.units, demand.units
+    return demand, {
+        one.id: draw(st.integers(least[one.kind] + slack, whole[one.kind] + 3)) for one in ALL
+    }
+
+
+def free(**amounts: int) -> dict[str, int]:
+    return {**PLENTY, **{quota(QuotaKind[name]).id: units for name, units in amounts.items()}}
+
+
+class TestWorstCost:
+    def test_worked_by_hand(self) -> None:
+        assert worst_cost(10, 100, 3, PRICES) == 10 * 500 + 100 * 2000 + 3 * 7
+
+    def test_all_may_come_from_a_cache_that_is_dear(self) -> None:
+        assert worst_cost(10, 0, 0, {"input_tokens": 5, "cached_input_tokens": 9}) == 90
+
+    def test_a_cache_without_a_price_is_as_dear_as_none(self) -> None:
+        assert worst_cost(10, 0, 0, {"input_tokens": 5}) == 50
+
+    @given(COUNTS, COUNTS, COUNTS, SOME_PRICES, st.data())
+    def test_nothing_within_it_costs_more(
+        self, prompt: int, output: int, rows: int, prices: dict[str, int], data: st.DataObject
+    ) -> None:
+        read = data.draw(st.integers(0, prompt))
+        consumed = Quantities(
+            input_tokens=read,
+            cached_input_tokens=data.draw(st.integers(0, read)),
+            output_tokens=data.draw(st.integers(0, output)),
+            rows=data.draw(st.integers(0, rows)),
+        )
+        assert rate(consumed, prices) <= worst_cost(prompt, output, rows, prices)
+
+
+class TestParts:
+    def test_of_each_quota_in_its_unit(self) -> None:
+        assert {one.kind: units for one, units in CHAT.parts} == {
+            QuotaKind.CREDIT: 205_000,
+            QuotaKind.BUDGET: 205_000,
+            QuotaKind.REQUESTS: 1,
+            QuotaKind.TOKENS: 110,
+            QuotaKind.STREAMS: 1,
+        }
+
+    def test_what_it_takes_nothing_of_is_left_out(self) -> None:
+        plain = replace(CHAT, streams=0, prices={})
+        assert [one.kind for one, _ in plain.parts] == [QuotaKind.REQUESTS, QuotaKind.TOKENS]
+
+    def test_the_least_is_the_same_with_the_shortest_answer(self) -> None:
+        assert CHAT.least == replace(CHAT, output_tokens=16)
+        short = replace(CHAT, output_tokens=3)
+        assert short.least == short
+
+
+class TestWithin:
+    def test_enough_of_all_leaves_it_whole(self) -> None:
+        assert CHAT.within(PLENTY) == CHAT
+
+    @pytest.mark.parametrize(
+        ("amounts", "output"),
+        [
+            ({"CREDIT": 205_000}, 100),
+            ({"CREDIT": 204_999}, 99),
+            ({"BUDGET": 5_000 + 20 * 2_000}, 20),
+            ({"TOKENS": 10 + 30}, 30),
+            ({"TOKENS": 10 + 30, "CREDIT": 5_000 + 20 * 2_000}, 20),
+            ({"CREDIT": 5_000 + 16 * 2_000}, 16),
+        ],
+    )
+    def test_the_answer_is_as_long_as_the_scarcest_allows(
+        self, amounts: dict[str, int], output: int
+    ) -> None:
+        assert CHAT.within(free(**amounts)) == replace(CHAT, output_tokens=output)
+
+    @pytest.mark.parametrize(
+        "amounts",
+        [{"CREDIT": 5_000 + 16 * 2_000 - 1}, {"TOKENS": 25}, {"REQUESTS": 0}, {"STREAMS": 0}],
+    )
+    def test_less_than_the_least_is_nothing(self, amounts: dict[str, int]) -> None:
+        assert CHAT.within(free(**amounts)) is None
+
+    def test_an_answer_that_costs_nothing_is_not_shortened_for_money(self) -> None:
+        gratis = replace(CHAT, prices={"input_tokens": 500})
+        assert gratis.within(free(CREDIT=5_000)) == gratis
+
+    def test_without_a_floor_the_answer_is_still_made_to_fit(self) -> None:
+        """What even the shortest takes nothing of can limit a longer one."""
+        answer = replace(CHAT, input_tokens=0, floor=0)
+        assert answer.within(free(TOKENS=5)) == replace(answer, output_tokens=5)
+
+    @given(situations(slack=0))
+    def test_never_exceeds_what_is_free(self, situation: tuple[Demand, dict[str, int]]) -> None:
+        demand, available = situation
+        fitting = demand.within(available)
+        assert fitting is not None
+        assert all(units <= available[one.id] for one, units in fitting.parts)
+        assert demand.least.output_tokens <= fitting.output_tokens <= demand.output_tokens
+
+    @given(situations(slack=0))
+    def test_no_longer_answer_would_fit(self, situation: tuple[Demand, dict[str, int]]) -> None:
+        demand, available = situation
+        fitting = demand.within(available)
+        assert fitting is not None
+        longer = replace(fitting, output_tokens=fitting.output_tokens + 1)
+        assert longer.output_tokens > demand.output_tokens or any(
+            units > available[one.id] for one, units in longer.parts
+        )
+
+    @given(situations(slack=-3))
+    def test_is_nothing_only_where_the_least_does_not_fit(
+        self, situation: tuple[Demand, dict[str, int]]
+    ) -> None:
+        demand, available = situation
+        least, parts = demand.least.units, demand.parts
+        fits = all(least[one.kind] <= available[one.id] for one, _ in parts)
+        assert (demand.within(available) is not None) == fits

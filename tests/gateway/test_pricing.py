@@ -1,0 +1,128 @@
+"""Pricing: what a usage row says, and that it never costs more than was held."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rating import NOTHING, Quantities, rate
+from billing.tables import QuotaKind, Settlement
+from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
+from gateway.holds import Held, Hold, Lease
+from gateway.pricing import HOLD_EXCEEDED, intent_of, price, unbilled
+from infra import ids
+from models.catalog import Task
+from tests.builders import CATALOG, CHAT
+from tests.gateway.quotas import quota
+
+START = datetime(2026, 11, 25, 8, tzinfo=UTC)
+PRICES = {"input_tokens": 500, "output_tokens": 2000}
+COUNTS = st.integers(0, 10_000)
+
+
+@dataclass(frozen=True)
+class At:
+    """A clock that stands at so many seconds."""
+
+    seconds: float
+
+    def now(self) -> datetime:
+        return START
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+CALL = Call(ids.new_id(), Operation.CHAT, "/v1/chat/completions", None, {}, None, START, 100.0)
+ASK = Ask(CATALOG.with_task(Task.TEXT_GENERATION)[0], "/", b"", {}, lambda _: NOTHING, stream=True)
+CALLER = Principal(ids.new_id(), ids.new_id(), "CNY")
+DONE = Completion(Settlement.COMPLETE, 200, b"", {}, Quantities(input_tokens=2, output_tokens=5))
+
+
+def ticket(credit: int, budget: int | None = None) -> Ticket:
+    """Holds so much credit, and of the key's budget as much, or so much."""
+    units = {QuotaKind.CREDIT: credit, QuotaKind.BUDGET: credit if budget is None else budget}
+    held = [Held(quota(kind), Lease(kind), amount) for kind, amount in units.items()]
+    return Ticket(CALLER, ASK, PRICES, Hold(held, ids.new_id()))
+
+
+class TestPrice:
+    def test_a_whole_row(self) -> None:
+        completion = replace(DONE, first_chunk=100.25)
+        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(101.5))
+        assert (row.request_id, row.account_id, row.key_id) == (
+            CALL.request_id,
+            CALLER.account_id,
+            CALLER.key_id,
+        )
+        assert (row.operation, row.model, row.streamed, row.status) == ("chat", CHAT, True, 200)
+        assert (row.settlement, row.error_code) == (Settlement.COMPLETE, None)
+        assert (row.quantities, row.cost_nano, row.currency) == (DONE.quantities, 11_000, "CNY")
+        assert (row.started_at, row.duration_us, row.first_chunk_us) == (START, 1_500_000, 250_000)
+
+    def test_of_a_stranger(self) -> None:
+        refused = replace(DONE, settlement=Settlement.REFUSED, status=401, quantities=NOTHING)
+        row = price(CALL, None, None, None, refused, At(100.0))
+        assert (row.account_id, row.key_id, row.model, row.currency) == (None, None, None, None)
+        assert (row.streamed, row.cost_nano, row.first_chunk_us) == (False, 0, None)
+
+    @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
+    def test_what_is_not_billed_costs_nothing(self, settlement: Settlement) -> None:
+        completion = replace(DONE, settlement=settlement, error_code="why")
+        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
+        assert (row.cost_nano, row.error_code, row.quantities) == (0, "why", DONE.quantities)
+
+    def test_what_a_client_left_is_billed(self) -> None:
+        completion = replace(DONE, settlement=Settlement.CLIENT_ABORT)
+        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
+        assert row.cost_nano == 11_000
+
+    def test_what_was_held_is_the_most(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(10_000), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (10_000, HOLD_EXCEEDED)
+        exact = price(CALL, CALLER, ASK, ticket(11_000), DONE, At(100.0))
+        assert (exact.cost_nano, exact.error_code) == (11_000, None)
+
+    def test_the_least_of_what_was_held_is_the_most(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(20_000, budget=7_000), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (7_000, HOLD_EXCEEDED)
+
+    def test_a_call_that_holds_no_money_costs_none(self) -> None:
+        """Its worst case was nothing: then nothing can be charged, whatever an engine says."""
+        free = replace(ticket(0), hold=Hold([], ids.new_id()))
+        row = price(CALL, CALLER, ASK, free, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (0, HOLD_EXCEEDED)
+
+    def test_a_clock_that_is_behind_makes_no_negative_time(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(20_000), DONE, At(99.0))
+        assert row.duration_us == 0
+
+    @given(COUNTS, COUNTS, st.integers(0, 10**8), st.sampled_from(Settlement))
+    def test_never_costs_more_than_was_held_nor_than_it_consumed(
+        self, prompt: int, output: int, held: int, settlement: Settlement
+    ) -> None:
+        quantities = Quantities(input_tokens=prompt, output_tokens=output)
+        completion = replace(DONE, quantities=quantities, settlement=settlement)
+        row = price(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
+        due = rate(quantities, PRICES) if settlement.billable else 0
+        assert row.cost_nano == min(held, due)
+        assert (row.error_code == HOLD_EXCEEDED) == (due > held)
+
+
+class TestUnbilled:
+    def test_is_our_fault(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(20_000), DONE, At(100.0))
+        ours = unbilled(row, "late")
+        assert (ours.settlement, ours.cost_nano) == (Settlement.PLATFORM_FAULT, 0)
+        assert (ours.error_code, ours.quantities) == ("late", row.quantities)
+
+
+class TestIntent:
+    def test_says_what_it_can_cost(self) -> None:
+        intent = intent_of(CALL, ticket(20_000, budget=7_000))
+        assert (intent.request_id, intent.account_id) == (CALL.request_id, CALLER.account_id)
+        assert (intent.key_id, intent.model) == (CALLER.key_id, CHAT)
+        assert (intent.operation, intent.streamed, intent.currency) == ("chat", True, "CNY")
+        assert (intent.held_nano, intent.started_at) == (7_000, START)
