@@ -4,7 +4,6 @@ Owns the commands' names and arguments. Each calls one function of ours and show
 for a person or, with `--json`, for a program.
 """
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,14 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts import PREFIX as ACCOUNT_PREFIX
 from billing.accounts import get_account, list_accounts
-from billing.money import nano_text
 from billing.opening import open_account
-from billing.reconciliation import reconcile
 from billing.tables import Account, ApiKey
 from billing.usage import list_usage, show_usage
 from gateway import keys
 from gateway.console import AccountName, Json, tell, with_database
 from gateway.limits_cli import limits_app
+from gateway.reconcile_cli import reconcile_all
 from gateway.terminal import Terminal
 from gateway.up import first_terms
 from gateway.up import up as run_up
@@ -209,30 +207,7 @@ def usage(
     tell(as_json, work)
 
 
-@app.command("reconcile")
-def reconcile_all(as_json: Json = False) -> None:
-    """Compare usage, quotas, leases, open calls and credit; exit code 1 on any difference."""
-
-    def work(settings: Settings, terminal: Terminal) -> None:
-        found = with_database(settings, reconcile)
-        figures = {
-            "usage_rows": found.usage_rows,
-            "settled_unknown": found.unknown_rows,
-            "open_calls": found.open_calls,
-            "gateway_processes": found.processes,
-            "credit_held": nano_text(found.held),
-            "differences": [asdict(difference) for difference in found.differences],
-        }
-        if as_json:
-            terminal.record("", figures)
-        else:
-            terminal.record("Compared.", {**figures, "differences": len(found.differences)})
-            for difference in found.differences:
-                terminal.record("These do not agree:", asdict(difference))
-        if found.differences:
-            raise typer.Exit(1)
-
-    tell(as_json, work)
+app.command("reconcile")(reconcile_all)
 
 
 def _currency(wish: str | None, settings: Settings) -> str:

@@ -27,7 +27,10 @@ def engine_settings(model: Model, source: str, profile: str) -> dict[str, Any]:
         },
         # Without it each stream waits 50 ms for more tokens to send together.
         "experimental_configs": {"stream_batching_interval_ms": 0},
+        # vLLM's counters stay in the process: Ray would carry them to a port of its own.
         "log_engine_metrics": False,
+        # By name: this module knows neither Ray nor vLLM.
+        "server_cls": "serving.text_server:TextServer",
     }
     if profile == CPU:
         settings["placement_group_config"] = {"bundles": [{"CPU": 1}] * _workers(model)}
@@ -37,7 +40,7 @@ def engine_settings(model: Model, source: str, profile: str) -> dict[str, Any]:
 
 
 def deployment_name(model: Model) -> str:
-    """The name that Serve's status uses, after the `LLMServer:` that Ray puts before it."""
+    """The name that Serve's status uses, after the `TextServer:` that Ray puts before it."""
     return model.id.replace("/", "--").replace(".", "_")
 
 
@@ -46,7 +49,8 @@ def _engine(model: Model, profile: str) -> dict[str, Any]:
         "max_model_len": model.context_length,
         # Cached tokens have a price of their own, so the usage has to tell them.
         "enable_prompt_tokens_details": True,
-        "disable_log_stats": True,
+        # The engine counts what it generates, for `maas reconcile`.
+        "disable_log_stats": False,
         # On a processor vLLM compiles anew at every start (it cannot load what it saved): measured
         # 55 s more before the first answer, for 10 to 20 % more tokens. Without it the second
         # start takes 80 s. A catalog entry can ask for it.

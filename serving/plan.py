@@ -40,7 +40,7 @@ def where(catalog: Catalog) -> dict[str, Where]:
 def _where(model: Model) -> Where:
     match model.task:
         case Task.TEXT_GENERATION:
-            return Where(TEXT, f"LLMServer:{deployment_name(model)}")
+            return Where(TEXT, f"TextServer:{deployment_name(model)}", counts_tokens=True)
         case Task.EMBEDDING:
             return Where(EMBEDDINGS, EmbeddingApp.__name__)
         case Task.CLASSIFICATION:

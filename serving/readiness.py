@@ -17,10 +17,14 @@ _REMEMBERED_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The Serve application and deployment that answer for a model."""
+    """The Serve application and deployment that answer for a model.
+
+    `counts_tokens` where its server tells what the engine counted (text_server.py).
+    """
 
     application: str
     deployment: str
+    counts_tokens: bool = False
 
 
 class Readiness:

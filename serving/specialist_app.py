@@ -1,7 +1,8 @@
 """The specialists as a Ray Serve deployment that speaks the Open Inference Protocol below `/v2`.
 
-Owns its addresses, batching across requests, and `/v2/health/ready`, which speaks for every model
-of the catalog. Does not own the wire (protocol.py) nor the models (specialists.py).
+Owns its addresses, batching across requests, and two that speak for every model of the catalog:
+`/v2/health/ready`, and `/v2/metrics` with what the engines have counted. Does not own the wire
+(protocol.py) nor the models (specialists.py).
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S
 from serving.errors import InputInvalid, ModelUnknown, RouteUnknown
+from serving.exposition import CONTENT_TYPE
 from serving.http import JSON, guarded, json_response, read_body, require_method
 from serving.protocol import (
     HEADER_LENGTH,
@@ -52,6 +55,7 @@ class SpecialistApp:
             name: load_specialist(name, Path(path)) for name, path in artefacts.items()
         }
         self._readiness = Readiness(models)
+        self._counters = Counters(models)
 
     async def __call__(self, request: Request) -> Response:
         return await guarded(request, self._route)
@@ -65,6 +69,10 @@ class SpecialistApp:
                 return json_response({"live": True})
             case ["health", "ready"]:
                 return await self._ready()
+            case ["metrics"]:
+                require_method(request, "GET")
+                text = await self._counters.text(await self._readiness.states())
+                return Response(text, media_type=CONTENT_TYPE)
             case ["models", name, *rest]:
                 return await self._model(request, self._find(name), rest)
         raise RouteUnknown("There is nothing at this address.")
@@ -112,7 +120,7 @@ class SpecialistApp:
 
 
 def specialist_app(artefacts: Mapping[str, str], models: Mapping[str, Where]) -> serve.Application:
-    """`artefacts` maps each specialist to its file; `models` are all models, for readiness."""
+    """`artefacts` maps each specialist to its file; `models` are all models there are."""
     deployment = serve.deployment(
         name=SpecialistApp.__name__,
         num_replicas=1,

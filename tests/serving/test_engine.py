@@ -46,6 +46,12 @@ class TestProcessor:
         assert engine["enable_prompt_tokens_details"] is True
         assert engine["max_model_len"] == 2048
 
+    def test_the_engine_counts_and_its_server_tells(self) -> None:
+        settings = engine_settings(model(), "/weights", "cpu")
+        assert settings["engine_kwargs"]["disable_log_stats"] is False
+        assert settings["log_engine_metrics"] is False  # Ray's own metrics would be a port more
+        assert settings["server_cls"] == "serving.text_server:TextServer"
+
     def test_starts_fast_unless_the_catalog_prefers_speed(self) -> None:
         quick = engine_settings(model(), "/weights", "cpu")["engine_kwargs"]
         fast = engine_settings(model(enforce_eager=False), "/weights", "cpu")["engine_kwargs"]

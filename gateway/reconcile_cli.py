@@ -1,0 +1,95 @@
+"""`maas reconcile`: compare all records of what was consumed, and the engines' own.
+
+Owns the order of asking, and how the findings are shown. Does not own the comparisons
+(billing/reconciliation.py) nor asking the engines (gateway/engine_counts.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.money import nano_text
+from billing.reconciliation import (
+    EngineCompared,
+    EngineCount,
+    Reconciled,
+    compare_engines,
+    reconcile,
+    recorded_tokens,
+)
+from gateway.console import Json, tell, with_database
+from gateway.engine_counts import NotAsked, ask_engines
+from gateway.routing import Router, parse_upstreams
+from gateway.terminal import Terminal
+from gateway.up import serving_base
+from infra.clock import SystemClock
+from infra.settings import Settings
+from models.catalog import Task, load_catalog
+
+
+def reconcile_all(as_json: Json = False) -> None:
+    """Compare usage, quotas, leases, open calls, credit and what the engines counted themselves;
+    exit code 1 on any difference."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        before = with_database(settings, recorded_tokens)
+        asked = ask_engines(_servers(settings))
+        counts = [one for one in asked if isinstance(one, EngineCount)]
+
+        async def compare(session: AsyncSession) -> tuple[Reconciled, tuple[EngineCompared, ...]]:
+            return await reconcile(session), await compare_engines(session, counts, before)
+
+        found, compared = with_database(settings, compare)
+        not_asked = [one for one in asked if isinstance(one, NotAsked)]
+        if _show(terminal, as_json, found, compared, not_asked):
+            raise typer.Exit(1)
+
+    tell(as_json, work)
+
+
+def _servers(settings: Settings) -> Mapping[str, Sequence[str]]:
+    router = Router(parse_upstreams(serving_base(settings)), SystemClock())
+    texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
+    return {model.id: router.servers(model.id) for model in texts}
+
+
+def _show(
+    terminal: Terminal,
+    as_json: bool,
+    found: Reconciled,
+    compared: Sequence[EngineCompared],
+    not_asked: Sequence[NotAsked],
+) -> bool:
+    """Show it; whether there are differences."""
+    differences = [*found.differences, *(one for each in compared for one in each.differences)]
+    engines = [*map(_engine, compared), *map(_engine_not_asked, not_asked)]
+    figures: dict[str, Any] = {
+        "usage_rows": found.usage_rows,
+        "settled_unknown": found.unknown_rows,
+        "open_calls": found.open_calls,
+        "gateway_processes": found.processes,
+        "credit_held": nano_text(found.held),
+    }
+    told = [asdict(difference) for difference in differences]
+    if as_json:
+        terminal.record("", {**figures, "engines": engines, "differences": told})
+        return bool(told)
+    terminal.record("Compared.", {**figures, "differences": len(told)})
+    for engine in engines:
+        terminal.record("An engine's own count, in tokens:", engine)
+    for difference in told:
+        terminal.record("These do not agree:", difference)
+    return bool(told)
+
+
+def _engine(compared: EngineCompared) -> dict[str, Any]:
+    shown = asdict(compared)
+    del shown["differences"]  # told with all others
+    return shown
+
+
+def _engine_not_asked(one: NotAsked) -> dict[str, Any]:
+    return {"model": one.model, "not_asked": one.reason}

@@ -1,0 +1,221 @@
+"""The real engine's own count beside the usage rows: exact for whole calls, bounded for others."""
+
+import asyncio
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from billing.rating import Quantities
+from billing.reconciliation import EngineCompared, EngineCount, compare_engines, recorded_tokens
+from billing.tables import Settlement
+from billing.usage import UsageRecord, append_usage
+from gateway.engine_counts import ask_engines
+from infra import ids
+from tests.builders import CHAT, Gateway
+from tests.gateway.test_up import run
+
+pytestmark = pytest.mark.serving
+
+
+@dataclass
+class Engine:
+    """The engine behind a gateway, as if it had started with the test: others called it before."""
+
+    gateway: Gateway
+    url: str
+    base: EngineCount
+    began: datetime
+
+    async def count(self) -> EngineCount:
+        now = await ask(self.url)
+        return replace(
+            now,
+            prompt_tokens=now.prompt_tokens - self.base.prompt_tokens,
+            generated_tokens=now.generated_tokens - self.base.generated_tokens,
+            first_start=self.began,
+            last_start=self.began,
+        )
+
+    async def compared(self) -> EngineCompared:
+        """What `maas reconcile` does, in the same order."""
+        database = self.gateway.parts.database
+        async with database.transaction() as session:
+            before = await recorded_tokens(session)
+        count = await self.count()
+        async with database.transaction() as session:
+            (compared,) = await compare_engines(session, [count], before)
+        return compared
+
+
+async def ask(url: str) -> EngineCount:
+    (found,) = await asyncio.to_thread(ask_engines, {CHAT: [url]})
+    assert isinstance(found, EngineCount), found
+    return found
+
+
+async def settled(url: str) -> EngineCount:
+    """The count of an engine that is idle: calls that earlier tests left may still be ending."""
+    last = await ask(url)
+    while True:
+        await asyncio.sleep(0.3)
+        now = await ask(url)
+        if now == last:
+            return now
+        last = now
+
+
+@pytest.fixture
+async def engine(real: Gateway, serving_url: str) -> Engine:
+    return Engine(real, serving_url, await settled(serving_url), datetime.now(UTC))
+
+
+async def leave(real: Gateway, *, stream: bool) -> None:
+    """Begin a call of many tokens, and go."""
+    message = {"role": "user", "content": "Name one reason why a bearing runs hot."}
+    body = {"model": CHAT, "messages": [message], "max_tokens": 1500, "ignore_eos": True}
+    call = real.http.build_request("POST", "/v1/chat/completions", json={**body, "stream": stream})
+    if stream:
+        answer = await real.http.send(call, stream=True)
+        lines = answer.aiter_lines()
+        for _ in range(20):
+            await anext(lines)
+        await answer.aclose()
+    else:
+        call.extensions["timeout"] = httpx.Timeout(1.0).as_dict()
+        with pytest.raises(httpx.ReadTimeout):
+            await real.http.send(call)
+
+
+class TestWholeCalls:
+    async def test_they_agree_to_the_token(self, real: Gateway, engine: Engine) -> None:
+        several: list[dict[str, Any]] = [
+            {"max_tokens": 24},
+            {"max_tokens": 24, "stream": True},
+            {"max_tokens": 12, "n": 3},
+            {"max_tokens": 12, "n": 2, "stream": True},
+            {"max_tokens": 40, "stop": ["e", "a"]},
+            {"max_tokens": 40, "ignore_eos": True, "stream": True},
+        ]
+        calls = [real.chat(f"Say something of bearing {n}.", **v) for n, v in enumerate(several)]
+        answers = await asyncio.gather(*calls)
+        assert {answer.status_code for answer in answers} == {200}
+        rows = await real.rows(len(several))
+        generated = sum(row["output_tokens"] for row in rows)
+        assert await engine.compared() == EngineCompared(CHAT, generated, generated, 0, 0, ())
+
+    async def test_the_engine_counts_a_prompt_for_each_choice(
+        self, real: Gateway, engine: Engine
+    ) -> None:
+        await real.chat("one two three", max_tokens=4)
+        row = await real.row()
+        assert (await engine.count()).prompt_tokens == row["input_tokens"]
+        await real.chat("one two three", max_tokens=4, n=3)
+        assert (await engine.count()).prompt_tokens == 4 * row["input_tokens"]
+
+    async def test_while_calls_run(self, real: Gateway, engine: Engine) -> None:
+        """Whatever is under way when the engine is asked is no difference."""
+        values = {"max_tokens": 120, "ignore_eos": True}
+        calls = [
+            asyncio.create_task(real.chat(f"bearing {n}", stream=n % 2 == 0, **values))
+            for n in range(4)
+        ]
+        seen = []
+        while not all(call.done() for call in calls):
+            seen.append(await engine.compared())
+            await asyncio.sleep(0.1)
+        assert all(not found.differences for found in seen)
+        assert any(found.generated_unbilled and found.explained_by for found in seen)
+        assert await engine.compared() == EngineCompared(CHAT, 480, 480, 0, 0, ())
+
+
+class TestCallsThatEndEarly:
+    async def test_a_stream(self, real: Gateway, engine: Engine) -> None:
+        """Its tokens are told to the last chunk; the engine runs on for a few at most."""
+        await leave(real, stream=True)
+        row = await real.row()
+        assert row["settlement"] == "client_abort"
+        await settled(engine.url)
+        found = await engine.compared()
+        assert found.differences == ()
+        assert found.recorded == row["output_tokens"]
+        assert found.generated_unbilled <= 10
+        assert found.explained_by == (1 if found.generated_unbilled else 0)
+
+    async def test_a_plain_call(self, real: Gateway, engine: Engine) -> None:
+        """Nobody was told how many tokens it had."""
+        await leave(real, stream=False)
+        assert (await real.row())["output_tokens"] is None
+        await settled(engine.url)
+        found = await engine.compared()
+        assert (found.recorded, found.explained_by, found.differences) == (0, 1, ())
+        assert 0 < found.generated_unbilled < 1500
+
+
+class TestDifferences:
+    async def test_a_planted_row(self, real: Gateway, engine: Engine) -> None:
+        await real.chat("hello", max_tokens=6, ignore_eos=True)
+        await self._plant(real, 1)
+        (found,) = (await engine.compared()).differences
+        assert (found.subject, found.recorded, found.expected) == (CHAT, 7, 6)
+
+    async def test_a_call_past_the_gateway(self, real: Gateway, engine: Engine) -> None:
+        await real.chat("hello", max_tokens=6, ignore_eos=True)
+        async with httpx.AsyncClient(base_url=engine.url, timeout=30) as straight:
+            body = {"model": CHAT, "prompt": "hello", "max_tokens": 7, "ignore_eos": True}
+            assert (await straight.post("/v1/completions", json=body)).status_code == 200
+        found = await engine.compared()
+        assert (found.generated_unbilled, found.explained_by) == (7, 0)
+        (difference,) = found.differences
+        assert (difference.recorded, difference.expected) == (6, 13)
+
+    async def _plant(self, real: Gateway, tokens: int) -> None:
+        record = UsageRecord(
+            request_id=ids.new_id(),
+            account_id=real.account.id,
+            key_id=real.key.row.id,
+            operation="chat",
+            model=CHAT,
+            streamed=False,
+            settlement=Settlement.COMPLETE,
+            status=200,
+            error_code=None,
+            quantities=Quantities(0, None, tokens),
+            cost_nano=0,
+            currency="CNY",
+            started_at=datetime.now(UTC),
+            duration_us=1,
+            first_chunk_us=None,
+        )
+        async with real.parts.database.transaction() as session:
+            await append_usage(session, [record])
+
+
+class TestAddress:
+    async def test_the_command_asks_the_engine(self, real: Gateway, engine: Engine) -> None:
+        """Beside an empty database it finds what the other tests have had generated."""
+        await real.chat("hello", max_tokens=2)
+        configured = real.parts.settings
+        assert configured.database_url is not None
+        environment = {
+            **os.environ,
+            "MAAS_DATA_DIR": str(configured.data_dir),
+            "MAAS_DATABASE_URL": configured.database_url.get_secret_value(),
+            "MAAS_SERVING_URL": engine.url,
+        }
+        _, said = await run(environment, "reconcile", "--json")
+        (shown,) = said["engines"]
+        assert (shown["model"], shown["generated"]) == (
+            CHAT,
+            (await ask(engine.url)).generated_tokens,
+        )
+
+    async def test_customers_do_not_reach_it(self, real: Gateway, engine: Engine) -> None:
+        async with httpx.AsyncClient(base_url=engine.url) as straight:
+            assert "vllm:" in (await straight.get("/v2/metrics")).text
+            assert (await straight.post("/v2/metrics")).status_code == 405
+        answer = await real.http.get("/v2/metrics")
+        assert (answer.status_code, "vllm:" in answer.text) == (404, False)
