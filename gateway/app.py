@@ -81,6 +81,7 @@ class Parts:
     writer: UsageWriter
     authenticator: Authenticator
     admission: Admission
+    figures: Figures
     quoting: Quoting
     router: Router
     upstream: Upstream
@@ -140,6 +141,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         writer=stages.writer,
         authenticator=stages.authenticator,
         admission=stages.admission,
+        figures=stages.figures,
         quoting=Quoting(stages.parser, stages.admission, database, clock, settings.max_body_bytes),
         router=router,
         upstream=upstream,
@@ -168,6 +170,7 @@ def build_app(parts: Parts) -> Litestar:
             "authenticator": _provide(parts.authenticator),
             "catalog": _provide(parts.catalog),
             "database": _provide(parts.database),
+            "figures": _provide(parts.figures),
             "metrics": _provide(parts.metrics),
             "quoting": _provide(parts.quoting),
             "router": _provide(parts.router),
@@ -214,7 +217,13 @@ def _lifespan(parts: Parts) -> Any:
             stack.push_async_callback(parts.quotas.close)
             stack.push_async_callback(parts.records.close)
             stack.push_async_callback(parts.reading.close)
-            for part in (parts.upstream, parts.lender, parts.writer, parts.authenticator):
+            for part in (
+                parts.upstream,
+                parts.lender,
+                parts.writer,
+                parts.authenticator,
+                parts.figures,
+            ):
                 await part.start()
                 stack.push_async_callback(part.stop)
             _settle_memory()

@@ -14,6 +14,8 @@ from gateway.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupported, Up
 from gateway.flow import Completion
 
 _UNWATCHED_S = 0.02
+# A larger answer is sent in pieces of that size: what a client does not take piles up nowhere.
+_PIECE = 256 << 10
 
 
 class ClientGone(Exception):
@@ -44,8 +46,9 @@ class Client:
     """One request's connection. `gone` is true once the client has left.
 
     `shown` are headers that every answer carries. `guard` must be done before the first byte
-    leaves. With `stays` the answer is wanted also when nobody waits for it: a client's leaving
-    goes unnoticed. `copy`, where there is one, takes what is written.
+    leaves. With `stays` the answer is wanted also when nobody waits for it: that the client
+    leaves ends nothing. `copy`, where there is one, takes what is written. `patience_s` is how
+    long a client may take no byte.
     """
 
     def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
@@ -55,9 +58,15 @@ class Client:
         self.gone = False
         self.writing = False
         self.stays = False
+        self.patience_s = 60.0
         self.shown: dict[str, str] = {}
         self.guard: Callable[[], Awaitable[None]] | None = None
         self.copy: Copy | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether the call has lost whom it is for."""
+        return self.gone and not self.stays
 
     async def body(self, limit: int, seconds: float) -> bytes:
         """The whole body.
@@ -92,30 +101,55 @@ class Client:
             "status": status,
             "headers": pairs,
         }
+        self.writing = True
         await self._send(event)
+        self.writing = False
 
     async def write(self, data: bytes) -> None:
         """Send a part of the answer; waits while the client is slow."""
         if self.copy is not None:
             self.copy.add(data)
+        if self.gone:
+            return
         self.writing = True
-        await self._send(_part(data, more=True))
+        if self.stays:
+            await self._send_in_time(_part(data, more=True))
+        else:
+            await self._send(_part(data, more=True))
         self.writing = False
 
     async def finish(self, completion: Completion, tail: bytes) -> None:
-        """Send what is left of the answer: all of it, or the end of a stream."""
+        """Send what is left of the answer: all of it, or the end of a stream.
+
+        A client that does not take it in time is let go: it was there to be had.
+        """
         if self.gone:
             return
         if not completion.started:
             length = {"content-length": str(len(tail))}
             await self.start(completion.status, {**completion.headers, **length})
-        await self._send(_part(tail, more=False))
+        if not completion.started and len(tail) <= _PIECE:
+            await self._send(_part(tail, more=False))
+            return
+        for start in range(0, len(tail) or 1, _PIECE):
+            end = start + _PIECE
+            if not await self._send_in_time(_part(tail[start:end], more=end < len(tail))):
+                return
 
     async def until_gone(self) -> None:
         """Return when the client has closed the connection. Call it after `body`."""
         while (await self._receive())["type"] != "http.disconnect":
             continue
         self.gone = True
+
+    async def _send_in_time(self, event: HTTPResponseBodyEvent) -> bool:
+        """Whether the client took it, or what there was before it."""
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await self._send(event)
+        except TimeoutError:
+            self.gone = True
+        return not self.gone
 
     async def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []
@@ -178,7 +212,7 @@ class Attended:
             return
         if self._client.writing:
             self._client.gone = True
-        if self._client.gone:
+        if self._client.left:
             raise ClientGone from None
         raise UpstreamTimeout("The model did not answer in time. The call is not billed.") from None
 
@@ -188,7 +222,9 @@ class Attended:
 
     def _look(self) -> None:
         """Whether time is over; from the first look on, the client is watched."""
-        if self._client.gone or self._loop.time() >= self._until:
+        if self._client.stays and self._client.writing:
+            self.extend(self._client.patience_s)  # that has an end of its own
+        elif self._client.left or self._loop.time() >= self._until:
             self._expired = True
             self._task.cancel()
             return

@@ -10,9 +10,10 @@ its reader, and which connections may be used again. Does not own what an answer
 
 import asyncio
 import ssl
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -20,6 +21,12 @@ import httptools
 
 # More than that unread, and the upstream is asked to wait.
 _HIGH, _LOW = 256 << 10, 64 << 10
+# The most that comes on end with no part of a body: headers, interim answers, trailers and the
+# like. What one read of the socket brings is always taken, so a little more may be.
+_BARREN = 64 << 10
+# Connections of one origin that wait for their next call.
+_MOST_IDLE = 256
+_PORTS = {"http": 80, "https": 443}
 
 
 class ConnectFailed(Exception):
@@ -43,10 +50,13 @@ class Origin:
     @classmethod
     def of(cls, url: str) -> "Origin":
         parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        host, usual = parts.hostname or "", _PORTS[parts.scheme]
+        port = parts.port or usual
+        # A zone says by which of our own interfaces the host is reached: it is none of its names.
+        name = f"[{host.partition('%')[0]}]" if ":" in host else host
+        authority = name if port == usual else f"{name}:{port}"
         path = parts.path.rstrip("/").encode()
-        return cls(parts.hostname or "", port, secure, path, parts.netloc.encode())
+        return cls(host, port, parts.scheme == "https", path, authority.encode())
 
 
 class Connection(asyncio.Protocol):
@@ -58,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._body: list[bytes] = []
         self._size = 0
+        self._barren = 0
         self._paused = False
         self._busy = False
         self._lost = False
@@ -71,7 +82,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent."""
-        return self.complete and not self._busy and not self._closing
+        return self.complete and not (self._busy or self._paused or self._closing)
 
     @property
     def _closing(self) -> bool:
@@ -83,7 +94,7 @@ class Connection(asyncio.Protocol):
             raise BrokenOff
         self.answered = self.complete = self._until_closed = False
         self.status, self.headers = 0, {}
-        self._body, self._size = [], 0
+        self._body, self._size, self._barren = [], 0, 0
         self._busy = True
         cast(asyncio.Transport, self._transport).write(request)
         while not self.answered:
@@ -113,9 +124,12 @@ class Connection(asyncio.Protocol):
                 return b"".join(whole)
 
     def close(self) -> None:
-        """End the connection, and with it what the upstream does for it."""
+        """End the connection, and with it what the upstream does for it.
+
+        At once: an upstream that takes no more of a request must not keep the rest of it here.
+        """
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -124,21 +138,28 @@ class Connection(asyncio.Protocol):
         if not self._busy:
             self.close()  # nobody asked for anything
             return
+        self._barren += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._lost = True
-            self.close()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._break_off()
+        if self._barren > _BARREN and self._busy:
+            self._break_off()
         self._notify()
 
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._lost = True
-        if self._until_closed:
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._until_closed and error is None and not self._lost:
             self.complete = True
+        self._lost = True
         self._notify()
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise BrokenOff  # more than was asked for; what is whole stays so
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
+        if not self.answered:  # else it is a trailer
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
@@ -152,6 +173,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
         self._size += len(body)
+        self._barren = 0
         if self._size > _HIGH and not self._paused and not self._closing:
             self._paused = True
             cast(asyncio.Transport, self._transport).pause_reading()
@@ -185,23 +207,27 @@ class Connection(asyncio.Protocol):
         if self._lost and not self.complete and not self._body:
             raise BrokenOff
 
+    def _break_off(self) -> None:
+        self._lost = True
+        self.close()
+
     def _notify(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
 
 class Pool:
-    """Open connections by origin. Those that were idle for too long are not used again."""
+    """Open connections by origin. Few and fresh ones wait: of too many or too old, none is used."""
 
     def __init__(self, connect_timeout_s: float, idle_s: float) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
-        self._idle: dict[Origin, deque[Connection]] = {}
+        self._idle: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
 
     async def take(self, origin: Origin) -> Connection:
         """An idle connection or a new one. Raises ConnectFailed."""
         now = asyncio.get_running_loop().time()
-        idle = self._idle.setdefault(origin, deque())
+        idle = self._idle[origin]
         while idle:
             connection = idle.pop()
             if connection.reusable and now - connection.idle_since < self._idle_s:
@@ -215,9 +241,9 @@ class Pool:
             connection.close()
             return
         now = connection.idle_since = asyncio.get_running_loop().time()
-        idle = self._idle.setdefault(origin, deque())
+        idle = self._idle[origin]
         idle.append(connection)
-        while now - idle[0].idle_since >= self._idle_s:
+        while len(idle) > _MOST_IDLE or now - idle[0].idle_since >= self._idle_s:
             idle.popleft().close()
 
     def close(self) -> None:
@@ -228,15 +254,22 @@ class Pool:
 
     async def _connect(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
-        secure = ssl.create_default_context() if origin.secure else None
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    Connection, origin.host, origin.port, ssl=secure
+                    Connection,
+                    origin.host,
+                    origin.port,
+                    ssl=self._tls if origin.secure else None,
                 )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
             raise ConnectFailed from error
         return connection
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Once: reading the certificates of all authorities takes tens of milliseconds.
+        return ssl.create_default_context()
 
 
 def request_bytes(

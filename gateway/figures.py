@@ -1,11 +1,13 @@
 """Figures: what an answer's headers and the metrics tell of a call.
 
 Owns names and spelling of the headers for cost, balance and rates, and counting calls. What is
-told of quotas was true a quarter of a second ago, with this process's own calls since.
+told of quotas was true a quarter of a second ago, with this process's own calls since; counters are
+as late in the metrics, since each change of one that all processes share costs a microsecond.
 """
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 
 from prometheus_client import Counter, Histogram
 
@@ -17,18 +19,47 @@ from gateway.leasing import Lender
 from infra.metrics import Metrics
 
 
+_LATE_S = 0.25
+
+
 class Figures:
-    """Tells and counts for one gateway process."""
+    """Tells and counts for one gateway process. `stop` it in the end, or the last are lost."""
 
     def __init__(self, lender: Lender, metrics: Metrics) -> None:
         self._lender = lender
         self._metrics = metrics
         self._counters: dict[tuple[Counter | str, ...], Counter] = {}
         self._histograms: dict[tuple[Histogram, str, str], Histogram] = {}
+        self._counted: defaultdict[Counter, int] = defaultdict(int)
+        self._running = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def running(self) -> AbstractContextManager[None]:
-        """A block in which a call is being answered."""
-        return self._metrics.running.track_inprogress()
+    async def start(self) -> None:
+        return None
+
+    async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.tell()
+
+    def tell(self) -> None:
+        """Bring the metrics up to date."""
+        self._timer = None
+        counted, self._counted = self._counted, defaultdict(int)
+        for counter, number in counted.items():
+            counter.inc(number)
+        self._metrics.running.set(self._running)
+
+    def begin(self) -> None:
+        """A call is being answered, until `end`."""
+        self._running += 1
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATE_S, self.tell)
+
+    def end(self) -> None:
+        self._running -= 1
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATE_S, self.tell)
 
     def limits(self, principal: Principal) -> dict[str, str]:
         """OpenAI's headers for the rates that the caller is under, of each the scarcer one."""
@@ -84,7 +115,7 @@ class Figures:
         child = self._counters.get((counter, *labels))
         if child is None:
             child = self._counters[counter, *labels] = counter.labels(*labels)
-        child.inc(by)
+        self._counted[child] += by
 
     def _observe(self, histogram: Histogram, operation: str, model: str, seconds: float) -> None:
         child = self._histograms.get((histogram, operation, model))

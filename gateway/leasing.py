@@ -243,7 +243,8 @@ class Lender:
             # Units of a rate come back within a minute; only what idles elsewhere is waited for.
             asked = self._last_recall(quota)
             over = standing.elsewhere == 0 or asked + _RECALL_S <= now < asked + _RECALL_AGAIN_S
-        wait = lease.free_in(units, now) if quota.kind.window_s else 1.0
+        missing = units - lease.free(now)
+        wait = lease.free_in(missing, now) if quota.kind.window_s else 1.0
         return Short(quota, standing, False, wait) if over else None
 
     def _last_recall(self, quota: QuotaRef) -> float:

@@ -74,13 +74,11 @@ class Pipeline:
         """Answer one call. Every failure becomes an answer and a usage row."""
         seen = _Seen()
         client.shown["x-request-id"] = ids.show(REQUEST_PREFIX, call.request_id)
-        with self._stages.figures.running():
-            try:
-                completion = await self._answer(call, client, seen)
-            finally:
-                if seen.slot is not None:
-                    seen.slot.leave()
-            await self._end(call, client, seen, completion)
+        self._stages.figures.begin()
+        try:
+            await self._end(call, client, seen, await self._answer(call, client, seen))
+        finally:
+            self._stages.figures.end()
 
     async def _answer(self, call: Call, client: Client, seen: _Seen) -> Completion:
         try:
@@ -99,6 +97,9 @@ class Pipeline:
             request_id = ids.show(REQUEST_PREFIX, call.request_id)
             self._log.exception("a call failed", request_id=request_id)
             return refused(call, InternalError("Something went wrong on our side."))
+        finally:
+            if seen.slot is not None:
+                seen.slot.leave()
 
     async def _sentence(self, call: Call, client: Client, seen: _Seen) -> Completion:
         stages, settings = self._stages, self._settings

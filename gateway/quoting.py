@@ -10,6 +10,7 @@ from typing import Any
 
 from billing.leases import credit_left
 from billing.money import nano_text
+from billing.rating import Quantities, rate
 from gateway.admission import Admission
 from gateway.demand import Demand
 from gateway.errors import BodyTooLarge, ParameterInvalid
@@ -52,6 +53,7 @@ class Quoting:
         ask = self._parser.parse(call, body)
         bounded = self._whole(call, principal, ask)
         counted = await self._admission.counted(call, ask, bounded)
+        known = 0 if counted is bounded else counted.input_tokens
         async with self._database.transaction() as session:
             balance = await credit_left(session, principal.account_id)
         return {
@@ -64,7 +66,7 @@ class Quoting:
             "max_output_tokens": counted.output_tokens,
             "rows": counted.rows,
             "max_cost": nano_text(counted.cost),
-            "min_cost": nano_text(replace(counted, output_tokens=0).cost),
+            "min_cost": nano_text(_least_cost(known, counted)),
             "balance": None if balance is None else nano_text(max(0, balance)),
             "price_nano_per_unit": dict(counted.prices),
         }
@@ -92,3 +94,11 @@ class Quoting:
             started_at=self._clock.now(),
             started=self._clock.monotonic(),
         )
+
+
+def _least_cost(known: int, demand: Demand) -> int:
+    """What an answer of no tokens costs. A prompt that was not counted may be next to nothing,
+    and one that was may come from the engine's cache."""
+    fresh = Quantities(input_tokens=known, rows=demand.rows)
+    cached = replace(fresh, cached_input_tokens=known)
+    return min(rate(fresh, demand.prices), rate(cached, demand.prices))

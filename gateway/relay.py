@@ -46,6 +46,7 @@ class Relay:
 
         Raises the facts for which nothing was sent to the client yet.
         """
+        client.patience_s = self._idle_s
         if target.ask.stream:
             return await _Streaming(self, target, client, answered).run()
         return await self._plain(target, client)
@@ -96,7 +97,7 @@ class _Streaming:
         return self._whole()
 
     async def _carry(self) -> None:
-        relay, tee, allowance = self._relay, self._tee, self._target.allowance
+        relay, tee = self._relay, self._tee
         async with (
             self._client.attended(relay._first_byte_s) as attended,
             relay._upstream.open(self._target) as response,
@@ -106,13 +107,28 @@ class _Streaming:
                 raise UpstreamFailed("The model's answer could not be read.")
             while piece := await response.read():
                 shown = tee.feed(piece)
-                attended.extend(_ENDING_S if tee.done else relay._idle_s)
+                attended.extend(relay._idle_s)
                 if shown:
                     await self._show(shown)
-                if allowance is not None and not tee.done:
-                    if tee.generated() >= allowance.covered and not await allowance.extend():
-                        await self._show(tee.cut())
-                        return
+                covered = await self._is_covered()
+                if tee.done:
+                    # At its end the connection is good for another call. Whatever else comes
+                    # is not waited for.
+                    attended.extend(_ENDING_S)
+                    await response.read()
+                    return
+                if not covered:
+                    await self._show(tee.cut())
+                    return
+
+    async def _is_covered(self) -> bool:
+        """Whether what was generated is paid for. One piece can bring more than one extension."""
+        allowance = self._target.allowance
+        if allowance is not None:
+            while self._tee.generated() >= allowance.covered:
+                if not await allowance.extend():
+                    return False
+        return True
 
     async def _show(self, shown: bytes) -> None:
         if self._first_chunk is None:

@@ -72,7 +72,10 @@ class Upstream:
         connection = await self._pool.take(origin)
         try:
             await connection.send(request)
-            return connection.status, await connection.read_whole(_REFUSAL_BYTES) or b""
+            body = await connection.read_whole(_REFUSAL_BYTES)
+            if body is None:
+                raise BrokenOff
+            return connection.status, body
         finally:
             self._pool.give_back(origin, connection)
 

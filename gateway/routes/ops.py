@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 
 from gateway.auth import Authenticator
+from gateway.figures import Figures
 from gateway.routing import Router
 from gateway.upstream import Upstream
 from infra.errors import AppError
@@ -43,9 +44,12 @@ async def ready(
     )
 
 
-@get("/metrics", summary="Prometheus metrics", media_type="text/plain", sync_to_thread=True)
-def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    text, content_type = metrics.exposition()
+@get("/metrics", summary="Prometheus metrics", media_type="text/plain")
+async def metrics(
+    metrics: NamedDependency[Metrics], figures: NamedDependency[Figures]
+) -> Response[bytes]:
+    figures.tell()
+    text, content_type = await asyncio.to_thread(metrics.exposition)
     return Response(text, media_type=content_type)
 
 

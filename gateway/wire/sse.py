@@ -38,9 +38,9 @@ class StreamTee:
         """`limit`: the most bytes that one event may have, so that memory is bounded."""
         self._wish = wish
         self._choices_each = choices_each
-        self._single = choices == 1
+        self._choices = choices
         self._limit = limit
-        self._held = b""
+        self._held = bytearray()
         self._usage: dict[int, bytes] = {}
         self._last_chunk = b""
         self.usage_event: bytes | None = None
@@ -52,14 +52,21 @@ class StreamTee:
         Raises StreamBroken with the events before the fault, where the upstream reports an error
         or sends what is no event.
         """
-        held = self._held + piece
-        if b"\r" in held:
-            held = held.replace(b"\r\n", b"\n")
-        end = held.rfind(b"\n\n") + 2
-        self._held = held[end:] if end > 1 else held
-        if len(self._held) > self._limit:
-            raise StreamBroken(b"", "an event is too large")
-        return self._events(held[: end - 2]) if end > 1 else b""
+        held = self._held
+        if held:
+            # Only what is new is looked through, or a long event would cost its square.
+            new = held[-2:] + piece
+            if b"\n\n" not in new and b"\n\r\n" not in new:
+                return self._hold(piece, b"")
+            piece = bytes(held + piece)
+            held.clear()
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n")
+        end = piece.rfind(b"\n\n") + 2
+        if end == 1:
+            return self._hold(piece, b"")
+        shown = self._events(piece[: end - 2])
+        return shown if end == len(piece) else self._hold(piece[end:], shown)
 
     def quantities(self) -> Quantities:
         """What was consumed so far; nothing known where the stream has not said anything yet.
@@ -80,22 +87,37 @@ class StreamTee:
 
     def generated(self) -> int:
         """Output tokens so far, over all choices."""
-        counts = (_GENERATED.search(raw) for raw in self._usage.values())
+        total = self._usage.get(_TOTAL)
+        told = self._usage.values() if total is None else (total,)
+        counts = (_GENERATED.search(raw) for raw in told)
         return sum(int(count[1]) for count in counts if count)
 
     def cut(self) -> bytes:
-        """A last event that ends every choice for its length, as the engine would have said it."""
-        chunk = msgspec.json.decode(self._last_chunk[5:], type=dict[str, Any])
+        """A last event that ends every choice for its length, as the engine would have said it.
+
+        Raises UpstreamFailed where the engine has said nothing that could be told like that.
+        """
+        try:
+            chunk = msgspec.json.decode(self._last_chunk[5:], type=dict[str, Any])
+            text = "text" in chunk["choices"][0]
+        except (msgspec.MsgspecError, RecursionError, LookupError, TypeError):
+            raise UpstreamFailed(BROKEN_OFF) from None
         chunk.pop("usage", None)
-        text = "text" in chunk["choices"][0]
         said: dict[str, Any] = {"text": ""} if text else {"delta": {}}
         ended = {**said, "logprobs": None, "finish_reason": "length"}
-        choices = [{"index": index, **ended} for index in sorted(self._usage)]
+        choices = [{"index": index, **ended} for index in sorted(self._usage) if index >= 0]
         if self._wish is not UsageWish.NONE:
             total = {**chunk, "choices": [], "usage": _usage_object(self.quantities())}
             self.usage_event = b"data: " + msgspec.json.encode(total)
         self.done = True
         return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
+
+    def _hold(self, begun: bytes, shown: bytes) -> bytes:
+        """Keep the beginning of an event until its end comes."""
+        self._held += begun
+        if len(self._held) > self._limit:
+            raise StreamBroken(shown, "an event is too large")
+        return shown
 
     def _events(self, block: bytes) -> bytes:
         shown: list[bytes] = []
@@ -133,10 +155,11 @@ class StreamTee:
         """The choice that an event belongs to; of a total, none."""
         if _without_choices(event):
             return _TOTAL
-        if self._single:
+        if self._choices == 1:
             return 0
         choice = _INDEX.search(event)
-        return int(choice[1]) if choice else _TOTAL
+        # No more choices are counted than there can be, whatever an engine makes up.
+        return min(int(choice[1]), self._choices - 1) if choice else _TOTAL
 
 
 def _cut(event: bytes, start: int, end: int) -> bytes:

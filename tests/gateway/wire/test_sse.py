@@ -32,7 +32,7 @@ def chunk(index: int | None, tokens: int, prompt: int = 13, text: str = " a") ->
 
 
 def tee(wish: UsageWish = UsageWish.NONE, choices_each: int = 1) -> StreamTee:
-    return StreamTee(wish, choices_each, 2, LIMIT)
+    return StreamTee(wish, choices_each, 4, LIMIT)
 
 
 STREAM = chunk(0, 1) + chunk(0, 2) + chunk(None, 2) + b"data: [DONE]\n\n"
@@ -103,6 +103,18 @@ class TestUsage:
         subject.feed(chunk(0, 1) + chunk(1, 1) + chunk(2, 1, 7) + chunk(3, 2, 7))
         assert subject.quantities() == Quantities(input_tokens=20, output_tokens=5)
 
+    def test_the_total_is_not_counted_again(self) -> None:
+        subject = tee()
+        subject.feed(chunk(0, 2))
+        assert subject.generated() == 2
+        subject.feed(chunk(None, 2))
+        assert subject.generated() == 2
+
+    def test_more_choices_than_there_can_be_are_not_kept(self) -> None:
+        subject = tee()
+        subject.feed(b"".join(chunk(index, 1) for index in range(1000)))
+        assert subject.generated() == 4
+
     def test_nothing_is_known_before_the_first_chunk(self) -> None:
         assert tee().quantities() is NOTHING
 
@@ -128,6 +140,20 @@ class TestBroken:
         subject.feed(b"data: " + b"x" * (LIMIT - 6))
         with pytest.raises(StreamBroken):
             subject.feed(b"x")
+
+    def test_so_is_one_after_good_events(self) -> None:
+        subject = tee()
+        with pytest.raises(StreamBroken) as caught:
+            subject.feed(chunk(0, 1) + b"data: " + b"x" * LIMIT)
+        assert caught.value.shown == tee().feed(chunk(0, 1))
+
+    @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+    def test_a_long_event_is_found_whole(self, end: bytes) -> None:
+        subject = tee(UsageWish.EVERY)
+        event = b'data: {"choices":[{"index":0}],"x":"' + b"x" * (LIMIT - 100) + b'"}'
+        places = range(0, len(event + end), 7)
+        shown = b"".join(subject.feed((event + end)[place : place + 7]) for place in places)
+        assert shown == event + b"\n\n"
 
     def test_what_follows_the_end_is_ignored(self) -> None:
         subject = tee()

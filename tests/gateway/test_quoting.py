@@ -1,0 +1,194 @@
+"""Quotes: what a call can cost is told before it is made, holds for it, and leaves nothing."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from tests.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.fakes.upstream import FakeUpstream
+from tests.gateway.errors import error_of
+from tests.gateway.faults import nothing_is_held
+
+NANO = Decimal("0.000000001")
+WORDS = st.lists(st.text("abc你é😀", min_size=1, max_size=9), min_size=1, max_size=30).map(" ".join)
+SOME = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture
+def counting(gateway: Gateway, tmp_path: Path) -> Gateway:
+    """The same gateway with a tokenizer of the chat model, which has a token a word."""
+    made = tmp_path / "weights" / f"{CHAT}-test"
+    made.mkdir(parents=True)
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(made / "tokenizer.json"))
+    (made / "tokenizer_config.json").write_text("{}")
+    (made / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    return gateway
+
+
+async def quoted(gateway: Gateway, body: dict[str, Any]) -> dict[str, Any]:
+    got = await gateway.http.post("/v1/quote", json=body)
+    assert got.status_code == 200, got.text
+    quote: dict[str, Any] = got.json()
+    return quote
+
+
+def chat(prompt: str = "one two three", **values: Any) -> dict[str, Any]:
+    message = {"role": "user", "content": prompt}
+    return {"model": CHAT, "messages": [message], "max_tokens": 5, **values}
+
+
+class TestAgainstTheBill:
+    @SOME
+    @given(WORDS, st.integers(1, 200), st.booleans())
+    async def test_no_call_costs_more(
+        self, gateway: Gateway, prompt: str, most: int, stream: bool
+    ) -> None:
+        body = chat(prompt, max_tokens=most, stream=stream)
+        quote = await quoted(gateway, body)
+        cost = await self._cost(gateway, body)
+        assert quote["input_tokens_are"] == "bounded"
+        assert Decimal(quote["min_cost"]) <= cost <= Decimal(quote["max_cost"])
+
+    @SOME
+    @given(WORDS, st.integers(1, 200), st.sampled_from([1, 2]))
+    async def test_where_the_prompt_is_counted_it_is_exact(
+        self, counting: Gateway, prompt: str, most: int, choices: int
+    ) -> None:
+        body = chat(prompt, max_tokens=most, n=choices)
+        quote = await quoted(counting, body)
+        words = len(prompt.split())
+        assert (quote["input_tokens"], quote["input_tokens_are"]) == (words, "counted")
+        assert quote["max_output_tokens"] == most * choices
+        assert Decimal(quote["max_cost"]) == (words * 500 + most * choices * 2000) * NANO
+        assert Decimal(quote["min_cost"]) == words * 100 * NANO  # all of it from the cache
+        cost = await self._cost(counting, body)
+        assert Decimal(quote["min_cost"]) <= cost <= Decimal(quote["max_cost"])
+        if choices == 1:
+            assert cost == Decimal(quote["max_cost"])  # the model used up its max_tokens
+
+    @pytest.mark.parametrize("counted", [False, True])
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_it_is_what_admission_asks_for(
+        self, request: pytest.FixtureRequest, gateway: Gateway, counted: bool, stream: bool
+    ) -> None:
+        """X-Max-Cost of the quote is enough, a nano-unit less is not."""
+        if counted:
+            request.getfixturevalue("counting")
+        body = chat(stream=stream)
+        most = Decimal((await quoted(gateway, body))["max_cost"])
+        for cost, status in ((most, 200), (most - NANO, 400)):
+            headers = {"x-max-cost": f"{cost:f}"}
+            got = await gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+            assert got.status_code == status
+
+    async def _cost(self, gateway: Gateway, body: dict[str, Any]) -> Decimal:
+        got = await gateway.http.post("/v1/chat/completions", json=body)
+        assert got.status_code == 200
+        shown = await gateway.http.get("/v1/usage?limit=1")
+        return Decimal(shown.json()["data"][0]["cost"])
+
+
+class TestWhatItSays:
+    async def test_of_a_chat(self, counting: Gateway) -> None:
+        assert await quoted(counting, chat()) == {
+            "object": "quote",
+            "model": CHAT,
+            "endpoint": "/v1/chat/completions",
+            "currency": "CNY",
+            "input_tokens": 3,
+            "input_tokens_are": "counted",
+            "max_output_tokens": 5,
+            "rows": 0,
+            "max_cost": "0.000011500",
+            "min_cost": "0.000000300",
+            "balance": "100.000000000",
+            "price_nano_per_unit": {
+                "input_tokens": 500,
+                "cached_input_tokens": 100,
+                "output_tokens": 2000,
+            },
+        }
+
+    async def test_of_a_stream_without_a_limit(self, gateway: Gateway) -> None:
+        """All of it, though it would be held for a part at a time."""
+        open_chat = chat(stream=True)
+        del open_chat["max_tokens"]
+        assert (await quoted(gateway, open_chat))["max_output_tokens"] == 4096
+
+    async def test_of_a_completion(self, counting: Gateway) -> None:
+        body = {"model": CHAT, "prompt": ["one two", "three"], "n": 2, "max_tokens": 7}
+        quote = await quoted(counting, body)
+        assert (quote["endpoint"], quote["input_tokens"]) == ("/v1/completions", 3)
+        assert quote["max_output_tokens"] == 2 * 2 * 7
+        unlimited = await quoted(counting, {"model": CHAT, "prompt": "one"})
+        assert unlimited["max_output_tokens"] == 16
+
+    async def test_of_embeddings(self, gateway: Gateway) -> None:
+        body = {"model": EMBEDDING, "input": ["one two", "three"]}
+        quote = await quoted(gateway, body)
+        assert (quote["endpoint"], quote["max_output_tokens"]) == ("/v1/embeddings", 0)
+        await gateway.http.post("/v1/embeddings", json=body)
+        assert Decimal((await gateway.row())["cost"]) <= Decimal(quote["max_cost"])
+
+    async def test_of_predictions(self, gateway: Gateway) -> None:
+        rows = [{"torque": 1}] * 3
+        quote = await quoted(gateway, {"model": SPECIALIST, "instances": rows})
+        # 3 rows at 1,000,000 nano: exact, there is nothing to bound.
+        assert (quote["endpoint"], quote["rows"]) == ("/v1/predictions", 3)
+        assert (quote["max_cost"], quote["min_cost"]) == ("0.003000000", "0.003000000")
+
+    async def test_the_balance_is_what_is_left(self, gateway: Gateway) -> None:
+        await gateway.chat("one two")
+        # 2 x 500 + 5 x 2000 = 11,000 nano-yuan.
+        assert (await quoted(gateway, chat()))["balance"] == "99.999989000"
+
+    async def test_it_leaves_nothing(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+        for _ in range(5):
+            await quoted(gateway, chat(max_tokens=4000))
+        assert upstream.received == []
+        await gateway.rows(0)
+        await nothing_is_held(gateway)
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("body", "status", "code", "param"),
+        [
+            (b"", 400, "invalid_json", None),
+            (b"[]", 400, "invalid_json", None),
+            (b"\xff", 400, "invalid_json", None),
+            (b"{}", 400, "invalid_value", None),
+            (b'{"model":"%s"}', 400, "invalid_value", None),
+            (b'{"model":"%s","prompt":"x","input":"x"}', 400, "invalid_value", None),
+            (b'{"model":"%s","messages":[]}', 400, "invalid_value", "messages"),
+            (b'{"model":"%s","prompt":"x","max_tokens":0}', 400, "invalid_value", "max_tokens"),
+            (b'{"model":"%s","prompt":"x","priority":1}', 400, "invalid_value", "priority"),
+            (b'{"model":"%s","input":"x"}', 400, "model_not_supported", "model"),
+            (b'{"model":"%s","instances":[{}]}', 400, "model_not_supported", "model"),
+            (b'{"model":"nope","prompt":"x"}', 404, "model_not_found", "model"),
+            (b'{"model":"%s","prompt":"' + b"x" * 70_000 + b'"}', 413, "request_too_large", None),
+        ],
+    )
+    async def test_as_the_call_would_be(
+        self, gateway: Gateway, body: bytes, status: int, code: str, param: str | None
+    ) -> None:
+        content = body.replace(b"%s", CHAT.encode())
+        got = await gateway.http.post("/v1/quote", content=content)
+        error = error_of(got)
+        assert (got.status_code, error["code"], error["param"]) == (status, code, param)
+
+    async def test_strangers(self, gateway: Gateway) -> None:
+        gateway.http.headers.pop("authorization")
+        got = await gateway.http.post("/v1/quote", json=chat())
+        assert (got.status_code, error_of(got)["code"]) == (401, "missing_api_key")
