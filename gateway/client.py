@@ -6,12 +6,19 @@ has left or takes nothing more. Does not own what is sent.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
+from typing import Any
 
-from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
+from litestar.types import (
+    HTTPResponseBodyEvent,
+    HTTPResponseStartEvent,
+    Receive,
+    Send,
+)
 
+from gateway.deadlines import Deadlines, Within
 from gateway.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupported, UpstreamTimeout
 from gateway.flow import Completion
+from gateway.stepping import Begun
 
 _UNWATCHED_S = 0.02
 # A larger answer is sent in pieces of that size: what a client does not take piles up nowhere.
@@ -51,8 +58,11 @@ class Client:
     long a client may take no byte.
     """
 
-    def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, headers: Mapping[bytes, bytes], receive: Receive, send: Send, deadlines: Deadlines
+    ) -> None:
         self._headers = headers
+        self._deadlines = deadlines
         self._receive = receive
         self._send = send
         self.gone = False
@@ -78,15 +88,18 @@ class Client:
         announced = self._headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced[:20]) > limit:
             raise _too_large(limit)
+        first: Begun[Any] = Begun(self._receive())
         try:
-            async with asyncio.timeout(seconds):
-                return await self._read(limit)
+            if first.done and not first.value.get("more_body"):
+                return await self._read(limit, first)
+            async with Within(self._deadlines, seconds):
+                return await self._read(limit, first)
         except TimeoutError:
             raise BodyIncomplete("The body did not arrive in time.") from None
 
     def attended(self, seconds: float) -> "Attended":
         """A block that ends with ClientGone or UpstreamTimeout; see Attended."""
-        return Attended(self, seconds)
+        return Attended(self, self._deadlines, seconds)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the status and the headers."""
@@ -118,6 +131,13 @@ class Client:
             await self._send(_part(data, more=True))
         self.writing = False
 
+    def put(self, data: bytes) -> Awaitable[None] | None:
+        """The same, at once; where the client is slow, what is to be awaited."""
+        if self.copy is not None or self.gone:
+            return self.write(data)
+        begun = Begun(self._send(_part(data, more=True)))
+        return None if begun.done else self._sent(begun)
+
     async def finish(self, completion: Completion, tail: bytes) -> None:
         """Send what is left of the answer: all of it, or the end of a stream.
 
@@ -142,101 +162,91 @@ class Client:
             continue
         self.gone = True
 
+    async def _sent(self, rest: Awaitable[None]) -> None:
+        self.writing = True
+        await rest
+        self.writing = False
+
     async def _send_in_time(self, event: HTTPResponseBodyEvent) -> bool:
         """Whether the client took it, or what there was before it."""
         try:
-            async with asyncio.timeout(self.patience_s):
+            async with Within(self._deadlines, self.patience_s):
                 await self._send(event)
         except TimeoutError:
             self.gone = True
         return not self.gone
 
-    async def _read(self, limit: int) -> bytes:
+    async def _read(self, limit: int, first: Awaitable[Any]) -> bytes:
         parts: list[bytes] = []
         size = 0
+        message = await first
         while True:
-            message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.gone = True
                 raise ClientGone
-            if message["type"] != "http.request":
-                continue
-            part = message["body"]
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
-            if not message["more_body"]:
-                return b"".join(parts)
+            if message["type"] == "http.request":
+                part = message["body"]
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+                if not message["more_body"]:
+                    return b"".join(parts)
+            message = await self._receive()
 
 
-class Attended:
+class Attended(Within):
     """A block that lasts while the client is there and something moves.
 
-    One timer serves both ends: it fires when nothing moved for the given seconds, and at once
-    when the client leaves, which cancels what the block waits for (so also the generation). As
-    asyncio.timeout does, but for `extend`: that only notes the time, and costs a stream nothing
-    for each chunk.
+    It ends when nothing moved for the given seconds, and at once when the client leaves, which
+    cancels what the block waits for (so also the generation). `extend` only notes the time, and
+    costs a stream nothing for each chunk.
     """
 
-    def __init__(self, client: Client, seconds: float) -> None:
+    def __init__(self, client: "Client", deadlines: Deadlines, seconds: float) -> None:
+        super().__init__(deadlines, seconds)
         self._client = client
-        self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + seconds
-        self._expired = False
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Attended":
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a call is answered within a task")
-        self._task = task
-        self._cancelling = task.cancelling()
-        # Most calls of small models are over before a task for watching would be worth it.
-        first = self._until if self._client.stays else self._loop.time() + _UNWATCHED_S
-        self._timer = self._loop.call_at(min(first, self._until), self._look)
+        await super().__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        if not self._expired or self._task.uncancel() > self._cancelling:
-            return
-        if kind is None or not issubclass(kind, asyncio.CancelledError):
-            return
-        if self._client.writing:
-            self._client.gone = True
-        if self._client.left:
-            raise ClientGone from None
-        raise UpstreamTimeout("The model did not answer in time. The call is not billed.") from None
+        await super().__aexit__(kind, *rest)
 
-    def extend(self, seconds: float) -> None:
-        """Something moved: wait so long from now on."""
-        self._until = self._loop.time() + seconds
-
-    def _look(self) -> None:
+    def look(self) -> None:
         """Whether time is over; from the first look on, the client is watched."""
-        if self._client.stays and self._client.writing:
-            self.extend(self._client.patience_s)  # that has an end of its own
-        elif self._client.left or self._loop.time() >= self._until:
-            self._expired = True
-            self._task.cancel()
+        if self._left or self._expired:
             return
-        if self._watch is None and not self._client.stays:
+        client = self._client
+        if client.left:
+            self._expire()
+            return
+        if client.stays and client.writing:
+            self.extend(client.patience_s)  # that has an end of its own
+        if self._watch is None and not client.stays:
+            # Most calls of small models are over before that, and a task for it not worth it.
             self._watch = self._loop.create_task(self._until_gone())
-        self._timer = self._loop.call_at(self._until, self._look)
+        super().look()
 
     async def _until_gone(self) -> None:
         await self._client.until_gone()
-        self._timer.cancel()
-        if not self._expired:
-            self._look()
+        if not (self._left or self._expired):
+            self._expire()
+
+    def _set(self, at: float) -> None:
+        unwatched = self._watch is None and not self._client.stays
+        super()._set(min(at, self._loop.time() + _UNWATCHED_S) if unwatched else at)
+
+    def _late(self) -> Exception:
+        if self._client.writing:
+            self._client.gone = True
+        if self._client.left:
+            return ClientGone()
+        return UpstreamTimeout("The model did not answer in time. The call is not billed.")
 
 
 def _part(data: bytes, more: bool) -> HTTPResponseBodyEvent:

@@ -11,7 +11,7 @@ its reader, and which connections may be used again. Does not own what an answer
 import asyncio
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -59,6 +59,10 @@ class Origin:
         return cls(host, port, parts.scheme == "https", path, authority.encode())
 
 
+# Takes a part of a body; False where the reader's task has to see to something.
+Take = Callable[[bytes], bool]
+
+
 class Connection(asyncio.Protocol):
     """One connection. `send` a request, read the answer to its end, `send` the next."""
 
@@ -66,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
         self._body: list[bytes] = []
         self._size = 0
         self._barren = 0
@@ -83,6 +88,11 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether another request may be sent."""
         return self.complete and not (self._busy or self._paused or self._closing)
+
+    @property
+    def read_out(self) -> bool:
+        """Whether all of the body was read."""
+        return self.complete and not self._body
 
     @property
     def _closing(self) -> bool:
@@ -107,6 +117,23 @@ class Connection(asyncio.Protocol):
                 return b""
             await self._more()
         return self._taken()
+
+    async def flow(self, take: Take) -> None:
+        """Give each part of the body to `take` as it comes; return where that says so, or at the
+        body's end. Raises BrokenOff, and what `take` raises.
+
+        The parts do not wake the task that waits here: for a stream of many small ones that is
+        most of what each costs.
+        """
+        while self._body:
+            if not take(self._taken()):
+                return
+        if not self.complete:
+            self._take = take
+            try:
+                await self._more()
+            finally:
+                self._take = None
 
     async def read_whole(self, limit: int) -> bytes | None:
         """All of the body, None where it is more than `limit`. Raises BrokenOff."""
@@ -145,7 +172,8 @@ class Connection(asyncio.Protocol):
             self._break_off()
         if self._barren > _BARREN and self._busy:
             self._break_off()
-        self._notify()
+        if self._take is None or not self._body or self._is_taken(self._take):
+            self._notify()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._until_closed and error is None and not self._lost:
@@ -186,6 +214,17 @@ class Connection(asyncio.Protocol):
         self._busy = False
         if not self._parser.should_keep_alive():
             self.close()
+
+    def _is_taken(self, take: Take) -> bool:
+        """Give what came to a reader that takes it at once; whether its task is to be woken."""
+        try:
+            if take(self._taken()) and not (self.complete or self._lost):
+                return False
+        except Exception as error:  # of whatever kind: it is the waiting task's
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
+        self._take = None
+        return True
 
     def _taken(self) -> bytes:
         body = self._body

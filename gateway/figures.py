@@ -18,7 +18,6 @@ from gateway.flow import Completion, Principal
 from gateway.leasing import Lender
 from infra.metrics import Metrics
 
-
 _LATE_S = 0.25
 
 

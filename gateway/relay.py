@@ -5,11 +5,11 @@ event; what both hold back until the call is settled; and what was consumed when
 breaks off. Does not own writing that down (gateway/metering.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from billing.rating import NOTHING, Quantities
 from billing.tables import Settlement
-from gateway.client import Client, ClientGone
+from gateway.client import Attended, Client, ClientGone
 from gateway.errors import BROKEN_OFF, UpstreamFailed, event
 from gateway.flow import Completion, Target
 from gateway.translation import Refusal, translate
@@ -26,6 +26,8 @@ _EVENT_STREAM = {
     "x-accel-buffering": "no",
 }
 _ENDING_S = 2.0
+# What the row of a stream says that ended for its length because no more could be held for it.
+CUT = "cut_at_limit"
 LEFT = Completion(Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request")
 
 
@@ -80,6 +82,9 @@ class _Streaming:
         ask = target.ask
         self._tee = StreamTee(ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit)
         self._first_chunk: float | None = None
+        self._attended: Attended
+        self._unsent: Awaitable[None] | None = None
+        self._was_cut = False
 
     async def run(self) -> Completion:
         """Raises an AppError only while the client has seen nothing."""
@@ -105,21 +110,36 @@ class _Streaming:
             content_type = response.headers.get(b"content-type", b"")
             if not content_type.lower().startswith(b"text/event-stream"):
                 raise UpstreamFailed("The model's answer could not be read.")
-            while piece := await response.read():
-                shown = tee.feed(piece)
-                attended.extend(relay._idle_s)
-                if shown:
-                    await self._show(shown)
-                covered = await self._is_covered()
-                if tee.done:
-                    # At its end the connection is good for another call. Whatever else comes
-                    # is not waited for.
-                    attended.extend(_ENDING_S)
-                    await response.read()
+            self._attended = attended
+            # The first event waits until the database knows of the call.
+            while self._first_chunk is None and not tee.done:
+                piece = await response.read()
+                if not piece:
                     return
-                if not covered:
+                attended.extend(relay._idle_s)
+                await self._show(tee.feed(piece))
+            while not tee.done and not response.read_out:
+                if not await self._is_covered():
+                    self._was_cut = True
                     await self._show(tee.cut())
                     return
+                await response.flow(self._pass_on)
+                if self._unsent is not None:
+                    await self._unsent
+            await self._is_covered()
+            # At its end the connection is good for another call. Whatever else comes is not
+            # waited for.
+            attended.extend(_ENDING_S)
+            await response.read()
+
+    def _pass_on(self, piece: bytes) -> bool:
+        """What comes, to the client and at once; whether the next piece may come like that."""
+        shown = self._tee.feed(piece)
+        self._attended.extend(self._relay._idle_s)
+        self._unsent = self._client.put(shown) if shown else None
+        allowance = self._target.allowance
+        covered = allowance is None or self._tee.generated() < allowance.covered
+        return covered and self._unsent is None and not self._tee.done
 
     async def _is_covered(self) -> bool:
         """Whether what was generated is paid for. One piece can bring more than one extension."""
@@ -142,7 +162,7 @@ class _Streaming:
     def _whole(self) -> Completion:
         if not self._tee.done:
             return self._broken(UpstreamFailed(BROKEN_OFF))
-        return self._end(Settlement.COMPLETE, DONE, None)
+        return self._end(Settlement.COMPLETE, DONE, CUT if self._was_cut else None)
 
     def _broken(self, error: AppError) -> Completion:
         if self._first_chunk is None:

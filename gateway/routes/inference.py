@@ -11,6 +11,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from gateway.client import Client
+from gateway.deadlines import Deadlines
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Call, Operation
 from gateway.pipeline import Pipeline, refused
@@ -46,13 +47,14 @@ class _Entrance:
     def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
         self._pipeline = pipeline
         self._clock = clock
+        self._deadlines = Deadlines()
 
     async def enter(
         self, scope: HTTPScope, receive: Receive, send: Send, operation: Operation
     ) -> None:
         headers = dict(scope["headers"])
         call = self._call(scope, headers, operation)
-        client = Client(headers, receive, send)
+        client = Client(headers, receive, send, self._deadlines)
         if scope["method"] != "POST" and operation is not Operation.UNSUPPORTED:
             completion = refused(call, MethodNotAllowed("Use POST here."))
             await client.finish(completion, completion.tail)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from gateway.client import Client, ClientGone
+from gateway.deadlines import Deadlines
 from gateway.errors import UpstreamTimeout
 from tests import builders
 from tests.builders import CHAT, PLENTY, Gateway, run_gateway
@@ -299,4 +300,4 @@ def _client(leaves_after: float = 60.0) -> Client:
     async def send(_event: Any) -> None:
         return None
 
-    return Client({}, receive, send)
+    return Client({}, receive, send, Deadlines())
