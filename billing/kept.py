@@ -1,7 +1,7 @@
 """Kept answers: what makes a call with an Idempotency-Key happen once.
 
-The key belongs to the account. It is taken before the call is sent and given back where the call
-came to nothing; the answer is kept in the commit that bills it (billing/recording.py), for a day.
+The key belongs to the account. It is taken before the call is sent. In the commit that bills the
+call (billing/recording.py) its answer is kept, for a day, or the key let go where there is none.
 
 Owns taking a key and finding what it gave. Does not own what a client is told.
 """
@@ -63,17 +63,6 @@ async def _insert(session: AsyncSession, claim: Claim) -> bool:
         .returning(col(KeptAnswer.request_id))
     )
     return taken.scalar_one_or_none() is not None
-
-
-async def free_key(session: AsyncSession, claim: Claim) -> None:
-    """Let the key go, the call having been refused before it was sent."""
-    await session.execute(
-        delete(KeptAnswer).where(
-            col(KeptAnswer.account_id) == claim.account_id,
-            col(KeptAnswer.request_id) == claim.request_id,
-            col(KeptAnswer.status).is_(None),
-        )
-    )
 
 
 async def _forget_over(session: AsyncSession, claim: Claim) -> None:

@@ -21,10 +21,10 @@ class Quantities:
     rows: int | None = None
 
     def __post_init__(self) -> None:
-        known = (self.input_tokens, self.cached_input_tokens, self.output_tokens, self.rows)
-        if any(value is not None and value < 0 for value in known):
+        inputs, cached = self.input_tokens or 0, self.cached_input_tokens or 0
+        if inputs < 0 or cached < 0 or (self.output_tokens or 0) < 0 or (self.rows or 0) < 0:
             raise ValueError("a quantity cannot be negative")
-        if (self.cached_input_tokens or 0) > (self.input_tokens or 0):
+        if cached > inputs:
             raise ValueError("cached input tokens are a part of the input tokens")
 
     @property

@@ -116,10 +116,6 @@ class Admission:
             return demand
         return replace(demand, input_tokens=min(count, demand.input_tokens))
 
-    def release(self, ticket: Ticket) -> None:
-        """The call came to nothing before it was sent."""
-        self._lender.close(ticket.hold, 0, 0)
-
     def _ticket(self, principal: Principal, ask: Ask, demand: Demand, hold: Hold) -> Ticket:
         whole = ask.extent.output_each * ask.extent.choices
         if demand.output_tokens >= whole:

@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
     """One connection. `send` a request, read the answer to its end, `send` the next."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
@@ -238,7 +239,7 @@ class Connection(asyncio.Protocol):
     async def _more(self) -> None:
         if self._lost and not self.complete:
             raise BrokenOff
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:

@@ -24,11 +24,13 @@ Part = tuple[QuotaRef, int]
 class Lease:
     """What this process has of one quota."""
 
-    __slots__ = ("_ageing", "borrowed", "held", "kind", "money", "taken", "used")
+    __slots__ = ("_ageing", "_of_requests", "borrowed", "held", "kind", "money", "taken", "used")
 
     def __init__(self, kind: QuotaKind) -> None:
         self.kind = kind
+        # Looked up once: an enumeration's members cost as much as the sums here.
         self.money = kind.money
+        self._of_requests = kind is QuotaKind.REQUESTS
         self.borrowed = 0
         self.used = 0
         self.held = 0
@@ -45,20 +47,19 @@ class Lease:
     def hold(self, units: int, now: float) -> None:
         self.held += units
         self.taken += units
-        if self.kind is QuotaKind.REQUESTS:
+        if self._of_requests:
             self._age(units, now)  # a request counts when it comes, however long it takes
 
     def close(self, units: int, consumed: int, now: float) -> None:
         """End a hold of `units`, of which `consumed` were consumed."""
-        if self.kind is QuotaKind.REQUESTS:
-            return
-        if self.kind is QuotaKind.TOKENS and consumed:
+        if self.money:
+            self.held -= units
+            self.used += consumed
+        elif consumed and self.kind is QuotaKind.TOKENS:
             self.held -= units - consumed
             self._age(consumed, now)
-        else:
+        elif not self._of_requests:
             self.held -= units
-        if self.money:
-            self.used += consumed
 
     def free_in(self, units: int, now: float) -> float:
         """Seconds until so many more units have aged out; a whole window if it is not known."""
@@ -124,8 +125,9 @@ class Hold:
         """The call has ended: it cost so many nano-units and consumed so many tokens."""
         parts, self._parts = self._parts, []
         for part in parts:
-            consumed = cost if part.lease.money else tokens
-            part.lease.close(part.units, min(consumed, part.units), now)
+            lease, units = part.lease, part.units
+            consumed = cost if lease.money else tokens
+            lease.close(units, consumed if consumed < units else units, now)
 
 
 def take(leases: Sequence[tuple[Lease, Part]], process_id: UUID, now: float) -> Hold | None:

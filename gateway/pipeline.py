@@ -139,7 +139,8 @@ class Pipeline:
         tail = _tail(completion, shown)
         answer = answer_of(completion, client.copy, tail) if client.copy is not None else None
         try:
-            if _delivers(completion):
+            # Whoever repeats a call that came to nothing must find its key free again.
+            if _delivers(completion) or answer is not None:
                 hold = None if seen.ticket is None else seen.ticket.hold
                 await self._stages.writer.append(record, hold, seen.opened, answer)
             else:

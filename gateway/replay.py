@@ -9,7 +9,7 @@ Owns what a client is told. Does not own keeping (billing/kept.py, billing/recor
 
 import hashlib
 
-from billing.kept import Claim, free_key, take_key
+from billing.kept import Claim, take_key
 from billing.recording import Answer
 from billing.tables import KeptAnswer, Settlement
 from gateway.client import Copy
@@ -56,11 +56,6 @@ class Replayer:
         async with self._database.transaction() as session:
             holder = await take_key(session, claim)
         return claim if holder is None else _answer(holder, claim)
-
-    async def free(self, claim: Claim) -> None:
-        """The call was refused before it was sent: the key can be used again."""
-        async with self._database.transaction() as session:
-            await free_key(session, claim)
 
 
 def answer_of(completion: Completion, copy: Copy, tail: bytes) -> Answer:

@@ -23,7 +23,7 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Some = Annotated[list[msgspec.Raw], Meta(min_length=1)]
 
 # Engine fields that a client may not set: they choose priorities, share caches between tenants,
-# run templates or name internal requests.
+# run templates, name internal requests, or (beams) generate more than usage tells of.
 _ENGINE_ONLY = frozenset(
     {
         "cache_salt",
@@ -32,6 +32,7 @@ _ENGINE_ONLY = frozenset(
         "mm_processor_kwargs",
         "priority",
         "request_id",
+        "use_beam_search",
         "vllm_xargs",
     }
 )
