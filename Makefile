@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types bench load training lock clean
+.PHONY: run test check lint format types chaos bench bench-gateways load training lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -19,9 +19,15 @@ run: $(SERVED)
 test: $(TESTED)
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=86
-	$(BIN)/coverage report --include='billing/money.py,billing/rating.py,billing/usage.py' --fail-under=100
+	$(BIN)/coverage report --include='billing/*' --fail-under=100
 
 check: lint types test
+
+# The tests that kill, stop, freeze and crowd, in full; `make test` has them shortened.
+chaos: $(TESTED)
+	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/flows/test_kill.py tests/flows/test_caps.py \
+	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/test_sharing.py \
+	  tests/gateway/test_holds.py
 
 lint: $(TESTED)
 	$(BIN)/ruff format --check .
@@ -37,6 +43,9 @@ types: $(TESTED)
 
 bench: $(TESTED)
 	$(BIN)/python -m load.bench
+
+bench-gateways: $(TESTED)
+	$(BIN)/python -m load.bench.gateways --memory-calls 200000
 
 load: $(TESTED)
 	$(BIN)/locust --config load/locust.conf

@@ -49,7 +49,8 @@ async def test_calls_that_were_taken_are_answered(
         answers = await asyncio.gather(*calls)
         with pytest.raises(httpx.ConnectError):
             await http.get(f"{member.url}/health/live")
-    assert await asyncio.to_thread(member.child.wait, 30) == 0
+    # The server ends by the signal itself, once it has done all.
+    assert await asyncio.to_thread(member.child.wait, 30) in (0, -signal.SIGTERM)
     fleet.members.clear()
     assert all(answers)
     rows = await usage_rows(database)

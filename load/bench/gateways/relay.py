@@ -1,7 +1,7 @@
 """The bare relay: Litestar that passes a call on and does nothing else.
 
-Owns the least that a gateway on our parts can do: same framework, same server, same client
-library as ours, without a feature. Run as `python -m load.bench.gateways.relay PORT UPSTREAM`.
+Owns the least that a gateway on usual parts can do: the same framework and server as ours, aiohttp
+as its client library, no feature. Run as `python -m load.bench.gateways.relay PORT UPSTREAM`.
 """
 
 import sys

@@ -1,0 +1,72 @@
+"""The direct connection: statements, refusals, and a server that says nothing."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from infra.db import Database, DatabaseUnavailable
+from infra.direct import DirectConnection
+from infra.postgres import EmbeddedPostgres, start_postgres
+
+
+@pytest.fixture
+async def server(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """One of its own, which a test may freeze."""
+    running = start_postgres(data_dir / "postgres")
+    yield running
+    running.stop()
+
+
+def tell(server: EmbeddedPostgres, number: signal.Signals) -> None:
+    top = psutil.Process(server._server.get_pid())
+    for process in [top, *top.children()]:
+        os.kill(process.pid, number)
+
+
+async def test_a_statement_has_its_rows(postgres: str) -> None:
+    connection = DirectConnection(postgres, 5)
+    assert await connection.statement("select %(a)s::int + 1", {"a": 1}) == [(2,)]
+    await connection.close()
+
+
+async def test_what_the_database_dislikes_leaves_the_connection_good(postgres: str) -> None:
+    connection = DirectConnection(postgres, 5)
+    with pytest.raises(DBAPIError):
+        await connection.statement("select 1 / %(a)s::int", {"a": 0})
+    assert await connection.statement("select 1", {}) == [(1,)]
+    await connection.close()
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(postgres: str) -> None:
+    connection = DirectConnection(postgres, 0.2)
+    with pytest.raises(DatabaseUnavailable):
+        await connection.statement("select pg_sleep(30)", {})
+    assert await connection.statement("select 1", {}) == [(1,)]
+    await connection.close()
+
+
+async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgres) -> None:
+    """Both ways to it: the direct one, and the pool's."""
+    connection, pool = DirectConnection(server.url, 0.3), Database(server.url, timeout_s=0.3)
+    await connection.statement("select 1", {})
+    async with pool.transaction():
+        pass
+    tell(server, signal.SIGSTOP)
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            await connection.statement("select 1", {})
+        with pytest.raises(DatabaseUnavailable):
+            async with pool.transaction() as session:
+                await session.connection()
+    finally:
+        tell(server, signal.SIGCONT)
+    assert await connection.statement("select 1", {}) == [(1,)]
+    async with pool.transaction() as session:
+        await session.connection()
+    await connection.close()
+    await pool.close()
