@@ -11,6 +11,7 @@ import hashlib
 import secrets
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -48,6 +49,7 @@ class Authenticator:
         self._poll_s = poll_s
         self._trust_s = trust_s
         self._known: dict[bytes, KnownKey] = {}
+        self._looking: dict[bytes, tuple[float, asyncio.Task[KnownKey]]] = {}
         self._quick = secrets.token_bytes(32)
         self._epoch = -1
         self._checked = float("-inf")
@@ -77,7 +79,7 @@ class Authenticator:
         if known is not None and known.quotas_from <= at < known.quotas_until:
             return known
         digest = hash_secret(_bearer(credentials), self._pepper)
-        return await self._look_up(digest, place, at)
+        return await self._shared(digest, place, at)
 
     def require_active(self, known: KnownKey) -> Principal:
         """Who calls. Raises KeyRevoked, KeyExpired."""
@@ -91,6 +93,27 @@ class Authenticator:
     def fresh(self) -> bool:
         """Whether what is known of keys was just now true; else the database does not answer."""
         return self._clock.monotonic() - self._checked <= self._trust_s
+
+    async def _shared(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
+        """One look-up for all calls that come with the same key at once: a crowd that meets a
+        process which has just begun would otherwise queue for the database's few connections."""
+        now = self._clock.monotonic()
+        began, task = self._looking.get(place, (float("-inf"), None))
+        if task is None or now - began > self._poll_s:
+            task = asyncio.create_task(self._look_up(digest, place, at), name="key-look-up")
+            self._looking[place] = (now, task)
+            task.add_done_callback(partial(self._looked_up, place))
+        # Not with the first caller: that one may leave, and the others still want to know.
+        known = await asyncio.shield(task)
+        if known.quotas_from <= at < known.quotas_until:
+            return known
+        return await self._look_up(digest, place, at)
+
+    def _looked_up(self, place: bytes, task: "asyncio.Task[KnownKey]") -> None:
+        if self._looking.get(place, (0.0, None))[1] is task:
+            del self._looking[place]
+        if not task.cancelled():
+            task.exception()  # of which nobody may have waited to hear
 
     async def _look_up(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
         if self._clock.monotonic() - self._checked > _GONE_S and self._epoch >= 0:

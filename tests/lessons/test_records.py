@@ -1,0 +1,166 @@
+"""What users of other gateways complain about, third part: records that are wrong, late or in each
+other's way, and gateways that are slow, grow or fall.
+
+Each test names the threads that it is the lesson of. Kills and outages are in tests/flows/.
+"""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from billing.quotas import set_limit
+from billing.tables import QuotaKind
+from gateway.keys import create_key
+from infra.secret import secret_key
+from tests import builders
+from tests.builders import CHAT, PLENTY, Gateway, Limited
+from tests.fakes.upstream import FakeUpstream
+
+COST = 500 + 5 * 2000  # one word, five tokens
+
+
+async def scalar(gateway: Gateway, query: str) -> int:
+    async with gateway.parts.database.transaction() as session:
+        return int((await session.execute(text(query))).scalar_one())
+
+
+class TestRecords:
+    async def test_no_spend_is_lost_to_those_who_write_at_once(self, gateway: Gateway) -> None:
+        """litellm#6895, #27989, PR#34887: deadlocks, which dropped spend in silence. Two gateways
+        and four keys of one account, all of which lock the same rows."""
+        secrets = [gateway.key.secret]
+        async with gateway.parts.database.transaction() as session:
+            for name in "abc":
+                pepper, owner = secret_key(gateway.parts.settings), gateway.account.id
+                made = await create_key(session, gateway.parts.clock, pepper, owner, name)
+                secrets.append(made.secret)
+        async with builders.serve(builders.parts_like(gateway)) as other:
+            urls = [gateway.url, other]
+            calls = [_call(gateway, urls[n % 2], secrets[n % 4]) for n in range(200)]
+            assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
+        rows = await gateway.rows(200)
+        assert {row["cost"] for row in rows} == {f"{COST / 1e9:.9f}"}
+        assert not (await gateway.reconciled()).differences
+
+    async def test_calls_need_no_connection_each(self, gateway: Gateway) -> None:
+        """litellm#18708, #11334: connections run out under load, transactions time out."""
+        calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(80)))
+        await asyncio.sleep(0.05)
+        query = "select count(*) from pg_stat_activity where application_name = 'maas'"
+        used = await scalar(gateway, query)
+        await calls
+        assert used <= 7  # four for look-ups, and three that do the rest
+
+    async def test_a_call_is_one_row(self, gateway: Gateway) -> None:
+        """litellm#15740: the same call is there twice."""
+        answers = await asyncio.gather(*(gateway.chat("x", max_tokens=5) for _ in range(50)))
+        rows = await gateway.rows(50)
+        ids = [answer.headers["x-request-id"] for answer in answers]
+        assert sorted(row["request_id"] for row in rows) == sorted(ids)
+
+    async def test_a_keys_spend_is_what_its_rows_say(self, gateway: Gateway) -> None:
+        """litellm#37144, #13280, #8514: the key's spend is 0, or $26, and the logs say $770."""
+        for _ in range(7):
+            await gateway.chat("x", max_tokens=5)
+        await gateway.rows(7)
+        spent = (
+            "select q.used + coalesce((select sum(l.used - l.folded) from quota_lease l"
+            " where l.quota_id = q.id), 0) from quota q where kind = 'budget'"
+        )
+        assert await scalar(gateway, spent) == 7 * COST
+        assert await scalar(gateway, "select sum(cost_nano) from usage") == 7 * COST
+
+    async def test_a_failed_call_does_not_use_up_its_idempotency_key(
+        self, gateway: Gateway
+    ) -> None:
+        """openmeter#5118: the key is claimed before the write, the write fails, and the repetition
+        is taken for done: metered not once, with success."""
+        headers = {"idempotency-key": "order 7"}
+        body = {"model": CHAT, "messages": [{"role": "user", "content": "fault"}]}
+        path = "/v1/chat/completions"
+        assert (await gateway.http.post(path, json=body, headers=headers)).status_code == 502
+        good = {**body, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+        assert (await gateway.http.post(path, json=good, headers=headers)).status_code == 200
+        newest, _ = await gateway.rows(2)
+        assert newest["cost"] == f"{COST / 1e9:.9f}"
+
+    async def test_the_same_key_for_another_request_is_told(self, gateway: Gateway) -> None:
+        """flexprice#612: the same id with another payload passes for a repetition."""
+        gateway.http.headers["idempotency-key"] = "order 8"
+        assert (await gateway.chat("x")).status_code == 200
+        assert (await gateway.chat("y")).status_code == 422
+
+    async def test_usage_outlives_a_change_of_terms(self, gateway: Gateway) -> None:
+        """lago#171: usage vanishes when the plan is changed."""
+        await gateway.chat("x", max_tokens=5)
+        async with gateway.parts.database.transaction() as session:
+            await set_limit(session, gateway.account.id, QuotaKind.TOKENS, 1_000_000)
+        await asyncio.sleep(1.0)
+        answer = await gateway.chat("x", max_tokens=5)
+        assert answer.headers["x-maas-balance"] == f"{(100 * 10**9 - 2 * COST) / 1e9:.9f}"
+        assert not (await gateway.reconciled()).differences
+
+
+class TestSpeedAndSize:
+    async def test_events_are_not_gathered(self, gateway: Gateway) -> None:
+        """ray#59681: 50 ms of batching for each stream, and a first token three times as late."""
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": "drip"}],
+            "max_tokens": 20,
+            "stream": True,
+        }
+        pieces = 0
+        async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            async for _ in answer.aiter_raw():
+                pieces += 1
+        assert pieces >= 15  # 20 events, 20 ms apart, of which a busy machine may join some
+
+    async def test_many_streams_share_the_tasks_that_there_are(self, gateway: Gateway) -> None:
+        """ray#52746: each stream and chunk costs more as there are more of them."""
+        calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(40)))
+        await asyncio.sleep(0.1)
+        # One that answers, and one that watches for the client's leaving: none for a chunk.
+        assert len(_tasks_of_calls()) <= 40 * 2
+        await calls
+        await asyncio.sleep(0.1)
+        assert not _tasks_of_calls()
+
+    async def test_a_crowd_is_served(self, limited: Limited, upstream: FakeUpstream) -> None:
+        """production-stack#448: it falls at a thousand at once. Here 500 calls meet a process that
+        knows nothing yet, not even their key."""
+        limits = httpx.Limits(max_connections=500)
+        body = {"model": CHAT, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+        async with limited(PLENTY) as gateway:
+            headers = {"authorization": f"Bearer {gateway.key.secret}"}
+            async with httpx.AsyncClient(
+                base_url=gateway.url, headers=headers, limits=limits, timeout=60
+            ) as http:
+                calls = [http.post("/v1/chat/completions", json=body) for _ in range(500)]
+                answers = await asyncio.gather(*calls)
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(upstream.received) == 500
+
+
+def _tasks_of_calls() -> list[asyncio.Task[Any]]:
+    """The tasks of calls, not those that every process has."""
+    names = ("run_asgi", "until_gone")
+    return [task for task in asyncio.all_tasks() if any(name in repr(task) for name in names)]
+
+
+async def _call(gateway: Gateway, url: str, secret: str) -> httpx.Response:
+    body: dict[str, Any] = {
+        "model": CHAT,
+        "messages": [{"role": "user", "content": "x"}],
+        "max_tokens": 5,
+    }
+    headers = {"authorization": f"Bearer {secret}"}
+    return await gateway.http.post(f"{url}/v1/chat/completions", json=body, headers=headers)
+
+
+@pytest.mark.parametrize("tier", ["flex", "default", "priority"])
+async def test_every_class_of_service_is_served(gateway: Gateway, tier: str) -> None:
+    assert (await gateway.chat("x", service_tier=tier)).status_code == 200
