@@ -4,7 +4,6 @@ Owns setting limits, an account's credit (the sum of its credit entries) and fin
 a call is under. Does not own what is consumed of them (billing/leases.py).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.access import advance_epoch
-from billing.tables import ApiKey, CreditEntry, CreditReason, Quota, QuotaKind
+from billing.tables import ApiKey, CreditEntry, CreditReason, Quota, QuotaKind, QuotaLease
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -43,6 +42,19 @@ class QuotaRef:
     kind: QuotaKind
     of_key: bool
     amount: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """A quota as people see it: `used` by settled calls, `lent` to gateways for running and next
+    ones."""
+
+    kind: QuotaKind
+    key_id: UUID | None
+    period_start: datetime | None
+    amount: int | None
+    used: int
+    lent: int
 
 
 def month_of(moment: datetime) -> datetime:
@@ -164,10 +176,26 @@ async def credit_of(
     return int((await session.execute(query)).scalar_one())
 
 
-async def list_limits(session: AsyncSession, account_id: UUID) -> Sequence[Quota]:
+async def list_limits(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
     """All quotas of an account and its keys, those without a limit too."""
-    query = select(Quota).where(col(Quota.account_id) == account_id).order_by(col(Quota.id))
-    return (await session.scalars(query)).all()
+    settled = (
+        select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
+        .where(col(QuotaLease.quota_id) == col(Quota.id))
+        .scalar_subquery()
+    )
+    query = select(Quota, settled).where(col(Quota.account_id) == account_id)
+    rows = (await session.execute(query.order_by(col(Quota.id)))).all()
+    return [
+        QuotaState(
+            kind=QuotaKind(quota.kind),
+            key_id=quota.key_id,
+            period_start=quota.period_start,
+            amount=quota.amount,
+            used=quota.used + int(more),
+            lent=quota.leased - int(more),
+        )
+        for quota, more in rows
+    ]
 
 
 async def _open_month(

@@ -13,13 +13,14 @@ from billing.accounts import get_account
 from billing.money import nano_from_text, nano_text
 from billing.quotas import (
     LimitInvalid,
+    QuotaState,
     change_credit,
     credit_of,
     list_limits,
     set_budget,
     set_limit,
 )
-from billing.tables import CreditReason, Quota, QuotaKind
+from billing.tables import CreditReason, QuotaKind
 from gateway import keys
 from gateway.console import AccountName, Json, tell, with_database
 from gateway.terminal import Terminal
@@ -142,17 +143,15 @@ def _count(text: str) -> int | None:
     return int(text)
 
 
-def _show(quota: Quota) -> dict[str, Any]:
-    money = QuotaKind(quota.kind).money
-
+def _show(quota: QuotaState) -> dict[str, Any]:
     def amount(units: int | None) -> str | int | None:
-        return nano_text(units) if money and units is not None else units
+        return nano_text(units) if quota.kind.money and units is not None else units
 
     return {
-        "kind": quota.kind,
+        "kind": quota.kind.value,
         "key": quota.key_id and ids.show(keys.PREFIX, quota.key_id),
         "month": quota.period_start and f"{quota.period_start:%Y-%m}",
         "limit": amount(quota.amount),
         "used": amount(quota.used),
-        "lent": amount(quota.leased),
+        "lent": amount(quota.lent),
     }

@@ -22,10 +22,21 @@ from billing.quotas import (
     set_budget,
     set_limit,
 )
+from billing.recording import write
 from billing.tables import CreditReason, QuotaKind
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import CLOCK, Customer, customer, differences, sql, with_key
+from tests.billing.making import (
+    CLOCK,
+    Customer,
+    borrow,
+    customer,
+    differences,
+    process,
+    settled,
+    sql,
+    with_key,
+)
 
 UNLIMITED = Terms(credit_nano=1000, requests=None, tokens=None, streams=None)
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -163,13 +174,24 @@ class TestLimit:
         of = await customer(database, UNLIMITED)
         async with database.transaction() as session:
             listed = await list_limits(session, of.account_id)
-        assert [QuotaKind(quota.kind) for quota in listed] == [
+        assert [quota.kind for quota in listed] == [
             QuotaKind.CREDIT,
             QuotaKind.REQUESTS,
             QuotaKind.TOKENS,
             QuotaKind.STREAMS,
             QuotaKind.BUDGET,
         ]
+
+    async def test_what_is_used_is_listed_before_leases_are_folded(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database, UNLIMITED), await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 1000)
+        await write(connection, mine, [], [settled(of, 300)])
+        async with database.transaction() as session:
+            credit = (await list_limits(session, of.account_id))[0]
+        assert (credit.used, credit.lent) == (300, 700)
 
 
 class TestBudget:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from billing.tables import ApiKey
 from gateway import keys
+from gateway.errors import KeyInvalid
 from infra import ids
 from infra.clock import SystemClock
 from infra.secret import secret_key
@@ -69,6 +70,23 @@ class TestLife:
         # Its owner sees that somebody still uses it.
         row = await gateway.row()
         assert row["key_id"] == ids.show(keys.PREFIX, gateway.key.row.id)
+
+    async def test_a_crowd_with_one_new_key_is_one_look_up(self, gateway: Gateway) -> None:
+        """Also where those who came first leave, and where the key is none."""
+        authenticator, bearer = gateway.parts.authenticator, f"Bearer {gateway.key.secret}"
+        first = asyncio.create_task(authenticator.identify(bearer))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(authenticator.identify(bearer)) for _ in range(200)]
+        await asyncio.sleep(0)
+        assert sum(task.get_name() == "key-look-up" for task in asyncio.all_tasks()) == 1
+        first.cancel()
+        known = await asyncio.gather(*others)
+        assert {one.principal.key_id for one in known} == {gateway.key.row.id}
+        stranger = f"Bearer {keys.make_secret()}"
+        refused = await asyncio.gather(
+            *(authenticator.identify(stranger) for _ in range(50)), return_exceptions=True
+        )
+        assert {type(one) for one in refused} == {KeyInvalid}
 
     async def test_a_rotated_key_works_until_its_overlap_ends(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
