@@ -31,8 +31,9 @@ from infra.metrics import Metrics
 _TICK_S = 0.25
 _SHRINK_S = 1.0
 _RETRY_S = 0.05
-# How long other processes have to answer a recall: two of their ticks and a commit.
-_RECALL_S = 0.6
+# How long other processes have to answer a recall: two of their ticks and a commit, on hosts that
+# may be busy. Who asks for a rate is told no only after that.
+_RECALL_S = 1.5
 _RECALL_AGAIN_S = 5.0
 
 
