@@ -120,23 +120,27 @@ class Client:
 
     async def write(self, data: bytes) -> None:
         """Send a part of the answer; waits while the client is slow."""
+        unsent = self.put(data)
+        if unsent is not None:
+            await self.sent(unsent)
+
+    def put(self, data: bytes) -> Begun[None] | None:
+        """The same, at once; where the client is slow, what is left for `sent`."""
         if self.copy is not None:
             self.copy.add(data)
         if self.gone:
-            return
+            return None
+        begun = Begun(self._send(_part(data, more=True)))
+        return None if begun.done else begun
+
+    async def sent(self, rest: Awaitable[None]) -> None:
+        """Return when the client has taken what was put."""
         self.writing = True
         if self.stays:
-            await self._send_in_time(_part(data, more=True))
+            await self._in_time(rest)
         else:
-            await self._send(_part(data, more=True))
+            await rest
         self.writing = False
-
-    def put(self, data: bytes) -> Awaitable[None] | None:
-        """The same, at once; where the client is slow, what is to be awaited."""
-        if self.copy is not None or self.gone:
-            return self.write(data)
-        begun = Begun(self._send(_part(data, more=True)))
-        return None if begun.done else self._sent(begun)
 
     async def finish(self, completion: Completion, tail: bytes) -> None:
         """Send what is left of the answer: all of it, or the end of a stream.
@@ -153,7 +157,8 @@ class Client:
             return
         for start in range(0, len(tail) or 1, _PIECE):
             end = start + _PIECE
-            if not await self._send_in_time(_part(tail[start:end], more=end < len(tail))):
+            part = _part(tail[start:end], more=end < len(tail))
+            if not await self._in_time(self._send(part)):
                 return
 
     async def until_gone(self) -> None:
@@ -162,16 +167,11 @@ class Client:
             continue
         self.gone = True
 
-    async def _sent(self, rest: Awaitable[None]) -> None:
-        self.writing = True
-        await rest
-        self.writing = False
-
-    async def _send_in_time(self, event: HTTPResponseBodyEvent) -> bool:
+    async def _in_time(self, sending: Awaitable[None]) -> bool:
         """Whether the client took it, or what there was before it."""
         try:
             async with Within(self._deadlines, self.patience_s):
-                await self._send(event)
+                await sending
         except TimeoutError:
             self.gone = True
         return not self.gone

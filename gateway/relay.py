@@ -5,13 +5,14 @@ event; what both hold back until the call is settled; and what was consumed when
 breaks off. Does not own writing that down (gateway/metering.py).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from billing.rating import NOTHING, Quantities
 from billing.tables import Settlement
 from gateway.client import Attended, Client, ClientGone
 from gateway.errors import BROKEN_OFF, UpstreamFailed, event
 from gateway.flow import Completion, Target
+from gateway.stepping import Begun
 from gateway.translation import Refusal, translate
 from gateway.upstream import Upstream
 from gateway.wire.sse import DONE, StreamBroken, StreamTee
@@ -83,7 +84,7 @@ class _Streaming:
         self._tee = StreamTee(ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit)
         self._first_chunk: float | None = None
         self._attended: Attended
-        self._unsent: Awaitable[None] | None = None
+        self._unsent: Begun[None] | None = None
         self._was_cut = False
 
     async def run(self) -> Completion:
@@ -125,7 +126,7 @@ class _Streaming:
                     return
                 await response.flow(self._pass_on)
                 if self._unsent is not None:
-                    await self._unsent
+                    await self._client.sent(self._unsent)
             await self._is_covered()
             # At its end the connection is good for another call. Whatever else comes is not
             # waited for.
