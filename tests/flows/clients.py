@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from billing.reconciliation import Reconciled, reconcile
 from billing.usage import list_usage, show_usage
 from infra.db import Database
 from tests.builders import CHAT
@@ -171,6 +172,20 @@ def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
         assert row["settlement"] == "complete"
         assert size_of(row) == size
         assert row["cost_nano"] == cost_of(row)
+
+
+async def all_settled(database: Database, processes: int | None = None) -> Reconciled:
+    """Once no call is open and nothing is held, and so many processes are left; the records agree
+    all the while."""
+    async with asyncio.timeout(60):
+        while True:
+            async with database.transaction() as session:
+                found = await reconcile(session)
+            assert not found.differences
+            done = processes is None or found.processes == processes
+            if done and not (found.held or found.open_calls):
+                return found
+            await asyncio.sleep(0.3)
 
 
 def size_of(row: Row) -> Size:

@@ -16,7 +16,6 @@ import aiohttp
 import pytest
 
 from billing.quotas import set_budget, set_limit
-from billing.reconciliation import reconcile
 from billing.tables import QuotaKind
 from billing.usage import list_usage
 from infra.clock import SystemClock
@@ -25,6 +24,7 @@ from tests import builders
 from tests.builders import CHAT, PLENTY
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.fleet import Fleet, run_fleet
+from tests.flows.clients import all_settled
 
 CALLS = 200
 WORDS, TOKENS = 6, 20
@@ -124,14 +124,7 @@ async def site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Async
 async def nothing_is_left(site: Site) -> AsyncIterator[None]:
     """After each test the records agree, and once the gateways are idle nothing is held."""
     yield
-    async with asyncio.timeout(20):
-        while True:
-            async with site.database.transaction() as session:
-                found = await reconcile(session)
-            assert not found.differences
-            if not (found.held or found.open_calls):
-                return
-            await asyncio.sleep(0.2)
+    await all_settled(site.database)
 
 
 def outcomes(answers: list[tuple[int, str]]) -> Counter[str]:

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from billing.reconciliation import Reconciled, reconcile
 from infra.db import Database
 from infra.settings import Settings
 from tests import builders
 from tests.chaos import in_full
 from tests.fakes.upstream import FakeUpstream
-from tests.fleet import Fleet, run_fleet
+from tests.fleet import run_fleet
 from tests.flows.clients import (
     Clients,
     Row,
     Seen,
+    all_settled,
     cost_of,
     size_of,
     usage_rows,
@@ -58,26 +58,13 @@ async def test_what_was_delivered_is_billed_once(configured: Settings, database:
                 await fleet.replace(chance)
             await asyncio.sleep(1.0)
             clients.stop()
-        found = await _settled(database, fleet)
+        await all_settled(database, processes=len(fleet.members))
     rows = await usage_rows(database)
     whole_answers_are_billed(clients.seen, rows)
     _nothing_is_billed_twice(clients.seen, rows)
     _who_left_pays_for_what_was_generated(clients.seen, rows)
     await _the_account_is_charged_what_its_rows_cost(database, rows)
-    assert not found.differences
     _report(clients.seen, rows)
-
-
-async def _settled(database: Database, fleet: Fleet) -> Reconciled:
-    """Once the killed processes have been found out: no call is open and nothing is held."""
-    async with asyncio.timeout(60):
-        while True:
-            async with database.transaction() as session:
-                found = await reconcile(session)
-            assert not found.differences
-            if found.processes == len(fleet.members) and not (found.open_calls or found.held):
-                return found
-            await asyncio.sleep(0.5)
 
 
 def _nothing_is_billed_twice(seen: Seen, rows: list[Row]) -> None:

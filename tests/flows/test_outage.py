@@ -18,7 +18,6 @@ import httpx
 import psutil
 import pytest
 
-from billing.reconciliation import reconcile
 from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import EmbeddedPostgres, start_postgres
@@ -27,7 +26,7 @@ from tests.builders import CHAT
 from tests.chaos import in_full
 from tests.fakes.upstream import FakeUpstream
 from tests.fleet import Fleet, run_fleet
-from tests.flows.clients import Clients, usage_rows, whole_answers_are_billed
+from tests.flows.clients import Clients, all_settled, usage_rows, whole_answers_are_billed
 from tests.gateway.errors import error_of
 
 AWAY_S = in_full(10, 3)
@@ -99,7 +98,7 @@ async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
     assert clients.seen.refused
     rows = await usage_rows(site.database)
     whole_answers_are_billed(clients.seen, rows)
-    await _records_agree(site)
+    await all_settled(site.database)
     sys.stderr.write(
         f"away for {AWAY_S} s: {len(clients.seen.whole)} whole, {clients.seen.broken} broken, "
         f"refused {clients.seen.refused}\n"
@@ -122,7 +121,7 @@ async def test_a_call_that_was_under_way_is_answered_afterwards(site: Site) -> N
     assert answer.text.endswith("data: [DONE]\n\n")
     (row,) = await usage_rows(site.database)
     assert (row["settlement"], row["output_tokens"]) == ("complete", 40)
-    await _records_agree(site)
+    await all_settled(site.database)
 
 
 async def _calls_are_refused(site: Site) -> None:
@@ -136,14 +135,3 @@ async def _calls_are_refused(site: Site) -> None:
             assert error_of(answer)["code"] in REFUSALS
             assert (await http.get(f"{url}/health/live")).status_code == 200
             assert (await http.get(f"{url}/health/ready")).status_code == 503
-
-
-async def _records_agree(site: Site) -> None:
-    async with asyncio.timeout(40):
-        while True:
-            async with site.database.transaction() as session:
-                found = await reconcile(session)
-            assert not found.differences
-            if not (found.held or found.open_calls):
-                return
-            await asyncio.sleep(0.3)
