@@ -51,14 +51,10 @@ class Figures:
 
     def begin(self) -> None:
         """A call is being answered, until `end`."""
-        self._running += 1
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LATE_S, self.tell)
+        self._change(1)
 
     def end(self) -> None:
-        self._running -= 1
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LATE_S, self.tell)
+        self._change(-1)
 
     def limits(self, principal: Principal) -> dict[str, str]:
         """OpenAI's headers for the rates that the caller is under, of each the scarcer one."""
@@ -115,6 +111,11 @@ class Figures:
         if child is None:
             child = self._counters[counter, *labels] = counter.labels(*labels)
         self._counted[child] += by
+
+    def _change(self, running: int) -> None:
+        self._running += running
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATE_S, self.tell)
 
     def _observe(self, histogram: Histogram, operation: str, model: str, seconds: float) -> None:
         child = self._histograms.get((histogram, operation, model))

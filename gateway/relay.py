@@ -125,8 +125,9 @@ class _Streaming:
                     await self._show(tee.cut())
                     return
                 await response.flow(self._pass_on)
-                if self._unsent is not None:
-                    await self._client.sent(self._unsent)
+                unsent, self._unsent = self._unsent, None
+                if unsent is not None:
+                    await self._client.sent(unsent)
             await self._is_covered()
             # At its end the connection is good for another call. Whatever else comes is not
             # waited for.

@@ -7,7 +7,7 @@ Owns beginning an awaitable outside of `await` and going on with it inside.
 """
 
 from collections.abc import Awaitable, Generator
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
 
@@ -40,4 +40,5 @@ class Begun(Generic[Value]):
                 else:
                     waits_for = self._steps.send(sent)
             except StopIteration as end:
-                return cast(Value, end.value)
+                self.done, self.value = True, end.value
+                return self.value

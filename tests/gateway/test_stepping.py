@@ -40,6 +40,14 @@ async def test_what_waits_is_awaited() -> None:
     assert (await begun, cleaned) == (2, [True])
 
 
+async def test_what_has_ended_can_be_awaited_again() -> None:
+    """As a coroutine cannot: what it gave is kept."""
+    wait, cleaned = future(), []
+    begun = Begun(later(wait, cleaned))
+    asyncio.get_running_loop().call_later(0.01, wait.set_result, 1)
+    assert (await begun, await begun, begun.done, cleaned) == (2, 2, True, [True])
+
+
 async def test_what_fails_at_once_fails_there() -> None:
     with pytest.raises(ValueError, match="at once"):
         Begun(fails())
