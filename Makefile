@@ -11,14 +11,19 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types chaos bench bench-gateways load training lock clean
+.PHONY: run test check lint format types chaos simulations bench bench-gateways bench-billing load training lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
 
+# On all cores, then those with the real models alone, which take every core themselves. Days are
+# small tables: threads of linear algebra would only wait for each other.
 test: $(TESTED)
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=86
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not serving" --numprocesses auto \
+	  --maxprocesses 8 --dist worksteal --durations 25 --cov --cov-report=
+	$(BIN)/python -m pytest -m serving --cov --cov-append --cov-report=term:skip-covered \
+	  --cov-fail-under=86
 	$(BIN)/coverage report --include='billing/*' --fail-under=100
 
 check: lint types test
@@ -26,8 +31,13 @@ check: lint types test
 # The tests that kill, stop, freeze and crowd, in full; `make test` has them shortened.
 chaos: $(TESTED)
 	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/flows/test_kill.py tests/flows/test_caps.py \
-	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/test_sharing.py \
+	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/metering/test_sharing.py \
 	  tests/gateway/test_holds.py
+
+# Who is billed what where there is an effect and where there is none; `make test` has it small.
+# One thread a process, as there is a process for each core.
+simulations: $(TESTED)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.simulations
 
 lint: $(TESTED)
 	$(BIN)/ruff format --check .
@@ -47,12 +57,17 @@ bench: $(TESTED)
 bench-gateways: $(TESTED)
 	$(BIN)/python -m load.bench.gateways --memory-calls 200000
 
+bench-billing: $(TESTED)
+	$(BIN)/python -m load.bench.billing
+
 load: $(TESTED)
 	$(BIN)/locust --config load/locust.conf
 
 training: $(TESTED)
 	$(BIN)/python -m models.failure_class.train
 	$(BIN)/python -m models.failure_class.evaluate
+	$(BIN)/python -m models.rul.train
+	$(BIN)/python -m models.rul.evaluate
 
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.
 lock: $(TESTED)

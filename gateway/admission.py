@@ -10,11 +10,13 @@ Owns deciding that. Does not own the quotas' units (gateway/leasing.py) nor who 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from billing.metering.quotas import QuotaRef
 from billing.money import nano_from_text, nano_text
-from billing.quotas import QuotaRef
+from billing.outcomes.attribution import CONTRACT_TAG
 from billing.tables import QuotaKind
-from gateway.demand import Demand, worst_cost
+from gateway.demand import Demand
 from gateway.errors import (
+    NO_RETRY,
     BudgetExhausted,
     CallTooLarge,
     CreditExhausted,
@@ -25,7 +27,7 @@ from gateway.errors import (
     RateLimited,
     TooManyStreams,
 )
-from gateway.flow import Ask, Call, Principal, Ticket
+from gateway.flow import Ask, Call, Priced, Principal, Ticket
 from gateway.holds import Hold
 from gateway.leasing import Lender, Refused, Short
 from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
@@ -35,7 +37,6 @@ from infra.errors import AppError
 STREAM_WINDOW = 1024
 # An answer is not made shorter than that: what it says would not be worth its prompt.
 _FLOOR = 16
-_NO_RETRY = {"x-should-retry": "false"}
 
 
 class Admission:
@@ -51,11 +52,7 @@ class Admission:
 
         Raises ModelNotPriced where the account's currency has no price.
         """
-        prices = ask.model.prices.get(principal.currency)
-        if prices is None:
-            raise ModelNotPriced(
-                f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
-            )
+        priced = _priced(principal, ask)
         extent = ask.extent
         each = extent.output_each
         if ask.stream and not extent.limited:
@@ -67,8 +64,9 @@ class Admission:
             rows=extent.rows,
             streams=1 if ask.stream else 0,
             requests=1,
-            prices=prices,
+            prices=priced.prices,
             quotas=principal.quotas,
+            included=priced.included,
         )
 
     def admit_at_once(self, call: Call, principal: Principal, ask: Ask) -> Ticket | None:
@@ -78,9 +76,8 @@ class Admission:
         """
         if b"x-max-cost" in call.headers:
             return None
-        demand = self.demand(call, principal, ask)
-        hold = self._lender.try_hold(demand.parts)
-        return None if hold is None else self._ticket(principal, ask, demand, hold)
+        held = self._lender.try_hold(self.demand(call, principal, ask))
+        return None if held is None else self._ticket(principal, ask, *held)
 
     async def admit(self, call: Call, principal: Principal, ask: Ask) -> Ticket:
         """The careful way: counts the prompt where that decides, waits, shortens the answer.
@@ -89,25 +86,37 @@ class Admission:
         """
         demand = self.demand(call, principal, ask)
         most = max_cost(call.headers)
-        wanted = demand if most is None else _within_cost(demand, most, ask)
-        if wanted is not None:
-            try:
-                fitted, hold = await self._lender.hold(wanted, 0.0)
-            except Refused:
-                pass
-            else:
-                if fitted.output_tokens == demand.output_tokens:
-                    return self._ticket(principal, ask, fitted, hold)
-                self._lender.close(hold, 0, 0)
-        demand = await self.counted(call, ask, demand)
-        wanted = demand if most is None else _within_cost(demand, most, ask)
-        if wanted is None:
-            raise _too_dear(demand, most or 0, principal)
         try:
-            fitted, hold = await self._lender.hold(wanted, self._credit_wait_s)
+            fitted, hold = await self._hold(demand, most, ask, 0.0)
+        except (Refused, _TooDear):
+            pass
+        else:
+            if fitted.output_tokens == demand.output_tokens:
+                return self._ticket(principal, ask, fitted, hold, most)
+            self._lender.give_back(hold)
+        demand = await self.counted(call, ask, demand)
+        try:
+            fitted, hold = await self._hold(demand, most, ask, self._credit_wait_s)
+        except _TooDear as dear:
+            raise _too_dear(dear.cost, most or 0, principal) from None
         except Refused as refused:
-            raise _refusal(refused.short, wanted, principal) from None
-        return self._ticket(principal, ask, fitted, hold)
+            raise _refusal(refused.short, principal, demand) from None
+        return self._ticket(principal, ask, fitted, hold, most)
+
+    async def _hold(
+        self, demand: Demand, most: int | None, ask: Ask, patience_s: float
+    ) -> tuple[Demand, Hold]:
+        """Hold within the client's own limit. Raises Refused, _TooDear."""
+        if most is None:
+            return await self._lender.hold(demand, patience_s)
+        # What is included costs nothing, and how much that is shows when it is held.
+        wanted = demand if demand.included else _within_cost(demand, most, ask)
+        held, hold = await self._lender.hold(wanted, patience_s)
+        try:
+            return _within_cost(held, most, ask), hold
+        except _TooDear:
+            self._lender.give_back(hold)
+            raise
 
     async def counted(self, call: Call, ask: Ask, demand: Demand) -> Demand:
         """The same demand with the prompt's tokens counted, where the tokenizer is here."""
@@ -116,26 +125,46 @@ class Admission:
             return demand
         return replace(demand, input_tokens=min(count, demand.input_tokens))
 
-    def _ticket(self, principal: Principal, ask: Ask, demand: Demand, hold: Hold) -> Ticket:
+    def _ticket(
+        self,
+        principal: Principal,
+        ask: Ask,
+        demand: Demand,
+        hold: Hold,
+        most: int | None = None,
+    ) -> Ticket:
         whole = ask.extent.output_each * ask.extent.choices
+        priced = _priced(principal, ask)
         if demand.output_tokens >= whole:
-            return Ticket(principal, ask, demand.prices, hold)
+            return Ticket(principal, ask, priced, hold)
         if ask.stream or ask.shortened is None:
-            allowance = StreamAllowance(self._lender, demand, hold, whole)
-            return Ticket(principal, ask, demand.prices, hold, allowance)
+            allowance = StreamAllowance(self._lender, demand, hold, whole, most)
+            return Ticket(principal, ask, priced, hold, allowance)
         each = max(1, demand.output_tokens // ask.extent.choices)
         shorter = replace(ask, body=ask.shortened(each))
-        return Ticket(principal, shorter, demand.prices, hold, shortened_to=each)
+        return Ticket(principal, shorter, priced, hold, shortened_to=each)
+
+
+class _TooDear(Exception):
+    """The call can cost more than the client allows."""
+
+    def __init__(self, cost: int) -> None:
+        super().__init__(cost)
+        self.cost = cost
 
 
 class StreamAllowance:
-    """What is held of a stream that can become longer than that."""
+    """What is held of a stream that can become longer than that; all of it costs `most` at most,
+    if the client said so."""
 
-    def __init__(self, lender: Lender, demand: Demand, hold: Hold, whole: int) -> None:
+    def __init__(
+        self, lender: Lender, demand: Demand, hold: Hold, whole: int, most: int | None
+    ) -> None:
         self._lender = lender
         self._demand = demand
         self._hold = hold
         self._whole = whole
+        self._most = most
         self.covered = demand.output_tokens
 
     async def extend(self) -> bool:
@@ -145,6 +174,7 @@ class StreamAllowance:
             return False
         more = replace(
             self._demand,
+            cover=(),
             input_tokens=0,
             rows=0,
             requests=0,
@@ -152,15 +182,28 @@ class StreamAllowance:
             output_tokens=window,
             floor=min(window, _FLOOR),
         )
-        hold = self._lender.try_hold(more.parts)
-        if hold is None:
-            try:
-                more, hold = await self._lender.hold(more, 0.0)
-            except Refused:
-                return False
+        # What is included costs nothing, and how much that is shows when it is held.
+        wanted = more if more.included else self._within_cost(more)
+        held = None if wanted is None else await self._held(wanted)
+        if held is None:
+            return False
+        more, hold = held
+        if self._within_cost(more) is not more:
+            self._lender.give_back(hold)
+            return False
         self._hold.add(hold)
         self.covered += more.output_tokens
         return True
+
+    async def _held(self, more: Demand) -> tuple[Demand, Hold] | None:
+        try:
+            return self._lender.try_hold(more) or await self._lender.hold(more, 0.0)
+        except Refused:
+            return None
+
+    def _within_cost(self, more: Demand) -> Demand | None:
+        """As much of it as the client's own limit leaves; None where that is not worth having."""
+        return more if self._most is None else more.costing(self._most - self._hold.money)
 
 
 def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
@@ -176,6 +219,25 @@ def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
         ) from None
 
 
+def _priced(principal: Principal, ask: Ask) -> Priced:
+    priced = _covering(principal, ask) or principal.contract.get(ask.model.id)
+    if priced is None:
+        raise ModelNotPriced(
+            f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
+        )
+    return priced
+
+
+def _covering(principal: Principal, ask: Ask) -> Priced | None:
+    """The terms of the outcome contract that the call says it is for, if they know its model.
+
+    Tags are free text: what names no contract in force is none of them.
+    """
+    if not principal.coverings or ask.tags is None:
+        return None
+    return principal.coverings.get(ask.tags.get(CONTRACT_TAG, ""), {}).get(ask.model.id)
+
+
 def _prompt_tokens(call: Call, ask: Ask) -> int:
     if not ask.prompt:
         return 0
@@ -183,34 +245,32 @@ def _prompt_tokens(call: Call, ask: Ask) -> int:
     return prompt_bound(len(ask.body), None) if bound is None else bound
 
 
-def _within_cost(demand: Demand, most: int, ask: Ask) -> Demand | None:
-    """The demand within the client's own limit; an answer that it left open is made shorter."""
-    if demand.cost <= most:
-        return demand
-    if ask.extent.limited:
-        return None
-    least = demand.least
-    price = demand.prices.get("output_tokens", 0)
-    if least.cost > most or price == 0:
-        return None
-    return replace(demand, output_tokens=least.output_tokens + (most - least.cost) // price)
+def _within_cost(demand: Demand, most: int, ask: Ask) -> Demand:
+    """The demand within the client's own limit; an answer that it left open is made shorter.
+
+    Raises _TooDear.
+    """
+    within = demand.costing(most)
+    if within is None or (ask.extent.limited and within.output_tokens < demand.output_tokens):
+        raise _TooDear(demand.cost)
+    return within
 
 
-def _too_dear(demand: Demand, most: int, principal: Principal) -> AppError:
+def _too_dear(cost: int, most: int, principal: Principal) -> AppError:
     return MaxCostExceeded(
-        f"The call can cost up to {nano_text(demand.cost)} {principal.currency}, more than "
+        f"The call can cost up to {nano_text(cost)} {principal.currency}, more than "
         f"X-Max-Cost allows ({nano_text(most)}). Lower max_tokens or raise X-Max-Cost.",
         param="X-Max-Cost",
     )
 
 
-def _refusal(short: Short, demand: Demand, principal: Principal) -> AppError:
+def _refusal(short: Short, principal: Principal, demand: Demand) -> AppError:
     retry = {"retry-after": str(max(1, round(short.retry_after_s + 0.5)))}
     match short.quota.kind:
         case QuotaKind.CREDIT | QuotaKind.BUDGET:
-            return _no_money(short, demand, principal, retry)
+            return _no_money(short, principal, demand, retry)
         case QuotaKind.STREAMS if short.for_good:
-            return TooManyStreams("No streams are allowed here.", headers=_NO_RETRY)
+            return TooManyStreams("No streams are allowed here.", headers=NO_RETRY)
         case QuotaKind.STREAMS:
             return TooManyStreams(
                 f"{short.standing.amount} streams may run at a time. Wait for one to end.",
@@ -220,7 +280,7 @@ def _refusal(short: Short, demand: Demand, principal: Principal) -> AppError:
             return CallTooLarge(
                 f"The call alone is more than {_limit(short.quota, short)}. Shorten the prompt or "
                 "lower max_tokens.",
-                headers=_NO_RETRY,
+                headers=NO_RETRY,
             )
         case _:
             return RateLimited(
@@ -230,12 +290,12 @@ def _refusal(short: Short, demand: Demand, principal: Principal) -> AppError:
 
 
 def _no_money(
-    short: Short, demand: Demand, principal: Principal, retry: dict[str, str]
+    short: Short, principal: Principal, demand: Demand, retry: dict[str, str]
 ) -> AppError:
     left = max(0, (short.standing.amount or 0) - short.standing.spent)
-    needs = worst_cost(demand.input_tokens, demand.least.output_tokens, demand.rows, demand.prices)
+    beyond = " beyond what is included" if demand.included else ""
     figures = (
-        f"the call needs {nano_text(needs)} {principal.currency} at least, "
+        f"the call needs {nano_text(short.needs)} {principal.currency} at least{beyond}, "
         f"{nano_text(left)} is left"
     )
     if not short.for_good:
@@ -244,8 +304,8 @@ def _no_money(
             headers=retry,
         )
     if short.quota.kind is QuotaKind.BUDGET:
-        return BudgetExhausted(f"The key's budget of this month: {figures}.", headers=_NO_RETRY)
-    return CreditExhausted(f"The account's credit: {figures}.", headers=_NO_RETRY)
+        return BudgetExhausted(f"The key's budget of this month: {figures}.", headers=NO_RETRY)
+    return CreditExhausted(f"The account's credit: {figures}.", headers=NO_RETRY)
 
 
 def _limit(quota: QuotaRef, short: Short) -> str:

@@ -20,11 +20,14 @@ from litestar.exceptions import (
     ValidationException,
 )
 
+from billing.collecting.payments import Payments
 from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.contracts import Contracts
 from gateway.dispatch import Dispatcher
 from gateway.errors import (
     BadRequest,
+    BodyTooLarge,
     EndpointUnsupported,
     InternalError,
     MethodNotAllowed,
@@ -36,6 +39,7 @@ from gateway.leasing import Lender
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
+from gateway.outward import payments_of
 from gateway.parsing import Parser
 from gateway.pipeline import Pipeline, Stages
 from gateway.quoting import Quoting
@@ -43,7 +47,17 @@ from gateway.relay import Relay
 from gateway.replay import Replayer
 from gateway.routes import ops, specialists
 from gateway.routes.account import AccountRoutes, QuoteRoutes, provide_principal
+from gateway.routes.alerts import AlertRoutes
+from gateway.routes.claims import OutcomeRoutes
+from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.routes.inference import inference_routes
+from gateway.routes.invoices import InvoiceRoutes
+from gateway.routes.organization import OrganizationRoutes, provide_asked
+from gateway.routes.outcomes import OutcomeContractRoutes
+from gateway.routes.payment_pages import payment_page
+from gateway.routes.settlements import DisputeRoutes, SettlementRoutes
+from gateway.routes.stripe import stripe_webhook
+from gateway.routes.subscription import SubscriptionRoutes
 from gateway.routing import Router, ServerSpec, parse_upstreams
 from gateway.scheduling import Schedulers
 from gateway.tokens import PromptCounter
@@ -83,6 +97,7 @@ class Parts:
     admission: Admission
     figures: Figures
     quoting: Quoting
+    payments: Payments | None
     router: Router
     upstream: Upstream
     pipeline: Pipeline
@@ -114,7 +129,9 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     counter = PromptCounter(settings.data_dir)
     upstream = Upstream(settings.connect_timeout_s)
     stages = Stages(
-        authenticator=Authenticator(database, reading, clock, secret_key(settings)),
+        authenticator=Authenticator(
+            database, reading, Contracts(catalog, clock), clock, secret_key(settings)
+        ),
         parser=Parser(catalog),
         replayer=Replayer(database, membership),
         admission=Admission(lender, counter, settings.credit_wait_s),
@@ -143,6 +160,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         admission=stages.admission,
         figures=stages.figures,
         quoting=Quoting(stages.parser, stages.admission, database, clock, settings.max_body_bytes),
+        payments=payments_of(settings),
         router=router,
         upstream=upstream,
         pipeline=Pipeline(stages, clock, settings),
@@ -156,6 +174,18 @@ def build_app(parts: Parts) -> Litestar:
             *inference_routes(parts.pipeline, parts.clock),
             AccountRoutes,
             QuoteRoutes,
+            InvoiceRoutes,
+            SubscriptionRoutes,
+            OutcomeRoutes,
+            SettlementRoutes,
+            DisputeRoutes,
+            AlertRoutes,
+            OrganizationRoutes,
+            OutcomeContractRoutes,
+            AttesterRoutes,
+            EvidenceRoutes,
+            stripe_webhook,
+            payment_page,
             specialists.server_live,
             specialists.server_ready,
             specialists.model_ready,
@@ -169,13 +199,17 @@ def build_app(parts: Parts) -> Litestar:
         dependencies={
             "authenticator": _provide(parts.authenticator),
             "catalog": _provide(parts.catalog),
+            "clock": _provide(parts.clock),
             "database": _provide(parts.database),
             "figures": _provide(parts.figures),
             "metrics": _provide(parts.metrics),
             "quoting": _provide(parts.quoting),
+            "payments": _provide(parts.payments),
             "router": _provide(parts.router),
+            "settings": _provide(parts.settings),
             "upstream": _provide(parts.upstream),
             "principal": Provide(provide_principal),
+            "asked": Provide(provide_asked),
         },
         exception_handlers={
             AppError: _show_fact,
@@ -217,6 +251,8 @@ def _lifespan(parts: Parts) -> Any:
             stack.push_async_callback(parts.quotas.close)
             stack.push_async_callback(parts.records.close)
             stack.push_async_callback(parts.reading.close)
+            if parts.payments is not None:
+                stack.push_async_callback(parts.payments.close)
             for part in (
                 parts.upstream,
                 parts.lender,
@@ -268,6 +304,8 @@ def _fact(error: HTTPException) -> AppError:
             extra = error.extra if isinstance(error.extra, list) and error.extra else [{}]
             name = extra[0].get("key") if isinstance(extra[0], dict) else None
             return ParameterInvalid(f"`{name or 'request'}` has a wrong value.", param=name)
+        case _ if error.status_code == 413:
+            return BodyTooLarge("The body is larger than this address takes.")
         case _ if error.status_code < 500:
             return BadRequest("The request cannot be served as it is.")
         case _:

@@ -16,8 +16,16 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.access import read_epoch
-from gateway.errors import KeyExpired, KeyInvalid, KeyMissing, KeyRevoked
+from billing.metering.access import read_epoch
+from gateway.contracts import Contracts
+from gateway.errors import (
+    NO_RETRY,
+    AccountSuspended,
+    KeyExpired,
+    KeyInvalid,
+    KeyMissing,
+    KeyRevoked,
+)
 from gateway.flow import Principal
 from gateway.keys import KnownKey, find_key, hash_secret, well_formed
 from infra.clock import Clock
@@ -36,6 +44,7 @@ class Authenticator:
         self,
         database: Database,
         reading: DirectConnection,
+        contracts: Contracts,
         clock: Clock,
         pepper: bytes,
         *,
@@ -44,6 +53,7 @@ class Authenticator:
     ) -> None:
         self._database = database
         self._reading = reading
+        self._contracts = contracts
         self._clock = clock
         self._pepper = pepper
         self._poll_s = poll_s
@@ -68,7 +78,9 @@ class Authenticator:
             await self._poller
 
     async def identify(self, credentials: str | None, at: datetime | None = None) -> KnownKey:
-        """Whose key it is, whatever its state, with its quotas then; `require_active` judges it.
+        """Whose key it is, whatever its state, with its quotas and prices then.
+
+        `require_active` and `require_paying` judge it.
 
         Raises KeyMissing, KeyInvalid, DatabaseUnavailable.
         """
@@ -76,18 +88,29 @@ class Authenticator:
         # Remembered under a hash that is quick, good for this process's memory only.
         place = hashlib.blake2b((credentials or "").encode(), key=self._quick).digest()
         known = self._known.get(place) if self.fresh else None
-        if known is not None and known.quotas_from <= at < known.quotas_until:
+        if known is not None and known.holds_from <= at < known.holds_until:
             return known
         digest = hash_secret(_bearer(credentials), self._pepper)
         return await self._shared(digest, place, at)
 
     def require_active(self, known: KnownKey) -> Principal:
-        """Who calls. Raises KeyRevoked, KeyExpired."""
+        """Who asks. Raises KeyRevoked, KeyExpired."""
         if known.revoked_at is not None:
             raise KeyRevoked("This API key was revoked.")
         if known.expires_at is not None and known.expires_at <= self._clock.now():
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
         return known.principal
+
+    def require_paying(self, known: KnownKey) -> None:
+        """Whether it may call models; its own records an account may always see.
+
+        Raises AccountSuspended.
+        """
+        if known.suspended_at is not None:
+            raise AccountSuspended(
+                "The account is suspended because of an unpaid invoice. Pay it, or write to us.",
+                headers=NO_RETRY,
+            )
 
     @property
     def fresh(self) -> bool:
@@ -105,7 +128,7 @@ class Authenticator:
             task.add_done_callback(partial(self._looked_up, place))
         # Not with the first caller: that one may leave, and the others still want to know.
         known = await asyncio.shield(task)
-        if known.quotas_from <= at < known.quotas_until:
+        if known.holds_from <= at < known.holds_until:
             return known
         return await self._look_up(digest, place, at)
 
@@ -120,7 +143,7 @@ class Authenticator:
             raise DatabaseUnavailable
         epoch = self._epoch
         async with self._database.transaction() as session:
-            known = await find_key(session, digest, at)
+            known = await find_key(session, self._contracts, digest, at)
         if known is None:
             raise KeyInvalid("This API key is not valid. Check that it was copied whole.")
         # A change that was committed while we looked must not be hidden by what we remember.

@@ -1,10 +1,12 @@
 """What every `maas` command does: read the settings, open the database, show the result.
 
-Owns that frame and the arguments that commands share. Does not own any command.
+Owns that frame, and the arguments and the reading of files that commands share. Does not own any
+command.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -18,6 +20,7 @@ from infra.log import configure_logging
 from infra.settings import Settings, load_settings
 
 Result = TypeVar("Result")
+_MOST_BYTES = 1 << 20
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, for programs.")]
 AccountName = Annotated[str, typer.Argument(help="The account's id (acct_…) or name.")]
 
@@ -46,3 +49,16 @@ def with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[R
 
     with database_url(settings) as url:
         return asyncio.run(run(url))
+
+
+def text_of(file: Path, what: str, otherwise: type[AppError]) -> str:
+    """A file's text. Raises `otherwise`, which says that `what` cannot be read."""
+    content = file.read_bytes()
+    if len(content) > _MOST_BYTES:
+        raise otherwise(f"{what} cannot be read: it has more than {_MOST_BYTES} bytes.")
+    try:
+        return content.decode("utf-8-sig")  # as some editors begin a file
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        said = f"{what} cannot be read: it is not UTF-8 (line {line})."
+        raise otherwise(said, param=f"line {line}") from None

@@ -1,7 +1,8 @@
 """Demand: the most that a call can consume, and what that is of each quota it is under.
 
-Prices with the same function as the bill. Where a quota cannot give the whole, the answer is made
-shorter, down to `floor` tokens; a call whose output is no matter of tokens is taken whole or not.
+Prices with the same function as the bill; units that the plan includes cost nothing. Where a quota
+cannot give the whole, the answer is made shorter, down to `floor` tokens; a call whose output is no
+matter of tokens is taken whole or not.
 
 Pure. Does not own counting prompts (gateway/tokens.py) nor holding (gateway/holds.py).
 """
@@ -9,9 +10,10 @@ Pure. Does not own counting prompts (gateway/tokens.py) nor holding (gateway/hol
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from billing.quotas import QuotaRef
-from billing.rating import Quantities, rate
+from billing.metering.quotas import QuotaRef
+from billing.rating.quantities import Quantities, rate
 from billing.tables import QuotaKind
+from gateway.cover import NO_COVER, Cover, cover, covered
 from gateway.holds import Part
 
 # Looked up once: an enumeration's members cost as much as the sums here.
@@ -21,7 +23,10 @@ _REQUESTS, _TOKENS, _STREAMS = QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.S
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`output_tokens` at most, over all choices; `floor` is the least that is worth having."""
+    """`output_tokens` at most, over all choices; `floor` is the least that is worth having.
+
+    `included` are the allowances that it may take from, and `cover` what it takes.
+    """
 
     input_tokens: int
     output_tokens: int
@@ -31,11 +36,30 @@ class Demand:
     requests: int
     prices: Mapping[str, int]
     quotas: Sequence[QuotaRef]
+    included: Sequence[QuotaRef] = ()
+    cover: Cover = NO_COVER
 
     @property
     def cost(self) -> int:
         """The worst case in nano-units."""
+        if self.cover:
+            return self._uncovered_cost()
         return worst_cost(self.input_tokens, self.output_tokens, self.rows, self.prices)
+
+    @property
+    def needs(self) -> dict[str, int]:
+        """The most units of each meter. The prompt may come from a cache or not, so where that has
+        a price of its own it is needed of both."""
+        return {
+            "input_tokens": self.input_tokens,
+            "cached_input_tokens": self.input_tokens if self._cache_is_apart else 0,
+            "output_tokens": self.output_tokens,
+            "rows": self.rows,
+        }
+
+    def covered(self, free: Mapping[str, int]) -> "Demand":
+        """The same call with as much of what is free of its allowances as it can use."""
+        return replace(self, cover=cover(self.needs, self.included, free))
 
     @property
     def units(self) -> dict[QuotaKind, int]:
@@ -53,7 +77,10 @@ class Demand:
     def parts(self) -> list[Part]:
         """The units to hold of each quota."""
         units = self.units
-        return [(quota, units[quota.kind]) for quota in self.quotas if units[quota.kind]]
+        parts = [(quota, units[quota.kind]) for quota in self.quotas if units[quota.kind]]
+        if self.cover:
+            parts += self.cover
+        return parts
 
     @property
     def least(self) -> "Demand":
@@ -61,14 +88,26 @@ class Demand:
         return replace(self, output_tokens=min(self.floor, self.output_tokens))
 
     def within(self, free: Mapping[str, int]) -> "Demand | None":
-        """The longest answer that what is free allows; None where not even the floor is."""
-        output, least = self.output_tokens, self.least.units
+        """The longest answer that what is free allows, covered as far as that goes; None where not
+        even the floor is. Of a quota of which nothing is needed nothing must be there."""
+        whole = self.covered(free) if self.included else self
+        output, least = self.output_tokens, whole.least.units
         for quota, _ in self.parts:
-            left = free[quota.id] - least[quota.kind]
+            left = max(0, free[quota.id]) - least[quota.kind]
             if left < 0:
                 return None
-            output = min(output, self._affordable(quota.kind, left))
-        return replace(self, output_tokens=output)
+            output = min(output, whole._affordable(quota.kind, left))
+        fitting = replace(self, output_tokens=output)
+        return fitting.covered(free) if self.included else fitting
+
+    def costing(self, most: int) -> "Demand | None":
+        """The longest answer that costs no more; None where not even the floor does."""
+        if self.cost <= most:
+            return self
+        left = most - self.least.cost
+        if left < 0 or not self.prices.get("output_tokens", 0):
+            return None
+        return replace(self, output_tokens=self._affordable(QuotaKind.CREDIT, left))
 
     def _affordable(self, kind: QuotaKind, left: int) -> int:
         """Output tokens, beyond the floor's units, that `left` more units of a quota allow."""
@@ -78,7 +117,25 @@ class Demand:
         if not kind.money:
             return self.output_tokens
         price = self.prices.get("output_tokens", 0)
-        return self.output_tokens if price == 0 else least + left // price
+        free = covered(self.cover)["output_tokens"] if self.cover else 0
+        return self.output_tokens if price == 0 else max(least, free) + left // price
+
+    @property
+    def _cache_is_apart(self) -> bool:
+        return "cached_input_tokens" in self.prices
+
+    def _uncovered_cost(self) -> int:
+        """What is not covered, as if all of the prompt came from the cache or as if none did:
+        anything between the two costs no more than the dearer."""
+        left, prices = self.needs, self.prices
+        for meter, units in covered(self.cover).items():
+            left[meter] = max(0, left[meter] - units)
+        rest = Quantities(output_tokens=left["output_tokens"], rows=left["rows"])
+        cost = rate(replace(rest, input_tokens=left["input_tokens"]), prices)
+        if not self._cache_is_apart:
+            return cost
+        read = left["cached_input_tokens"]
+        return max(cost, rate(replace(rest, input_tokens=read, cached_input_tokens=read), prices))
 
 
 def worst_cost(input_tokens: int, output_tokens: int, rows: int, prices: Mapping[str, int]) -> int:

@@ -2,7 +2,7 @@
 
 Owns the addresses that are asked, reading the answers (Prometheus text with vLLM's names) and
 adding up the servers of a model. Does not own what the counts are compared with
-(billing/reconciliation.py), nor which servers a model has (gateway/routing.py).
+(billing/checks/reconciliation.py), nor which servers a model has (gateway/routing.py).
 """
 
 import urllib.request
@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from billing.reconciliation import EngineCount
+from billing.checks.reconciliation import EngineCount
 from infra.errors import AppError
 
 # Our own serving, and any vLLM server.

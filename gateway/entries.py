@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from billing.recording import Answer, Charge, IntentRecord, Settled
-from billing.usage import UsageRecord
+from billing.metering.recording import Answer, Charge, IntentRecord, Settled
+from billing.metering.usage import UsageRecord
 from gateway.holds import Hold
 
 
@@ -41,6 +41,8 @@ class Ending:
         charges: tuple[Charge, ...] = ()
         if self.hold is not None and self.record.cost_nano:
             charges = tuple(Charge(quota, self.record.cost_nano) for quota in self.hold.payers)
+        if self.record.covered is not None:
+            charges += tuple(Charge(*taken) for taken in self.record.taken.items())
         opened = self.opened is not None and self.opened.written
         return Settled(self.record, charges, opened, self.answer)
 

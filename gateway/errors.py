@@ -166,11 +166,36 @@ class MaxCostExceeded(BadRequest):
     code = "max_cost_exceeded"
 
 
+class StripeNotUsed(AppError):
+    """This service does not collect by Stripe; invoices are paid by bank transfer."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "stripe_not_used"
+
+
+class StripeUnavailable(AppError):
+    """Stripe does not answer just now."""
+
+    status = 503
+    code = "stripe_unavailable"
+
+
+# Waiting does not help, so a client's own retries would only be refused again.
+NO_RETRY = {"x-should-retry": "false"}
+
+
 class Exhausted(AppError):
     """Money is at its limit: sending it again does not help until somebody acts."""
 
     status = 429
     type = "insufficient_quota"
+
+
+class AccountSuspended(Exhausted):
+    """The account's keys are stopped until nothing overdue is owed any more."""
+
+    code = "account_suspended"
 
 
 class CreditExhausted(Exhausted):

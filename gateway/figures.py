@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter, Histogram
 
+from billing.metering.usage import UsageRecord
 from billing.money import nano_text
 from billing.tables import QuotaKind
-from billing.usage import UsageRecord
 from gateway.flow import Completion, Principal
 from gateway.leasing import Lender
 from infra.metrics import Metrics
@@ -104,6 +104,8 @@ class Figures:
                 self._inc(metrics.tokens, model, "output", by=quantities.output_tokens)
             if quantities.rows:
                 self._inc(metrics.rows, model, by=quantities.rows)
+            for meter, taken in (record.covered or {}).items():
+                self._inc(metrics.included, model, meter, by=sum(taken.values()))
 
     def _inc(self, counter: Counter, *labels: str, by: int = 1) -> None:
         # Kept: finding a child by its labels costs more than counting.

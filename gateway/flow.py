@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from billing.quotas import QuotaRef
-from billing.rating import NOTHING, Quantities
+from billing.metering.quotas import QuotaRef
+from billing.rating.quantities import NOTHING, Quantities
 from billing.tables import Settlement
 from gateway.holds import Hold
 from models.catalog import Model
@@ -55,12 +55,28 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """What a model costs an account: the terms that say so, nano-units by meter, and the allowances
+    that they include, in the order in which calls take from them."""
+
+    version_id: UUID
+    prices: Mapping[str, int]
+    included: tuple[QuotaRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: an account through one of its keys. `rates` are the quotas told in headers."""
+    """Who calls: an account through one of its keys, at its own prices by model.
+
+    `coverings` are those of the calls for its outcome contracts in force, by the contract's tag.
+    `rates` are the quotas told in headers.
+    """
 
     account_id: UUID
     key_id: UUID
     currency: str
+    contract: Mapping[str, Priced] = field(default_factory=dict)
+    coverings: Mapping[str, Mapping[str, Priced]] = field(default_factory=dict)
     quotas: tuple[QuotaRef, ...] = ()
     rates: tuple[QuotaRef, ...] = ()
 
@@ -93,7 +109,8 @@ class Ask:
 
     `measure` reads what a whole plain answer consumed; `reshape` turns the upstream's answer into
     the client's, where the two differ. `choices_each` is the number of choices for each prompt,
-    `prompt` the request's fields, `shortened` gives the body with at most so many tokens a choice.
+    `prompt` the request's fields, `tags` what the call is for, `shortened` gives the body with at
+    most so many tokens a choice.
     """
 
     model: Model
@@ -109,6 +126,7 @@ class Ask:
     tier: Tier = Tier.DEFAULT
     prompt: Mapping[str, msgspec.Raw] = field(default_factory=dict)
     shortened: Callable[[int], bytes] | None = None
+    tags: Mapping[str, str] | None = None
 
 
 class Allowance(Protocol):
@@ -124,7 +142,7 @@ class Allowance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An admitted call: who pays, at which unit prices (nano-units by meter), and what is held.
+    """An admitted call: who pays, by which terms and unit prices, and what is held.
 
     `allowance` limits a stream whose whole extent is not held; None where it is. A plain answer
     is then `shortened_to` so many tokens a choice.
@@ -132,7 +150,7 @@ class Ticket:
 
     principal: Principal
     ask: Ask
-    prices: Mapping[str, int]
+    priced: Priced
     hold: Hold
     allowance: Allowance | None = None
     shortened_to: int | None = None

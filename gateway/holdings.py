@@ -6,12 +6,12 @@ its way back must not be given out. Does not own the changes (gateway/leasing.py
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from billing.leases import Standing, Wish
-from billing.quotas import QuotaRef
+from billing.metering.leases import Standing, Wish
+from billing.metering.quotas import QuotaRef
 from gateway.demand import Demand
 from gateway.holds import Hold, Lease, Part, take
 
@@ -22,13 +22,30 @@ _AHEAD_S = 4
 
 @dataclass(slots=True)
 class _Entry:
-    """A lease, its quota as last read, what the lease had used by then, and how busy it was."""
+    """A lease, its quota as last read, what the lease had used by then, and how busy it was;
+    `asked` where a call has looked at it, though it may have found nothing."""
 
     lease: Lease
     standing: Standing | None = None
     used_then: int = 0
     taken_then: int = 0
     lately: int = 0  # units taken in the last whole second
+    asked: bool = False
+
+    def spent(self) -> int:
+        """What was used of the quota when it was read, and since by our own calls."""
+        return (self.standing.spent if self.standing else 0) + self.lease.used - self.used_then
+
+    def left(self) -> int:
+        """What of the quota no call has used or holds and no other process has, if it is known."""
+        read = self.standing
+        if read is None or read.amount is None:
+            return 0
+        return read.amount - self.spent() - read.elsewhere - self.lease.held
+
+    def unlent(self, now: float) -> int:
+        """What of the quota no process has."""
+        return self.left() - self.lease.free(now)
 
 
 class Holdings:
@@ -51,6 +68,47 @@ class Holdings:
             pairs.append((entry.lease, part))
         return take(pairs, process_id, now)
 
+    def covered(self, demand: Demand, now: float, waiting: bool = False) -> Demand | None:
+        """What remains to be paid for of a call, after what is here of its allowances; None where
+        more of them could be borrowed, or others wait for it."""
+        needs, free = demand.needs, {}
+        for quota in demand.included:
+            if not needs[quota.meter]:
+                continue
+            entry = self._entries.get(quota.id)
+            if entry is None or quota.id in self._changing:
+                return None
+            if quota.id in self._queued and not waiting:
+                return None
+            entry.asked = True
+            free[quota.id] = here = min(max(0, entry.lease.free(now)), needs[quota.meter])
+            needs[quota.meter] -= here
+            if needs[quota.meter] and entry.unlent(now) > 0:
+                return None
+        self._keep_money(demand)
+        return demand.covered(free)
+
+    def at_best(self, demand: Demand) -> Demand:
+        """What remains to be paid for where running calls and other processes give back all that
+        they have of its allowances."""
+        entries = {one.id: self._entries.get(one.id) for one in demand.included}
+        return demand.covered(
+            {
+                quota_id: (entry.standing.amount or 0) - entry.spent()
+                for quota_id, entry in entries.items()
+                if entry is not None and entry.standing is not None
+            }
+        )
+
+    def can_have(self, quota_id: str, units: int) -> bool:
+        """Whether so much of a quota is here or could be borrowed, as it was last read."""
+        return self._entries[quota_id].left() >= units
+
+    def lent_of(self, demand: Demand) -> set[str]:
+        """The allowances of a call of which other processes have units."""
+        standings = {one.id: self.standing(one.id) for one in demand.included}
+        return {one for one, read in standings.items() if read is not None and read.elsewhere > 0}
+
     def enqueue(self, quota_ids: Iterable[str]) -> None:
         """A call waits for these quotas: those that come later wait behind it."""
         self._queued.update(quota_ids)
@@ -59,25 +117,34 @@ class Holdings:
         self._queued.subtract(quota_ids)
         self._queued = +self._queued  # without those that nobody waits for
 
-    def fit_whole(self, demand: Demand, process_id: UUID, now: float) -> Hold | None:
+    def fit_whole(self, demand: Demand, process_id: UUID, now: float) -> tuple[Demand, Hold] | None:
         """Hold all of a waiting call's demand, or nothing."""
+        whole = self.covered(demand, now, waiting=True) if demand.included else demand
+        if whole is None:
+            return None
         pairs: list[tuple[Lease, Part]] = []
-        for part in demand.parts:
+        for part in whole.parts:
             entry = self._entries.get(part[0].id)
             if entry is None or part[0].id in self._changing:
                 return None
             pairs.append((entry.lease, part))
-        return take(pairs, process_id, now)
+        hold = take(pairs, process_id, now)
+        return None if hold is None else (whole, hold)
 
     def fit(self, demand: Demand, process_id: UUID, now: float) -> tuple[Demand, Hold] | None:
         """Hold as much of a waiting call's demand as there is."""
-        free = {quota.id: self.lease(quota.id).free(now) for quota, _ in demand.parts}
-        fitting = demand.within(free)
+        fitting = demand.within(self.free_for(demand, now))
         if fitting is None:
             return None
         pairs = [(self.lease(part[0].id), part) for part in fitting.parts]
         hold = take(pairs, process_id, now)
         return None if hold is None else (fitting, hold)
+
+    def free_for(self, demand: Demand, now: float) -> dict[str, int]:
+        """What is here of each quota and allowance of a waiting call."""
+        quotas = [*(quota for quota, _ in demand.parts), *demand.included]
+        known = [quota.id for quota in quotas if quota.id in self._entries]
+        return {quota_id: self.lease(quota_id).free(now) for quota_id in known}
 
     def lease(self, quota_id: str) -> Lease:
         return self._entries[quota_id].lease
@@ -88,10 +155,7 @@ class Holdings:
         if entry is None or entry.standing is None:
             return None
         read = entry.standing
-        since = entry.lease.used - entry.used_then
-        return Standing(
-            read.amount, read.spent + since, read.borrowed, read.elsewhere, read.recalls
-        )
+        return Standing(read.amount, entry.spent(), read.borrowed, read.elsewhere, read.recalls)
 
     def remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
         """Of a rate: units that are left, and seconds until all are; None where not known."""
@@ -109,11 +173,19 @@ class Holdings:
     def wishes_for(self, demands: Iterable[Demand], now: float) -> dict[str, Wish]:
         """What waiting calls need. What is free here goes back first: it was of no use to them."""
         needs: dict[str, list[tuple[int, int]]] = {}
+        left = {quota_id: max(0, entry.left()) for quota_id, entry in self._entries.items()}
         for demand in demands:
-            least = demand.least.units
-            for quota, units in demand.parts:
+            expected = demand.covered(left) if demand.included else demand
+            units, least = expected.units, expected.least.units
+            # Of money that an allowance will save nothing is asked, but how much there is.
+            for quota, _ in demand.parts:
                 self._open(quota)
-                needs.setdefault(quota.id, []).append((units, least[quota.kind]))
+                needs.setdefault(quota.id, []).append((units[quota.kind], least[quota.kind]))
+            for quota, most in _wanted(demand, left):
+                self._open(quota)
+                needs.setdefault(quota.id, []).append((most, 0))
+            for quota, most in expected.cover:
+                left[quota.id] -= most
         return {
             quota_id: Wish(
                 surplus=self._surplus(quota_id, now),
@@ -130,7 +202,7 @@ class Holdings:
             if quota_id in self._queued or quota_id in self._changing:
                 continue
             free, lately = entry.lease.free(now), entry.lease.taken - entry.taken_then
-            if shrink and not lately and not entry.lease.held:
+            if shrink and not lately and not entry.lease.held and not entry.asked:
                 wishes[quota_id] = Wish(end=True)
                 continue
             if quota_id in recalled and free > 0:
@@ -141,7 +213,7 @@ class Holdings:
         if shrink:
             for entry in self._entries.values():
                 entry.lately = entry.lease.taken - entry.taken_then
-                entry.taken_then = entry.lease.taken
+                entry.taken_then, entry.asked = entry.lease.taken, False
         return wishes
 
     def change(self, quota_ids: Iterable[str]) -> None:
@@ -170,6 +242,12 @@ class Holdings:
             self._changing.discard(quota_id)
             self._recalled.discard(quota_id)
 
+    def _keep_money(self, demand: Demand) -> None:
+        """A call that needs no money looks at none; how much there is it still tells."""
+        for quota in demand.quotas:
+            if quota.kind.money and quota.id in self._entries:
+                self._entries[quota.id].asked = True
+
     def _open(self, quota: QuotaRef) -> None:
         if quota.id not in self._entries:
             self._entries[quota.id] = _Entry(Lease(quota.kind))
@@ -181,3 +259,12 @@ class Holdings:
     def _lately(self, quota_id: str) -> int:
         entry = self._entries[quota_id]
         return max(entry.lately, entry.lease.taken - entry.taken_then)
+
+
+def _wanted(demand: Demand, left: Mapping[str, int]) -> Iterator[tuple[QuotaRef, int]]:
+    """The units of each allowance that a call can use, after those before it."""
+    needs = demand.needs
+    for quota in demand.included:
+        if needs[quota.meter]:
+            yield quota, needs[quota.meter]
+            needs[quota.meter] -= min(needs[quota.meter], left.get(quota.id, 0))

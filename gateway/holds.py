@@ -3,7 +3,8 @@
     borrowed = used + held + free
 
 A hold is taken before a call and closed once, after its usage row is durable: what was consumed
-of money is used, of a rate it stays held until a minute has passed, all else is free again.
+of money and of included units is used, of a rate it stays held until a minute has passed, all else
+is free again.
 
 Owns the counts of one process, in memory. Pure: no database, no clock; `now` is monotonic
 seconds. Does not own borrowing (gateway/leasing.py) nor how much a call needs
@@ -11,25 +12,38 @@ seconds. Does not own borrowing (gateway/leasing.py) nor how much a call needs
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
-from billing.quotas import QuotaRef
+from billing.metering.quotas import QuotaRef
+from billing.rating.terms import ANY_MODEL
 from billing.tables import QuotaKind
 
 Part = tuple[QuotaRef, int]
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Lease:
     """What this process has of one quota."""
 
-    __slots__ = ("_ageing", "_of_requests", "borrowed", "held", "kind", "money", "taken", "used")
+    __slots__ = (
+        "_ageing",
+        "_of_requests",
+        "borrowed",
+        "held",
+        "kind",
+        "money",
+        "spent",
+        "taken",
+        "used",
+    )
 
     def __init__(self, kind: QuotaKind) -> None:
         self.kind = kind
         # Looked up once: an enumeration's members cost as much as the sums here.
-        self.money = kind.money
+        self.money, self.spent = kind.money, kind.spent
         self._of_requests = kind is QuotaKind.REQUESTS
         self.borrowed = 0
         self.used = 0
@@ -52,7 +66,7 @@ class Lease:
 
     def close(self, units: int, consumed: int, now: float) -> None:
         """End a hold of `units`, of which `consumed` were consumed."""
-        if self.money:
+        if self.spent:
             self.held -= units
             self.used += consumed
         elif consumed and self.kind is QuotaKind.TOKENS:
@@ -110,6 +124,13 @@ class Hold:
         """The quotas that the call's cost is charged to."""
         return [part.quota.id for part in self._parts if part.lease.money]
 
+    @property
+    def included(self) -> dict[QuotaRef, int]:
+        """The included units that are held, a model's own before those of all models."""
+        parts = [part for part in self._parts if part.quota.kind is QuotaKind.ALLOWANCE]
+        parts.sort(key=lambda part: part.quota.model == ANY_MODEL)
+        return {part.quota: part.units for part in parts}
+
     def add(self, more: "Hold") -> None:
         """Take over what another hold has."""
         # By lease: a process that began anew has another lease of the same quota.
@@ -121,12 +142,18 @@ class Hold:
                 self._parts.append(part)
         more._parts = []
 
-    def close(self, cost: int, tokens: int, now: float) -> None:
-        """The call has ended: it cost so many nano-units and consumed so many tokens."""
+    def close(
+        self, cost: int, tokens: int, now: float, covered: Mapping[str, int] = _NOTHING
+    ) -> None:
+        """The call has ended: it cost so many nano-units, consumed so many tokens, and took what
+        was `covered` of included units, by quota."""
         parts, self._parts = self._parts, []
         for part in parts:
             lease, units = part.lease, part.units
-            consumed = cost if lease.money else tokens
+            if lease.spent:
+                consumed = cost if lease.money else covered.get(part.quota.id, 0)
+            else:
+                consumed = tokens
             lease.close(units, consumed if consumed < units else units, now)
 
 

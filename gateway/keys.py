@@ -19,9 +19,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.access import advance_epoch
-from billing.quotas import month_of, next_month, quotas_over
-from billing.tables import Account, ApiKey
+from billing.metering.access import advance_epoch
+from billing.metering.quotas import month_of, next_month, quotas_over
+from billing.tables import Account, ApiKey, BillingProfile
+from gateway.contracts import Contracts
 from gateway.flow import Principal
 from infra import ids
 from infra.clock import Clock
@@ -60,13 +61,14 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """What authentication needs of a key's row; its quotas are those of one month."""
+    """What authentication needs of a key; its quotas and prices are those of a certain time."""
 
     principal: Principal
     expires_at: datetime | None
     revoked_at: datetime | None
-    quotas_from: datetime
-    quotas_until: datetime
+    suspended_at: datetime | None
+    holds_from: datetime
+    holds_until: datetime
 
 
 def make_secret() -> str:
@@ -148,22 +150,30 @@ async def rotate_key(
     return await create_key(session, clock, pepper, account_id, row.name, replaces=row.id)
 
 
-async def find_key(session: AsyncSession, digest: bytes, at: datetime) -> KnownKey | None:
-    """The key with this hash, whatever its state, with the quotas that it is under at the time."""
+async def find_key(
+    session: AsyncSession, contracts: Contracts, digest: bytes, at: datetime
+) -> KnownKey | None:
+    """The key with this hash, whatever its state, with its quotas and prices at the time."""
     query = (
-        select(ApiKey, Account.currency)
+        select(ApiKey, Account.currency, BillingProfile.suspended_at)
         .join(Account, col(Account.id) == col(ApiKey.account_id))
+        .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
         .where(col(ApiKey.hash) == digest)
     )
     found = (await session.execute(query)).one_or_none()
     if found is None:
         return None
-    row, currency = found
+    row, currency, suspended_at = found
+    # Before the allowances, as wherever both are made: so no two transactions wait in a ring.
     quotas = await quotas_over(session, row.account_id, row.id, at)
     rates = tuple(quota for quota in quotas if quota.kind.window_s)
-    principal = Principal(row.account_id, row.id, currency, quotas, rates)
-    month = month_of(at), next_month(at)
-    return KnownKey(principal, row.expires_at, row.revoked_at, *month)
+    contract = await contracts.contract(session, row.account_id, currency, at)
+    principal = Principal(
+        row.account_id, row.id, currency, contract.prices, contract.coverings, quotas, rates
+    )
+    since = max(month_of(at), contract.since or month_of(at))
+    until = min(next_month(at), contract.until or next_month(at))
+    return KnownKey(principal, row.expires_at, row.revoked_at, suspended_at, since, until)
 
 
 async def require_key(session: AsyncSession, account_id: UUID, text: str) -> UUID:

@@ -5,23 +5,31 @@ that. Near a limit calls are lent one by one; what is free for nobody's good goe
 processes are asked for what they do not need before a call is refused.
 
 Owns the calls that wait for units and the one task that borrows and gives back. Does not own the
-arithmetic (gateway/holds.py, billing/leases.py) nor what is had (gateway/holdings.py).
+arithmetic (gateway/holds.py, billing/metering/leases.py) nor what is had (gateway/holdings.py).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.leases import ProcessEnded, Standing, Wish, change_leases, read_standings, recall
-from billing.quotas import QuotaRef
+from billing.metering.leases import (
+    ProcessEnded,
+    Standing,
+    Wish,
+    change_leases,
+    read_standings,
+    recall,
+)
+from billing.metering.quotas import QuotaRef
+from billing.metering.usage import UsageRecord
 from gateway.demand import Demand
 from gateway.errors import MeteringUnavailable
 from gateway.holdings import Holdings
-from gateway.holds import Hold, Lease, Part
+from gateway.holds import Hold, Lease
 from gateway.membership import Membership
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
@@ -39,12 +47,14 @@ _RECALL_AGAIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """Why a call cannot be held: which quota, how it stands, and whether waiting can help."""
+    """Why a call cannot be held: which quota, of which it `needs` so much at least, how that one
+    stands, and whether waiting can help."""
 
     quota: QuotaRef
     standing: Standing
     for_good: bool
     retry_after_s: float
+    needs: int
 
 
 class Refused(Exception):
@@ -100,7 +110,7 @@ class Lender:
             await self._task
         await self._membership.end()
 
-    def try_hold(self, parts: Sequence[Part]) -> Hold | None:
+    def try_hold(self, demand: Demand) -> tuple[Demand, Hold] | None:
         """Hold from what is here, without waiting; None where that is not enough.
 
         Raises MeteringUnavailable where others may take us for dead by now.
@@ -108,7 +118,11 @@ class Lender:
         if not self._membership.alive:
             raise _unavailable()
         now = self._clock.monotonic()
-        return self._holdings.try_hold(parts, self._membership.process_id, now)
+        covered = self._holdings.covered(demand, now) if demand.included else demand
+        if covered is None:
+            return None
+        hold = self._holdings.try_hold(covered.parts, self._membership.process_id, now)
+        return None if hold is None else (covered, hold)
 
     async def hold(self, demand: Demand, patience_s: float) -> tuple[Demand, Hold]:
         """Hold what the call demands, or as much as there is, behind those that wait already.
@@ -120,6 +134,7 @@ class Lender:
         waiter = _Waiter(demand, until, asyncio.get_running_loop().create_future())
         holdings = self._holdings
         waiting_for = [quota.id for quota, _ in demand.parts]
+        waiting_for += [quota.id for quota in demand.included]
         self._waiters.append(waiter)
         holdings.enqueue(waiting_for)
         self._wake.set()
@@ -127,16 +142,23 @@ class Lender:
             return await waiter.done
         except asyncio.CancelledError:
             if waiter.done.done() and not waiter.done.cancelled() and not waiter.done.exception():
-                self.close(waiter.done.result()[1], 0, 0)
+                self.give_back(waiter.done.result()[1])
             raise
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             holdings.dequeue(waiting_for)
 
-    def close(self, hold: Hold, cost: int, tokens: int) -> None:
-        """End a hold; see Hold.close."""
-        hold.close(cost, tokens, self._clock.monotonic())
+    def give_back(self, hold: Hold) -> None:
+        """End a hold of which nothing was consumed."""
+        self._close(hold, 0, 0, {})
+
+    def close(self, hold: Hold, record: UsageRecord) -> None:
+        """End a hold whose usage row is durable."""
+        self._close(hold, record.cost_nano, record.quantities.tokens, record.taken)
+
+    def _close(self, hold: Hold, cost: int, tokens: int, covered: Mapping[str, int]) -> None:
+        hold.close(cost, tokens, self._clock.monotonic(), covered)
         if self._waiters:
             self._wake.set()
 
@@ -207,7 +229,7 @@ class Lender:
             fitted = self._holdings.fit_whole(waiter.demand, self._membership.process_id, now)
             if fitted is None:
                 return False
-            waiter.done.set_result((waiter.demand, fitted))
+            waiter.done.set_result(fitted)
         return True
 
     def _hand_out(self, waiter: _Waiter) -> set[str]:
@@ -218,7 +240,8 @@ class Lender:
             waiter.done.set_result(fitted)
             return set()
         missing: set[str] = set()
-        for quota, units in waiter.demand.least.parts:
+        free = self._holdings.free_for(waiter.demand, now)
+        for quota, units in waiter.demand.least.covered(free).parts:
             lease, standing = self._holdings.lease(quota.id), self._holdings.standing(quota.id)
             if standing is None or standing.amount is None or lease.free(now) >= units:
                 continue
@@ -226,30 +249,37 @@ class Lender:
             if short is not None:
                 waiter.done.set_exception(Refused(short))
                 return set()
-            if standing.elsewhere > 0 and now >= self._last_recall(quota) + _RECALL_AGAIN_S:
+            if standing.elsewhere > 0:
                 missing.add(quota.id)
-        return missing
+            if quota.kind.money:
+                missing |= self._holdings.lent_of(waiter.demand)
+        return {one for one in missing if now >= self._last_recall(one) + _RECALL_AGAIN_S}
 
     def _judge(
         self, waiter: _Waiter, quota: QuotaRef, units: int, standing: Standing, lease: Lease
     ) -> Short | None:
         """Why waiting for this quota is of no use; None while it may be."""
         now = self._clock.monotonic()
+        least = units
+        if quota.kind.money and waiter.demand.included:
+            if self._holdings.can_have(quota.id, units):
+                return None  # an allowance gave less than was expected: the next round asks for it
+            least = self._holdings.at_best(waiter.demand.least).cost
         left = (standing.amount or 0) - (standing.spent if quota.kind.money else 0)
-        if left < units:
-            return Short(quota, standing, True, 0.0)
+        if least and left < least:
+            return Short(quota, standing, True, 0.0, least)
         if quota.kind.money:
             over = now >= waiter.until
         else:
             # Units of a rate come back within a minute; only what idles elsewhere is waited for.
-            asked = self._last_recall(quota)
+            asked = self._last_recall(quota.id)
             over = standing.elsewhere == 0 or asked + _RECALL_S <= now < asked + _RECALL_AGAIN_S
         missing = units - lease.free(now)
         wait = lease.free_in(missing, now) if quota.kind.window_s else 1.0
-        return Short(quota, standing, False, wait) if over else None
+        return Short(quota, standing, False, wait, least) if over else None
 
-    def _last_recall(self, quota: QuotaRef) -> float:
-        return self._recalled.get(quota.id, float("-inf"))
+    def _last_recall(self, quota_id: str) -> float:
+        return self._recalled.get(quota_id, float("-inf"))
 
     async def _tick(self) -> None:
         """See how the quotas stand, and give back what is not needed here."""

@@ -1,17 +1,19 @@
 """`maas limits`: what an account and its keys may spend, and how fast they may call.
 
-Owns the commands' names and arguments. Does not own what a limit means (billing/quotas.py).
+Owns the commands' names and arguments. Does not own what a limit means
+(billing/metering/quotas.py).
 """
 
+from datetime import UTC, tzinfo
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts import get_account
-from billing.money import nano_from_text, nano_text
-from billing.quotas import (
+from billing.accounts.accounts import get_account
+from billing.accounts.profiles import read_profile, zone
+from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
     change_credit,
@@ -20,16 +22,19 @@ from billing.quotas import (
     set_budget,
     set_limit,
 )
+from billing.money import nano_from_text, nano_text
 from billing.tables import CreditReason, QuotaKind
 from gateway import keys
 from gateway.console import AccountName, Json, tell, with_database
 from gateway.terminal import Terminal
+from gateway.wallet_cli import wallet_top_up
 from infra import ids
 from infra.clock import SystemClock
 from infra.settings import Settings
 
-limits_app = typer.Typer(help="What accounts and keys may spend and call.", no_args_is_help=True)
+limits_app = typer.Typer(no_args_is_help=True)
 _NONE = "none"
+_COLUMNS = ("kind", "key", "of", "month", "limit", "used", "lent")
 _RATES = "A number, or `none` for no limit."
 Rate = Annotated[str | None, typer.Option(help=_RATES)]
 
@@ -41,10 +46,10 @@ def limits_show(account: AccountName, as_json: Json = False) -> None:
     def work(settings: Settings, terminal: Terminal) -> None:
         async def read(session: AsyncSession) -> list[dict[str, Any]]:
             owner = await get_account(session, account)
-            return [_show(quota) for quota in await list_limits(session, owner.id)]
+            return await _shown(session, owner.id)
 
         rows = with_database(settings, read)
-        terminal.table(rows, ("kind", "key", "month", "limit", "used", "lent"))
+        terminal.table(rows, _COLUMNS)
 
     tell(as_json, work)
 
@@ -83,34 +88,16 @@ def limits_set(
             ):
                 if text is not None:
                     await set_limit(session, owner, kind, _count(text), key_id)
-            return [_show(quota) for quota in await list_limits(session, owner)]
+            return await _shown(session, owner)
 
         rows = with_database(settings, write)
-        terminal.table(rows, ("kind", "key", "month", "limit", "used", "lent"))
+        terminal.table(rows, _COLUMNS)
 
     tell(as_json, work)
 
 
-@limits_app.command("top-up")
-def limits_top_up(
-    account: AccountName,
-    amount: Annotated[str, typer.Argument(help="In the account's currency, as 50.00.")],
-    note: Annotated[str, typer.Option(help="Where the money came from.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Add money that the account has paid in advance."""
-
-    def work(settings: Settings, terminal: Terminal) -> None:
-        async def add(session: AsyncSession) -> dict[str, Any]:
-            owner = await get_account(session, account)
-            total = await change_credit(
-                session, SystemClock(), owner.id, CreditReason.TOP_UP, _amount(amount), note
-            )
-            return {"account": owner.name, "credit": nano_text(total), "currency": owner.currency}
-
-        terminal.record("Topped up.", with_database(settings, add))
-
-    tell(as_json, work)
+# The same as `maas wallet top-up`: what is paid in advance is in the wallet.
+limits_app.command("top-up")(wallet_top_up)
 
 
 async def _set_credit_limit(session: AsyncSession, account_id: UUID, text: str) -> None:
@@ -143,14 +130,25 @@ def _count(text: str) -> int | None:
     return int(text)
 
 
-def _show(quota: QuotaState) -> dict[str, Any]:
+async def _shown(session: AsyncSession, account_id: UUID) -> list[dict[str, Any]]:
+    quotas = await list_limits(session, account_id)
+    # A budget is for months of UTC, what a plan includes for the account's own.
+    included = [quota for quota in quotas if quota.kind is QuotaKind.ALLOWANCE]
+    own = zone(await read_profile(session, account_id)) if included else UTC
+    return [_show(quota, own if quota in included else UTC) for quota in quotas]
+
+
+def _show(quota: QuotaState, where: tzinfo) -> dict[str, Any]:
+    begun = quota.period_start and quota.period_start.astimezone(where)
+
     def amount(units: int | None) -> str | int | None:
         return nano_text(units) if quota.kind.money and units is not None else units
 
     return {
         "kind": quota.kind.value,
         "key": quota.key_id and ids.show(keys.PREFIX, quota.key_id),
-        "month": quota.period_start and f"{quota.period_start:%Y-%m}",
+        "of": quota.scope,
+        "month": begun and f"{begun:%Y-%m}",
         "limit": amount(quota.amount),
         "used": amount(quota.used),
         "lent": amount(quota.lent),

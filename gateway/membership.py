@@ -11,8 +11,8 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.leases import ProcessEnded, register, renew
-from billing.reaping import end_process, reap_one, tidy
+from billing.metering.leases import ProcessEnded, register, renew
+from billing.metering.reaping import end_process, reap_one, tidy
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable

@@ -4,7 +4,7 @@ A call that is sent to a model opens an intent, durable before its first byte le
 ends becomes a usage row, durable before its last. Both wait for the one writer of a process,
 which commits all that wait as one group. A call that ends before its intent was due needs none.
 
-Owns that writer. Does not own what is written (billing/recording.py), what a row says
+Owns that writer. Does not own what is written (billing/metering/recording.py), what a row says
 (gateway/pricing.py) nor how calls end (gateway/relay.py).
 """
 
@@ -14,10 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from billing.recording import Answer, IntentRecord, write
-from billing.usage import UsageRecord
+from billing.metering.recording import Answer, IntentRecord, write
+from billing.metering.usage import UsageRecord
 from gateway.entries import Ending, Group, Opened
 from gateway.errors import MeteringUnavailable
 from gateway.holds import Hold
@@ -214,10 +213,11 @@ class UsageWriter:
             try:
                 done = await self._write(group)
             except DatabaseUnavailable as error:
-                self._log.error("calls wait to be recorded", reason=repr(error.__cause__ or error))
+                self._say("error", "calls wait to be recorded", repr(error.__cause__ or error))
                 self._failing = True
                 done = False
-            except SQLAlchemyError as error:
+            except Exception as error:
+                # Of one row that cannot be written, not even the writer itself may end.
                 await self._isolate(group, error)
                 return
             if done:
@@ -250,8 +250,7 @@ class UsageWriter:
                 opened.durable.set_result(None)
         for ending in group.endings:
             if ending.hold is not None:
-                record = ending.record
-                self._lender.close(ending.hold, record.cost_nano, record.quantities.tokens)
+                self._lender.close(ending.hold, ending.record)
             if not ending.durable.done():
                 ending.durable.set_result(None)
 
@@ -271,8 +270,8 @@ class UsageWriter:
             ending.durable.set_exception(_withheld())
             ending.durable.exception()  # of some, nobody waits to hear
 
-    async def _isolate(self, group: Group, error: SQLAlchemyError) -> None:
-        """The database dislikes a row: the others of its group must not suffer for it."""
+    async def _isolate(self, group: Group, error: Exception) -> None:
+        """A row cannot be written: the others of its group must not suffer for it."""
         singles = [Group(opens=[opened]) for opened in group.opens]
         singles += [Group(endings=[ending]) for ending in group.endings]
         if len(singles) > 1:
@@ -280,18 +279,19 @@ class UsageWriter:
                 await self._commit(single)
             return
         for ending in group.endings:
-            self._log.critical(
-                "a usage row was refused", row=repr(ending.record), reason=str(error)
-            )
+            self._say("critical", "a usage row was refused", str(error), row=repr(ending.record))
             self._fail(ending)
             if ending.hold is not None:
-                self._lender.close(ending.hold, 0, 0)
+                self._lender.give_back(ending.hold)
         for opened in group.opens:
-            self._log.critical(
-                "an intent was refused", row=repr(opened.intent()), reason=str(error)
-            )
+            self._say("critical", "an intent was refused", str(error), row=repr(opened.intent()))
             if opened.durable is not None and not opened.durable.done():
                 opened.durable.set_exception(_withheld())
+
+    def _say(self, level: str, event: str, reason: str, **fields: str) -> None:
+        # Where not even the log can be written, as when its reader is gone, rows still can.
+        with suppress(Exception):
+            getattr(self._log, level)(event, reason=reason, **fields)
 
 
 def _withheld() -> MeteringUnavailable:

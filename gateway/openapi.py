@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
 from gateway.flow import Operation
+from gateway.routes import alerts, claims, evidence, outcomes, settlements, subscription
 from gateway.routes.inference import INFER, PLAIN
 from gateway.wire.inference import InferRequest, PredictionRequest
 from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -30,6 +31,14 @@ _BODIES: Mapping[Operation, tuple[type[msgspec.Struct], str]] = {
     Operation.EMBEDDINGS: (EmbeddingRequest, "Embeddings of texts"),
     Operation.PREDICTIONS: (PredictionRequest, "Predictions of a specialist for rows of data"),
     Operation.INFER: (InferRequest, "The same under the Open Inference Protocol v2"),
+}
+_PLAIN_BODIES = {
+    **subscription.BODIES,
+    **alerts.BODIES,
+    **outcomes.BODIES,
+    **evidence.BODIES,
+    **claims.BODIES,
+    **settlements.BODIES,
 }
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -88,8 +97,12 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
     paths = dict(document.get("paths", {}))
     for (address, operation), shape in zip(_described(), shapes, strict=True):
         paths[address] = {"post": _operation(operation, shape)}
+    bodies, more = msgspec.json.schema_components(_PLAIN_BODIES.values(), ref_template=_REFERENCE)
+    for address, shape in zip(_PLAIN_BODIES, bodies, strict=True):
+        described = {**paths[address]["post"], "requestBody": _body(shape)}
+        paths[address] = {**paths[address], "post": described}
     known = document.get("components", {})
-    schemas = {**known.get("schemas", {}), **components, "Error": _ERROR}
+    schemas = {**known.get("schemas", {}), **components, **more, "Error": _ERROR}
     return {**document, "paths": paths, "components": {**known, "schemas": schemas}}
 
 
@@ -102,7 +115,7 @@ def _operation(operation: Operation, shape: dict[str, Any]) -> dict[str, Any]:
         "operationId": operation.value,
         "summary": _BODIES[operation][1],
         "tags": ["inference"],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": shape}}},
+        "requestBody": _body(shape),
         "responses": {
             "200": {"description": "The answer", "headers": _HEADERS},
             **{
@@ -116,6 +129,10 @@ def _operation(operation: Operation, shape: dict[str, Any]) -> dict[str, Any]:
             {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
         ]
     return described
+
+
+def _body(shape: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": shape}}}
 
 
 _LINK = {"$ref": _REFERENCE.format(name="Error")}

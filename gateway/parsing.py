@@ -5,20 +5,22 @@ Does not own the shapes (gateway/wire/).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from billing.usage import REQUEST_PREFIX
+from billing.metering.usage import REQUEST_PREFIX
 from gateway.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
 from gateway.flow import Ask, Call, Operation
+from gateway.tags import tags_of
 from gateway.wire import inference, openai
 from infra import ids
-from models.catalog import Catalog, Model, Task
+from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 
-_TASKS: Mapping[Operation, Task] = {
-    Operation.CHAT: Task.TEXT_GENERATION,
-    Operation.TEXT_COMPLETION: Task.TEXT_GENERATION,
-    Operation.EMBEDDINGS: Task.EMBEDDING,
-    Operation.PREDICTIONS: Task.CLASSIFICATION,
-    Operation.INFER: Task.CLASSIFICATION,
+_TASKS: Mapping[Operation, frozenset[Task]] = {
+    Operation.CHAT: frozenset({Task.TEXT_GENERATION}),
+    Operation.TEXT_COMPLETION: frozenset({Task.TEXT_GENERATION}),
+    Operation.EMBEDDINGS: frozenset({Task.EMBEDDING}),
+    Operation.PREDICTIONS: SPECIALIST_TASKS,
+    Operation.INFER: SPECIALIST_TASKS,
 }
 
 
@@ -33,6 +35,10 @@ class Parser:
 
         Raises BodyNotJson, ParameterInvalid, ModelNotFound, WrongEndpoint, EndpointUnsupported.
         """
+        tags, ask = tags_of(call.headers), self._ask(call, body)
+        return ask if tags is None else replace(ask, tags=tags)
+
+    def _ask(self, call: Call, body: bytes) -> Ask:
         match call.operation:
             case Operation.INFER:
                 model = self._model(call.model_in_path or "", call.operation)
@@ -58,7 +64,7 @@ class Parser:
                 f"The model {name[:100]!r} does not exist. GET /v1/models lists those that do.",
                 param="model",
             )
-        if model.task is not _TASKS[operation]:
+        if model.task not in _TASKS[operation]:
             raise WrongEndpoint(
                 f"The model {model.id!r} is for {model.task}, which this endpoint does not do.",
                 param="model",

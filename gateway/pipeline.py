@@ -11,10 +11,10 @@ from functools import partial
 
 import structlog
 
-from billing.kept import Claim
-from billing.recording import Answer
+from billing.metering.kept import Claim
+from billing.metering.recording import Answer
+from billing.metering.usage import REQUEST_PREFIX, UsageRecord
 from billing.tables import Settlement
-from billing.usage import REQUEST_PREFIX, UsageRecord
 from gateway.admission import Admission
 from gateway.auth import Authenticator
 from gateway.client import Client, ClientGone, Copy
@@ -107,6 +107,7 @@ class Pipeline:
         known = await stages.authenticator.identify(call.credentials, call.started_at)
         seen.principal = known.principal
         principal = stages.authenticator.require_active(known)
+        stages.authenticator.require_paying(known)
         body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
         seen.ask = ask = stages.parser.parse(call, body)
         claimed = await stages.replayer.claim(call, principal, body)

@@ -4,12 +4,15 @@ Owns what a row says. A row never costs more than was held for its call, so that
 whatever an engine says it has done. Pure.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from billing.rating import rate
-from billing.recording import IntentRecord
+from billing.metering.quotas import QuotaRef
+from billing.metering.recording import IntentRecord
+from billing.metering.usage import UsageRecord
+from billing.rating.quantities import Quantities, rate, units_by_meter
 from billing.tables import Settlement
-from billing.usage import UsageRecord
+from gateway.cover import NO_COVER, Cover, by_meter, cover, saved
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from infra.clock import Clock
 
@@ -26,11 +29,18 @@ def price(
     clock: Clock,
 ) -> UsageRecord:
     """The row of an ended call; `ticket` None where it was never admitted."""
-    cost, code = 0, completion.error_code
+    cost, code, quantities, taken = 0, completion.error_code, completion.quantities, NO_COVER
     if ticket is not None and completion.settlement.billable:
-        cost = rate(completion.quantities, ticket.prices)
-        if cost > ticket.hold.money:
-            cost, code = ticket.hold.money, HOLD_EXCEEDED
+        prices, hold = ticket.priced.prices, ticket.hold
+        included = hold.included if ticket.priced.included else {}
+        cost, taken = _charged(quantities, prices, included)
+        if cost > hold.money:
+            quantities = _paid_for(quantities, prices, included, hold.money)
+            (_, taken), cost, code = (
+                _charged(quantities, prices, included),
+                hold.money,
+                HOLD_EXCEEDED,
+            )
     first = completion.first_chunk
     return UsageRecord(
         request_id=call.request_id,
@@ -42,18 +52,50 @@ def price(
         settlement=completion.settlement,
         status=completion.status,
         error_code=code,
-        quantities=completion.quantities,
+        quantities=quantities,
         cost_nano=cost,
         currency=principal.currency if principal else None,
         started_at=call.started_at,
         duration_us=_micros(clock.monotonic() - call.started),
         first_chunk_us=None if first is None else _micros(first - call.started),
+        plan_version_id=ticket.priced.version_id if ticket else None,
+        tags=ask.tags if ask else None,
+        covered=by_meter(taken),
     )
+
+
+def _charged(
+    quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int]
+) -> tuple[int, Cover]:
+    """What was consumed costs, and what of it the included units cover that are held."""
+    cost = rate(quantities, prices)
+    if not included:
+        return cost, NO_COVER
+    free = {quota.id: units for quota, units in included.items()}
+    taken = cover(units_by_meter(quantities, prices), included, free)
+    return cost - saved(taken, prices), taken
+
+
+def _paid_for(
+    quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int], money: int
+) -> Quantities:
+    """As much of what was consumed as the hold pays for: bills count quantities, not costs."""
+    least = replace(quantities, output_tokens=0, rows=0)
+    if _charged(least, prices, included)[0] > money:
+        return Quantities(0, 0, 0, 0)
+    for meter in ("rows", "output_tokens"):
+        price, wanted = prices.get(meter, 0), getattr(quantities, meter) or 0
+        left = money - _charged(least, prices, included)[0]
+        free = sum(units for quota, units in included.items() if quota.meter == meter)
+        afforded = free + left // price if price else wanted
+        least = replace(least, **{meter: min(wanted, afforded)})
+    return least
 
 
 def unbilled(record: UsageRecord, code: str | None) -> UsageRecord:
     """The same call, settled as our fault."""
-    return replace(record, settlement=Settlement.PLATFORM_FAULT, cost_nano=0, error_code=code)
+    fault = Settlement.PLATFORM_FAULT
+    return replace(record, settlement=fault, cost_nano=0, covered=None, error_code=code)
 
 
 def intent_of(call: Call, ticket: Ticket) -> IntentRecord:

@@ -1,21 +1,24 @@
 """Quoting: what a call would cost, before it is made. The body is that of the call itself.
 
 Owns telling the price and whether the call would be admitted. Prices by the same way as admission
-(gateway/admission.py), holds nothing and sends nothing.
+(gateway/admission.py), by the call's tags too; holds nothing and sends nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from billing.leases import credit_left
+from billing.metering.allowances import units_left
+from billing.metering.leases import credit_left
 from billing.money import nano_text
-from billing.rating import Quantities, rate
+from billing.rating.quantities import Quantities, rate, units_by_meter
 from gateway.admission import Admission
+from gateway.cover import cover, covered, saved
 from gateway.demand import Demand
 from gateway.errors import BodyTooLarge, ParameterInvalid
 from gateway.flow import Ask, Call, Operation, Principal
 from gateway.parsing import Parser
+from gateway.tags import HEADER
 from gateway.wire import body as bodies
 from infra import ids
 from infra.clock import Clock
@@ -42,31 +45,38 @@ class Quoting:
         self._clock = clock
         self._limit = limit
 
-    async def quote(self, principal: Principal, body: bytes) -> dict[str, Any]:
+    async def quote(
+        self, principal: Principal, body: bytes, tags: str | None = None
+    ) -> dict[str, Any]:
         """The worst case, with the prompt's tokens counted where the model's tokenizer is here.
 
-        Raises what the call itself would raise for its body.
+        `tags` are what the call itself would say in X-Maas-Tags. Raises what the call would raise
+        for them and its body.
         """
         if len(body) > self._limit:
             raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
-        call = self._call(body)
+        call = self._call(body, {} if tags is None else {HEADER: tags.encode("latin-1")})
         ask = self._parser.parse(call, body)
         bounded = self._whole(call, principal, ask)
         counted = await self._admission.counted(call, ask, bounded)
-        known = 0 if counted is bounded else counted.input_tokens
+        known, prompt = (0, "bounded") if counted is bounded else (counted.input_tokens, "counted")
         async with self._database.transaction() as session:
             balance = await credit_left(session, principal.account_id)
+            quotas = [quota.id for quota in counted.included]
+            left = await units_left(session, principal.account_id, quotas) if quotas else {}
+        counted = counted.covered(left)
         return {
             "object": "quote",
             "model": ask.model.id,
             "endpoint": call.path,
             "currency": principal.currency,
             "input_tokens": counted.input_tokens,
-            "input_tokens_are": "bounded" if counted is bounded else "counted",
+            "input_tokens_are": prompt,
             "max_output_tokens": counted.output_tokens,
             "rows": counted.rows,
             "max_cost": nano_text(counted.cost),
-            "min_cost": nano_text(_least_cost(known, counted)),
+            "min_cost": nano_text(_least_cost(known, counted, left)),
+            "included": dict(covered(counted.cover)),
             "balance": None if balance is None else nano_text(max(0, balance)),
             "price_nano_per_unit": dict(counted.prices),
         }
@@ -76,7 +86,7 @@ class Quoting:
         demand = self._admission.demand(call, principal, ask)
         return replace(demand, output_tokens=ask.extent.output_each * ask.extent.choices)
 
-    def _call(self, body: bytes) -> Call:
+    def _call(self, body: bytes, headers: Mapping[bytes, bytes]) -> Call:
         fields = bodies.fields(body)
         kinds = [kind for field, kind in _KINDS.items() if field in fields]
         if len(kinds) != 1:
@@ -89,16 +99,20 @@ class Quoting:
             operation=operation,
             path=path,
             credentials=None,
-            headers={},
+            headers=headers,
             model_in_path=None,
             started_at=self._clock.now(),
             started=self._clock.monotonic(),
         )
 
 
-def _least_cost(known: int, demand: Demand) -> int:
+def _least_cost(known: int, demand: Demand, left: Mapping[str, int]) -> int:
     """What an answer of no tokens costs. A prompt that was not counted may be next to nothing,
     and one that was may come from the engine's cache."""
+
+    def cost(of: Quantities) -> int:
+        taken = cover(units_by_meter(of, demand.prices), demand.included, left)
+        return rate(of, demand.prices) - saved(taken, demand.prices)
+
     fresh = Quantities(input_tokens=known, rows=demand.rows)
-    cached = replace(fresh, cached_input_tokens=known)
-    return min(rate(fresh, demand.prices), rate(cached, demand.prices))
+    return min(cost(fresh), cost(replace(fresh, cached_input_tokens=known)))

@@ -1,9 +1,12 @@
-"""`maas reconcile`: compare all records of what was consumed, and the engines' own.
+"""`maas reconcile`: compare all records of what was consumed and billed, the engines' own, and
+Stripe's.
 
 Owns the order of asking, and how the findings are shown. Does not own the comparisons
-(billing/reconciliation.py) nor asking the engines (gateway/engine_counts.py).
+(billing/checks/reconciliation.py, billing/checks/stripe_checks.py) nor asking the engines
+(gateway/engine_counts.py).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,8 +14,7 @@ from typing import Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.money import nano_text
-from billing.reconciliation import (
+from billing.checks.reconciliation import (
     EngineCompared,
     EngineCount,
     Reconciled,
@@ -20,19 +22,33 @@ from billing.reconciliation import (
     reconcile,
     recorded_tokens,
 )
+from billing.checks.stripe_checks import StripeCompared, compare_with_stripe
+from billing.money import nano_text
+from billing.outbox import TryLater
 from gateway.console import Json, tell, with_database
 from gateway.engine_counts import NotAsked, ask_engines
+from gateway.outward import payments_of
 from gateway.routing import Router, parse_upstreams
 from gateway.terminal import Terminal
 from gateway.up import serving_base
 from infra.clock import SystemClock
+from infra.db import Database
+from infra.errors import AppError
+from infra.installation import database_url
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
 
 
+class StripeSilent(AppError):
+    """Stripe cannot be asked just now, so nothing can be said of its invoices."""
+
+    status = 503
+    code = "stripe_silent"
+
+
 def reconcile_all(as_json: Json = False) -> None:
-    """Compare usage, quotas, leases, open calls, credit and what the engines counted themselves;
-    exit code 1 on any difference."""
+    """Compare usage, quotas, leases, open calls, credit, bills and ledger, what the engines counted
+    themselves, and Stripe's invoices; exit code 1 on any difference."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
         before = with_database(settings, recorded_tokens)
@@ -43,8 +59,9 @@ def reconcile_all(as_json: Json = False) -> None:
             return await reconcile(session), await compare_engines(session, counts, before)
 
         found, compared = with_database(settings, compare)
+        stripe = _stripe(settings)
         not_asked = [one for one in asked if isinstance(one, NotAsked)]
-        if _show(terminal, as_json, found, compared, not_asked):
+        if _show(terminal, as_json, found, compared, not_asked, stripe):
             raise typer.Exit(1)
 
     tell(as_json, work)
@@ -56,15 +73,37 @@ def _servers(settings: Settings) -> Mapping[str, Sequence[str]]:
     return {model.id: router.servers(model.id) for model in texts}
 
 
+def _stripe(settings: Settings) -> StripeCompared | None:
+    """What Stripe says, where a key is set."""
+
+    async def ask(url: str) -> StripeCompared | None:
+        payments = payments_of(settings)
+        if payments is None:
+            return None
+        database = Database(url, pool_size=1)
+        try:
+            return await compare_with_stripe(database, payments)
+        except TryLater as error:
+            raise StripeSilent(f"Stripe does not answer: {error}") from error
+        finally:
+            await payments.close()
+            await database.close()
+
+    with database_url(settings) as url:
+        return asyncio.run(ask(url))
+
+
 def _show(
     terminal: Terminal,
     as_json: bool,
     found: Reconciled,
     compared: Sequence[EngineCompared],
     not_asked: Sequence[NotAsked],
+    stripe: StripeCompared | None,
 ) -> bool:
     """Show it; whether there are differences."""
     differences = [*found.differences, *(one for each in compared for one in each.differences)]
+    differences += stripe.differences if stripe else ()
     engines = [*map(_engine, compared), *map(_engine_not_asked, not_asked)]
     figures: dict[str, Any] = {
         "usage_rows": found.usage_rows,
@@ -72,6 +111,7 @@ def _show(
         "open_calls": found.open_calls,
         "gateway_processes": found.processes,
         "credit_held": nano_text(found.held),
+        "stripe_invoices": stripe.invoices if stripe else "not asked",
     }
     told = [asdict(difference) for difference in differences]
     if as_json:

@@ -7,7 +7,7 @@ breaks off. Does not own writing that down (gateway/metering.py).
 
 from collections.abc import Callable, Mapping
 
-from billing.rating import NOTHING, Quantities
+from billing.rating.quantities import NOTHING, Quantities
 from billing.tables import Settlement
 from gateway.client import Attended, Client, ClientGone
 from gateway.errors import BROKEN_OFF, UpstreamFailed, event

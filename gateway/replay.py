@@ -4,13 +4,14 @@ The first call with a key is answered and its answer kept; the same request agai
 and costs nothing. A call with a key goes on when its client leaves, since a client that comes
 back wants what it has paid for.
 
-Owns what a client is told. Does not own keeping (billing/kept.py, billing/recording.py).
+Owns what a client is told. Does not own keeping (billing/metering/kept.py,
+billing/metering/recording.py) nor changes, which are one transaction (gateway/once.py).
 """
 
 import hashlib
 
-from billing.kept import Claim, take_key
-from billing.recording import Answer
+from billing.metering.kept import Claim, take_key
+from billing.metering.recording import Answer
 from billing.tables import KeptAnswer, Settlement
 from gateway.client import Copy
 from gateway.errors import (
@@ -48,14 +49,14 @@ class Replayer:
             return None
         claim = Claim(
             account_id=principal.account_id,
-            idempotency_key=_key(header),
-            request_hash=_hash(call, body),
+            idempotency_key=key_of(header.decode("latin-1")),
+            request_hash=request_hash(call.path, body),
             request_id=call.request_id,
             process_id=self._membership.process_id,
         )
         async with self._database.transaction() as session:
             holder = await take_key(session, claim)
-        return claim if holder is None else _answer(holder, claim)
+        return claim if holder is None else _replayed(holder, claim)
 
 
 def answer_of(completion: Completion, copy: Copy, tail: bytes) -> Answer:
@@ -67,8 +68,9 @@ def answer_of(completion: Completion, copy: Copy, tail: bytes) -> Answer:
     return Answer(completion.status, content_type, copy.whole())
 
 
-def _key(header: bytes) -> str:
-    text = header.decode("latin-1").strip()
+def key_of(header: str) -> str:
+    """The key that a header holds. Raises IdempotencyKeyInvalid."""
+    text = header.strip()
     if not 0 < len(text) <= _LONGEST_KEY or not text.isascii() or not text.isprintable():
         raise IdempotencyKeyInvalid(
             f"Idempotency-Key is 1 to {_LONGEST_KEY} printable ASCII characters.",
@@ -77,11 +79,16 @@ def _key(header: bytes) -> str:
     return text
 
 
-def _hash(call: Call, body: bytes) -> bytes:
-    return hashlib.sha256(call.path.encode() + b"\n" + body).digest()
+def request_hash(path: str, body: bytes) -> bytes:
+    """What tells a repetition from another request."""
+    return hashlib.sha256(path.encode() + b"\n" + body).digest()
 
 
-def _answer(holder: KeptAnswer, claim: Claim) -> Completion:
+def answer_of_before(holder: KeptAnswer, claim: Claim) -> bytes:
+    """What the key's first request was answered.
+
+    Raises IdempotencyKeyReused, IdempotencyKeyBusy, AnswerNotKept.
+    """
     if holder.request_hash != claim.request_hash:
         raise IdempotencyKeyReused(
             "This Idempotency-Key was used for another request. Use a new one.",
@@ -99,10 +106,14 @@ def _answer(holder: KeptAnswer, claim: Claim) -> Completion:
             "Use a new Idempotency-Key to call again.",
             param="Idempotency-Key",
         )
+    return holder.body
+
+
+def _replayed(holder: KeptAnswer, claim: Claim) -> Completion:
     return Completion(
         settlement=Settlement.REPLAYED,
-        status=holder.status,
-        tail=holder.body,
+        tail=answer_of_before(holder, claim),
+        status=holder.status or 200,
         headers={
             "content-type": holder.content_type or "application/json",
             "idempotent-replayed": "true",

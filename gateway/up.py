@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from billing.accounts import list_accounts
-from billing.opening import Terms, open_account
+from billing.accounts.accounts import list_accounts
+from billing.accounts.opening import Terms, open_account
 from gateway.keys import create_key
 from gateway.terminal import Terminal
 from infra.clock import SystemClock
@@ -72,7 +72,10 @@ def up(settings: Settings, terminal: Terminal) -> None:
         records = stack.enter_context(database_url(settings))
         first_key = asyncio.run(_first_key(settings, records))
         logs = _logs(settings, terminal, stack)
-        children = [_start_gateway(settings, records, logs, stack)]
+        children = [
+            _start_gateway(settings, records, logs, stack),
+            _start_worker(settings, records, logs, stack),
+        ]
         serving = _Serving()
         if settings.serving_url is None:
             _require_free(settings.serving_host, settings.serving_port)
@@ -128,6 +131,14 @@ def _start_gateway(
         },
         stderr=logs,
     )
+    stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
+    return child
+
+
+def _start_worker(
+    settings: Settings, records: str, logs: IO[bytes] | None, stack: ExitStack
+) -> subprocess.Popen[bytes]:
+    child = start_module("gateway.worker", environment={"MAAS_DATABASE_URL": records}, stderr=logs)
     stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
     return child
 
@@ -195,7 +206,7 @@ def _watch(
 
 
 def _require_alive(children: list[subprocess.Popen[bytes]], serving: _Serving) -> None:
-    for name, child in zip(("gateway", "serving"), children, strict=False):
+    for name, child in zip(("gateway", "worker", "serving"), children, strict=False):
         if child.poll() is not None:
             # What it said last comes through a pipe that another thread reads.
             time.sleep(0.2)

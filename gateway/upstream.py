@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from billing.usage import REQUEST_PREFIX
+from billing.metering.usage import REQUEST_PREFIX
 from gateway.connection import BrokenOff, ConnectFailed, Connection, Origin, Pool, request_bytes
 from gateway.errors import BROKEN_OFF, UpstreamFailed, UpstreamTimeout, UpstreamUnreachable
 from gateway.flow import Target

@@ -5,9 +5,10 @@ Owns the `Clock` that every stage and job receives. Tests pass one that they mov
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Clock(Protocol):
     """Wall time for records, monotonic time for durations: a clock jump moves only the first."""
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -63,6 +64,11 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+async def take_time(session: AsyncSession) -> None:
+    """Let the statements of this transaction take long: for work that nobody waits for."""
+    await session.execute(text("set local statement_timeout = '2h'"))
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 import structlog
 
 _API_KEY = re.compile(r"maas_[0-9A-Za-z]{8,}")
+# These tell each request, or each tick, at info.
+_CHATTY = ("httpx", "httpcore", "stripe", "procrastinate")
 _NEVER = frozenset({"authorization", "api_key", "key", "body", "prompt", "messages", "password"})
 
 
@@ -42,6 +44,8 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def strike_secrets(

@@ -34,6 +34,7 @@ class Metrics:
     calls: Counter
     tokens: Counter
     rows: Counter
+    included: Counter
     duration: Histogram
     first_chunk: Histogram
     running: Gauge
@@ -75,6 +76,11 @@ def _calls(registry: CollectorRegistry) -> dict[str, Any]:
             ("model", "token_type"),
         ),
         "rows": counter("maas_rows", "Billable rows of specialists.", ("model",)),
+        "included": counter(
+            "maas_included_units",
+            "Billable units that cost nothing because a plan includes them.",
+            ("model", "meter"),
+        ),
         "duration": histogram(
             "gen_ai_client_operation_duration_seconds",
             "From the request's first byte to the answer's last.",

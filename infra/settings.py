@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.networks import IPvAnyNetwork
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.errors import AppError
 
@@ -89,9 +90,34 @@ class Settings(BaseSettings):
     shutdown_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
         30, description="time for running calls to end when the gateway stops"
     )
+    stripe_secret_key: SecretStr | None = Field(
+        None, description="Stripe collects where it is set; unset: payments are recorded by hand"
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None, description="signs the events that Stripe posts to `/stripe/webhook`"
+    )
+    stripe_api_base: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="another address of Stripe's API, for tests"
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="`smtp://user:password@host:587` or `smtps://…` that e-mails go by; unset: "
+        "each becomes a file in the data directory, below `mail`",
+    )
+    mail_from: str = Field("maas@localhost", description="sender of e-mails")
+    webhook_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="private networks that customers' webhooks may be in, as `10.1.0.0/16`, "
+        "separated by commas; unset: the public internet only",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
 def load_settings() -> Settings:

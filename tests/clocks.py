@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from billing.quotas import next_month
+from billing.metering.quotas import next_month
 from infra.clock import SystemClock
 
 
@@ -14,6 +14,9 @@ class ShiftedClock(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + self._shift
+
+    def to(self, at: datetime) -> None:
+        self._shift += at - self.now()
 
     def to_next_month(self) -> None:
         """To a minute after the next month has begun."""

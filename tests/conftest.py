@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from billing.opening import Terms
+from billing.accounts.opening import Terms
 from infra.clock import Clock
+from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
 from tests import builders
 from tests.builders import Gateway, Limited, run_gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.flows.stories import Story
+from tests.flows.stripe_stories import StripeStory, run_stripe_story
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,7 @@ def postgres() -> Iterator[str]:
     """A migrated database of a server that this run started."""
     with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
         server = start_postgres(Path(folder) / "postgres")
+        builders.without_syncing(server.url)
         migrate(server.url)
         yield server.url
         server.stop()
@@ -43,9 +47,30 @@ def database_url(postgres: str) -> str:
 
 
 @pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = Database(database_url, pool_size=2)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
 async def upstream() -> AsyncIterator[FakeUpstream]:
     async with run_fake_upstream() as fake:
         yield fake
+
+
+@pytest.fixture
+async def stripe(
+    story: Story,
+    database_url: str,
+    tmp_path: Path,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[StripeStory]:
+    """A billing story, where a package tells any, with Stripe in it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with run_stripe_story(story, database_url, tmp_path, upstream.url) as told:
+        yield told
 
 
 @pytest.fixture

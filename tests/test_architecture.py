@@ -81,7 +81,12 @@ class TestState:
 class TestTenants:
     """Each query on a table that belongs to accounts names the account, or is named here."""
 
-    TABLES = frozenset({"Usage", "ApiKey"})
+    TABLES = frozenset(
+        {
+            *("Usage", "ApiKey", "OutcomeContract", "OutcomeVersion", "Attester", "Evidence"),
+            *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
+        }
+    )
     # The function, and why it may look across accounts.
     ACROSS = frozenset(
         {

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
-from billing.usage import REQUEST_PREFIX, list_usage, show_usage
+from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
 from gateway.auth import Authenticator
 from gateway.errors import ModelNotFound, ParameterInvalid
 from gateway.flow import Principal
@@ -18,6 +18,9 @@ from infra import ids
 from infra.db import Database
 from models.catalog import Catalog, Model
 
+_Tags = Annotated[
+    str | None, HeaderParameter(name="X-Maas-Tags", description="Those that the call will have")
+]
 # The catalog holds no date of making; OpenAI's clients want the field.
 _CREATED = 1_767_225_600
 
@@ -76,8 +79,9 @@ class QuoteRoutes(Controller):
         principal: NamedDependency[Principal],
         quoting: NamedDependency[Quoting],
         request: Request[Any, Any, Any],
+        tags: _Tags = None,
     ) -> dict[str, Any]:
-        return await quoting.quote(principal, await request.body())
+        return await quoting.quote(principal, await request.body(), tags)
 
 
 async def provide_principal(
@@ -89,7 +93,7 @@ async def provide_principal(
 
 
 def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
-    prices = model.prices.get(principal.currency, {})
+    priced = principal.contract.get(model.id)
     return {
         "id": model.id,
         "object": "model",
@@ -99,5 +103,5 @@ def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
         "description": model.description,
         "context_length": model.context_length,
         "currency": principal.currency,
-        "price_nano_per_unit": dict(prices),
+        "price_nano_per_unit": {} if priced is None else dict(priced.prices),
     }

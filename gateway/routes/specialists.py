@@ -14,7 +14,7 @@ from gateway.errors import ModelNotFound, UpstreamFailed
 from gateway.flow import Principal
 from gateway.routing import Router
 from gateway.upstream import Upstream
-from models.catalog import Catalog, Task
+from models.catalog import SPECIALIST_TASKS, Catalog
 
 _SECONDS = 10.0
 
@@ -30,7 +30,7 @@ async def server_ready(
     upstream: NamedDependency[Upstream],
     router: NamedDependency[Router],
 ) -> Response[Any]:
-    model = catalog.with_task(Task.CLASSIFICATION)[0]
+    model = next(one for one in catalog.models.values() if one.task in SPECIALIST_TASKS)
     status, _ = await upstream.ask(router.servers(model.id), "/v2/health/ready", _SECONDS)
     return Response(None, status_code=200 if status == 200 else 503)
 
@@ -67,5 +67,5 @@ async def model_metadata(
 
 def _require_specialist(catalog: Catalog, name: str) -> None:
     model = catalog.find(name)
-    if model is None or model.task is not Task.CLASSIFICATION:
+    if model is None or model.task not in SPECIALIST_TASKS:
         raise ModelNotFound(f"The specialist {name[:100]!r} does not exist.", param="model")

@@ -5,20 +5,18 @@ passed on as the bytes that came; only the outermost object is written anew, so 
 given twice cannot mean one thing here and another upstream.
 """
 
-import re
 from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
 from gateway.errors import BodyNotJson, ParameterInvalid
+from infra.misfits import misfit_of
 
 Shape = TypeVar("Shape")
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-# msgspec ends its messages with the place, as in "Expected `int`, got `str` - at `$.n`".
-_PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
-_MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
 
 def read(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
@@ -33,6 +31,16 @@ def read(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
         raise BodyNotJson("The body is nested too deeply.") from None
 
 
+def read_strictly(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+    """The same without a field too many: a `preview` that is misspelt must not buy anything.
+    Raises BodyNotJson, ParameterInvalid."""
+    unknown = fields(body).keys() - {field.name for field in msgspec.structs.fields(decoder.type)}
+    if unknown:
+        name = min(unknown)
+        raise ParameterInvalid(f"`{name[:60]}` is no field of this body.", param=name[:60])
+    return read(decoder, body)
+
+
 def fields(body: bytes) -> dict[str, msgspec.Raw]:
     """The outermost object's fields, each as the bytes that came. Raises BodyNotJson."""
     return read(_FIELDS, body)
@@ -44,16 +52,7 @@ def envelope(values: Mapping[str, object]) -> bytes:
 
 
 def _invalid(text: str) -> ParameterInvalid | BodyNotJson:
-    place = _PLACE.search(text)
-    missing = _MISSING.search(text)
-    path = place["path"] if place else ""
-    what = _PLACE.sub("", text)
-    if missing:
-        path = f"{path}.{missing['name']}" if path else missing["name"]
-        what = "is missing"
-    elif not path:
+    misfit = misfit_of(text)
+    if not misfit.path:
         return BodyNotJson("The body must be a JSON object.")
-    else:
-        what = what[:1].lower() + what[1:]
-    path = path.replace("[...]", "[]")
-    return ParameterInvalid(f"`{path}`: {what}.", param=path)
+    return ParameterInvalid(f"`{misfit.path}`: {misfit.what}.", param=misfit.path)

@@ -6,19 +6,23 @@ them and names what is wrong.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from billing.rating import Quantities
+from billing.rating.quantities import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
 from gateway.flow import Ask, Extent
 from gateway.wire import body as bodies
-from models.catalog import Model
+from models.catalog import Model, Task
 
 HEADER_LENGTH = b"inference-header-content-length"
 MAX_ROWS = 100_000
+
+
+Value = float | str | bool | list[float] | None
 
 
 class Tensor(msgspec.Struct):
@@ -49,14 +53,17 @@ class InferAnswer(msgspec.Struct):
 
 
 class PredictionRequest(msgspec.Struct):
-    """`POST /v1/predictions`: rows with named columns."""
+    """`POST /v1/predictions`: rows with named columns. A list is a series in one row.
+
+    `units` names the unit of a column that is not in the model's own.
+    """
 
     model: str
-    instances: Annotated[
-        list[dict[str, float | str | bool | None]], Meta(min_length=1, max_length=MAX_ROWS)
-    ]
+    instances: Annotated[list[dict[str, Value]], Meta(min_length=1, max_length=MAX_ROWS)]
+    units: dict[str, str] = {}
 
 
+_KINDS: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})
 _INFER = msgspec.json.Decoder(InferRequest)
 _ANSWER = msgspec.json.Decoder(InferAnswer)
 _PREDICTION = msgspec.json.Decoder(PredictionRequest)
@@ -96,8 +103,14 @@ def ask_infer(model: Model, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
 
 def ask_prediction(request: PredictionRequest, model: Model, public_id: str) -> Ask:
     """Rows become one tensor a column. Raises ParameterInvalid naming the row and column."""
-    rows = request.instances
-    inputs = [_column(rows, name) for name in rows[0]]
+    rows, units = request.instances, request.units
+    for name in units.keys() - rows[0].keys():
+        raise ParameterInvalid(
+            f"`units` names {name[:60]!r}, no column of the rows.", param="units"
+        )
+    # A formula gives back as many digits as it was given.
+    number_type = "FP64" if model.task is Task.CALCULATION else "FP32"
+    inputs = [_tensor(rows, name, number_type, units.get(name)) for name in rows[0]]
     for number, row in enumerate(rows):
         if surplus := row.keys() - rows[0].keys():
             name = min(surplus)
@@ -126,27 +139,33 @@ def _header_size(length: bytes, body: bytes) -> int:
     return int(length)
 
 
-def _column(rows: Sequence[Mapping[str, float | str | bool | None]], name: str) -> dict[str, Any]:
-    values = []
+def _tensor(
+    rows: Sequence[Mapping[str, Value]], name: str, number_type: str, unit: str | None
+) -> dict[str, Any]:
+    values = _column(rows, name)
+    first = values[0]
+    tensor = {
+        "name": name,
+        "shape": [len(values), len(first)] if isinstance(first, list) else [len(values)],
+        "datatype": _KINDS.get(type(first), number_type),
+        "data": values,
+    }
+    return tensor if unit is None else {**tensor, "parameters": {"unit": unit}}
+
+
+def _column(rows: Sequence[Mapping[str, Value]], name: str) -> list[Value]:
+    values: list[Value] = []
+    first = rows[0][name]
     for number, row in enumerate(rows):
         value = row.get(name)
         if value is None:
             raise _fault(number, name, "is missing")
-        if _datatype(value) != _datatype(rows[0][name]):
+        if type(value) is not type(first):
             raise _fault(number, name, "is of another type than in the first row")
+        if isinstance(value, list) and isinstance(first, list) and len(value) != len(first):
+            raise _fault(number, name, f"has {len(value)} values, the first row {len(first)}")
         values.append(value)
-    return {
-        "name": name,
-        "shape": [len(values)],
-        "datatype": _datatype(values[0]),
-        "data": values,
-    }
-
-
-def _datatype(value: float | str | bool | None) -> str:
-    if isinstance(value, bool):
-        return "BOOL"
-    return "BYTES" if isinstance(value, str) else "FP32"
+    return values
 
 
 def _fault(row: int, name: str, what: str) -> ParameterInvalid:

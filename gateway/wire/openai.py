@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from billing.rating import Quantities
+from billing.rating.quantities import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
 from gateway.flow import Ask, Extent, Operation, Tier, UsageWish
 from gateway.wire import body as bodies

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from billing.rating import NOTHING, Quantities
+from billing.rating.quantities import NOTHING, Quantities
 from gateway.errors import BROKEN_OFF, UpstreamFailed
 from gateway.flow import UsageWish
 from gateway.wire.openai import measure_usage

@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from uuid import UUID
 
-from billing.leases import ProcessEnded, Wish, change_leases, read_standings, register, renew
-from billing.recording import Charge, Settled, write
+from billing.metering.leases import (
+    ProcessEnded,
+    Wish,
+    change_leases,
+    read_standings,
+    register,
+    renew,
+)
+from billing.metering.recording import Charge, Settled, write
+from billing.rating.quantities import Quantities
 from billing.tables import Settlement
+from gateway.cover import by_meter
 from gateway.demand import Demand
 from gateway.holdings import Holdings
 from gateway.holds import Hold
@@ -43,16 +52,24 @@ class Running:
     customer: Customer
     request_id: UUID
     opened: bool
+    version_id: UUID | None = None
     settled: Settled | None = None
     tokens: int = 0
 
 
 class Borrower:
-    """One process. `charged` tells what each of its written calls cost, by request."""
+    """One process, whose calls are priced by a version of terms. `charged` tells what each of its
+    written calls cost, by request."""
 
-    def __init__(self, database: Database, connection: DirectConnection) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connection: DirectConnection,
+        version_id: UUID | None = None,
+    ) -> None:
         self._database = database
         self._connection = connection
+        self.version_id = version_id
         self.charged: dict[UUID, int] = {}
         self.begin()
 
@@ -77,7 +94,9 @@ class Borrower:
         self, customer: Customer, demand: Demand, opened: bool, now: float, fate: Fate
     ) -> bool:
         """Hold for a call, borrowing where that is needed, and send it; whether it was admitted."""
-        hold = self.holdings.try_hold(demand.parts, self.process_id, now)
+        covered = self.holdings.covered(demand, now)
+        parts = None if covered is None else covered.parts
+        hold = None if parts is None else self.holdings.try_hold(parts, self.process_id, now)
         if hold is None:
             if not await self._change(self.holdings.wishes_for([demand], now), fate):
                 return False
@@ -85,7 +104,7 @@ class Borrower:
             if fitted is None:
                 return False
             hold = fitted[1]
-        call = Running(hold, customer, ids.new_id(), opened)
+        call = Running(hold, customer, ids.new_id(), opened, self.version_id)
         self.calls.append(call)
         if opened:
             sent = intent(customer, call.request_id)
@@ -96,8 +115,15 @@ class Borrower:
     async def end(self, call: Running, part: float, tokens: int, now: float, fate: Fate) -> None:
         """A call has consumed that part of what was held: write it, or lose the answer."""
         cost = int(part * call.hold.money)
-        row = record(call.customer, request_id=call.request_id, cost_nano=cost)
+        taken = [(quota, int(part * units)) for quota, units in call.hold.included.items()]
+        row = replace(
+            record(call.customer, request_id=call.request_id, cost_nano=cost),
+            quantities=Quantities(output_tokens=sum(units for _, units in taken)),
+            plan_version_id=call.version_id,
+            covered=by_meter(taken) if call.version_id else None,
+        )
         charges = tuple(Charge(payer, cost) for payer in call.hold.payers) if cost else ()
+        charges += tuple(Charge(*one) for one in row.taken.items())
         call.settled, call.tokens = Settled(row, charges, call.opened), tokens
         await self.write(now, fate)
 
@@ -118,7 +144,7 @@ class Borrower:
         if fate is Fate.LOST:
             return
         for call, one in zip(ended, group, strict=True):
-            call.hold.close(one.record.cost_nano, call.tokens, now)
+            call.hold.close(one.record.cost_nano, call.tokens, now, one.record.taken)
             self.calls.remove(call)
 
     async def tick(self, shrink: bool, now: float, fate: Fate) -> None:
@@ -148,5 +174,6 @@ class Borrower:
 
 
 def _unbilled(settled: Settled) -> Settled:
-    row = replace(settled.record, settlement=Settlement.PLATFORM_FAULT, cost_nano=0)
+    fault = Settlement.PLATFORM_FAULT
+    row = replace(settled.record, settlement=fault, cost_nano=0, covered=None)
     return replace(settled, record=row, charges=())

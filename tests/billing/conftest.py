@@ -6,13 +6,7 @@ import pytest
 
 from infra.db import Database
 from infra.direct import DirectConnection
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    made = Database(database_url, pool_size=2)
-    yield made
-    await made.close()
+from tests.flows.stories import Story
 
 
 @pytest.fixture
@@ -20,3 +14,9 @@ async def connection(database_url: str) -> AsyncIterator[DirectConnection]:
     made = DirectConnection(database_url, 30.0)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def story(database: Database) -> Story:
+    """Firms with plans and usage, in October 2026 in China, by the words of the billing stories."""
+    return Story(database)

@@ -7,15 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.leases import Standing, Wish, change_leases, register
-from billing.opening import Terms, open_account
-from billing.quotas import QuotaRef, quotas_over
-from billing.rating import Quantities
-from billing.reconciliation import Difference, reconcile
-from billing.recording import Charge, IntentRecord, Settled
+from billing.accounts.opening import Terms, open_account
+from billing.checks.reconciliation import Difference, reconcile
+from billing.metering.leases import Standing, Wish, change_leases, register
+from billing.metering.quotas import QuotaRef, quotas_over
+from billing.metering.recording import Charge, IntentRecord, Settled
+from billing.metering.usage import UsageRecord, append_usage
+from billing.rating.quantities import Quantities
 from billing.tables import ApiKey, QuotaKind, Settlement
-from billing.usage import UsageRecord
 from infra import ids
 from infra.clock import SystemClock
 from infra.db import Database
@@ -131,6 +132,19 @@ def intent(of: Customer, request_id: UUID | None = None) -> IntentRecord:
     )
 
 
+def call(account_id: UUID, at: datetime, rows: int = 1, **values: Any) -> UsageRecord:
+    """A call of so many rows at a nano-unit each, as billing counts it; it is charged to nobody."""
+    of = Customer(account_id, ids.new_id(), ())
+    quantities = Quantities(rows=rows)
+    usual = {"model": "vib", "quantities": quantities, "cost_nano": rows, "started_at": at}
+    return record(of, **{"key_id": None, **usual, **values})
+
+
+async def append(database: Database, *records: UsageRecord) -> None:
+    async with database.transaction() as session:
+        await append_usage(session, records)
+
+
 async def sql(database: Database, statement: str, **values: object) -> Sequence[Any]:
     """What a statement gives, for looking at and for planting faults."""
     async with database.transaction() as session:
@@ -141,3 +155,10 @@ async def sql(database: Database, statement: str, **values: object) -> Sequence[
 async def differences(database: Database) -> tuple[Difference, ...]:
     async with database.transaction() as session:
         return (await reconcile(session)).differences
+
+
+async def until_somebody_waits(session: AsyncSession) -> None:
+    """Until another transaction waits for a lock, which one that this session holds will be."""
+    waiting = text("select count(*) from pg_locks where not granted")
+    while (await session.execute(waiting)).scalar_one() == 0:
+        pass

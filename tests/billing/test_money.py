@@ -1,4 +1,4 @@
-"""Money: the one rounding, and its texts."""
+"""Money: the one rounding, dividing without losing a cent, currencies and texts."""
 
 from fractions import Fraction
 
@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 from billing.money import (
     NANO,
     Money,
+    allocate,
     currency_exponent,
+    minor_from_text,
+    minor_text,
     nano_from_text,
+    nano_per_minor,
     nano_text,
+    require_currency,
     round_to_minor,
+    rounded,
 )
+
+CURRENCIES = st.sampled_from(["CNY", "JPY", "KWD", "CLF"])
 
 
 class TestRounding:
@@ -34,7 +42,7 @@ class TestRounding:
     def test_half_goes_away_from_zero(self, nano: int, currency: str, minor: int) -> None:
         assert round_to_minor(nano, currency) == Money(minor, currency)
 
-    @given(st.integers(-(10**20), 10**20), st.sampled_from(["CNY", "JPY", "KWD", "CLF"]))
+    @given(st.integers(-(10**20), 10**20), CURRENCIES)
     def test_is_never_off_by_more_than_half_a_unit(self, nano: int, currency: str) -> None:
         unit = NANO // 10 ** currency_exponent(currency)
         assert abs(Fraction(nano, unit) - round_to_minor(nano, currency).minor) <= Fraction(1, 2)
@@ -42,6 +50,86 @@ class TestRounding:
     @given(st.integers(-(10**20), 10**20))
     def test_is_the_same_on_both_sides_of_zero(self, nano: int) -> None:
         assert round_to_minor(-nano, "CNY").minor == -round_to_minor(nano, "CNY").minor
+
+    @pytest.mark.parametrize(
+        ("amount", "nearest"),
+        [
+            (Fraction(0), 0),
+            (Fraction(7), 7),
+            (Fraction(1, 3), 0),
+            (Fraction(2, 3), 1),
+            (Fraction(1, 2), 1),
+            (Fraction(-1, 2), -1),
+            (Fraction(5, 2), 3),  # not to the even one
+            (Fraction(-5, 2), -3),
+            (Fraction(-1, 3), 0),
+            # A float would lose the one that decides.
+            (Fraction(10**30 - 1, 2 * 10**30), 0),
+            (Fraction(10**30, 2 * 10**30), 1),
+        ],
+    )
+    def test_of_a_fraction(self, amount: Fraction, nearest: int) -> None:
+        assert rounded(amount) == nearest
+
+    @given(st.fractions(), st.fractions())
+    def test_keeps_the_order(self, one: Fraction, other: Fraction) -> None:
+        assert rounded(min(one, other)) <= rounded(max(one, other))
+
+
+class TestCurrencies:
+    @pytest.mark.parametrize(
+        ("currency", "nano"),
+        [("CNY", 10_000_000), ("JPY", NANO), ("KWD", 1_000_000), ("CLF", 100_000)],
+    )
+    def test_nano_units_in_a_minor_unit(self, currency: str, nano: int) -> None:
+        assert nano_per_minor(currency) == nano
+
+    def test_a_currency_is_its_code(self) -> None:
+        assert require_currency("CNY") == "CNY"
+
+    @pytest.mark.parametrize("text", ["", "cny", "CN", "CNYX", "CN1", "CNY\n", " CNY", "ÄÖÜ", "元"])
+    def test_what_is_no_code(self, text: str) -> None:
+        with pytest.raises(ValueError, match="ISO 4217"):
+            require_currency(text)
+
+
+class TestAllocate:
+    def test_into_nothing(self) -> None:
+        with pytest.raises(ValueError, match="one part at least"):
+            allocate(5, [])
+
+    @pytest.mark.parametrize(
+        ("minor", "weights", "parts"),
+        [
+            (100, [1, 1, 1], [34, 33, 33]),  # of equal remainders the first gets the cent
+            (-100, [1, 1, 1], [-34, -33, -33]),
+            # 10 * 1/6, 3/6, 2/6 are 1.67, 5, 3.33
+            (10, [1, 3, 2], [2, 5, 3]),
+            # 2 * 3/5, 1/5, 1/5 are 1.2, 0.4, 0.4
+            (2, [3, 1, 1], [1, 1, 0]),
+            (5, [0, 1], [0, 5]),
+            (5, [0, 0], [5, 0]),
+            (0, [1, 2], [0, 0]),
+            (7, [9], [7]),
+            # What was given back is more than was charged beside it: 30 * 100/60 and -40/60.
+            (30, [100, -40], [50, -20]),
+        ],
+    )
+    def test_by_hand(self, minor: int, weights: list[int], parts: list[int]) -> None:
+        assert allocate(minor, weights) == parts
+
+    @given(st.integers(-(10**15), 10**15), st.lists(st.integers(-(10**9), 10**9), min_size=1))
+    def test_loses_nothing(self, minor: int, weights: list[int]) -> None:
+        parts = allocate(minor, weights)
+        assert sum(parts) == minor
+        assert len(parts) == len(weights)
+
+    @given(st.integers(0, 10**15), st.lists(st.integers(0, 10**9), min_size=1).filter(any))
+    def test_is_fair(self, minor: int, weights: list[int]) -> None:
+        """Nobody is a whole minor unit from the exact share, nor pays for no weight."""
+        for part, weight in zip(allocate(minor, weights), weights, strict=True):
+            assert abs(part - Fraction(minor * weight, sum(weights))) < 1
+            assert part == 0 or weight > 0
 
 
 class TestTexts:
@@ -91,3 +179,52 @@ class TestFromText:
     @given(st.integers(0, 10**19 - 1))
     def test_is_the_reverse_of_nano_text(self, nano: int) -> None:
         assert nano_from_text(nano_text(nano)) == nano
+
+
+class TestMinorText:
+    @pytest.mark.parametrize(
+        ("minor", "currency", "text"),
+        [
+            (0, "CNY", "0.00"),
+            (1234, "CNY", "12.34"),
+            (-5, "CNY", "-0.05"),
+            (1234, "JPY", "1234"),
+            (-7, "JPY", "-7"),
+            (1234, "KWD", "1.234"),
+            (1234, "CLF", "0.1234"),
+            (2**63 - 1, "CNY", "92233720368547758.07"),
+        ],
+    )
+    def test_shows_the_currencys_places(self, minor: int, currency: str, text: str) -> None:
+        assert minor_text(minor, currency) == text
+
+    @pytest.mark.parametrize(
+        ("text", "currency", "minor"),
+        [
+            ("12.34", "CNY", 1234),
+            ("12", "CNY", 1200),
+            ("12.5", "CNY", 1250),
+            ("12.500", "CNY", 1250),
+            ("7.000", "JPY", 7),
+            ("0.001", "KWD", 1),
+            ("0.0001", "CLF", 1),
+        ],
+    )
+    def test_is_read(self, text: str, currency: str, minor: int) -> None:
+        assert minor_from_text(text, currency) == minor
+
+    @pytest.mark.parametrize(
+        ("text", "currency"), [("0.001", "CNY"), ("0.5", "JPY"), ("0.0005", "KWD")]
+    )
+    def test_what_is_finer_than_a_minor_unit(self, text: str, currency: str) -> None:
+        with pytest.raises(ValueError, match=f"{currency} has . decimal places"):
+            minor_from_text(text, currency)
+
+    @pytest.mark.parametrize("text", ["", "-1", "1e3", "12.34 CNY"])
+    def test_what_is_no_amount(self, text: str) -> None:
+        with pytest.raises(ValueError, match="plain decimal"):
+            minor_from_text(text, "CNY")
+
+    @given(st.integers(0, 10**10 - 1), CURRENCIES)
+    def test_is_read_back(self, minor: int, currency: str) -> None:
+        assert minor_from_text(minor_text(minor, currency), currency) == minor

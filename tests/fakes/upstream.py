@@ -252,7 +252,8 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool) -> dict[str, Any]:
 
 
 def _length(body: dict[str, Any], prompt: str) -> int:
-    tokens: int = body.get("max_tokens") or 8
+    unlimited = 3000 if prompt.startswith("endless") else 8
+    tokens: int = body.get("max_tokens") or unlimited
     return min(tokens, 20) if prompt.startswith("brief") else tokens
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import aiohttp
 
-from billing.reconciliation import Reconciled, reconcile
-from billing.usage import list_usage, show_usage
+from billing.checks.reconciliation import Reconciled, reconcile
+from billing.metering.usage import list_usage, show_usage
 from infra.db import Database
 from tests.builders import CHAT
 

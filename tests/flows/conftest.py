@@ -1,4 +1,5 @@
-"""The real models, started once for this package: Ray Serve with vLLM, as `maas up` starts them."""
+"""What stories of this package need: the real models, started once as `maas up` starts them, and a
+calendar for those of billing."""
 
 import json
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.db import Database
 from infra.processes import start_module, stop
 from tests import builders
 from tests.builders import Gateway, run_gateway
+from tests.flows.stories import Story
 from tests.gateway.test_up import free_port
 
 # Kept between runs: converting the weights again would teach nothing.
@@ -29,7 +32,11 @@ def serving_url() -> Iterator[str]:
         WEIGHTS.mkdir(parents=True, exist_ok=True)
         (Path(folder) / "weights").symlink_to(WEIGHTS)
         arguments = ["--data-dir", folder, "--profile", "cpu", "--port", str(port)]
-        child = start_module("serving", [*arguments, "--exit-with-parent"], stdout=subprocess.PIPE)
+        arguments += ["--exit-with-parent"]
+        with pytest.MonkeyPatch.context() as patched:
+            # To trace all that Ray and vLLM import would take nine minutes of their start.
+            patched.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            child = start_module("serving", arguments, stdout=subprocess.PIPE)
         try:
             _wait(child)
             yield f"http://127.0.0.1:{port}"
@@ -44,6 +51,12 @@ async def real(serving_url: str, database_url: str, tmp_path: Path) -> AsyncIter
     """A gateway in front of the real models."""
     async with run_gateway(builders.settings(database_url, tmp_path, serving_url)) as running:
         yield running
+
+
+@pytest.fixture
+async def story(database: Database) -> Story:
+    """A billing story in October 2026, in China."""
+    return Story(database)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:

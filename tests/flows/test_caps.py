@@ -15,9 +15,9 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from billing.quotas import set_budget, set_limit
+from billing.metering.quotas import set_budget, set_limit
+from billing.metering.usage import list_usage
 from billing.tables import QuotaKind
-from billing.usage import list_usage
 from infra.clock import SystemClock
 from infra.db import Database
 from tests import builders

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from billing.reconciliation import reconcile
+from billing.checks.reconciliation import reconcile
 from infra.db import Database
 from tests import builders
 from tests.builders import CHAT

@@ -89,13 +89,16 @@ async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
             await asyncio.sleep(1.5)
             await _calls_are_refused(site)
             await asyncio.sleep(AWAY_S - 1.5)
+            async with asyncio.timeout(30):
+                # A client that a busy machine lets run late meets the outage late.
+                while not clients.seen.refused:  # noqa: ASYNC110  # clients only count
+                    await asyncio.sleep(0.1)
         before = len(clients.seen.whole)
         async with asyncio.timeout(40):
             while len(clients.seen.whole) < before + 50:  # noqa: ASYNC110  # clients only count
                 await asyncio.sleep(0.1)
         clients.stop()
     assert set(clients.seen.refused) <= REFUSALS
-    assert clients.seen.refused
     rows = await usage_rows(site.database)
     whole_answers_are_billed(clients.seen, rows)
     await all_settled(site.database)

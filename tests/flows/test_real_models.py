@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,17 @@ import tritonclient.http as triton
 from openai import AsyncOpenAI, BadRequestError
 from tritonclient.utils import InferenceServerException
 
-from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
+from models.rul.data import SENSORS
+from tests.builders import (
+    BEARING_LIFE,
+    CATALOG,
+    CHAT,
+    EMBEDDING,
+    REMAINING_LIFE,
+    SPECIALIST,
+    Gateway,
+)
+from tests.models.made_up_engines import engine
 
 pytestmark = pytest.mark.serving
 
@@ -211,6 +222,85 @@ class TestEmbeddings:
             with pytest.raises(BadRequestError) as caught:
                 await openai.embeddings.create(model=EMBEDDING, input="word " * 1000)
         assert caught.value.code == "context_length_exceeded"
+
+
+class TestMechanism:
+    """C/P = 30/5 = 6, so L10 = 216 million revolutions, in 2400 h at 1500 a minute."""
+
+    ROW = MappingProxyType(
+        {
+            "bearing": "ball",
+            "dynamic_load_rating": 30,
+            "equivalent_load": 5000,
+            "rotational_speed": 25,
+            "reliability": 90,
+            "a_iso": 1,
+        }
+    )
+    UNITS = MappingProxyType({"dynamic_load_rating": "kN", "rotational_speed": "1/s"})
+
+    async def test_rows_with_units(self, real: Gateway) -> None:
+        body = {"model": BEARING_LIFE, "instances": [{**self.ROW}], "units": {**self.UNITS}}
+        answer = (await real.http.post("/v1/predictions", json=body)).json()
+        assert answer["predictions"][0]["basic_rating_time"] == pytest.approx(2400)
+        row = await real.row()
+        assert (row["rows"], row["cost"]) == (1, "0.000200000")
+
+    async def test_the_protocol_with_units(self, real: Gateway) -> None:
+        inputs = [
+            {
+                "name": name,
+                "shape": [1],
+                "datatype": "BYTES" if isinstance(value, str) else "FP64",
+                "data": [value],
+                "parameters": {"unit": self.UNITS[name]} if name in self.UNITS else {},
+            }
+            for name, value in self.ROW.items()
+        ]
+        path = f"/v2/models/{BEARING_LIFE}"
+        answer = (await real.http.post(f"{path}/infer", json={"inputs": inputs})).json()
+        life = {output["name"]: output["data"] for output in answer["outputs"]}
+        assert life["basic_rating_life"] == [pytest.approx(216)]
+        described = (await real.http.get(path)).json()
+        assert described["platform"] == "ISO 281:2007"
+
+    async def test_a_refusal_names_field_row_and_unit(self, real: Gateway) -> None:
+        body = {"model": BEARING_LIFE, "instances": [{**self.ROW}] * 2, "units": {"a_iso": "kN"}}
+        error = (await real.http.post("/v1/predictions", json=body)).json()["error"]
+        assert (error["param"], error["code"]) == ("a_iso", "invalid_value")
+        assert "'kN'" in error["message"]
+
+
+class TestRemainingLife:
+    """A history a row: each sensor's readings are a list, one for each cycle."""
+
+    async def test_two_machines_in_another_unit(self, real: Gateway) -> None:
+        histories = [_history(seed, life=90) for seed in (1, 2)]
+        kelvin = [{**one, "T50": [value / 1.8 for value in one["T50"]]} for one in histories]
+        answers = [
+            (await real.http.post("/v1/predictions", json={"model": REMAINING_LIFE, **body})).json()
+            for body in (
+                {"instances": histories},
+                {"instances": kelvin, "units": {"T50": "K"}},
+            )
+        ]
+        plain, converted = (answer["predictions"] for answer in answers)
+        for one, other in zip(plain, converted, strict=True):
+            assert 0 <= one["lower"] <= one["remaining_life"] <= one["upper"] <= 125
+            assert one["remaining_life"] == pytest.approx(other["remaining_life"], abs=2)
+        rows = await real.rows(2)
+        assert [(row["rows"], row["cost"]) for row in rows] == [(2, "0.010000000")] * 2
+
+    async def test_too_short_a_history(self, real: Gateway) -> None:
+        body = {"model": REMAINING_LIFE, "instances": [_history(1, life=5)]}
+        answer = await real.http.post("/v1/predictions", json=body)
+        assert answer.status_code == 400
+        assert "a list of 20 to 1000 values" in answer.json()["error"]["message"]
+
+
+def _history(seed: int, life: int) -> dict[str, list[float]]:
+    readings = engine(seed, life).readings
+    return {name: readings[:, at].tolist() for at, name in enumerate(SENSORS)}
 
 
 class TestSpecialist:

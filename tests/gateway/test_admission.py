@@ -9,7 +9,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, RateLimitError
 
-from billing.quotas import change_credit, set_budget, set_limit
+from billing.metering.quotas import change_credit, set_budget, set_limit
 from billing.tables import CreditReason, QuotaKind
 from tests.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.fakes.upstream import FakeUpstream
@@ -170,6 +170,16 @@ class TestShorter:
         gateway.http.headers["x-max-cost"] = "0.0002"
         assert (await gateway.chat("one", max_tokens=None)).status_code == 200
         assert upstream.received[0]["max_tokens"] < 100
+
+    async def test_max_cost_ends_a_stream_that_was_left_open(self, gateway: Gateway) -> None:
+        """0.003 pay for less than 1,500 tokens, which is more than are held at first."""
+        gateway.http.headers["x-max-cost"] = "0.003"
+        answer = await stream(gateway, "endless", max_tokens=None)
+        row = await gateway.row()
+        assert '"finish_reason":"length"' in answer.text
+        assert 1024 < row["output_tokens"] < 1500
+        assert 0.0029 < float(row["cost"]) <= 0.003
+        assert not (await gateway.reconciled()).differences
 
     @pytest.mark.parametrize("text", ["", "x", "-1", "1e9", "0,5", "1" * 40, "0.0000000001"])
     async def test_a_max_cost_that_is_none(self, gateway: Gateway, text: str) -> None:

@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating import Quantities, rate
+from billing.rating.quantities import Quantities, rate, units_by_meter
 from billing.tables import QuotaKind
+from gateway.cover import cover, saved
 from gateway.demand import Demand, worst_cost
-from tests.gateway.quotas import ALL, quota
+from tests.gateway.quotas import ALL, allowance, quota
 
 PRICES = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000, "rows": 7}
 COUNTS = st.integers(0, 10_000)
+OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
+READ, CACHED = allowance("input_tokens"), allowance("cached_input_tokens")
+INCLUDED = (READ, CACHED, OWN, SHARED, allowance("rows", "*"))
 SOME_PRICES = st.dictionaries(
     st.sampled_from(sorted(PRICES)), st.integers(0, 5_000), max_size=len(PRICES)
 )
@@ -26,6 +30,7 @@ DEMANDS = st.builds(
     requests=st.integers(0, 1),
     prices=SOME_PRICES,
     quotas=st.just(ALL),
+    included=st.sampled_from(((), INCLUDED, INCLUDED[3:])),
 )
 CHAT = Demand(
     input_tokens=10,
@@ -44,8 +49,9 @@ PLENTY = dict.fromkeys((one.id for one in ALL), 10**9)
 def situations(draw: st.DrawFn, slack: int) -> tuple[Demand, dict[str, int]]:
     """A demand, and what is free: from `slack` more than the least to more than the whole."""
     demand = draw(DEMANDS)
-    least, whole = demand.least.units, demand.units
-    return demand, {
+    included = {one.id: draw(st.sampled_from((0, 0, 3)) | COUNTS) for one in demand.included}
+    least, whole = demand.least.covered(included).units, demand.covered(included).units
+    return demand, included | {
         one.id: draw(st.integers(least[one.kind] + slack, whole[one.kind] + 3)) for one in ALL
     }
 
@@ -157,6 +163,88 @@ class TestWithin:
         self, situation: tuple[Demand, dict[str, int]]
     ) -> None:
         demand, available = situation
-        least, parts = demand.least.units, demand.parts
-        fits = all(least[one.kind] <= available[one.id] for one, _ in parts)
+        least, parts = demand.least.covered(available).units, demand.parts
+        fits = all(least[one.kind] <= max(0, available[one.id]) for one, _ in parts)
         assert (demand.within(available) is not None) == fits
+
+
+class TestCovered:
+    """100 tokens out at 2000, 10 in at 500 or, from the cache, 100."""
+
+    def test_what_is_included_costs_nothing(self) -> None:
+        chat = replace(CHAT, included=(OWN, SHARED))
+        covered = chat.covered({OWN.id: 30, SHARED.id: 500})
+        assert covered.cover == ((OWN, 30), (SHARED, 70))
+        assert covered.cost == 10 * 500
+        assert dict(covered.parts) == {
+            quota(QuotaKind.CREDIT): 5_000,
+            quota(QuotaKind.BUDGET): 5_000,
+            quota(QuotaKind.REQUESTS): 1,
+            quota(QuotaKind.TOKENS): 110,
+            quota(QuotaKind.STREAMS): 1,
+            OWN: 30,
+            SHARED: 70,
+        }
+
+    def test_whether_the_prompt_comes_from_the_cache_is_not_known(self) -> None:
+        chat = replace(CHAT, output_tokens=0, included=(READ, CACHED))
+        assert chat.covered({READ.id: 10}).cost == 10 * 100
+        assert chat.covered({CACHED.id: 10}).cost == 10 * 500
+        assert chat.covered({READ.id: 4, CACHED.id: 9}).cost == 6 * 500
+        assert chat.covered({READ.id: 99, CACHED.id: 99}).cost == 0
+
+    def test_without_a_price_of_its_own_the_cache_needs_nothing(self) -> None:
+        chat = replace(CHAT, prices={"input_tokens": 500}, included=(READ, CACHED))
+        assert chat.covered({READ.id: 99, CACHED.id: 99}).cover == ((READ, 10),)
+
+    def test_money_that_is_not_needed_need_not_be_there(self) -> None:
+        """Less than nothing is left of the credit, and the call needs none of it."""
+        chat = replace(CHAT, prices={"output_tokens": 2000}, included=(OWN,))
+        fitting = chat.within(free(CREDIT=-7) | {OWN.id: 100})
+        assert fitting == chat.covered({OWN.id: 100})
+        assert chat.within(free(CREDIT=-7) | {OWN.id: 50}) == replace(
+            chat, output_tokens=50, cover=((OWN, 50),)
+        )
+        assert chat.within(free(CREDIT=-7) | {OWN.id: 15}) is None
+
+    def test_partly_included(self) -> None:
+        """50 tokens are included, and the credit is worth 7 more."""
+        chat = replace(CHAT, prices={"output_tokens": 2000}, included=(OWN,))
+        fitting = chat.within(free(CREDIT=7 * 2000) | {OWN.id: 50})
+        assert fitting is not None
+        assert (fitting.output_tokens, fitting.cost) == (57, 7 * 2000)
+
+    @given(DEMANDS, st.data())
+    def test_no_call_within_it_costs_more(self, demand: Demand, data: st.DataObject) -> None:
+        """Whatever of what was covered a call then consumes."""
+        free = {one.id: data.draw(COUNTS) for one in demand.included}
+        held = demand.covered(free)
+        read = data.draw(st.integers(0, demand.input_tokens))
+        consumed = Quantities(
+            input_tokens=read,
+            cached_input_tokens=data.draw(st.integers(0, read)),
+            output_tokens=data.draw(st.integers(0, demand.output_tokens)),
+            rows=data.draw(st.integers(0, demand.rows)),
+        )
+        units = {one.id: amount for one, amount in held.cover}
+        prices = {**dict.fromkeys(PRICES, 0), **demand.prices}
+        taken = cover(units_by_meter(consumed, demand.prices), demand.included, units)
+        assert rate(consumed, demand.prices) - saved(taken, prices) <= held.cost
+
+
+class TestCosting:
+    def test_within_it_is_the_same(self) -> None:
+        assert CHAT.costing(205_000) == CHAT
+
+    def test_the_answer_is_as_long_as_it_allows(self) -> None:
+        assert CHAT.costing(5_000 + 20 * 2_000 + 1) == replace(CHAT, output_tokens=20)
+
+    def test_what_is_included_makes_it_longer(self) -> None:
+        chat = replace(CHAT, included=(OWN,)).covered({OWN.id: 50})
+        assert chat.costing(5_000 + 20 * 2_000) == replace(chat, output_tokens=70)
+
+    def test_not_even_the_least(self) -> None:
+        assert CHAT.costing(5_000 + 16 * 2_000 - 1) is None
+
+    def test_an_answer_that_costs_nothing_makes_it_no_cheaper(self) -> None:
+        assert replace(CHAT, prices={"input_tokens": 500}).costing(4_999) is None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.reconciliation import EngineCount
+from billing.checks.reconciliation import EngineCount
 from gateway.engine_counts import CountsUnknown, NotAsked, ask_engines, parse_counts
 from tests.builders import CHAT, Gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream

@@ -12,9 +12,10 @@ from billing.tables import QuotaKind
 from gateway.holds import Held, Hold, Lease, Part, take
 from infra import ids
 from tests.chaos import in_full
-from tests.gateway.quotas import ALL, KINDS, quota
+from tests.gateway.quotas import ALL, KINDS, allowance, quota
 
 PROCESS = ids.new_id()
+INCLUDED = allowance("output_tokens")
 CREDIT, BUDGET, REQUESTS, TOKENS, STREAMS = (
     QuotaKind.CREDIT,
     QuotaKind.BUDGET,
@@ -63,6 +64,19 @@ class TestClose:
         money = lease(kind, 10)
         held(money, 6).close(cost=2, tokens=99, now=0.0)
         assert (money.used, money.held, money.free(1e9)) == (2, 0, 8)
+
+    def test_what_included_units_were_consumed_is_used_and_the_rest_free(self) -> None:
+        own, shared = lease(INCLUDED.kind, 10), lease(INCLUDED.kind, 10)
+        parts: list[tuple[Lease, Part]] = [
+            (shared, (allowance("output_tokens", "*"), 6)),
+            (own, (INCLUDED, 4)),
+        ]
+        hold = take(parts, PROCESS, 0.0)
+        assert hold is not None
+        assert (list(hold.included.values()), hold.money, hold.payers) == ([4, 6], 0, [])
+        hold.close(cost=0, tokens=99, now=0.0, covered={INCLUDED.id: 3})
+        assert (own.used, own.held, own.free(0.0)) == (3, 0, 7)
+        assert (shared.used, shared.held, shared.free(0.0)) == (0, 0, 10)
 
     def test_tokens_stay_held_for_a_minute(self) -> None:
         tokens = lease(TOKENS, 10)
@@ -226,7 +240,7 @@ class Accounting(RuleBasedStateMachine):
     @rule(units=st.fixed_dictionaries({kind: st.integers(1, 60) for kind in KINDS}))
     def call(self, units: dict[QuotaKind, int]) -> None:
         enough = all(self.leases[kind].free(self.now) >= n for kind, n in units.items())
-        parts = [(self.leases[one.kind], (one, units[one.kind])) for one in ALL]
+        parts = [(self.leases[one.kind], (one, units[one.kind])) for one in (*ALL, INCLUDED)]
         hold = take(parts, PROCESS, self.now)
         assert (hold is not None) == enough
         if hold is not None:
@@ -242,14 +256,20 @@ class Accounting(RuleBasedStateMachine):
         self.over.append(more.hold)
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), cost=st.integers(0, 200), tokens=st.integers(0, 200))
-    def end(self, data: st.DataObject, cost: int, tokens: int) -> None:
+    @rule(
+        data=st.data(),
+        cost=st.integers(0, 200),
+        tokens=st.integers(0, 200),
+        covered=st.integers(0, 200),
+    )
+    def end(self, data: st.DataObject, cost: int, tokens: int, covered: int) -> None:
         call = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
         assert call.hold.money == min(call.units[CREDIT], call.units[BUDGET])
-        call.hold.close(cost, tokens, self.now)
+        assert call.hold.included == {INCLUDED: call.units[INCLUDED.kind]}
+        call.hold.close(cost, tokens, self.now, {INCLUDED.id: covered})
         self.over.append(call.hold)
-        for kind in (CREDIT, BUDGET):
-            self.used[kind] += min(cost, call.units[kind])
+        for kind, consumed in ((CREDIT, cost), (BUDGET, cost), (INCLUDED.kind, covered)):
+            self.used[kind] += min(consumed, call.units[kind])
         self.aged[TOKENS].append((self.now, min(tokens, call.units[TOKENS])))
 
     @precondition(lambda self: self.over)

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from billing.rating import Quantities
+from billing.metering.usage import UsageRecord, append_usage
+from billing.rating.quantities import Quantities
 from billing.tables import Settlement
-from billing.usage import UsageRecord, append_usage
+from gateway.errors import MeteringUnavailable
 from gateway.metering import UsageWriter
 from infra import ids
 from infra.db import Database, DatabaseUnavailable
@@ -54,6 +55,27 @@ class TestWriter:
         await gateway.parts.writer.append(row)
         await gateway.parts.writer.append(dataclasses.replace(row, cost_nano=7))
         assert (await gateway.row())["cost"] == "0.000000500"
+
+    async def test_a_row_that_cannot_be_said_harms_no_other(self, gateway: Gateway) -> None:
+        good, bad = record(gateway), record(gateway, tags={"order": object()})
+        answers = await asyncio.gather(
+            *(gateway.parts.writer.append(row) for row in (bad, good)), return_exceptions=True
+        )
+        assert isinstance(answers[0], MeteringUnavailable)
+        assert answers[1] is None
+        await gateway.parts.writer.append(record(gateway))
+        assert len(await gateway.rows(2)) == 2
+
+    async def test_a_log_that_cannot_be_written_ends_no_writer(
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As where whoever read the process's output is gone."""
+        writer = gateway.parts.writer
+        monkeypatch.setattr(writer, "_log", object())
+        with pytest.raises(MeteringUnavailable):
+            await writer.append(record(gateway, tags={"order": object()}))
+        await writer.append(record(gateway))
+        assert len(await gateway.rows(1)) == 1
 
     async def test_a_row_that_the_database_refuses_harms_no_other(self, gateway: Gateway) -> None:
         good, bad = record(gateway), record(gateway, account_id=ids.new_id())

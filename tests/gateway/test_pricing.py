@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating import NOTHING, Quantities, rate
+from billing.metering.quotas import QuotaRef
+from billing.rating.quantities import NOTHING, Quantities, rate
 from billing.tables import QuotaKind, Settlement
-from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
+from gateway.flow import Ask, Call, Completion, Operation, Priced, Principal, Ticket
 from gateway.holds import Held, Hold, Lease
 from gateway.pricing import HOLD_EXCEEDED, intent_of, price, unbilled
 from infra import ids
 from models.catalog import Task
 from tests.builders import CATALOG, CHAT
-from tests.gateway.quotas import quota
+from tests.gateway.quotas import allowance, quota
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 PRICES = {"input_tokens": 500, "output_tokens": 2000}
@@ -45,7 +46,71 @@ def ticket(credit: int, budget: int | None = None) -> Ticket:
     """Holds so much credit, and of the key's budget as much, or so much."""
     units = {QuotaKind.CREDIT: credit, QuotaKind.BUDGET: credit if budget is None else budget}
     held = [Held(quota(kind), Lease(kind), amount) for kind, amount in units.items()]
-    return Ticket(CALLER, ASK, PRICES, Hold(held, ids.new_id()))
+    return Ticket(CALLER, ASK, Priced(ids.new_id(), PRICES), Hold(held, ids.new_id()))
+
+
+OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
+READ = allowance("input_tokens")
+
+
+def including(credit: int, included: dict[QuotaRef, int]) -> Ticket:
+    """The same with included units, those of all models first, as an extension may leave them."""
+    made = ticket(credit)
+    held = [Held(one, Lease(one.kind), units) for one, units in included.items()]
+    made.hold.add(Hold(held[::-1], made.hold.process_id))
+    return replace(made, priced=replace(made.priced, included=(OWN, SHARED, READ)))
+
+
+class TestIncluded:
+    """2 tokens in and 5 out: 2 x 500 + 5 x 2000, less what is included."""
+
+    def test_what_is_included_costs_nothing(self) -> None:
+        of = including(1_000, {OWN: 4, SHARED: 9})
+        row = price(CALL, CALLER, ASK, of, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (1_000, None)
+        assert row.covered == {"output_tokens": {OWN.id: 4, SHARED.id: 1}}
+        assert row.taken == {OWN.id: 4, SHARED.id: 1}
+        assert row.quantities == DONE.quantities
+
+    def test_without_any_money(self) -> None:
+        of = including(0, {OWN: 5, READ: 7})
+        row = price(CALL, CALLER, ASK, of, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (0, None)
+        assert row.covered == {"output_tokens": {OWN.id: 5}, "input_tokens": {READ.id: 2}}
+
+    def test_of_more_than_was_held_is_billed_what_is_covered_or_paid(self) -> None:
+        """1000 for the prompt, 2000 for one more token than the 3 that are included."""
+        row = price(CALL, CALLER, ASK, including(3_000, {OWN: 3}), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (3_000, HOLD_EXCEEDED)
+        assert row.quantities == Quantities(2, None, 4, 0)
+        assert row.covered == {"output_tokens": {OWN.id: 3}}
+
+    def test_a_prompt_that_is_not_paid_for_is_not_billed_at_all(self) -> None:
+        row = price(CALL, CALLER, ASK, including(999, {OWN: 3}), DONE, At(100.0))
+        assert (row.quantities, row.covered) == (Quantities(0, 0, 0, 0), None)
+
+    @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
+    def test_what_is_not_billed_takes_nothing(self, settlement: Settlement) -> None:
+        completion = replace(DONE, settlement=settlement)
+        row = price(CALL, CALLER, ASK, including(0, {OWN: 9}), completion, At(100.0))
+        assert (row.covered, row.taken) == (None, {})
+
+    def test_what_becomes_our_fault_takes_nothing(self) -> None:
+        row = price(CALL, CALLER, ASK, including(1_000, {OWN: 9}), DONE, At(100.0))
+        assert unbilled(row, "late").covered is None
+
+    @given(COUNTS, COUNTS, st.integers(0, 10**8), COUNTS, COUNTS)
+    def test_what_a_row_bills_was_paid_or_held_of_what_is_included(
+        self, prompt: int, output: int, money: int, own: int, shared: int
+    ) -> None:
+        completion = replace(DONE, quantities=Quantities(prompt, None, output))
+        of = including(money, {OWN: own, SHARED: shared})
+        row = price(CALL, CALLER, ASK, of, completion, At(100.0))
+        taken = row.taken
+        assert taken.get(OWN.id, 0) <= own
+        assert taken.get(SHARED.id, 0) <= shared
+        free = sum(taken.values()) * PRICES["output_tokens"]
+        assert rate(row.quantities, PRICES) - free <= row.cost_nano <= money
 
 
 class TestPrice:
@@ -108,6 +173,11 @@ class TestPrice:
         row = price(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
         due = rate(quantities, PRICES) if settlement.billable else 0
         assert row.cost_nano == min(held, due)
+        # Bills count quantities: they too are no more than what was held pays for.
+        if settlement.billable:
+            assert rate(row.quantities, PRICES) <= held
+            if due > held >= prompt * PRICES["input_tokens"]:
+                assert held - rate(row.quantities, PRICES) < max(PRICES.values())
         assert (row.error_code == HOLD_EXCEEDED) == (due > held)
 
 

@@ -112,6 +112,7 @@ class TestWhatItSays:
             "rows": 0,
             "max_cost": "0.000011500",
             "min_cost": "0.000000300",
+            "included": {},
             "balance": "100.000000000",
             "price_nano_per_unit": {
                 "input_tokens": 500,

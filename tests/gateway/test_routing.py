@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from billing.rating import NOTHING
+from billing.rating.quantities import NOTHING
 from gateway.client import ClientGone
 from gateway.errors import (
     BadRequest,

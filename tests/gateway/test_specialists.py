@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import SPECIALIST, Gateway
+from tests.builders import CONTROL_CHART, SPECIALIST, Gateway
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.errors import error_of
 
@@ -33,7 +33,10 @@ class TestSpecialists:
             ([{"torque": 1}, {"torque": None}], "instances[1].torque"),
             ([{"torque": 1}, {"torque": "x"}], "instances[1].torque"),
             ([{"torque": 1}, {"torque": 1, "wear": 2}], "instances[1].wear"),
-            ([{"torque": [1]}], "instances[0][]"),
+            ([{"torque": {}}], "instances[0][]"),
+            ([{"torque": [1, "x"]}], "instances[0][][1]"),
+            ([{"torque": [1, 2]}, {"torque": 1}], "instances[1].torque"),
+            ([{"torque": [1, 2]}, {"torque": [1]}], "instances[1].torque"),
         ],
     )
     async def test_wrong_rows_are_named(
@@ -43,6 +46,29 @@ class TestSpecialists:
         answer = await gateway.http.post("/v1/predictions", json=body)
         assert answer.status_code == 400
         assert error_of(answer)["param"] == param
+
+    async def test_units_and_lists(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+        """A formula gets all digits; a list in a row is one row, and is billed as one."""
+        rows = [{"points": [1, 2.5], "centre": 0.1}, {"points": [3, 4], "centre": 0}]
+        body = {"model": CONTROL_CHART, "instances": rows, "units": {"centre": "°C"}}
+        answer = await gateway.http.post("/v1/predictions", json=body)
+        assert answer.status_code == 200
+        assert upstream.received[0]["inputs"] == [
+            {"name": "points", "shape": [2, 2], "datatype": "FP64", "data": [[1, 2.5], [3, 4]]},
+            {
+                "name": "centre",
+                "shape": [2],
+                "datatype": "FP64",
+                "data": [0.1, 0],
+                "parameters": {"unit": "°C"},
+            },
+        ]
+        assert (await gateway.row())["rows"] == 2
+
+    async def test_a_unit_for_no_column(self, gateway: Gateway) -> None:
+        body = {"model": SPECIALIST, "instances": [{"torque": 1}], "units": {"speed": "rpm"}}
+        answer = await gateway.http.post("/v1/predictions", json=body)
+        assert (answer.status_code, error_of(answer)["param"]) == (400, "units")
 
     async def test_the_specialists_own_words_are_passed_on(self, gateway: Gateway) -> None:
         body = {"model": SPECIALIST, "instances": [{"torque": 900}] * 13}

@@ -43,7 +43,7 @@ async def test_what_the_database_dislikes_leaves_the_connection_good(postgres: s
 
 
 async def test_a_statement_that_takes_too_long_is_given_up(postgres: str) -> None:
-    connection = DirectConnection(postgres, 0.2)
+    connection = DirectConnection(postgres, 1.0)
     with pytest.raises(DatabaseUnavailable):
         await connection.statement("select pg_sleep(30)", {})
     assert await connection.statement("select 1", {}) == [(1,)]

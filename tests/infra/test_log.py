@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import structlog
@@ -23,17 +25,40 @@ class TestSecrets:
         assert strike_secrets(None, "info", {field: "private"})[field] == "[struck out]"
 
 
+def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> list[dict[str, Any]]:
+    """The lines that are written, with logging as in a real process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("info")
+    try:
+        log()
+    finally:
+        root.handlers[:], root.level = handlers, level
+        structlog.reset_defaults()
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
 class TestFormat:
     def test_our_lines_and_the_librarys_are_json(self, capsys: pytest.CaptureFixture[str]) -> None:
-        root = logging.getLogger()
-        handlers, level = root.handlers[:], root.level
-        configure_logging("info")
-        try:
+        def log() -> None:
             structlog.get_logger().info("ours", count=2)
             logging.getLogger("uvicorn").warning("theirs %s", make_secret())
-        finally:
-            root.handlers[:], root.level = handlers, level
-            structlog.reset_defaults()
-        ours, theirs = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+
+        ours, theirs = written(capsys, log)
         assert (ours["event"], ours["count"], ours["level"]) == ("ours", 2, "info")
         assert theirs["event"] == "theirs maas_[struck out]"
+
+
+class TestQuiet:
+    @pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "stripe", "procrastinate.worker"])
+    def test_each_request_and_tick_is_not_told(
+        self, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        log = logging.getLogger(name)
+        assert written(capsys, lambda: log.info("POST https://api.stripe.com/v1/customers")) == []
+        (line,) = written(capsys, lambda: log.warning("it is slow"))
+        assert (line["event"], line["level"]) == ("it is slow", "warning")
+
+    def test_the_server_itself_is_heard(self, capsys: pytest.CaptureFixture[str]) -> None:
+        (line,) = written(capsys, lambda: logging.getLogger("uvicorn").info("it listens"))
+        assert line["event"] == "it listens"

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.quotas import set_budget, set_limit
-from billing.rating import Quantities, rate
+from billing.metering.quotas import set_budget, set_limit
+from billing.rating.quantities import Quantities, rate
 from billing.tables import QuotaKind
 from gateway.demand import worst_cost
 from gateway.routes.inference import INFER, PLAIN

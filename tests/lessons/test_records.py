@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.quotas import set_limit
+from billing.metering.quotas import set_limit
 from billing.tables import QuotaKind
 from gateway.keys import create_key
 from infra.secret import secret_key
@@ -20,6 +20,8 @@ from tests.builders import CHAT, PLENTY, Gateway, Limited
 from tests.fakes.upstream import FakeUpstream
 
 COST = 500 + 5 * 2000  # one word, five tokens
+# For crowds, which share one process here with the gateways, their clients and the model.
+PATIENT = {"first_byte_timeout_s": 30.0, "idle_timeout_s": 30.0}
 
 
 async def scalar(gateway: Gateway, query: str) -> int:
@@ -28,22 +30,25 @@ async def scalar(gateway: Gateway, query: str) -> int:
 
 
 class TestRecords:
-    async def test_no_spend_is_lost_to_those_who_write_at_once(self, gateway: Gateway) -> None:
+    async def test_no_spend_is_lost_to_those_who_write_at_once(self, limited: Limited) -> None:
         """litellm#6895, #27989, PR#34887: deadlocks, which dropped spend in silence. Two gateways
         and four keys of one account, all of which lock the same rows."""
-        secrets = [gateway.key.secret]
-        async with gateway.parts.database.transaction() as session:
-            for name in "abc":
-                pepper, owner = secret_key(gateway.parts.settings), gateway.account.id
-                made = await create_key(session, gateway.parts.clock, pepper, owner, name)
-                secrets.append(made.secret)
-        async with builders.serve(builders.parts_like(gateway)) as other:
+        async with (
+            limited(PLENTY, **PATIENT) as gateway,
+            builders.serve(builders.parts_like(gateway)) as other,
+        ):
+            secrets = [gateway.key.secret]
+            async with gateway.parts.database.transaction() as session:
+                for name in "abc":
+                    pepper, owner = secret_key(gateway.parts.settings), gateway.account.id
+                    made = await create_key(session, gateway.parts.clock, pepper, owner, name)
+                    secrets.append(made.secret)
             urls = [gateway.url, other]
             calls = [_call(gateway, urls[n % 2], secrets[n % 4]) for n in range(200)]
             assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
-        rows = await gateway.rows(200)
-        assert {row["cost"] for row in rows} == {f"{COST / 1e9:.9f}"}
-        assert not (await gateway.reconciled()).differences
+            rows = await gateway.rows(200)
+            assert {row["cost"] for row in rows} == {f"{COST / 1e9:.9f}"}
+            assert not (await gateway.reconciled()).differences
 
     async def test_calls_need_no_connection_each(self, gateway: Gateway) -> None:
         """litellm#18708, #11334: connections run out under load, transactions time out."""
@@ -134,7 +139,7 @@ class TestSpeedAndSize:
         knows nothing yet, not even their key."""
         limits = httpx.Limits(max_connections=500)
         body = {"model": CHAT, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
-        async with limited(PLENTY) as gateway:
+        async with limited(PLENTY, **PATIENT) as gateway:
             headers = {"authorization": f"Bearer {gateway.key.secret}"}
             async with httpx.AsyncClient(
                 base_url=gateway.url, headers=headers, limits=limits, timeout=60

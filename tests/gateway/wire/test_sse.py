@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating import NOTHING, Quantities
+from billing.rating.quantities import NOTHING, Quantities
 from gateway.flow import UsageWish
 from gateway.wire.sse import StreamBroken, StreamTee
 

@@ -1,0 +1,1 @@
+"""Who is billed, and how: accounts and their billing profiles."""

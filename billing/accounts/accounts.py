@@ -1,0 +1,71 @@
+"""Accounts: the firms that call and pay.
+
+Owns making and finding them. Does not own keys (gateway/keys.py) nor what they used
+(billing/metering/usage.py).
+"""
+
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.tables import Account
+from infra import ids
+from infra.clock import Clock
+from infra.errors import AppError
+
+PREFIX = "acct"
+
+
+class AccountNameTaken(AppError):
+    """Another account has this name."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "account_name_taken"
+
+
+class AccountNameInvalid(AppError):
+    """A name that is empty, too long or holds control characters."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "account_name_invalid"
+
+
+class AccountNotFound(AppError):
+    """No account has this id or name."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "account_not_found"
+
+
+async def create_account(session: AsyncSession, clock: Clock, name: str, currency: str) -> Account:
+    """Make an account. Raises AccountNameInvalid, AccountNameTaken."""
+    name = name.strip()
+    if not 0 < len(name) <= 200 or not name.isprintable():
+        raise AccountNameInvalid("An account's name is 1 to 200 printable characters.")
+    account = Account(id=ids.new_id(), name=name, currency=currency, created_at=clock.now())
+    session.add(account)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise AccountNameTaken(f"There is an account with the name {name!r} already.") from error
+    return account
+
+
+async def list_accounts(session: AsyncSession) -> list[Account]:
+    """All accounts, the oldest first. For operators."""
+    return list((await session.scalars(select(Account).order_by(col(Account.id)))).all())
+
+
+async def get_account(session: AsyncSession, account: str) -> Account:
+    """Find by id (`acct_…`) or by exact name. Raises AccountNotFound."""
+    identity: UUID | None = ids.parse(PREFIX, account)
+    wanted = col(Account.name) == account if identity is None else col(Account.id) == identity
+    found = (await session.scalars(select(Account).where(wanted))).one_or_none()
+    if found is None:
+        raise AccountNotFound(f"There is no account {account!r}.")
+    return found

@@ -1,0 +1,1 @@
+"""What holds for an account, and when: plans, subscriptions, periods and what each counts."""

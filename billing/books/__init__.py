@@ -1,0 +1,1 @@
+"""Where money is: the double-entry ledger and the wallets."""

@@ -1,0 +1,1 @@
+"""Whether rows, totals, books and Stripe agree. Nothing is mended here."""

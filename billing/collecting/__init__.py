@@ -1,0 +1,1 @@
+"""Getting the money: Stripe behind the outbox, its webhooks, and dunning."""

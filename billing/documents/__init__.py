@@ -1,0 +1,1 @@
+"""What people read of a bill: invoices, their lines, calls and breakdowns; JSON, CSV and PDF."""

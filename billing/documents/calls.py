@@ -1,0 +1,208 @@
+"""The calls that an invoice bills, found by the rule by which the totals counted them.
+
+A call counts into the first of its account's periods that ends after it began and that is open, or
+had not been cut when its row was written (billing/agreements/totals.py). Owns that rule as a query,
+in pages of any size. Does not own what the calls cost together (billing/rating/statement.py).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.agreements.totals import NO_TERMS
+from billing.documents.sources import stored_lines
+from billing.invoices.invoicing import get_invoice
+from billing.metering.usage import REQUEST_PREFIX
+from billing.money import nano_text
+from billing.rating.statement import Line, LineKind, cached_apart
+from billing.rating.terms import PlanTerms
+from infra import ids
+from infra.errors import AppError
+
+_PAGE = 2_000
+# Late calls are looked for from the first hour that has any, so that a page never reads through
+# all that the account ever did. Cuts only grow: what the period before this one had not when it
+# was cut, none before it had.
+_PERIOD = """
+    select p.starts_at,
+           coalesce((
+               select min(t.hour) from usage_total t
+               where t.account_id = p.account_id and t.period_id = p.id and t.late
+           ), p.starts_at) as since,
+           case when p.closed_at is null and not exists (
+               select from billing_period n
+               where n.account_id = p.account_id and n.starts_at > p.starts_at
+           ) then null else p.ends_at end as until,
+           coalesce((
+               select max(b.cut) from billing_period b
+               where b.account_id = p.account_id and b.starts_at < p.starts_at
+           ), 0) as cut_before,
+           coalesce(p.cut, (select consumed from usage_cursor)) as cut
+    from billing_period p
+    where p.account_id = :account and p.id = :period
+"""
+_CALLS = """
+    select u.request_id, u.started_at, coalesce(u.model, ''), u.key_id, u.operation, u.settlement,
+           u.input_tokens, u.cached_input_tokens, u.output_tokens, u.rows,
+           coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
+           u.cost_nano
+    from usage u
+    where u.account_id = :account and u.started_at >= :since
+      and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')
+      and (u.started_at >= :starts_at or u.written_in >= :cut_before) and u.written_in < :cut
+      and u.settlement in ('complete', 'client_abort') {more}
+    order by u.started_at, u.request_id
+    limit :limit
+"""
+_AFTER = """
+    and (u.started_at, u.request_id) > ((
+        select m.started_at from usage m
+        where m.request_id = :after and m.account_id = :account
+    ), :after)
+"""
+_OF_LINE = """
+    and coalesce(u.plan_version_id, :list_version) = :version and u.model = :model
+    and (u.started_at < :starts_at) = :late and {units} > 0
+"""
+_UNITS = {
+    "input_tokens": "u.input_tokens - "
+    "case when :apart then coalesce(u.cached_input_tokens, 0) else 0 end",
+    "cached_input_tokens": "u.cached_input_tokens",
+    "output_tokens": "u.output_tokens",
+    "rows": "u.rows",
+}
+
+
+class LineNotFound(AppError):
+    """The invoice has no line of this number."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "invoice_line_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class BilledCall:
+    """A call as an invoice has it; an unknown quantity is None. `cost_nano` is what it cost as it
+    went, before allowances and tiers."""
+
+    request_id: UUID
+    started_at: datetime
+    model: str
+    key_id: UUID | None
+    operation: str
+    settlement: str
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    rows: int | None
+    version_id: UUID
+    late: bool
+    tags: Mapping[str, str] | None
+    cost_nano: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "request_id": ids.show(REQUEST_PREFIX, self.request_id),
+            "started_at": self.started_at.isoformat(),
+            "model": self.model,
+            "key_id": self.key_id and ids.show("key", self.key_id),
+            "operation": self.operation,
+            "settlement": self.settlement,
+            "input_tokens": self.input_tokens,
+            "cached_input_tokens": self.cached_input_tokens,
+            "output_tokens": self.output_tokens,
+            "rows": self.rows,
+            "plan_version": None if self.version_id == NO_TERMS else self.version_id.hex,
+            "late": self.late,
+            "tags": dict(self.tags or {}),
+            "cost": nano_text(self.cost_nano),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Which calls a period counts, as values of the query."""
+
+    values: Mapping[str, Any]
+
+
+async def counted_of(
+    session: AsyncSession, account_id: UUID, period_id: UUID, list_version: UUID = NO_TERMS
+) -> Counted:
+    """The calls of one of the account's periods. `list_version` priced what names no terms."""
+    place = {"account": account_id, "period": period_id}
+    row = (await session.execute(text(_PERIOD), place)).mappings().one()
+    return Counted({"account": account_id, "list_version": list_version, **row})
+
+
+async def calls_page(
+    session: AsyncSession,
+    counted: Counted,
+    limit: int,
+    after: UUID | None = None,
+    of: tuple[Line, PlanTerms] | None = None,
+) -> list[BilledCall]:
+    """The next calls after one of them, the earliest first; `of` only those of one line."""
+    values = {**counted.values, "limit": limit}
+    more = ""
+    if after is not None:
+        more, values["after"] = _AFTER, after
+    if of is not None:
+        line, terms = of
+        if line.kind not in (LineKind.USAGE, LineKind.LATE_USAGE):
+            return []
+        more += _OF_LINE.format(units=_UNITS[line.meter or ""])
+        values |= _line_values(line, terms)
+    rows = await session.execute(text(_CALLS.format(more=more)), values)
+    return [BilledCall(*row) for row in rows]
+
+
+async def every_call(
+    session: AsyncSession, counted: Counted, size: int = _PAGE
+) -> AsyncIterator[list[BilledCall]]:
+    """All calls, page by page: memory holds one page."""
+    after: UUID | None = None
+    while page := await calls_page(session, counted, size, after):
+        yield page
+        after = page[-1].request_id
+
+
+async def calls_of_invoice(
+    session: AsyncSession,
+    account_id: UUID,
+    invoice_id: UUID,
+    limit: int,
+    after: UUID | None = None,
+    number: int | None = None,
+) -> list[BilledCall]:
+    """A page of the calls that an invoice bills, or that its line of this number does; none where
+    it bills no period. Raises InvoiceNotFound, LineNotFound."""
+    invoice = await get_invoice(session, account_id, invoice_id)
+    lines, versions = await stored_lines(session, account_id, invoice_id)
+    if number is not None and not 0 < number <= len(lines):
+        raise LineNotFound("The invoice has no such line.", param="line")
+    if invoice.period_id is None:
+        return []
+    of = None
+    if number is not None:
+        line = lines[number - 1]
+        of = line, versions.terms[line.version_id]
+    counted = await counted_of(session, account_id, invoice.period_id, versions.list_version)
+    return await calls_page(session, counted, limit, after, of)
+
+
+def _line_values(line: Line, terms: PlanTerms) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "version": line.version_id,
+        "model": line.model,
+        "late": line.kind is LineKind.LATE_USAGE,
+    }
+    if line.meter == "input_tokens":
+        values["apart"] = cached_apart(terms, line.model or "")
+    return values

@@ -1,0 +1,117 @@
+"""Lists of an account's invoices, and finding one by what people call it.
+
+Owns paging and the short form of an invoice. Does not own the document
+(billing/documents/documents.py).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.books.ledger import Book
+from billing.dates import day_of, zone_of
+from billing.invoices.balances import booked_for
+from billing.invoices.invoicing import PREFIX, InvoiceNotFound
+from billing.invoices.numbering import invoice_number
+from billing.money import minor_text
+from billing.tables import Invoice, InvoiceStatus, LegalEntity
+from infra import ids
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An invoice in a list; `owed` in minor units."""
+
+    invoice: Invoice
+    number: str | None
+    owed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Amounts as decimal text, times in UTC."""
+        invoice = self.invoice
+        amounts = {
+            "net": invoice.net,
+            "tax": invoice.tax,
+            "total": invoice.total,
+            "owed": self.owed,
+        }
+        return {
+            "object": "invoice",
+            "id": ids.show(PREFIX, invoice.id),
+            "number": self.number,
+            "status": invoice.status,
+            "currency": invoice.currency,
+            **{name: minor_text(minor, invoice.currency) for name, minor in amounts.items()},
+            "starts_at": invoice.starts_at.isoformat(),
+            "ends_at": invoice.ends_at.isoformat(),
+            "issued_at": invoice.finalised_at and invoice.finalised_at.isoformat(),
+            "due_at": invoice.due_at and invoice.due_at.isoformat(),
+        }
+
+
+async def invoice_page(
+    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
+) -> list[Listed]:
+    """An account's invoices, drafts too, the newest first; those before `after` where given."""
+    query = (
+        select(Invoice, LegalEntity.code)
+        .join(LegalEntity, col(LegalEntity.id) == col(Invoice.legal_entity_id))
+        .where(col(Invoice.account_id) == account_id)
+        .order_by(col(Invoice.id).desc())
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(col(Invoice.id) < after)
+    rows = (await session.execute(query)).all()
+    booked = await booked_for(session, account_id, [invoice.id for invoice, _ in rows])
+    return [
+        Listed(
+            invoice,
+            invoice_number(code, invoice.number) if invoice.number else None,
+            booked.get(invoice.id, {}).get(Book.RECEIVABLE, 0),
+        )
+        for invoice, code in rows
+    ]
+
+
+async def find_invoice(session: AsyncSession, account_id: UUID, name: str) -> Invoice:
+    """By id (`inv_…`) or number (`MAAS-000012`). Raises InvoiceNotFound."""
+    code, _, number = name.rpartition("-")
+    query = select(Invoice).where(col(Invoice.account_id) == account_id)
+    if identity := ids.parse(PREFIX, name):
+        query = query.where(col(Invoice.id) == identity)
+    else:
+        query = query.join(LegalEntity, col(LegalEntity.id) == col(Invoice.legal_entity_id)).where(
+            col(LegalEntity.code) == code,
+            col(Invoice.number) == (int(number) if number.isdecimal() and len(number) < 18 else 0),
+        )
+    found = (await session.scalars(query)).one_or_none()
+    if found is None:
+        raise InvoiceNotFound(f"The account has no invoice {name[:60]!r}.", param="invoice")
+    return found
+
+
+async def final_invoices(
+    session: AsyncSession, account_id: UUID, month: date | None = None
+) -> list[UUID]:
+    """An account's final invoices, the oldest first; with a month only those whose time begins in
+    it, by the account's days as they were then."""
+    zone = col(Invoice.parties)["time_zone"].astext
+    query = (
+        select(Invoice.id, Invoice.starts_at, zone)
+        .where(
+            col(Invoice.account_id) == account_id,
+            col(Invoice.status) != InvoiceStatus.DRAFT.value,
+        )
+        .order_by(col(Invoice.id))
+    )
+    rows = (await session.execute(query)).all()
+    return [
+        invoice_id
+        for invoice_id, starts_at, zone in rows
+        if month is None or day_of(starts_at, zone_of(zone)).replace(day=1) == month
+    ]

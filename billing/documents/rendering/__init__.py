@@ -1,0 +1,1 @@
+"""How invoice documents look: CSV for spreadsheets, PDF for people."""

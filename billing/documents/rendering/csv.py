@@ -1,0 +1,97 @@
+"""Invoices as CSV: their lines, and the calls that they bill.
+
+UTF-8 with a byte order mark, by which Excel shows Chinese. What a spreadsheet would take for a
+formula is made a text with `'` before it; plain numbers stay as they are. Owns columns and that
+protection. Pure.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from billing.documents.calls import BilledCall
+from billing.documents.documents import InvoiceDocument
+
+LINE_COLUMNS = (
+    "line",
+    "kind",
+    "description",
+    "plan",
+    "plan_version",
+    "model",
+    "meter",
+    "quantity",
+    "included",
+    "price_text",
+    "percent",
+    "amount",
+    "currency",
+    "first_day",
+    "last_day",
+    "attested_by",
+    "settlement",
+    "digest",
+)
+CALL_COLUMNS = (
+    "request_id",
+    "started_at",
+    "model",
+    "key_id",
+    "operation",
+    "settlement",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "rows",
+    "plan_version",
+    "late",
+    "tags",
+    "cost",
+    "currency",
+)
+_MARK = "\ufeff"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
+
+def lines_csv(document: InvoiceDocument) -> bytes:
+    """The lines of an invoice, with a header."""
+    rows = [_line(document.currency, line.to_json(document.currency)) for line in document.lines]
+    return (_MARK + _text([LINE_COLUMNS, *rows])).encode()
+
+
+def calls_header() -> bytes:
+    """What a file of calls begins with."""
+    return (_MARK + _text([CALL_COLUMNS])).encode()
+
+
+def calls_rows(calls: Iterable[BilledCall], currency: str) -> bytes:
+    """Rows of calls, to be written one page after another."""
+    return _text(_call(call, currency) for call in calls).encode()
+
+
+def safe(cell: Any) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = "" if cell is None else str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def _line(currency: str, line: dict[str, Any]) -> Sequence[Any]:
+    values = {**line, "line": line["number"], "currency": currency}
+    values |= {**(line["service"] or {}), **(line["outcome"] or {})}
+    return [values.get(column) for column in LINE_COLUMNS]
+
+
+def _call(call: BilledCall, currency: str) -> Sequence[Any]:
+    values = {**call.to_json(), "currency": currency, "late": "yes" if call.late else "no"}
+    values["tags"] = json.dumps(values["tags"], ensure_ascii=False) if call.tags else ""
+    return [values[column] for column in CALL_COLUMNS]
+
+
+def _text(rows: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([safe(cell) for cell in row] for row in rows)
+    return out.getvalue()

@@ -1,0 +1,124 @@
+"""Credit: what wallet, invoices and rating make of an account's credit.
+
+    left = limit + wallet - owed for usage - usage that is not invoiced yet
+           but no more than the plan's spend cap leaves of the running period
+
+Calls count against the credit as they go, at the most that a unit can cost that is not included
+(billing/invoices/included.py); here that is put right: what a plan includes or discounts is given
+back, a paid invoice is free again, and one that became final takes the place of the usage that it
+bills. So the cap holds at every moment, and what it holds against is the bill.
+
+Owns that sum. Amounts are before tax, as the prices of calls are. Does not own the quota
+(billing/metering/quotas.py).
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.accounts.profiles import read_profile, tax_of
+from billing.agreements.periods import open_periods
+from billing.books.ledger import Book
+from billing.books.wallets import grants_left
+from billing.invoices.drafting import amounts_of, use_of
+from billing.invoices.included import put_included_right
+from billing.invoices.position import Position, held_for, read_position
+from billing.metering.quotas import granted, set_billing_credit
+from billing.money import PPM, nano_per_minor
+from billing.rating.statement import LineKind
+from billing.rating.taxes import Tax
+from billing.tables import (
+    BillingPeriod,
+    BillingProfile,
+    Invoice,
+    InvoiceStatus,
+    LedgerPosting,
+    StaleCredit,
+)
+from infra.clock import Clock
+
+
+async def refresh_credit(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
+    """Bring the credit to what the sum above says now. The profile or the totals are locked."""
+    profile = await read_profile(session, account_id)
+    await put_right(session, clock, await fresh_position(session, profile, clock.now()))
+
+
+async def fresh_position(session: AsyncSession, profile: BillingProfile, now: datetime) -> Position:
+    """The position by which the credit is put right; totals that grow from now on mark the
+    account anew."""
+    stale = col(StaleCredit.account_id) == profile.account_id
+    await session.execute(delete(StaleCredit).where(stale))
+    return await read_position(session, profile, now)
+
+
+async def put_right(session: AsyncSession, clock: Clock, position: Position) -> None:
+    """Bring the credit to what the sum above says at a position."""
+    account_id, terms = position.account_id, position.terms
+    unit = nano_per_minor(position.currency)
+    wallet = sum(left.minor for left in await grants_left(session, account_id))
+    owing = await _owed_for_usage(session, account_id)
+    inclusive = terms is not None and terms.tax_inclusive
+    counted = await _counted(session, position)
+    twice = await put_included_right(session, position)
+    amount = (
+        _before_tax(wallet * unit, inclusive, tax_of(position.profile))
+        - owing * unit
+        + counted
+        - position.uninvoiced
+        - twice
+    )
+    if terms is not None and terms.spend_cap is not None:
+        left = terms.spend_cap - held_for(position.running.used) - twice
+        amount = min(amount, counted + left - await granted(session, account_id))
+    await set_billing_credit(session, clock, account_id, amount)
+
+
+async def to_invoice(session: AsyncSession, profile: BillingProfile, now: datetime) -> int:
+    """What usage so far comes to on invoices that are not final yet, in minor units with tax.
+
+    A minimum is a part of it where its period is over.
+    """
+    total = 0
+    for use in await use_of(session, profile, await open_periods(session, profile.account_id)):
+        lines = use.lines()
+        if use.period.ends_at > now:
+            lines = [line for line in lines if line.kind is not LineKind.MINIMUM]
+        total += (await amounts_of(session, profile, lines)).taxed.total
+    return total
+
+
+async def _counted(session: AsyncSession, position: Position) -> int:
+    """What the calls that are in the totals took of the credit as they went."""
+    closed = select(func.coalesce(func.sum(BillingPeriod.cost_nano), 0)).where(
+        col(BillingPeriod.account_id) == position.account_id,
+        col(BillingPeriod.closed_at).is_not(None),
+    )
+    before = int((await session.execute(closed)).scalar_one())
+    return before + sum(one.cost_nano for one in position.open)
+
+
+async def _owed_for_usage(session: AsyncSession, account_id: UUID) -> int:
+    """What of open invoices is for usage, in minor units: fees are taken as paid first."""
+    query = (
+        select(Invoice.net, Invoice.total, Invoice.usage, func.sum(LedgerPosting.minor))
+        .join(LedgerPosting, col(LedgerPosting.invoice_id) == col(Invoice.id))
+        .where(
+            col(Invoice.account_id) == account_id,
+            col(LedgerPosting.account_id) == account_id,
+            col(Invoice.status) == InvoiceStatus.OPEN.value,
+            col(LedgerPosting.book) == Book.RECEIVABLE.value,
+        )
+        .group_by(col(Invoice.id))
+    )
+    rows = (await session.execute(query)).all()
+    # Up: of what is owed with tax, never less than what it is without.
+    return sum(min(usage, -(-int(owed) * net // total)) for net, total, usage, owed in rows)
+
+
+def _before_tax(nano: int, inclusive: bool, tax: Tax) -> int:
+    """What money buys, at prices before tax."""
+    return nano if inclusive else nano * PPM // (PPM + tax.applied_ppm)

@@ -1,0 +1,132 @@
+"""Jobs: when the work of billing that falls due by itself is done, on procrastinate.
+
+Any number of workers may run, on several machines: each tick is deferred once among them, a tick
+does not start while the one before still runs, and all that a tick does may be done twice. The tick
+of a worker that was killed holds up the next ones until it is taken off. Owns the schedule. Does
+not own the work (billing/rounds.py, billing/outcomes/rounds.py, billing/outbox.py,
+billing/collecting/inbox.py, billing/collecting/asking.py).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import procrastinate
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+
+from billing.collecting.asking import ask_about_invoices, catch_up
+from billing.collecting.collecting import Collector
+from billing.collecting.inbox import handle_events
+from billing.collecting.payments import Payments
+from billing.collecting.webhooks import StripeEvents
+from billing.notices.notifying import Notifier
+from billing.outbox import TryLater, deliver
+from billing.outcomes.measured_effects import measure_effect
+from billing.outcomes.replay import Measure
+from billing.outcomes.rounds import settle_outcomes
+from billing.rounds import bill_accounts, count_usage, dun_accounts, expire_wallets
+from infra.clock import Clock
+from infra.db import Database
+from infra.mail import Mailer
+from infra.signed_post import SignedPoster
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What the jobs of one process work with; `payments` None where Stripe is not configured.
+    `measure` computes measured effects."""
+
+    database: Database
+    clock: Clock
+    mailer: Mailer
+    sender: str
+    poster: SignedPoster
+    payments: Payments | None = None
+    measure: Measure = measure_effect
+
+    async def count(self) -> None:
+        """Usage into totals and credit."""
+        await count_usage(self.database, self.clock)
+
+    async def bill(self) -> None:
+        """Settled outcomes, drafts, final invoices and fees; grants that expire."""
+        await settle_outcomes(self.database, self.clock, self.measure)
+        await bill_accounts(self.database, self.clock)
+        await expire_wallets(self.database, self.clock)
+
+    async def dun(self) -> None:
+        """Overdue invoices."""
+        await dun_accounts(self.database, self.clock)
+
+    async def exchange(self) -> None:
+        """What came in from Stripe, and what is to go there."""
+        if self.payments is not None:
+            events = StripeEvents(self.database, self.clock, self.payments)
+            await handle_events(self.database, self.clock, events.handle)
+            collector = Collector(self.database, self.clock, self.payments)
+            await deliver(self.database, self.clock, collector.handlers)
+
+    async def ask(self) -> None:
+        """What Stripe knows and no event told."""
+        if self.payments is not None:
+            with suppress(TryLater):  # the next tick is the later
+                await catch_up(self.database, self.clock, self.payments)
+            events = StripeEvents(self.database, self.clock, self.payments)
+            await ask_about_invoices(self.database, self.clock, events)
+
+    async def notify(self) -> None:
+        """E-mails and webhooks; of a job of its own, as receivers may be slow."""
+        notifier = Notifier(self.database, self.clock, self.mailer, self.sender, self.poster)
+        await deliver(self.database, self.clock, notifier.handlers)
+
+
+# By name: how often, as cron says it with seconds at the end.
+_SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
+    "count": ("* * * * * */10", Worker.count),
+    "exchange": ("* * * * * */5", Worker.exchange),
+    "notify": ("* * * * * */5", Worker.notify),
+    "bill": ("* * * * *", Worker.bill),
+    "ask": ("*/5 * * * *", Worker.ask),
+    "dun": ("*/15 * * * *", Worker.dun),
+}
+_TIDYING = "* * * * * */20"
+
+
+def jobs(url: str, worker: Worker) -> procrastinate.App:
+    """The job runner on a database; `open_async` it, then `run_worker_async`."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=url, kwargs={"options": "-c search_path=jobs,public"}, min_size=1, max_size=4
+    )
+    app = procrastinate.App(connector=connector)
+    for name, (cron, work) in _SCHEDULE.items():
+        _add(app, name, cron, work, worker)
+
+    # Without a lock: it must run whatever became of the one before.
+    @app.periodic(cron=_TIDYING)
+    @app.task(name="tidy", queueing_lock="tidy")
+    async def tidy(timestamp: int) -> None:
+        await take_off_stalled(app)
+
+    return app
+
+
+async def take_off_stalled(app: procrastinate.App) -> None:
+    """Take off the ticks of workers that are gone: their locks would hold for good."""
+    stalled = [job.id for job in await app.job_manager.get_stalled_jobs() if job.id is not None]
+    for job_id in stalled:
+        with suppress(ConnectorException):  # another worker was quicker
+            await app.job_manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
+
+
+def _add(
+    app: procrastinate.App,
+    name: str,
+    cron: str,
+    work: Callable[[Worker], Awaitable[None]],
+    worker: Worker,
+) -> None:
+    @app.periodic(cron=cron)
+    @app.task(name=name, queueing_lock=name, lock=name)
+    async def tick(timestamp: int) -> None:
+        await work(worker)

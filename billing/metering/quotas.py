@@ -1,0 +1,317 @@
+"""Quotas: what limits an account and its keys, as set by people.
+
+Owns setting limits, an account's credit (the sum of its credit entries) and finding which quotas
+a call is under. Does not own what is consumed of them (billing/metering/leases.py).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import func, or_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.metering.access import advance_epoch
+from billing.tables import ApiKey, CreditEntry, CreditReason, Quota, QuotaKind, QuotaLease
+from infra import ids
+from infra.clock import Clock
+from infra.errors import AppError
+
+_MONEY = tuple(kind.value for kind in QuotaKind if kind.money)
+_MOST = 10**18  # a thousand million of the currency, or that many tokens
+
+
+class LimitInvalid(AppError):
+    """A limit that is negative or beyond all sense."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "limit_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRef:
+    """One quota that a call is under; `amount` is the limit when it was looked up, if any.
+
+    The id is a text, which the hottest path looks up many times for each call. Included units are
+    of a `meter`, and of one `model` or of all (`*`).
+    """
+
+    id: str
+    kind: QuotaKind
+    of_key: bool
+    amount: int | None
+    model: str = ""
+    meter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """A quota as people see it: `used` by settled calls, `lent` to gateways for running and next
+    ones."""
+
+    kind: QuotaKind
+    key_id: UUID | None
+    period_start: datetime | None
+    amount: int | None
+    used: int
+    lent: int
+    scope: str | None = None
+
+
+def month_of(moment: datetime) -> datetime:
+    """The start of the calendar month, UTC."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_month(moment: datetime) -> datetime:
+    """The start of the month after."""
+    start = month_of(moment)
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+
+
+async def quotas_over(
+    session: AsyncSession, account_id: UUID, key_id: UUID, at: datetime
+) -> tuple[QuotaRef, ...]:
+    """The quotas that a key's call at that moment is under, in the order of their ids; included
+    units, which limit nothing, are not among them (billing/metering/allowances.py).
+
+    Those of money are there without a limit too: what an account has spent, and a key in a month,
+    is counted from the first call on, so that a limit set later knows of it.
+    """
+    month = month_of(at)
+    await _open_month(session, account_id, key_id, month)
+    query = (
+        select(Quota)
+        .where(
+            col(Quota.account_id) == account_id,
+            col(Quota.kind) != QuotaKind.ALLOWANCE.value,
+            or_(col(Quota.key_id).is_(None), col(Quota.key_id) == key_id),
+            or_(col(Quota.period_start).is_(None), col(Quota.period_start) == month),
+            or_(col(Quota.amount).is_not(None), col(Quota.kind).in_(_MONEY)),
+        )
+        .order_by(col(Quota.id))
+    )
+    return tuple(
+        QuotaRef(str(row.id), QuotaKind(row.kind), row.key_id is not None, row.amount)
+        for row in await session.scalars(query)
+    )
+
+
+async def set_limit(
+    session: AsyncSession,
+    account_id: UUID,
+    kind: QuotaKind,
+    amount: int | None,
+    key_id: UUID | None = None,
+) -> None:
+    """Limit an account or a key; None lifts the limit. Raises LimitInvalid.
+
+    For CREDIT use `change_credit`, for BUDGET `set_budget`: they have a history.
+    """
+    _require_sane(amount)
+    await lock_quotas(session, account_id)
+    await _put(session, account_id, key_id, kind, None, amount)
+    await advance_epoch(session)
+
+
+async def set_budget(
+    session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID, amount: int | None
+) -> None:
+    """What a key may spend in each calendar month, this one included, in nano-units.
+
+    Raises LimitInvalid. The key must be the account's.
+    """
+    _require_sane(amount)
+    await session.execute(
+        update(ApiKey)
+        .where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
+        .values(monthly_budget_nano=amount)
+    )
+    month = month_of(clock.now())
+    await lock_quotas(session, account_id)
+    await _put(session, account_id, key_id, QuotaKind.BUDGET, month, amount)
+    await advance_epoch(session)
+
+
+async def change_credit(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    reason: CreditReason,
+    amount_nano: int,
+    note: str = "",
+) -> int:
+    """Add to what an account may spend, or take away; gives the sum of all such changes.
+
+    Raises LimitInvalid where nothing would be left of it.
+    """
+    _require_sane(abs(amount_nano))
+    await lock_quotas(session, account_id)
+    # The quota's lock makes changes of one account's credit follow one another.
+    await _put(session, account_id, None, QuotaKind.CREDIT, None, None)
+    session.add(
+        CreditEntry(
+            id=ids.new_id(),
+            account_id=account_id,
+            reason=reason.value,
+            amount_nano=amount_nano,
+            note=note.strip()[:500],
+            created_at=clock.now(),
+        )
+    )
+    await session.flush()
+    entries = await _entries(session, account_id)
+    # What is owed may be more than the limit; what is granted is never below nothing.
+    total = sum(entries.values())
+    _require_sane(total - entries.get(CreditReason.BILLING, 0))
+    await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
+    await advance_epoch(session)
+    return total
+
+
+async def set_billing_credit(
+    session: AsyncSession, clock: Clock, account_id: UUID, amount_nano: int
+) -> None:
+    """What billing adds to an account's credit, or takes away: what is left of it then may be
+    below nothing. An account without any other credit may spend without limit, and still may.
+
+    Gateways read a quota's amount all the time, so the access epoch stays as it is.
+    """
+    await lock_quotas(session, account_id)
+    entries = await _entries(session, account_id)
+    change = amount_nano - entries.get(CreditReason.BILLING, 0)
+    if not entries.keys() - {CreditReason.BILLING} or not change:
+        return
+    session.add(
+        CreditEntry(
+            id=ids.new_id(),
+            account_id=account_id,
+            reason=CreditReason.BILLING.value,
+            amount_nano=change,
+            note="",
+            created_at=clock.now(),
+        )
+    )
+    await session.flush()
+    total = sum(entries.values()) + change
+    await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
+
+
+async def granted(session: AsyncSession, account_id: UUID) -> int:
+    """What was given to an account as credit, in nano-units, before what billing makes of it."""
+    entries = await _entries(session, account_id)
+    return sum(amount for reason, amount in entries.items() if reason != CreditReason.BILLING)
+
+
+async def _entries(session: AsyncSession, account_id: UUID) -> dict[CreditReason, int]:
+    query = (
+        select(CreditEntry.reason, func.sum(CreditEntry.amount_nano))
+        .where(col(CreditEntry.account_id) == account_id)
+        .group_by(col(CreditEntry.reason))
+    )
+    return {CreditReason(reason): int(total) for reason, total in await session.execute(query)}
+
+
+async def credit_of(
+    session: AsyncSession, account_id: UUID, reason: CreditReason | None = None
+) -> int:
+    """The sum of an account's credit entries, of one reason or of all, in nano-units."""
+    query = select(func.coalesce(func.sum(CreditEntry.amount_nano), 0)).where(
+        col(CreditEntry.account_id) == account_id
+    )
+    if reason is not None:
+        query = query.where(col(CreditEntry.reason) == reason.value)
+    return int((await session.execute(query)).scalar_one())
+
+
+async def list_limits(session: AsyncSession, account_id: UUID) -> list[QuotaState]:
+    """All quotas of an account and its keys, those without a limit too."""
+    settled = (
+        select(func.coalesce(func.sum(QuotaLease.used - QuotaLease.folded), 0))
+        .where(col(QuotaLease.quota_id) == col(Quota.id))
+        .scalar_subquery()
+    )
+    query = select(Quota, settled).where(col(Quota.account_id) == account_id)
+    rows = (await session.execute(query.order_by(col(Quota.id)))).all()
+    return [
+        QuotaState(
+            kind=QuotaKind(quota.kind),
+            key_id=quota.key_id,
+            period_start=quota.period_start,
+            amount=quota.amount,
+            used=quota.used + int(more),
+            lent=quota.leased - int(more),
+            scope=quota.scope,
+        )
+        for quota, more in rows
+    ]
+
+
+async def _open_month(
+    session: AsyncSession, account_id: UUID, key_id: UUID, month: datetime
+) -> None:
+    """A key has a quota of its own for each month, made on first use; its account has one."""
+    key = (
+        await session.execute(
+            select(ApiKey.id, ApiKey.monthly_budget_nano).where(
+                col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id
+            )
+        )
+    ).one()
+    rows = [
+        _row(account_id, None, QuotaKind.CREDIT, None, None),
+        _row(account_id, key_id, QuotaKind.BUDGET, month, key.monthly_budget_nano),
+    ]
+    await session.execute(insert(Quota).values(rows).on_conflict_do_nothing())
+
+
+async def lock_quotas(session: AsyncSession, account_id: UUID) -> None:
+    """All of an account's quotas in the order of their ids, as everywhere: who changes several
+    and who borrows of several never wait in a ring."""
+    query = select(Quota.id).where(col(Quota.account_id) == account_id)
+    await session.execute(query.order_by(col(Quota.id)).with_for_update())
+
+
+async def _put(
+    session: AsyncSession,
+    account_id: UUID,
+    key_id: UUID | None,
+    kind: QuotaKind,
+    period_start: datetime | None,
+    amount: int | None,
+) -> None:
+    """Set one quota's limit. Processes give back what they have of it, so that it holds soon."""
+    values = _row(account_id, key_id, kind, period_start, amount)
+    scope = ["account_id", "key_id", "kind", "period_start", "plan_version_id", "scope"]
+    changed = {"amount": amount, "recalls": col(Quota.recalls) + 1}
+    await session.execute(
+        insert(Quota).values(values).on_conflict_do_update(index_elements=scope, set_=changed)
+    )
+
+
+def _row(
+    account_id: UUID,
+    key_id: UUID | None,
+    kind: QuotaKind,
+    period_start: datetime | None,
+    amount: int | None,
+) -> dict[str, object]:
+    return {
+        "id": ids.new_id(),
+        "account_id": account_id,
+        "key_id": key_id,
+        "kind": kind.value,
+        "period_start": period_start,
+        "amount": amount,
+        "used": 0,
+        "leased": 0,
+        "recalls": 0,
+    }
+
+
+def _require_sane(amount: int | None) -> None:
+    if amount is not None and not 0 <= amount <= _MOST:
+        raise LimitInvalid(f"A limit is between 0 and {_MOST}.")

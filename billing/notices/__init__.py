@@ -1,0 +1,1 @@
+"""What people are told: alerts and reminders, by e-mail and signed webhook."""

@@ -1,0 +1,57 @@
+"""Notifying: sending what the outbox holds for people and their systems.
+
+Owns the handlers of e-mails and signed webhooks. Does not own what they say
+(billing/notices/notices.py, billing/notices/alerts.py).
+"""
+
+from collections.abc import Mapping
+
+from billing.notices.targets import ALERT, read_target
+from billing.outbox import Handler, Item, Refused, TryLater
+from infra.clock import Clock
+from infra.db import Database
+from infra.mail import Mailer, MailNotSent, MailRefused, message
+from infra.signed_post import PostFailed, SignedPoster
+
+
+class Notifier:
+    """The handlers of one process; `handlers` names the outbox's actions."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        mailer: Mailer,
+        sender: str,
+        poster: SignedPoster,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._mailer = mailer
+        self._sender = sender
+        self._poster = poster
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"email": self._email, ALERT: self._alert}
+
+    async def _email(self, item: Item) -> None:
+        said = item.payload
+        try:
+            mail = message(self._sender, said["to"], said["subject"], said["text"], item.id.hex)
+            await self._mailer.send(mail)
+        except MailNotSent as error:
+            raise TryLater(str(error)) from error
+        except (MailRefused, ValueError) as error:
+            raise Refused(str(error)) from error
+
+    async def _alert(self, item: Item) -> None:
+        async with self._database.transaction() as session:
+            target = await read_target(session, item.account_id)
+        if not target.url:
+            raise Refused("The account takes no webhooks any more.")
+        key, now = f"{ALERT}_{item.id.hex}", self._clock.now()
+        try:
+            await self._poster.post(target.url, target.secret, key, item.payload, now)
+        except PostFailed as error:
+            raise TryLater(str(error)) from error

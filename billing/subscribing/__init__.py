@@ -1,0 +1,1 @@
+"""What an account can buy and how it changes what it has."""

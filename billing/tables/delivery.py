@@ -1,0 +1,102 @@
+"""The tables of what goes out and comes in: outbox, inbox, alerts and where they go.
+
+Owns columns and what the database itself enforces, no query.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from billing.tables.base import moment
+
+
+class OutboxItem(SQLModel, table=True):
+    """Something to be done outside, once for its business key.
+
+    It is due at `due_at`; whoever takes it sets that to when it would be tried again. Items with
+    the same subject are done one after another, in the order of their ids.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("business_key"),
+        Index(
+            "ix_outbox_waiting",
+            "due_at",
+            postgresql_where=text("done_at is null and given_up_at is null"),
+        ),
+        Index("ix_outbox_subject", "subject", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    action: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    business_key: str = Field(sa_column=Column(Text, nullable=False))
+    payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+    due_at: datetime = Field(sa_column=moment())
+    attempts: int = 0
+    last_error: str | None = Field(default=None, sa_column=Column(Text))
+    done_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    given_up_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
+class InboxEvent(SQLModel, table=True):
+    """An event that Stripe sent, kept once whatever number of times it comes."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index("ix_inbox_waiting", "due_at", postgresql_where=text("handled_at is null")),
+    )
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    received_at: datetime = Field(sa_column=moment())
+    due_at: datetime = Field(sa_column=moment())
+    attempts: int = 0
+    outcome: str | None = Field(default=None, sa_column=Column(Text))
+    handled_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
+class StripeAsked(SQLModel, table=True):
+    """When Stripe was last asked about an open invoice of which no event came."""
+
+    __tablename__ = "stripe_asked"
+
+    invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
+    asked_at: datetime = Field(sa_column=moment())
+
+
+class AlertTarget(SQLModel, table=True):
+    """Where an account wants its alerts, and from which percentages on.
+
+    A webhook is signed with `secret`; without an address alerts go by e-mail only.
+    """
+
+    __tablename__ = "alert_target"
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    url: str = Field(default="", sa_column=Column(Text, nullable=False))
+    secret: str = Field(default="", sa_column=Column(Text, nullable=False))
+    percentages: list[int] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class AlertSent(SQLModel, table=True):
+    """A threshold that was passed, once in a period. Rows are never changed."""
+
+    __tablename__ = "alert_sent"
+    __table_args__ = (CheckConstraint("percent > 0", name="percent"),)
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    period_start: datetime = Field(sa_column=Column(moment().type, primary_key=True))
+    subject: str = Field(sa_column=Column(Text, primary_key=True))
+    percent: int = Field(primary_key=True)
+    used: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sent_at: datetime = Field(sa_column=moment())

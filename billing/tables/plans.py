@@ -1,0 +1,216 @@
+"""The tables of what is agreed: plan versions, subscriptions, how an account is billed, periods.
+
+Owns columns and what the database itself enforces, no query.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from billing.tables.base import moment
+
+
+class PlanVersion(SQLModel, table=True):
+    """A version of a plan; its id is the hash of its terms. Rows are never changed."""
+
+    __tablename__ = "plan_version"
+    __table_args__ = (UniqueConstraint("plan", "currency", "number"),)
+
+    id: UUID = Field(primary_key=True)
+    plan: str = Field(sa_column=Column(Text, nullable=False))
+    currency: str = Field(sa_column=Column(Text, nullable=False))
+    number: int
+    terms: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class UnlistedPlan(SQLModel, table=True):
+    """A plan that is offered to nobody: only operators put accounts on it."""
+
+    __tablename__ = "unlisted_plan"
+
+    plan: str = Field(sa_column=Column(Text, primary_key=True))
+    currency: str = Field(sa_column=Column(Text, primary_key=True))
+
+
+class LegalEntity(SQLModel, table=True):
+    """Who sells and writes the invoices, numbered without gaps for each entity."""
+
+    __tablename__ = "legal_entity"
+
+    id: UUID = Field(primary_key=True)
+    code: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    address: str = Field(default="", sa_column=Column(Text, nullable=False))
+    tax_number: str = Field(default="", sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class BillingProfile(SQLModel, table=True):
+    """How an account is billed. Its row is the lock for changes of an account's billing."""
+
+    __tablename__ = "billing_profile"
+    __table_args__ = (
+        CheckConstraint("anchor_day between 1 and 31", name="anchor_day"),
+        CheckConstraint("tax_ppm between 0 and 1000000", name="tax_ppm"),
+        CheckConstraint("net_days between 0 and 365", name="net_days"),
+    )
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    legal_entity_id: UUID = Field(foreign_key="legal_entity.id")
+    time_zone: str = Field(sa_column=Column(Text, nullable=False))
+    anchor_day: int = 1
+    tax_treatment: str = Field(sa_column=Column(Text, nullable=False))
+    tax_ppm: int = 0
+    tax_number: str = Field(default="", sa_column=Column(Text, nullable=False))
+    collection: str = Field(sa_column=Column(Text, nullable=False))
+    net_days: int
+    billing_name: str = Field(default="", sa_column=Column(Text, nullable=False))
+    address: str = Field(default="", sa_column=Column(Text, nullable=False))
+    email: str = Field(default="", sa_column=Column(Text, nullable=False))
+    locale: str = Field(sa_column=Column(Text, nullable=False))
+    stripe_customer: str | None = Field(default=None, sa_column=Column(Text, unique=True))
+    suspended_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
+class SubscriptionPhase(SQLModel, table=True):
+    """A time in which an account is on a plan version; phases of an account never overlap.
+
+    `ends_at` is empty while no end is known. Fees count from `fees_from`, when a trial is over,
+    and are charged up to `fees_until`.
+    """
+
+    __tablename__ = "subscription_phase"
+    __table_args__ = (
+        CheckConstraint("ends_at is null or ends_at >= starts_at", name="in_order"),
+        Index("ix_subscription_phase_account_id", "account_id", "starts_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    plan_version_id: UUID = Field(foreign_key="plan_version.id")
+    starts_at: datetime = Field(sa_column=moment())
+    ends_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    fees_from: datetime = Field(sa_column=moment())
+    fees_until: datetime = Field(sa_column=moment())
+    trial: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class BillingPeriod(SQLModel, table=True):
+    """A time for which an account's usage is invoiced together.
+
+    `time_zone` and `anchor_day` are the account's when it began: they divide it into days.
+    Usage counts into it until `closed_at`; what comes later, counts into the next. `cost_nano` is
+    the running cost of what it counted, told when it closed.
+    """
+
+    __tablename__ = "billing_period"
+    __table_args__ = (
+        CheckConstraint("ends_at > starts_at", name="in_order"),
+        UniqueConstraint("account_id", "starts_at"),
+        UniqueConstraint("account_id", "ends_at"),
+        Index(
+            "ix_billing_period_open",
+            "ends_at",
+            postgresql_where=text("closed_at is null"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    starts_at: datetime = Field(sa_column=moment())
+    ends_at: datetime = Field(sa_column=moment())
+    time_zone: str = Field(sa_column=Column(Text, nullable=False))
+    anchor_day: int
+    closed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    cut: int | None = Field(default=None, sa_column=Column(BigInteger))
+    cost_nano: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class UsageTotal(SQLModel, table=True):
+    """Usage added up by hour, in the period that it is billed in. Can be rebuilt from usage.
+
+    Calls that came to no model or no terms have an empty model and the id zero.
+    """
+
+    __tablename__ = "usage_total"
+    __table_args__ = (Index("ix_usage_total_account_id_hour", "account_id", "hour"),)
+
+    period_id: UUID = Field(primary_key=True)
+    hour: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    model: str = Field(sa_column=Column(Text, primary_key=True))
+    plan_version_id: UUID = Field(primary_key=True)
+    key_id: UUID = Field(primary_key=True)
+    operation: str = Field(sa_column=Column(Text, primary_key=True))
+    settlement: str = Field(sa_column=Column(Text, primary_key=True))
+    late: bool = Field(primary_key=True)
+    account_id: UUID
+    calls: int = Field(sa_column=Column(BigInteger, nullable=False))
+    input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cached_input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+    output_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+    rows: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class UsageTagTotal(SQLModel, table=True):
+    """Billable usage of one tag's value in one period. Can be rebuilt from usage."""
+
+    __tablename__ = "usage_tag_total"
+
+    period_id: UUID = Field(primary_key=True)
+    tag: str = Field(sa_column=Column(Text, primary_key=True))
+    value: str = Field(sa_column=Column(Text, primary_key=True))
+    model: str = Field(sa_column=Column(Text, primary_key=True))
+    plan_version_id: UUID = Field(primary_key=True)
+    late: bool = Field(primary_key=True)
+    account_id: UUID
+    calls: int = Field(sa_column=Column(BigInteger, nullable=False))
+    input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cached_input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+    output_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+    rows: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class UsageCoverTotal(SQLModel, table=True):
+    """Units of the calls in the totals that a quota of included units covered."""
+
+    __tablename__ = "usage_cover_total"
+
+    account_id: UUID = Field(primary_key=True)
+    quota_id: UUID = Field(primary_key=True)
+    units: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class StaleCredit(SQLModel, table=True):
+    """An account whose totals grew since its credit was put right."""
+
+    __tablename__ = "stale_credit"
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+
+
+class UsageCursor(SQLModel, table=True):
+    """One row: the transactions before this one are in the totals. Its lock makes totals move
+    one step after another, and not while a period is closed."""
+
+    __tablename__ = "usage_cursor"
+    __table_args__ = (CheckConstraint("id = 1", name="single_row"),)
+
+    id: int = Field(primary_key=True)
+    consumed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    moved_at: datetime = Field(sa_column=moment())

@@ -1,0 +1,57 @@
+"""`maas alerts`: where an account's alerts go, and from which percentages on.
+
+Owns the commands' names and arguments. Does not own what they mean (billing/notices/targets.py).
+"""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.accounts import get_account
+from billing.notices.targets import set_target, target_json
+from gateway.console import AccountName, Json, tell, with_database
+from gateway.terminal import Terminal
+from infra.settings import Settings
+
+alerts_app = typer.Typer(no_args_is_help=True)
+_NONE = "none"
+
+
+@alerts_app.command("show")
+def alerts_show(account: AccountName, as_json: Json = False) -> None:
+    """Where an account's alerts go, and those that could not be delivered."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def read(session: AsyncSession) -> dict[str, Any]:
+            return await target_json(session, (await get_account(session, account)).id)
+
+        terminal.record("It is told so:", with_database(settings, read))
+
+    tell(as_json, work)
+
+
+@alerts_app.command("set")
+def alerts_set(
+    account: AccountName,
+    webhook: Annotated[
+        str | None, typer.Option(help="A URL, or `none`. Its secret is shown once.")
+    ] = None,
+    percent: Annotated[
+        list[int] | None, typer.Option(help="Of a limit; may be given several times.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Change where alerts go. E-mails go to the address of `maas billing set --email`."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def write(session: AsyncSession) -> dict[str, Any]:
+            owner = (await get_account(session, account)).id
+            url = "" if webhook == _NONE else webhook
+            secret = await set_target(session, owner, url, percent)
+            shown = await target_json(session, owner)
+            return shown if secret is None else {**shown, "secret": secret}
+
+        terminal.record("It is told so from now on:", with_database(settings, write))
+
+    tell(as_json, work)

@@ -1,0 +1,56 @@
+"""`/v1/alerts`: where the account's alerts go, and from which percentages on.
+
+Owns the address and the body's shape. Does not own what it means (billing/notices/targets.py).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency
+from msgspec import UNSET, UnsetType
+
+from billing.notices.targets import set_target, target_json
+from gateway.flow import Principal
+from gateway.wire.body import read_strictly
+from infra.db import Database
+
+
+class AlertWish(msgspec.Struct):
+    """What is to change: the webhook's address, null for none; percentages of a limit."""
+
+    url: str | UnsetType | None = UNSET
+    percentages: list[int] | UnsetType = UNSET
+
+
+_WISH = msgspec.json.Decoder(AlertWish)
+BODIES: Mapping[str, type[msgspec.Struct]] = {"/v1/alerts": AlertWish}
+
+
+class AlertRoutes(Controller):
+    """The account's own. Limits themselves are the operator's to set."""
+
+    path = "/v1/alerts"
+
+    @get("/", summary="Where alerts go, and those that could not be delivered")
+    async def target(
+        self, principal: NamedDependency[Principal], database: NamedDependency[Database]
+    ) -> dict[str, Any]:
+        async with database.transaction() as session:
+            return await target_json(session, principal.account_id)
+
+    @post("/", status_code=200, summary="Change it; a new address has a secret, shown once")
+    async def change(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        request: Request[Any, Any, Any],
+    ) -> dict[str, Any]:
+        wish = read_strictly(_WISH, await request.body())
+        url = None if wish.url is UNSET else wish.url or ""
+        percentages = None if wish.percentages is UNSET else wish.percentages
+        async with database.transaction() as session:
+            secret = await set_target(session, principal.account_id, url, percentages)
+            shown = await target_json(session, principal.account_id)
+        return shown if secret is None else {**shown, "secret": secret}

@@ -1,0 +1,58 @@
+"""The worker: the process that does what falls due by itself. `maas up` starts one.
+
+Owns building what the jobs work with, from the settings, and ending in order. Any number of
+workers may run beside each other. Does not own the schedule (billing/jobs.py).
+"""
+
+import asyncio
+
+from billing.jobs import Worker, jobs
+from gateway.outward import mailer_of, payments_of, poster_of
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.log import configure_logging
+from infra.processes import end_with_parent
+from infra.settings import Settings, SettingsInvalid, load_settings
+
+# More than there are kinds of ticks: none waits for a slow one of another kind.
+_AT_ONCE = 8
+_CONNECTIONS = 12
+
+
+async def work(settings: Settings) -> None:
+    """Work until SIGINT or SIGTERM; what was begun is ended first. Raises SettingsInvalid."""
+    if settings.database_url is None:
+        raise SettingsInvalid("A worker needs MAAS_DATABASE_URL; `maas up` sets it.")
+    url = settings.database_url.get_secret_value()
+    database = Database(url, pool_size=_CONNECTIONS)
+    payments = payments_of(settings)
+    worker = Worker(
+        database=database,
+        clock=SystemClock(),
+        mailer=mailer_of(settings),
+        sender=settings.mail_from,
+        poster=poster_of(settings),
+        payments=payments,
+    )
+    app = jobs(url, worker)
+    try:
+        async with app.open_async():
+            await app.run_worker_async(
+                concurrency=_AT_ONCE, delete_jobs="always", shutdown_graceful_timeout=30
+            )
+    finally:
+        await database.close()
+        if payments is not None:
+            await payments.close()
+
+
+def main() -> None:
+    """Run as `python -m gateway.worker`."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    end_with_parent()
+    asyncio.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()

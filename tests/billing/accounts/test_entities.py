@@ -1,0 +1,81 @@
+"""Legal entities: what can be said of them, and whose invoices bear which numbers."""
+
+import pytest
+
+from billing.accounts.entities import (
+    EntityWish,
+    LegalEntityInvalid,
+    LegalEntityNotFound,
+    LegalEntityTaken,
+    change_entity,
+    entity_json,
+    get_entity,
+    list_entities,
+    open_entity,
+)
+from infra.db import Database
+from tests.billing.making import CLOCK, sql
+
+SELLER = EntityWish("上海销售有限公司", "上海市 1 号", "91310000X")
+
+
+class TestOpening:
+    async def test_it_sells_after_the_first(self, database: Database) -> None:
+        async with database.transaction() as session:
+            made = await open_entity(session, CLOCK, "SH", SELLER)
+            bare = await open_entity(session, CLOCK, "US2", EntityWish("Seller Inc."))
+            assert [one.code for one in await list_entities(session)] == ["MAAS", "SH", "US2"]
+            assert (bare.address, bare.tax_number) == ("", "")
+            assert entity_json(made) == {
+                "code": "SH",
+                "name": "上海销售有限公司",
+                "address": "上海市 1 号",
+                "tax_number": "91310000X",
+                "created_at": made.created_at.isoformat(),
+            }
+            await session.rollback()
+
+    @pytest.mark.parametrize("code", ["", "maas", "9A", "A" * 11, "A-B", "A B", "A\n"])
+    async def test_a_code_is_short_and_plain(self, database: Database, code: str) -> None:
+        async with database.transaction() as session:
+            with pytest.raises(LegalEntityInvalid, match="capital letters"):
+                await open_entity(session, CLOCK, code, SELLER)
+        assert len(await sql(database, "select 1 from legal_entity")) == 1
+
+    @pytest.mark.parametrize(
+        ("wish", "param"),
+        [
+            (EntityWish(), "name"),
+            (EntityWish(" "), "name"),
+            (EntityWish("x" * 501), "name"),
+            (EntityWish("x", address="x" * 501), "address"),
+            (EntityWish("x", tax_number="x" * 501), "tax_number"),
+        ],
+    )
+    async def test_what_cannot_be_said(
+        self, database: Database, wish: EntityWish, param: str
+    ) -> None:
+        async with database.transaction() as session:
+            with pytest.raises(LegalEntityInvalid) as caught:
+                await open_entity(session, CLOCK, "SH", wish)
+        assert caught.value.param == param
+
+    async def test_a_code_is_one_entitys(self, database: Database) -> None:
+        async with database.transaction() as session:
+            with pytest.raises(LegalEntityTaken):
+                await open_entity(session, CLOCK, "MAAS", SELLER)
+
+
+class TestChanging:
+    async def test_what_is_said_is_changed_and_nothing_else(self, database: Database) -> None:
+        async with database.transaction() as session:
+            await open_entity(session, CLOCK, "SH", SELLER)
+            await change_entity(session, "SH", EntityWish(address=""))
+            now = await get_entity(session, "SH")
+            assert (now.name, now.address, now.tax_number) == (SELLER.name, "", SELLER.tax_number)
+            await session.rollback()
+
+    async def test_one_that_is_not_there(self, database: Database) -> None:
+        async with database.transaction() as session:
+            with pytest.raises(LegalEntityNotFound):
+                await change_entity(session, "SH", SELLER)

@@ -1,0 +1,151 @@
+"""Billing profiles: what they can say, and who sells."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from billing.accounts.entities import EntityWish, open_entity
+from billing.accounts.profiles import (
+    USUAL,
+    Collection,
+    NewProfile,
+    ProfileInvalid,
+    change_profile,
+    currency_of,
+    open_profile,
+    read_profile,
+    tax_of,
+    zone,
+)
+from billing.dates import TimeZoneUnknown
+from billing.rating.taxes import Tax, TaxTreatment
+from billing.tables import LegalEntity
+from infra import ids
+from infra.db import Database
+from tests.billing.making import CLOCK, customer
+
+GOOD: list[tuple[str, Any]] = [
+    ("time_zone", "America/New_York"),
+    ("tax_treatment", "reverse_charge"),
+    ("collection", Collection.STRIPE_INVOICE),
+    ("tax_ppm", 0),
+    ("tax_ppm", 1_000_000),
+    ("net_days", 0),
+    ("net_days", 365),
+    ("locale", "en"),
+    ("email", ""),
+    ("email", "accounts@acme.example"),
+    ("billing_name", "精密机械有限公司"),
+    ("address", "a" * 500),
+    ("tax_number", "91310000MA1K00000X"),
+]
+WRONG: list[tuple[str, Any]] = [
+    ("tax_treatment", "none"),
+    ("collection", "cash"),
+    ("tax_ppm", -1),
+    ("tax_ppm", 1_000_001),
+    ("net_days", -1),
+    ("net_days", 366),
+    ("locale", "fr"),
+    ("email", "nobody"),
+    ("email", "a b@acme.example"),
+    ("email", "a@b@acme.example"),
+    ("billing_name", "a" * 501),
+    ("address", "a" * 501),
+    ("tax_number", "a" * 501),
+    ("anchor_day", 5),
+    ("stripe_customer", "cus_1"),
+]
+
+
+class TestChanging:
+    @pytest.mark.parametrize(("name", "value"), GOOD)
+    async def test_what_it_can_say(self, database: Database, name: str, value: Any) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            await change_profile(session, made.account_id, **{name: value})
+        async with database.transaction() as session:
+            assert getattr(await read_profile(session, made.account_id), name) == value
+
+    @pytest.mark.parametrize(("name", "value"), WRONG)
+    async def test_what_it_cannot(self, database: Database, name: str, value: Any) -> None:
+        made = await customer(database)
+        with pytest.raises(ProfileInvalid) as raised:
+            async with database.transaction() as session:
+                await change_profile(session, made.account_id, **{"locale": "en", name: value})
+        assert raised.value.param == name
+        async with database.transaction() as session:
+            assert (await read_profile(session, made.account_id)).locale == "zh"
+
+    async def test_a_time_zone_that_is_none(self, database: Database) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            with pytest.raises(TimeZoneUnknown):
+                await change_profile(session, made.account_id, time_zone="Mars/Olympus")
+
+    async def test_another_entity_sells(self, database: Database) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            entity = await open_entity(session, CLOCK, "SELLER2", EntityWish("Seller"))
+            await change_profile(session, made.account_id, legal_entity_id=entity.id)
+            assert (await read_profile(session, made.account_id)).legal_entity_id == entity.id
+            await session.rollback()
+
+
+class TestOpening:
+    @pytest.mark.parametrize(
+        "new",
+        [
+            NewProfile(tax_ppm=1_000_001),
+            NewProfile(tax_ppm=-1),
+            NewProfile(net_days=400),
+            NewProfile(locale="fr"),
+            NewProfile(time_zone="Mars/Olympus"),
+        ],
+    )
+    async def test_with_what_cannot_be(self, database: Database, new: NewProfile) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            with pytest.raises((ProfileInvalid, TimeZoneUnknown)):
+                await open_profile(session, made.account_id, new)
+
+    async def test_twice_leaves_it_as_it_is(self, database: Database) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            await open_profile(session, made.account_id, NewProfile(net_days=7))
+        async with database.transaction() as session:
+            assert (await read_profile(session, made.account_id)).net_days == USUAL.net_days
+
+    async def test_the_first_entity_sells_unless_somebody_says_otherwise(
+        self, database: Database
+    ) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            await open_entity(session, CLOCK, "SELLER2", EntityWish("Seller"))
+            await session.execute(text("delete from billing_profile"))
+            await open_profile(session, made.account_id, USUAL)
+            profile = await read_profile(session, made.account_id)
+            entity = await session.get_one(LegalEntity, profile.legal_entity_id)
+            assert entity.code == "MAAS"
+            await session.rollback()
+
+    async def test_without_anybody_who_sells(self, database: Database) -> None:
+        async with database.transaction() as session:
+            await session.execute(text("delete from legal_entity"))
+            with pytest.raises(ProfileInvalid, match="no legal entity"):
+                await open_profile(session, ids.new_id(), USUAL)
+            await session.rollback()
+
+
+class TestReading:
+    async def test_zone_tax_and_currency(self, database: Database) -> None:
+        made = await customer(database)
+        async with database.transaction() as session:
+            profile = await change_profile(
+                session, made.account_id, tax_ppm=60_000, tax_treatment="exempt"
+            )
+            assert zone(profile) == ZoneInfo("Asia/Shanghai")
+            assert tax_of(profile) == Tax(TaxTreatment.EXEMPT, 60_000)
+            assert await currency_of(session, made.account_id) == "CNY"

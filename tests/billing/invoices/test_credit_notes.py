@@ -1,0 +1,171 @@
+"""Credit notes: how much, once, and where the money goes."""
+
+import asyncio
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from billing.books.ledger import Book
+from billing.invoices.credit_notes import (
+    Credit,
+    CreditDiffers,
+    CreditInvalid,
+    credit_notes_of,
+    write_credit_note,
+)
+from billing.invoices.invoicing import InvoiceNotFound, InvoiceStateWrong
+from billing.tables import CreditNote, Invoice
+from tests.billing.making import sql
+from tests.flows.plan_texts import GROWTH
+from tests.flows.stories import Firm, Story
+
+
+async def invoiced(story: Story) -> tuple[Firm, Invoice]:
+    """100.00 of usage in October and 6.00 of tax."""
+    firm = await story.firm(tax_ppm=60_000)
+    await firm.use("vib", rows=100_000)
+    await story.until(2026, 11, 1, 1)
+    return firm, (await firm.invoices())[-1]
+
+
+async def write(firm: Firm, invoice: Invoice, minor: int, key: str = "k") -> CreditNote:
+    story = firm.story
+    async with story.database.transaction() as session:
+        place = (session, story.clock, firm.account.id, invoice.id)
+        return await write_credit_note(*place, key, Credit(minor, "  a dispute  "))
+
+
+async def notes(firm: Firm, invoice: Invoice) -> list[CreditNote]:
+    async with firm.story.database.transaction() as session:
+        return await credit_notes_of(session, firm.account.id, invoice.id)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("minor", [0, -1, 106_01, 10**15])
+    async def test_more_than_there_is_or_nothing(self, story: Story, minor: int) -> None:
+        firm, invoice = await invoiced(story)
+        with pytest.raises(CreditInvalid, match="10600 minor units of CNY are left") as raised:
+            await write(firm, invoice, minor)
+        assert raised.value.param == "amount"
+        assert await notes(firm, invoice) == []
+
+    async def test_more_than_is_left(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        await write(firm, invoice, 100_00)
+        with pytest.raises(CreditInvalid, match="600 minor units"):
+            await write(firm, invoice, 6_01, "l")
+        await write(firm, invoice, 6_00, "l")
+        with pytest.raises(CreditInvalid, match="0 minor units"):
+            await write(firm, invoice, 1, "m")
+
+    async def test_an_invoice_of_nothing(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH.replace("310.00", "0")))
+        await firm.use("llm", output_tokens=1)
+        await story.until(2026, 11, 1, 1)
+        (invoice,) = await firm.invoices()
+        with pytest.raises(CreditInvalid):
+            await write(firm, invoice, 1)
+
+    async def test_an_invoice_of_another(self, story: Story) -> None:
+        _, invoice = await invoiced(story)
+        other = await story.firm("B")
+        with pytest.raises(InvoiceNotFound):
+            await write(other, invoice, 1)
+
+    async def test_a_draft(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.use("vib", rows=1_000)
+        await story.until(2026, 11, 1, 0, 10)
+        with pytest.raises(InvoiceStateWrong, match="is draft: nothing can be credited"):
+            await write(firm, (await firm.invoices())[0], 1)
+
+    async def test_a_voided_one_and_a_loss(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        await story.gives_up(invoice)
+        with pytest.raises(InvoiceStateWrong, match="is uncollectible"):
+            await write(firm, invoice, 1)
+        await firm.use("vib", rows=1_000)
+        await story.until(2026, 12, 1, 1)
+        second = (await firm.invoices())[-1]
+        await story.voids(second)
+        with pytest.raises(InvoiceStateWrong, match="is void"):
+            await write(firm, second, 1)
+
+
+class TestOnce:
+    async def test_for_each_key(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        first, again = await write(firm, invoice, 50_00), await write(firm, invoice, 50_00)
+        assert (first.id, first.number) == (again.id, 1)
+        assert await firm.owes(invoice) == "56.00"
+
+    async def test_at_the_same_time(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        made = await asyncio.gather(*(write(firm, invoice, 50_00) for _ in range(4)))
+        assert len({note.id for note in made}) == 1
+        assert await firm.owes(invoice) == "56.00"
+
+    async def test_another_under_the_same_key(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        await write(firm, invoice, 50_00)
+        with pytest.raises(CreditDiffers):
+            await write(firm, invoice, 50_01)
+        assert len(await notes(firm, invoice)) == 1
+
+    @pytest.mark.parametrize("unique", ["business_key", "number"])
+    async def test_a_second_row_is_refused_by_the_database(self, story: Story, unique: str) -> None:
+        firm, invoice = await invoiced(story)
+        await write(firm, invoice, 50_00)
+        values = {"number": "number + 1", "business_key": "business_key || '2'"}
+        values[unique] = unique
+        with pytest.raises(IntegrityError, match=unique):
+            await sql(
+                story.database,
+                "insert into credit_note select gen_random_uuid(), account_id, legal_entity_id,"
+                f" invoice_id, {values['number']}, {values['business_key']}, reason, net, tax,"
+                " total, refund, to_wallet, refunded, created_at from credit_note",
+            )
+
+
+class TestBooking:
+    async def test_what_it_says(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        note = await write(firm, invoice, 53_00)
+        assert (note.reason, note.created_at) == ("a dispute", story.clock.now())
+        assert note.legal_entity_id == invoice.legal_entity_id
+        assert [one.id for one in await notes(firm, invoice)] == [note.id]
+
+    async def test_takes_back_usage_and_fees_in_their_proportion(self, story: Story) -> None:
+        """10.00 of usage and 310.00 of November's fee: of 32.00 credited, 1.00 and 31.00."""
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.use("vib", rows=10_000)
+        await story.until(2026, 11, 1, 1)
+        invoice = (await firm.invoices())[-1]
+        await write(firm, invoice, 32_00)
+        assert await firm.balance(Book.REVENUE_USAGE) == -9_00
+        assert await firm.balance(Book.REVENUE_FEES) == -(310_00 + 310_00 - 31_00)
+        assert await story.differences() == ()
+
+    async def test_all_of_an_unpaid_invoice_settles_it(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        await write(firm, invoice, 106_00)
+        (invoice,) = await firm.invoices()
+        assert (invoice.status, await firm.wallet()) == ("paid", "0.00")
+        assert [await firm.balance(book) for book in Book] == [0] * len(Book)
+        assert await story.differences() == ()
+
+    async def test_what_the_wallet_paid_does_not_go_back_as_money(self, story: Story) -> None:
+        """40.00 were given and paid a part, 66.00 came by the bank. All of it is credited and to
+        be refunded: 66.00 go back, 40.00 into the wallet."""
+        firm = await story.firm(tax_ppm=60_000)
+        await firm.tops_up("40.00", "gift", paid=False)
+        await firm.use("vib", rows=100_000)
+        await story.until(2026, 11, 1, 1)
+        (invoice,) = await firm.invoices()
+        await firm.pays(invoice, "66.00")
+        note = await firm.is_credited(invoice, "106.00", refund=True)
+        assert (note.refunded, note.to_wallet) == (66_00, 40_00)
+        assert (await firm.balance(Book.CASH), await firm.wallet()) == (0, "40.00")
+        assert await story.differences() == ()

@@ -1,0 +1,177 @@
+"""Suspension: when calls are stopped, for whom, and when they go on."""
+
+from datetime import datetime
+
+import pytest
+
+from billing.accounts.profiles import Collection, read_profile
+from billing.invoices.suspension import is_worth, restore, restore_if_paid, suspend
+from billing.tables import BillingProfile, Invoice
+from tests.billing.making import sql
+from tests.flows.stories import Firm, Story
+
+
+class Seen:
+    """A firm as a gateway sees it: whether it may call, and whether anything has changed."""
+
+    def __init__(self, story: Story, firm: Firm) -> None:
+        self.story = story
+        self.account_id = firm.account.id
+
+    async def suspended_at(self) -> datetime | None:
+        async with self.story.database.transaction() as session:
+            return (await read_profile(session, self.account_id)).suspended_at
+
+    async def epoch(self) -> int:
+        (row,) = await sql(self.story.database, "select count from access_epoch")
+        return int(row.count)
+
+    async def suspend(self) -> None:
+        async with self.story.database.transaction() as session:
+            await suspend(session, self.story.clock, self.account_id)
+
+    async def restore(self) -> None:
+        async with self.story.database.transaction() as session:
+            await restore(session, self.account_id)
+
+    async def restore_if_paid(self) -> None:
+        async with self.story.database.transaction() as session:
+            await restore_if_paid(session, self.story.clock, self.account_id)
+
+
+@pytest.fixture
+async def firm(story: Story) -> Firm:
+    """A firm that owes 30.00 since 1 November, payable at once."""
+    firm = await story.firm(net_days=0)
+    await firm.use("vib", rows=30_000)
+    await story.until(2026, 11, 1, 1)
+    return firm
+
+
+@pytest.fixture
+def seen(story: Story, firm: Firm) -> Seen:
+    return Seen(story, firm)
+
+
+async def test_gateways_hear_of_each_change_once(story: Story, seen: Seen) -> None:
+    epoch = await seen.epoch()
+    began = story.clock.now()
+    await seen.suspend()
+    assert (await seen.suspended_at(), await seen.epoch()) == (began, epoch + 1)
+    story.clock.pass_(days=1)
+    await seen.suspend()
+    assert (await seen.suspended_at(), await seen.epoch()) == (began, epoch + 1)
+    await seen.restore()
+    assert (await seen.suspended_at(), await seen.epoch()) == (None, epoch + 2)
+    await seen.restore()
+    assert await seen.epoch() == epoch + 2
+
+
+async def test_not_restored_while_anything_is_overdue(story: Story, firm: Firm, seen: Seen) -> None:
+    await seen.suspend()
+    story.clock.pass_(days=1)
+    await seen.restore_if_paid()
+    assert await seen.suspended_at() is not None
+    await firm.pays_all()
+    assert await seen.suspended_at() is None
+
+
+@pytest.mark.parametrize("way", ["credited", "voided", "given up", "paid and credited"])
+async def test_restored_when_nothing_overdue_is_owed_any_more(
+    story: Story, firm: Firm, seen: Seen, way: str
+) -> None:
+    """However it came about; what is left is 0.01 before."""
+    (invoice,) = await firm.invoices()
+    await seen.suspend()
+    story.clock.pass_(days=1)
+    epoch = await seen.epoch()
+    match way:
+        case "voided":
+            await story.voids(invoice)
+        case "given up":
+            await story.gives_up(invoice)
+        case "credited":
+            await firm.is_credited(invoice, "29.99")
+            assert await seen.suspended_at() is not None
+            await firm.is_credited(invoice, "0.01", "dispute-2")
+        case _:
+            await firm.pays(invoice, "29.99")
+            assert await seen.suspended_at() is not None
+            await firm.is_credited(invoice, "0.01")
+    assert (await seen.suspended_at(), await seen.epoch()) == (None, epoch + 1)
+
+
+@pytest.mark.parametrize("way", ["credited", "voided", "given up"])
+async def test_not_restored_while_another_is_overdue(
+    story: Story, firm: Firm, seen: Seen, way: str
+) -> None:
+    await firm.use("vib", rows=20_000)
+    await story.until(2026, 12, 1, 1)
+    story.clock.pass_(days=1)
+    await seen.suspend()
+    october, november = await firm.invoices()
+    if way == "credited":
+        await firm.is_credited(october, "30.00")
+    else:
+        await (story.voids(october) if way == "voided" else story.gives_up(october))
+    assert await seen.suspended_at() is not None
+    await firm.pays(november, "20.00")
+    assert await seen.suspended_at() is None
+
+
+async def test_what_is_not_due_yet_does_not_matter(story: Story, firm: Firm, seen: Seen) -> None:
+    """November's 20.00 are due on 31 December."""
+    await firm.billed(net_days=30)
+    await firm.use("vib", rows=20_000)
+    await story.until(2026, 12, 1, 1)
+    await seen.suspend()
+    october = (await firm.invoices())[0]
+    story.clock.pass_(days=1)
+    await firm.pays(october, "30.00")
+    assert await seen.suspended_at() is None
+    await firm.pays_all()
+
+
+async def test_too_little_for_stripe_does_not_matter(story: Story, firm: Firm, seen: Seen) -> None:
+    """October's 30.00 are paid. Of November 0.02 and of December 4.00 are overdue, of which Stripe
+    charges no less than 4.00."""
+    await firm.pays_all()
+    await firm.use("vib", rows=20)
+    await story.until(2026, 12, 1, 1)
+    await firm.billed(collection="stripe_charge")
+    story.clock.pass_(days=1)
+    await seen.suspend()
+    await seen.restore_if_paid()
+    assert await seen.suspended_at() is None
+    await firm.use("vib", rows=4_000)
+    await story.until(2027, 1, 1, 1)
+    story.clock.pass_(days=1)
+    await seen.suspend()
+    await seen.restore_if_paid()
+    assert await seen.suspended_at() is not None
+
+
+async def test_another_account_is_not_concerned(story: Story, seen: Seen) -> None:
+    other = Seen(story, await story.firm("Other"))
+    await other.suspend()
+    assert await seen.suspended_at() is None
+    story.clock.pass_(days=1)
+    await other.restore_if_paid()
+    assert await other.suspended_at() is None
+
+
+@pytest.mark.parametrize(
+    ("collection", "currency", "minor", "worth"),
+    [
+        (Collection.MANUAL, "CNY", 1, True),
+        (Collection.STRIPE_CHARGE, "CNY", 399, False),
+        (Collection.STRIPE_CHARGE, "CNY", 400, True),
+        (Collection.STRIPE_INVOICE, "USD", 49, False),
+        (Collection.STRIPE_INVOICE, "USD", 50, True),
+    ],
+)
+def test_what_an_account_is_pressed_for(
+    collection: Collection, currency: str, minor: int, worth: bool
+) -> None:
+    profile, invoice = BillingProfile(collection=collection.value), Invoice(currency=currency)
+    assert is_worth(profile, invoice, minor) is worth

@@ -1,0 +1,307 @@
+"""Leases: how much is lent, and what the database keeps of it."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.accounts.opening import Terms
+from billing.metering.leases import (
+    ProcessEnded,
+    Standing,
+    Wish,
+    credit_left,
+    grant,
+    read_standings,
+    recall,
+    register,
+    renew,
+)
+from billing.metering.quotas import set_limit
+from billing.metering.reaping import end_process
+from billing.metering.recording import write
+from billing.tables import QuotaKind
+from infra import ids
+from infra.db import Database
+from infra.direct import DirectConnection
+from tests.billing.making import (
+    CLOCK,
+    Customer,
+    borrow,
+    customer,
+    differences,
+    process,
+    settled,
+    sql,
+    wish,
+)
+
+UNITS = st.integers(0, 1000)
+NEEDS = st.lists(st.tuples(UNITS, UNITS).map(lambda pair: (max(pair), min(pair))), max_size=6)
+
+
+def credit(of: Customer) -> str:
+    return of.quota(QuotaKind.CREDIT)
+
+
+async def standing(connection: DirectConnection, process_id: UUID, quota_id: str) -> Standing:
+    return (await read_standings(connection, process_id, [quota_id]))[quota_id]
+
+
+class TestGrant:
+    @pytest.mark.parametrize(
+        ("free", "wish", "lent"),
+        [
+            (100, Wish(needs=((10, 1), (20, 1))), 30),
+            (100, Wish(), 0),
+            (25, Wish(needs=((10, 1), (20, 5))), 25),  # the second makes do with what is left
+            (12, Wish(needs=((10, 1), (20, 5))), 10),  # and what is no use to it stays
+            (20, Wish(needs=((30, 25), (20, 5))), 20),  # the first cannot, the second can
+            (20, Wish(needs=((30, 5), (10, 5))), 20),  # the first has all, the second nothing
+            (-5, Wish(needs=((10, 1),), extra=5), 0),
+            (3200, Wish(extra=1000), 100),
+            (3200, Wish(extra=7), 7),
+            (31, Wish(extra=7), 0),
+        ],
+    )
+    def test_worked_by_hand(self, free: int, wish: Wish, lent: int) -> None:
+        assert grant(free, wish) == lent
+
+    @given(st.integers(-1000, 5000), NEEDS, UNITS)
+    def test_never_more_than_is_free(
+        self, free: int, needs: list[tuple[int, int]], extra: int
+    ) -> None:
+        assert 0 <= grant(free, Wish(needs=tuple(needs), extra=extra)) <= max(free, 0)
+
+    @given(st.integers(0, 5000), NEEDS, UNITS)
+    def test_never_more_than_is_wished(
+        self, free: int, needs: list[tuple[int, int]], extra: int
+    ) -> None:
+        most = sum(most for most, _ in needs) + extra
+        assert grant(free, Wish(needs=tuple(needs), extra=extra)) <= most
+
+    @given(st.integers(0, 5000), NEEDS)
+    def test_the_first_that_has_enough_is_served_whatever_comes_behind(
+        self, free: int, needs: list[tuple[int, int]]
+    ) -> None:
+        first = grant(free, Wish(needs=tuple(needs[:1])))
+        assert grant(free, Wish(needs=tuple(needs))) >= first
+        if needs and needs[0][1] <= free:
+            assert first == min(needs[0][0], free)
+
+    @given(st.integers(0, 5000), NEEDS)
+    def test_nothing_is_lent_that_serves_nobody(
+        self, free: int, needs: list[tuple[int, int]]
+    ) -> None:
+        if all(least > free for _, least in needs):
+            assert grant(free, Wish(needs=tuple(needs))) == 0
+
+
+class TestRegister:
+    async def test_is_alive_until_its_time_is_over(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        mine, other = await process(database), await process(database, ttl_s=-1)
+        assert await renew(connection, mine, 10) == (True, True)
+        assert await renew(connection, other, 10) == (True, False)
+
+    async def test_twice_is_once(self, database: Database) -> None:
+        mine = await process(database)
+        async with database.transaction() as session:
+            await register(session, mine, "host", 1, 10)
+        assert await sql(database, "select count(*) from gateway_process") == [(1,)]
+
+
+class TestRenew:
+    async def test_is_too_late_for_the_ended(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        mine = await process(database)
+        async with database.transaction() as session:
+            await end_process(session, mine, CLOCK.now())
+        assert await renew(connection, mine, 10) == (False, False)
+
+    async def test_a_stranger_is_not_alive(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        assert await renew(connection, ids.new_id(), 10) == (False, False)
+
+
+class TestChange:
+    async def test_lends_to_many_no_more_than_there_is(self, database: Database) -> None:
+        of = await customer(database)
+        first, second = await process(database), await process(database)
+        assert (await borrow(database, first, credit(of), 600)).borrowed == 600
+        assert (await borrow(database, second, credit(of), 600)).borrowed == 0
+        assert await borrow(database, second, credit(of), 400) == Standing(1000, 0, 400, 600, 1)
+
+    async def test_gives_back_what_is_too_much(self, database: Database) -> None:
+        of, mine = await customer(database), await process(database)
+        await borrow(database, mine, credit(of), 600)
+        changed = await wish(database, mine, {credit(of): Wish(surplus=500, needs=((50, 50),))})
+        assert changed[credit(of)].borrowed == 150
+
+    async def test_what_is_used_does_not_come_back(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database), await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 600)
+        await write(connection, mine, [], [settled(of, 100)])
+        changed = await wish(database, mine, {credit(of): Wish(surplus=10_000)})
+        assert changed[credit(of)] == Standing(1000, 100, 100, 0, 1)
+        assert await differences(database) == ()
+
+    async def test_an_ended_lease_leaves_nothing_but_what_was_used(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database), await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 600)
+        await write(connection, mine, [], [settled(of, 100)])
+        await wish(database, mine, {payer: Wish(end=True) for payer in of.payers})
+        assert await sql(database, "select count(*) from quota_lease") == [(0,)]
+        used = "select sum(used), sum(leased) from quota where kind = 'credit'"
+        assert await sql(database, used) == [(100, 0)]
+        assert await differences(database) == ()
+
+    async def test_the_end_of_what_never_was_changes_nothing(self, database: Database) -> None:
+        of, mine = await customer(database), await process(database)
+        changed = await wish(database, mine, {credit(of): Wish(end=True)})
+        assert changed[credit(of)] == Standing(1000, 0, 0, 0, 1)
+        assert await sql(database, "select count(*) from quota_lease") == [(0,)]
+
+    async def test_without_a_limit_there_is_always_enough(self, database: Database) -> None:
+        of, mine = await customer(database), await process(database)
+        budget = of.quota(QuotaKind.BUDGET)
+        assert (await borrow(database, mine, budget, 10**15)).borrowed == 10**15
+
+    async def test_a_lowered_limit_lends_no_more(self, database: Database) -> None:
+        of, mine = await customer(database), await process(database)
+        tokens = of.quota(QuotaKind.TOKENS)
+        await borrow(database, mine, tokens, 600)
+        async with database.transaction() as session:
+            await set_limit(session, of.account_id, QuotaKind.TOKENS, 500)
+        assert (await borrow(database, mine, tokens, 1)).borrowed == 600
+        back = await wish(database, mine, {tokens: Wish(surplus=200, needs=((200, 50),))})
+        assert back[tokens] == Standing(500, 0, 500, 0, 1)
+
+    async def test_the_dead_may_have_nothing(self, database: Database) -> None:
+        of, mine = await customer(database), await process(database)
+        async with database.transaction() as session:
+            await end_process(session, mine, CLOCK.now())
+        with pytest.raises(ProcessEnded):
+            await borrow(database, mine, credit(of), 1)
+
+
+class TestStandings:
+    async def test_are_as_change_gives_them(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine, other = await customer(database), await process(database), await process(database)
+        for borrower in (mine, other):
+            for payer in of.payers:
+                await borrow(database, borrower, payer, 300)
+        await write(connection, other, [], [settled(of, 120)])
+        read = await standing(connection, mine, credit(of))
+        assert read == Standing(1000, 120, 300, 180, 1)
+        assert await wish(database, mine, {credit(of): Wish()}) == {credit(of): read}
+
+    async def test_of_a_quota_that_nobody_borrowed(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        assert await standing(connection, ids.new_id(), credit(of)) == Standing(1000, 0, 0, 0, 1)
+
+
+class TestCreditLeft:
+    async def test_counts_settled_calls_and_not_running_ones(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database), await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 300)
+        await write(connection, mine, [], [settled(of, 120)])
+        async with database.transaction() as session:
+            assert await credit_left(session, of.account_id) == 880
+
+    async def test_is_endless_without_a_limit(self, database: Database) -> None:
+        async with database.transaction() as session:
+            assert await credit_left(session, ids.new_id()) is None
+
+
+class TestRecall:
+    async def test_shows_in_the_standing(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        before = await standing(connection, ids.new_id(), credit(of))
+        async with database.transaction() as session:
+            await recall(session, [credit(of)])
+        after = await standing(connection, ids.new_id(), credit(of))
+        assert after.recalls == before.recalls + 1
+
+
+class TestTogether:
+    async def test_never_wait_in_a_ring(self, database_url: str) -> None:
+        """Processes and people that want the same quotas, each in another order, many times."""
+        database = Database(database_url, pool_size=8)
+        of = await customer(database)
+        ours = [await process(database) for _ in range(4)]
+        quotas = [quota.id for quota in of.quotas]
+        kinds = [QuotaKind.STREAMS, QuotaKind.TOKENS, QuotaKind.REQUESTS]
+
+        async def borrows(place: int, mine: UUID) -> None:
+            for turn in range(10):
+                order = quotas if (place + turn) % 2 else quotas[::-1]
+                await wish(
+                    database, mine, {quota: Wish(surplus=1, needs=((2, 1),)) for quota in order}
+                )
+
+        async def recalls(order: list[str]) -> None:
+            for _ in range(10):
+                async with database.transaction() as session:
+                    await recall(session, order)
+
+        async def limits(order: list[QuotaKind]) -> None:
+            for _ in range(10):
+                async with database.transaction() as session:
+                    for kind in order:
+                        await set_limit(session, of.account_id, kind, 50)
+
+        await asyncio.gather(
+            *(borrows(place, mine) for place, mine in enumerate(ours)),
+            recalls(quotas),
+            recalls(quotas[::-1]),
+            limits(kinds),
+            limits(kinds[::-1]),
+        )
+        assert await differences(database) == ()
+        await database.close()
+
+    async def test_calls_are_charged_while_leases_change(self, database_url: str) -> None:
+        """The two write the same rows, from two connections of one process."""
+        database = Database(database_url, pool_size=2)
+        connection = DirectConnection(database_url, 30.0)
+        of = await customer(database, Terms(10**6, None, None, None))
+        mine = await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 5_000)
+
+        async def charge() -> None:
+            for _ in range(30):
+                assert await write(connection, mine, [], [settled(of, 10), settled(of, 20)])
+
+        async def change() -> None:
+            for _ in range(30):
+                wishes = {payer: Wish(surplus=7, needs=((9, 9),)) for payer in of.payers}
+                await wish(database, mine, wishes)
+
+        await asyncio.gather(charge(), change())
+        async with database.transaction() as session:
+            assert await credit_left(session, of.account_id) == 10**6 - 900
+        assert await differences(database) == ()
+        await connection.close()
+        await database.close()

@@ -1,0 +1,277 @@
+"""Quotas: what people set, and which of it a call is under."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError, NoResultFound
+
+from billing.accounts.opening import Terms
+from billing.metering.access import read_epoch
+from billing.metering.quotas import (
+    LimitInvalid,
+    QuotaRef,
+    change_credit,
+    credit_of,
+    list_limits,
+    month_of,
+    next_month,
+    quotas_over,
+    set_budget,
+    set_limit,
+)
+from billing.metering.recording import write
+from billing.tables import CreditReason, QuotaKind
+from infra.db import Database
+from infra.direct import DirectConnection
+from tests.billing.making import (
+    CLOCK,
+    Customer,
+    borrow,
+    customer,
+    differences,
+    process,
+    settled,
+    sql,
+    with_key,
+)
+
+UNLIMITED = Terms(credit_nano=1000, requests=None, tokens=None, streams=None)
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+class At:
+    """A clock that stands at one moment."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def now(self) -> datetime:
+        return self._moment
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def over(database: Database, of: Customer, at: datetime | None = None) -> list[QuotaRef]:
+    async with database.transaction() as session:
+        return list(await quotas_over(session, of.account_id, of.key_id, at or CLOCK.now()))
+
+
+async def budget(database: Database, of: Customer, at: datetime) -> QuotaRef:
+    (found,) = [one for one in await over(database, of, at) if one.kind is QuotaKind.BUDGET]
+    return found
+
+
+async def credit(
+    database: Database, of: Customer, amount: int, reason: CreditReason = CreditReason.TOP_UP
+) -> int:
+    async with database.transaction() as session:
+        return await change_credit(session, CLOCK, of.account_id, reason, amount, " why ")
+
+
+class TestMonth:
+    @pytest.mark.parametrize(
+        ("moment", "start", "after"),
+        [
+            (datetime(2026, 11, 25, 8, 1, 2, 3, UTC), (2026, 11), (2026, 12)),
+            (datetime(2026, 12, 31, 23, 59, 59, 999_999, UTC), (2026, 12), (2027, 1)),
+            (datetime(2028, 2, 29, tzinfo=UTC), (2028, 2), (2028, 3)),
+            # In Shanghai it is December already, but months are counted in UTC.
+            (datetime(2026, 12, 1, 7, tzinfo=timezone(timedelta(hours=8))), (2026, 11), (2026, 12)),
+        ],
+    )
+    def test_by_hand(
+        self, moment: datetime, start: tuple[int, int], after: tuple[int, int]
+    ) -> None:
+        assert month_of(moment) == datetime(*start, 1, tzinfo=UTC)
+        assert next_month(moment) == datetime(*after, 1, tzinfo=UTC)
+
+    @given(MOMENTS)
+    def test_months_follow_one_another_without_a_gap(self, moment: datetime) -> None:
+        assert month_of(moment) <= moment < next_month(moment)
+        assert month_of(next_month(moment) - timedelta(microseconds=1)) == month_of(moment)
+
+
+class TestOver:
+    async def test_what_an_account_and_its_key_are_under(self, database: Database) -> None:
+        of = await customer(database, Terms(1000, 1, 2, 3))
+        found = await over(database, of)
+        assert [quota.id for quota in found] == sorted(quota.id for quota in found)
+        assert {quota.kind: (quota.amount, quota.of_key) for quota in found} == {
+            QuotaKind.CREDIT: (1000, False),
+            QuotaKind.BUDGET: (None, True),
+            QuotaKind.REQUESTS: (1, False),
+            QuotaKind.TOKENS: (2, False),
+            QuotaKind.STREAMS: (3, False),
+        }
+
+    async def test_without_limits_money_is_counted_nevertheless(self, database: Database) -> None:
+        of = await customer(database, UNLIMITED)
+        assert {quota.kind for quota in await over(database, of)} == {
+            QuotaKind.CREDIT,
+            QuotaKind.BUDGET,
+        }
+
+    async def test_another_key_has_limits_of_its_own(self, database: Database) -> None:
+        of = await customer(database, UNLIMITED)
+        other = await with_key(database, of.account_id)
+        async with database.transaction() as session:
+            await set_limit(session, of.account_id, QuotaKind.STREAMS, 1, other.key_id)
+        assert QuotaKind.STREAMS not in {quota.kind for quota in await over(database, of)}
+        assert QuotaKind.STREAMS in {quota.kind for quota in await over(database, other)}
+        shared = {quota.id for quota in await over(database, of)} & {
+            quota.id for quota in await over(database, other)
+        }
+        assert shared == {of.quota(QuotaKind.CREDIT)}
+
+    async def test_another_accounts_key_has_none(self, database: Database) -> None:
+        of, stranger = await customer(database), await customer(database, name="B")
+        async with database.transaction() as session:
+            with pytest.raises(NoResultFound):
+                await quotas_over(session, of.account_id, stranger.key_id, CLOCK.now())
+
+    async def test_looked_up_at_once_a_month_is_opened_once(self, database: Database) -> None:
+        of = await customer(database)
+        later = CLOCK.now() + timedelta(days=40)
+        found = await asyncio.gather(*(over(database, of, later) for _ in range(4)))
+        assert all(one == found[0] for one in found)
+
+
+class TestLimit:
+    async def test_is_set_changed_and_lifted(self, database: Database) -> None:
+        of = await customer(database, UNLIMITED)
+        for amount in (5, 0, None):
+            async with database.transaction() as session:
+                await set_limit(session, of.account_id, QuotaKind.TOKENS, amount)
+            found = {quota.kind: quota.amount for quota in await over(database, of)}
+            assert found.get(QuotaKind.TOKENS) == amount
+
+    async def test_tells_every_gateway(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        before = await read_epoch(connection)
+        async with database.transaction() as session:
+            await set_limit(session, of.account_id, QuotaKind.TOKENS, 5)
+            await set_budget(session, CLOCK, of.account_id, of.key_id, 5)
+        await credit(database, of, 5)
+        assert await read_epoch(connection) == before + 3
+
+    @pytest.mark.parametrize("amount", [-1, 10**18 + 1])
+    async def test_beyond_all_sense(self, database: Database, amount: int) -> None:
+        of = await customer(database)
+        with pytest.raises(LimitInvalid):
+            async with database.transaction() as session:
+                await set_limit(session, of.account_id, QuotaKind.TOKENS, amount)
+        with pytest.raises(LimitInvalid):
+            async with database.transaction() as session:
+                await set_budget(session, CLOCK, of.account_id, of.key_id, amount)
+
+    async def test_all_are_listed(self, database: Database) -> None:
+        of = await customer(database, UNLIMITED)
+        async with database.transaction() as session:
+            listed = await list_limits(session, of.account_id)
+        assert [quota.kind for quota in listed] == [
+            QuotaKind.CREDIT,
+            QuotaKind.REQUESTS,
+            QuotaKind.TOKENS,
+            QuotaKind.STREAMS,
+            QuotaKind.BUDGET,
+        ]
+
+    async def test_what_is_used_is_listed_before_leases_are_folded(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database, UNLIMITED), await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 1000)
+        await write(connection, mine, [], [settled(of, 300)])
+        async with database.transaction() as session:
+            credit = (await list_limits(session, of.account_id))[0]
+        assert (credit.used, credit.lent) == (300, 700)
+
+
+class TestBudget:
+    MARCH = datetime(2027, 3, 31, 23, 59, 59, 999_999, UTC)
+    APRIL = datetime(2027, 4, 1, tzinfo=UTC)
+
+    async def test_each_month_begins_with_all_of_it(self, database: Database) -> None:
+        of = await customer(database)
+        async with database.transaction() as session:
+            await set_budget(session, At(self.MARCH), of.account_id, of.key_id, 700)
+        march, april = (
+            await budget(database, of, self.MARCH),
+            await budget(database, of, self.APRIL),
+        )
+        assert (march.amount, april.amount) == (700, 700)
+        assert march.id != april.id
+
+    async def test_a_change_leaves_the_months_before_as_they_were(self, database: Database) -> None:
+        of = await customer(database)
+        async with database.transaction() as session:
+            await set_budget(session, At(self.MARCH), of.account_id, of.key_id, 700)
+        async with database.transaction() as session:
+            await set_budget(session, At(self.APRIL), of.account_id, of.key_id, 5)
+        assert (await budget(database, of, self.MARCH)).amount == 700
+        assert (await budget(database, of, self.APRIL)).amount == 5
+
+    async def test_lifted_it_is_counted_on(self, database: Database) -> None:
+        of = await customer(database)
+        async with database.transaction() as session:
+            await set_budget(session, At(self.MARCH), of.account_id, of.key_id, 700)
+            await set_budget(session, At(self.MARCH), of.account_id, of.key_id, None)
+        assert (await budget(database, of, self.MARCH)).amount is None
+
+
+class TestCredit:
+    async def test_is_the_sum_of_its_changes(self, database: Database) -> None:
+        of = await customer(database)
+        assert await credit(database, of, 500) == 1500
+        assert await credit(database, of, -300, CreditReason.CREDIT_LIMIT) == 1200
+        async with database.transaction() as session:
+            assert await credit_of(session, of.account_id) == 1200
+            assert await credit_of(session, of.account_id, CreditReason.TOP_UP) == 500
+        limits = {quota.kind: quota.amount for quota in await over(database, of)}
+        assert limits[QuotaKind.CREDIT] == 1200
+        assert await differences(database) == ()
+
+    @pytest.mark.parametrize("amount", [-1001, 10**18, 10**18 + 1, -(10**18) - 1])
+    async def test_a_change_that_makes_no_sense_leaves_no_trace(
+        self, database: Database, amount: int
+    ) -> None:
+        of = await customer(database)
+        with pytest.raises(LimitInvalid):
+            await credit(database, of, amount)
+        async with database.transaction() as session:
+            assert await credit_of(session, of.account_id) == 1000
+        assert await differences(database) == ()
+
+    async def test_can_be_taken_away_to_the_last(self, database: Database) -> None:
+        of = await customer(database)
+        assert await credit(database, of, -1000) == 0
+
+    async def test_changes_at_once_all_count(self, database: Database) -> None:
+        of = await customer(database)
+        await asyncio.gather(*(credit(database, of, 10) for _ in range(10)))
+        async with database.transaction() as session:
+            assert await credit_of(session, of.account_id) == 1100
+        assert await differences(database) == ()
+
+    async def test_the_note_is_kept_within_bounds(self, database: Database) -> None:
+        of = await customer(database)
+        async with database.transaction() as session:
+            reason = CreditReason.TOP_UP
+            await change_credit(session, CLOCK, of.account_id, reason, 1, f" {'x' * 600}")
+        notes = "select note from credit_entry where reason = 'top_up'"
+        assert await sql(database, notes) == [("x" * 500,)]
+
+    @pytest.mark.parametrize(
+        "statement", ["update credit_entry set amount_nano = 1", "delete from credit_entry"]
+    )
+    async def test_an_entry_is_never_changed(self, database: Database, statement: str) -> None:
+        await customer(database)
+        with pytest.raises(DBAPIError, match="never changed"):
+            await sql(database, statement)

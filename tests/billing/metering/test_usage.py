@@ -1,0 +1,109 @@
+"""Usage rows: listed in order, by account, by time."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from billing.accounts.accounts import create_account
+from billing.metering.usage import UsageRecord, append_usage, list_usage, show_usage
+from billing.rating.quantities import Quantities
+from billing.tables import Settlement
+from infra import ids
+from infra.clock import SystemClock
+from infra.db import Database
+
+START = datetime(2026, 11, 25, 8, tzinfo=UTC)
+
+
+def record(account_id: UUID, minute: int) -> UsageRecord:
+    return UsageRecord(
+        request_id=ids.new_id(),
+        account_id=account_id,
+        key_id=None,
+        operation="chat",
+        model="m",
+        streamed=True,
+        settlement=Settlement.COMPLETE,
+        status=200,
+        error_code=None,
+        quantities=Quantities(input_tokens=minute, output_tokens=0),
+        cost_nano=1234,
+        currency="CNY",
+        started_at=START + timedelta(minutes=minute),
+        duration_us=1500,
+        first_chunk_us=250,
+    )
+
+
+async def accounts(database: Database) -> tuple[UUID, UUID]:
+    async with database.transaction() as session:
+        made = [await create_account(session, SystemClock(), name, "CNY") for name in "AB"]
+    return made[0].id, made[1].id
+
+
+class TestList:
+    async def test_by_account_and_time(self, database: Database) -> None:
+        mine, other = await accounts(database)
+        async with database.transaction() as session:
+            await append_usage(session, [record(mine, minute) for minute in range(5)])
+            await append_usage(session, [record(other, 99)])
+            since = START + timedelta(minutes=3)
+            rows = await list_usage(session, account_id=mine, limit=10, since=since)
+            assert [row.input_tokens for row in rows] == [4, 3]
+            everybody = await list_usage(session, account_id=None, limit=3)
+            assert [row.input_tokens for row in everybody] == [99, 4, 3]
+
+    async def test_calls_of_the_same_moment_are_paged_once(self, database: Database) -> None:
+        mine, _ = await accounts(database)
+        async with database.transaction() as session:
+            made = [record(mine, 1) for _ in range(5)]
+            await append_usage(session, made)
+            seen: list[UUID] = []
+            while True:
+                before = seen[-1] if seen else None
+                page = await list_usage(session, account_id=mine, limit=2, before=before)
+                if not page:
+                    break
+                seen += [row.request_id for row in page]
+        assert sorted(seen) == sorted(row.request_id for row in made)
+
+    async def test_a_mark_of_another_account_tells_nothing(self, database: Database) -> None:
+        mine, other = await accounts(database)
+        async with database.transaction() as session:
+            foreign = record(other, 9)
+            await append_usage(session, [record(mine, 1), foreign])
+            page = await list_usage(session, account_id=mine, limit=9, before=foreign.request_id)
+        assert page == []
+
+    async def test_the_operator_pages_through_all(self, database: Database) -> None:
+        mine, other = await accounts(database)
+        async with database.transaction() as session:
+            first, second = record(mine, 1), record(other, 2)
+            await append_usage(session, [first, second])
+            page = await list_usage(session, account_id=None, limit=9, before=second.request_id)
+        assert [row.request_id for row in page] == [first.request_id]
+
+
+class TestRecord:
+    @pytest.mark.parametrize("settlement", ["platform_fault", "refused", "unknown"])
+    def test_what_is_not_billed_has_no_cost(self, settlement: str) -> None:
+        with pytest.raises(ValueError, match="costs nothing"):
+            replace(record(ids.new_id(), 1), settlement=Settlement(settlement))
+
+    def test_nobody_pays_nothing(self) -> None:
+        with pytest.raises(ValueError, match="costs nothing"):
+            replace(record(ids.new_id(), 1), account_id=None)
+
+
+class TestShow:
+    async def test_unknown_is_null_and_not_zero(self, database: Database) -> None:
+        mine, _ = await accounts(database)
+        async with database.transaction() as session:
+            await append_usage(session, [record(mine, 7)])
+            shown = show_usage((await list_usage(session, account_id=mine, limit=1))[0])
+        assert (shown["input_tokens"], shown["output_tokens"], shown["rows"]) == (7, 0, None)
+        assert (shown["cost"], shown["currency"]) == ("0.000001234", "CNY")
+        assert (shown["duration_ms"], shown["first_chunk_ms"]) == (1.5, 0.25)
+        assert shown["key_id"] is None

@@ -1,0 +1,112 @@
+"""Usage by hour and day, from the totals."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from billing.metering.usage_buckets import UsageWish, Used, Width, counted_until, used_by
+from infra import ids
+from infra.db import Database
+from tests.billing.making import sql
+from tests.flows.stories import Firm, Story
+
+DAY = datetime(2026, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def firm(database: Database) -> Firm:
+    """On the 12th two calls of llm within an hour, one of vib in the next; and one on the 13th."""
+    story = Story(database)
+    firm = await story.firm()
+    for at, model, units in (
+        (timedelta(hours=1), "llm", {"input_tokens": 100, "cached_input_tokens": 40}),
+        (timedelta(hours=1, minutes=59), "llm", {"output_tokens": 7}),
+        (timedelta(hours=2), "vib", {"rows": 3}),
+        (timedelta(days=1), "llm", {"output_tokens": 5}),
+    ):
+        story.clock._now = DAY + at
+        await firm.use(model, **units)
+    await story.counts()
+    return firm
+
+
+async def used(firm: Firm, **values: Any) -> list[Used]:
+    wish = UsageWish(DAY, DAY + timedelta(days=2), **{"width": Width.DAY, **values})
+    async with firm.story.database.transaction() as session:
+        return await used_by(session, firm.account.id, wish)
+
+
+def shown(found: list[Used]) -> list[tuple[Any, ...]]:
+    return [
+        (one.starts_at, one.model, one.calls, one.input_tokens, one.output_tokens) for one in found
+    ]
+
+
+async def test_by_days(firm: Firm) -> None:
+    found = await used(firm)
+    assert shown(found) == [
+        (DAY, None, 3, 100, 7),
+        (DAY + timedelta(days=1), None, 1, 0, 5),
+    ]
+    # 60 x 500 + 40 x 100 + 7 x 2000 for llm, 3 x 1,000,000 for vib.
+    assert (found[0].cached_input_tokens, found[0].cost_nano) == (40, 48_000 + 3_000_000)
+
+
+async def test_by_hours_and_models(firm: Firm) -> None:
+    found = await used(firm, width=Width.HOUR, by_model=True)
+    assert shown(found) == [
+        (DAY + timedelta(hours=1), "llm", 2, 100, 7),
+        (DAY + timedelta(hours=2), "vib", 1, 0, 0),
+        (DAY + timedelta(days=1), "llm", 1, 0, 5),
+    ]
+
+
+async def test_only_some_models_operations_and_keys(firm: Firm) -> None:
+    assert [one.calls for one in await used(firm, models=["vib"])] == [1]
+    assert [one.calls for one in await used(firm, operations=["chat"])] == [3, 1]
+    assert await used(firm, operations=["embeddings"]) == []
+    key = ids.new_id()
+    await sql(
+        firm.story.database,
+        "update usage_total set key_id = :key where model = 'vib'",
+        key=key,
+    )
+    (one,) = await used(firm, key_ids=[key], by_key=True)
+    assert (one.key_id, one.calls) == (key, 1)
+    assert {one.key_id for one in await used(firm, by_key=True)} > {key}
+
+
+async def test_nothing_of_others(firm: Firm) -> None:
+    assert await used(await firm.story.firm("Other")) == []
+
+
+async def test_only_what_is_billed(firm: Firm) -> None:
+    await sql(firm.story.database, "update usage_total set settlement = 'unknown'")
+    assert await used(firm) == []
+
+
+async def test_up_to_when_it_is_known(firm: Firm) -> None:
+    async with firm.story.database.transaction() as session:
+        assert await counted_until(session) == firm.story.clock.now()
+
+
+async def test_it_reads_an_index(firm: Firm) -> None:
+    """The account's hours are found, whatever else the table holds."""
+    database = firm.story.database
+    await sql(
+        database,
+        "insert into usage_total select gen_random_uuid(), now() - n * interval '1 hour', 'm', "
+        "gen_random_uuid(), gen_random_uuid(), 'chat', 'complete', false, gen_random_uuid(), "
+        "1, 1, 1, 1, 1, 1 from generate_series(1, 20000) n",
+    )
+    await sql(database, "analyze usage_total")
+    plan = await sql(
+        database,
+        "explain select sum(calls) from usage_total where account_id = :account and "
+        "hour >= :since and hour < :until",
+        account=firm.account.id,
+        since=DAY,
+        until=DAY + timedelta(days=31),
+    )
+    assert "ix_usage_total_account_id_hour" in "".join(row[0] for row in plan)

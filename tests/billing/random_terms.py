@@ -1,0 +1,171 @@
+"""Random terms and calls, so small that the ends of tiers and of allowances are met often."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from fractions import Fraction
+
+from hypothesis import strategies as st
+
+from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.quantities import NOTHING, Quantities, rate
+from billing.rating.statement import Consumed, held_prices, part_of
+from billing.rating.terms import (
+    ANY_MODEL,
+    METERS,
+    PPM,
+    Alignment,
+    Allowance,
+    Discount,
+    Interval,
+    ModelPrice,
+    PlanTerms,
+)
+
+MODELS = ("a", "b", "c")
+COUNTS = st.integers(0, 25)
+# Up to ten fen a unit, and often so little that lines are rounded.
+AMOUNTS = st.one_of(st.integers(0, 10**8), st.sampled_from((0, 1, 3 * 10**6, 10**7)))
+# Terms, the share of a period that they were in force, and its calls as they came.
+Case = tuple[PlanTerms, Fraction, list[Consumed]]
+SHARES = st.just(Fraction(1)) | st.integers(0, 31).map(lambda days: Fraction(days, 31))
+
+
+@st.composite
+def tiers(draw: st.DrawFn, falling: bool = False) -> tuple[Tier, ...]:
+    ends = [*sorted(draw(st.sets(st.integers(1, 30), max_size=3))), None]
+    units = [draw(AMOUNTS) for _ in ends]
+    if falling:
+        return tuple(map(Tier, ends, sorted(units, reverse=True)))
+    return tuple(Tier(*pair, draw(AMOUNTS)) for pair in zip(ends, units, strict=True))
+
+
+# What never costs less with more usage; a volume price does, where a tier begins.
+PER_UNIT: st.SearchStrategy[Price] = AMOUNTS.map(PerUnit)
+RISING: st.SearchStrategy[Price] = st.one_of(
+    PER_UNIT,
+    st.builds(Package, st.integers(1, 12), AMOUNTS),
+    tiers().map(Graduated),
+)
+PRICES: st.SearchStrategy[Price] = st.one_of(RISING, tiers(falling=True).map(Volume))
+
+
+@st.composite
+def plan_terms(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> PlanTerms:
+    """Terms without a minimum, which is due only when the period is over."""
+    # Whole models, as plans have it: allowances of all models find several to choose from.
+    models = draw(st.permutations(MODELS))[: draw(st.sampled_from((3, 2, 1)))]
+    meters = draw(st.permutations(METERS))[: draw(st.sampled_from((1, 2)))]
+    places = [(model, meter) for meter in meters for model in models]
+    own_and_shared = [*places, *((ANY_MODEL, meter) for meter in meters)]
+    allowed = draw(st.permutations(own_and_shared))[: draw(st.sampled_from((2, 3, 8, 0)))]
+    discounted = draw(st.permutations([ANY_MODEL, *models]))[: draw(st.sampled_from((1, 2, 4, 0)))]
+    parts = st.integers(1, PPM) | st.sampled_from((100_000, 500_000, PPM))
+    return PlanTerms(
+        plan="random",
+        names={"en": "Random", "zh": "随机"},
+        currency=draw(st.sampled_from(("CNY", "JPY", "KWD"))),
+        prices=tuple(ModelPrice(*place, draw(prices)) for place in places),
+        allowances=tuple(Allowance(*place, draw(st.integers(1, 40))) for place in allowed),
+        discounts=tuple(Discount(model, draw(parts)) for model in discounted),
+    )
+
+
+@st.composite
+def any_terms(draw: st.DrawFn) -> PlanTerms:
+    """Terms in which every field is drawn."""
+    drawn = draw(plan_terms())
+    others = {
+        "names": st.dictionaries(st.sampled_from(("fr", "de")), st.text(max_size=5)).map(
+            lambda more: {"en": "Any", "zh": "任何", **more}
+        ),
+        "fixed_fee": st.integers(0, 10**13),
+        "interval": st.sampled_from(Interval),
+        "alignment": st.sampled_from(Alignment),
+        "trial_days": st.integers(0, 730),
+        "minimum": st.integers(0, 10**13),
+        "spend_cap": st.none() | st.integers(0, 10**18),
+        "tax_inclusive": st.booleans(),
+    }
+    same = {one.name: getattr(drawn, one.name) for one in fields(drawn) if one.init}
+    return PlanTerms(**{**same, **{name: draw(other) for name, other in others.items()}})
+
+
+@st.composite
+def quantities(draw: st.DrawFn) -> Quantities:
+    inputs = draw(COUNTS)
+    return Quantities(inputs, draw(st.integers(0, inputs)), draw(COUNTS), draw(COUNTS))
+
+
+@st.composite
+def cases(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> Case:
+    """Of each model there is a call at least, and some are late."""
+    terms = draw(plan_terms(prices))
+    models = sorted({price.model for price in terms.prices})
+    calls = [draw(_calls(st.just(model))) for model in models]
+    calls += draw(st.lists(_calls(st.sampled_from([*models, "unpriced"])), max_size=5))
+    return terms, draw(SHARES), draw(st.permutations(calls))
+
+
+def _calls(models: st.SearchStrategy[str]) -> st.SearchStrategy[Consumed]:
+    on_time = st.builds(Consumed, models, quantities())
+    return on_time | on_time | st.builds(Consumed, models, st.just(NOTHING), quantities())
+
+
+class FirstCome:
+    """How calls are held: what is left of an allowance covers whichever call comes first.
+
+    A model's own allowance before the one of all models, as the bill has it.
+    """
+
+    def __init__(self, terms: PlanTerms, share: Fraction) -> None:
+        self._terms = terms
+        self._left = {
+            (one.model, one.meter): part_of(one.quantity, share) for one in terms.allowances
+        }
+
+    def cost(self, call: Consumed) -> int:
+        """The running cost of the units of a call that no allowance covers."""
+        of = call.quantities if call.late == NOTHING else call.late
+        apart = self._terms.price(call.model, "cached_input_tokens") is not None
+        cached = (of.cached_input_tokens or 0) if apart else 0
+        fresh = self._uncovered(call.model, "input_tokens", (of.input_tokens or 0) - cached)
+        cached = self._uncovered(call.model, "cached_input_tokens", cached)
+        uncovered = Quantities(
+            fresh + cached,
+            cached,
+            self._uncovered(call.model, "output_tokens", of.output_tokens or 0),
+            self._uncovered(call.model, "rows", of.rows or 0),
+        )
+        return rate(uncovered, held_prices(self._terms, call.model))
+
+    def _uncovered(self, model: str, meter: str, units: int) -> int:
+        if self._terms.price(model, meter) is None:
+            return units
+        for place in self._order((model, meter), (ANY_MODEL, meter)):
+            taken = self._some(min(units, self._left.get(place, 0)))
+            self._left[place] = self._left.get(place, 0) - taken
+            units -= taken
+        return units
+
+    def _order(self, own: tuple[str, str], shared: tuple[str, str]) -> list[tuple[str, str]]:
+        return [own, shared]
+
+    def _some(self, units: int) -> int:
+        return units
+
+
+class AnyOrder(FirstCome):
+    """The same, but a call takes as much as chance will have it, of either allowance first."""
+
+    def __init__(
+        self, terms: PlanTerms, left: Mapping[tuple[str, str], int], data: st.DataObject
+    ) -> None:
+        super().__init__(terms, Fraction(0))
+        self._left = dict(left)
+        self._data = data
+
+    def _order(self, own: tuple[str, str], shared: tuple[str, str]) -> list[tuple[str, str]]:
+        return self._data.draw(st.permutations([own, shared]))
+
+    def _some(self, units: int) -> int:
+        return self._data.draw(st.integers(0, units)) if units else 0

@@ -1,0 +1,75 @@
+"""Rating: hand-worked figures, and what must hold for all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rating.quantities import NOTHING, Quantities, rate
+
+PRICES = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000, "rows": 1_000_000}
+COUNTS = st.integers(0, 10**9)
+
+
+class TestGolden:
+    @pytest.mark.parametrize(
+        ("quantities", "nano"),
+        [
+            (NOTHING, 0),
+            (Quantities(input_tokens=1000), 500_000),
+            # 600 fresh at 500 and 400 cached at 100
+            (Quantities(input_tokens=1000, cached_input_tokens=400), 340_000),
+            (Quantities(input_tokens=3, output_tokens=5), 11_500),
+            (Quantities(rows=2), 2_000_000),
+            (Quantities(input_tokens=0, output_tokens=0), 0),
+        ],
+    )
+    def test_worked_by_hand(self, quantities: Quantities, nano: int) -> None:
+        assert rate(quantities, PRICES) == nano
+
+    def test_cached_tokens_without_a_price_cost_as_others(self) -> None:
+        quantities = Quantities(input_tokens=10, cached_input_tokens=4)
+        assert rate(quantities, {"input_tokens": 7}) == 70
+
+    def test_a_meter_without_a_price_is_free(self) -> None:
+        assert rate(Quantities(rows=5), {"input_tokens": 7}) == 0
+
+
+class TestProperties:
+    @given(COUNTS, COUNTS, COUNTS, COUNTS)
+    def test_splitting_calls_changes_nothing(self, a: int, b: int, c: int, d: int) -> None:
+        first, second = Quantities(a, None, b, c), Quantities(d, None, a, b)
+        whole = Quantities(a + d, None, b + a, c + b)
+        assert rate(first, PRICES) + rate(second, PRICES) == rate(whole, PRICES)
+
+    @given(COUNTS, COUNTS)
+    def test_is_never_negative(self, total: int, part: int) -> None:
+        cached = min(total, part)
+        assert rate(Quantities(total, cached), PRICES) >= 0
+
+
+class TestQuantities:
+    def test_counts_tokens_that_are_known(self) -> None:
+        """Cached ones are a part of the others already."""
+        assert Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2).tokens == 7
+        assert Quantities(input_tokens=5, rows=9).tokens == 5
+        assert NOTHING.tokens == 0
+
+    def test_are_added_by_meter(self) -> None:
+        """What is unknown adds nothing."""
+        one = Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2)
+        other = Quantities(input_tokens=1, cached_input_tokens=1, rows=3)
+        assert one + other == other + one == Quantities(6, 5, 2, 3)
+        assert NOTHING + NOTHING == Quantities(0, 0, 0, 0)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"input_tokens": -1},
+            {"rows": -1},
+            {"input_tokens": 1, "cached_input_tokens": 2},
+            {"cached_input_tokens": 1},
+        ],
+    )
+    def test_refuses_what_cannot_be(self, values: dict[str, int]) -> None:
+        with pytest.raises(ValueError, match=r"cannot be negative|a part of"):
+            Quantities(**values)

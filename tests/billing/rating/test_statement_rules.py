@@ -1,0 +1,142 @@
+"""Statements: what holds for all terms and calls. Figures by hand are in test_statement.py."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing.money import nano_per_minor, rounded
+from billing.rating.prices import Package, Volume
+from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.statement import (
+    Consumed,
+    LineKind,
+    allowances_taken,
+    part_of,
+    running,
+    usage_lines,
+)
+from billing.rating.terms import ANY_MODEL, ModelPrice, PlanTerms
+from tests.billing.random_terms import RISING, Case, cases
+
+MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def total(terms: PlanTerms, share: Fraction, calls: Iterable[Consumed]) -> int:
+    return sum(line.minor for line in usage_lines(terms, share, calls))
+
+
+def merged(calls: Iterable[Consumed]) -> list[Consumed]:
+    """One of each model."""
+    found: dict[str, Consumed] = {}
+    for call in calls:
+        last = found.get(call.model, Consumed(call.model, NOTHING))
+        found[call.model] = Consumed(
+            call.model, last.quantities + call.quantities, last.late + call.late
+        )
+    return list(found.values())
+
+
+class TestSplitting:
+    @MANY
+    @given(cases(), st.randoms(use_true_random=False))
+    def test_the_number_and_order_of_calls_change_nothing(self, case: Case, chance: Random) -> None:
+        terms, share, calls = case
+        lines = usage_lines(terms, share, calls)
+        shuffled = chance.sample(calls, len(calls))
+        assert usage_lines(terms, share, shuffled) == lines
+        assert usage_lines(terms, share, merged(calls)) == lines
+
+
+class TestRunning:
+    @MANY
+    @given(cases())
+    def test_is_the_statement_but_for_rounding(self, case: Case) -> None:
+        """Half a minor unit for each line, and for a discount that rounds to nothing."""
+        lines, terms = usage_lines(*case), case[0]
+        unit = nano_per_minor(terms.currency)
+        off = sum(line.minor for line in lines) * unit - running(*case).amount
+        assert abs(off) <= Fraction((len(lines) + len(terms.discounts)) * unit, 2) + 1
+
+
+class TestSigns:
+    @MANY
+    @given(cases())
+    def test_only_discounts_are_below_zero(self, case: Case) -> None:
+        """And late usage that makes a volume price cheaper; the sum never is."""
+        terms, share, calls = case
+        for line in usage_lines(terms, share, calls):
+            if line.kind is LineKind.DISCOUNT:
+                assert line.minor < 0
+            elif line.kind is LineKind.LATE_USAGE and isinstance(line.price, Volume):
+                continue
+            else:
+                assert line.minor >= 0
+        assert total(terms, share, calls) >= 0
+
+    @MANY
+    @given(cases())
+    def test_units_are_included_once(self, case: Case) -> None:
+        """No line includes more than was used, nor all together more than allowances give."""
+        terms, share, calls = case
+        lines = usage_lines(terms, share, calls)
+        assert all(0 <= line.included <= (line.quantity or 0) for line in lines)
+        taken = allowances_taken(terms, share, calls)
+        assert all(0 <= one.taken <= one.quantity for one in taken)
+        assert sum(one.taken for one in taken) == sum(line.included for line in lines)
+
+    @MANY
+    @given(cases())
+    def test_nothing_is_paid_while_its_allowance_lasts(self, case: Case) -> None:
+        terms, share, calls = case
+        lines = usage_lines(terms, share, calls)
+        for one in terms.allowances:
+            own = [
+                line
+                for line in lines
+                if line.meter == one.meter and one.model in (ANY_MODEL, line.model)
+            ]
+            units = sum(line.quantity or 0 for line in own)
+            assert sum(line.included for line in own) >= min(units, part_of(one.quantity, share))
+
+
+class TestMoreUsage:
+    @MANY
+    @given(cases(RISING), st.integers(0, 8), st.integers(0, 10**6))
+    def test_never_costs_less(self, case: Case, at: int, minimum: int) -> None:
+        """But for volume prices, which fall for all units where a tier begins."""
+        terms, share, calls = case
+        terms = replace(terms, minimum=minimum)
+        calls = [Consumed(call.model, call.quantities + call.late) for call in calls]
+        assert total(terms, share, calls[:at]) <= total(terms, share, calls)
+
+    @MANY
+    @given(cases(RISING), st.integers(0, 8))
+    def test_beside_late_usage_costs_less_by_rounding_only(self, case: Case, at: int) -> None:
+        """Units on time and late ones are rounded apart: a minor unit a place, as below."""
+        terms, share, calls = case
+        lines = usage_lines(terms, share, calls)
+        late = sum(line.kind is LineKind.LATE_USAGE for line in lines)
+        assert total(terms, share, calls[:at]) <= total(terms, share, calls) + late
+
+    def test_beside_late_usage_may_cost_a_minor_unit_less(self) -> None:
+        """Half a fen for two rows. 2 on time and 1 late: 0.5 and 0.5; 3 and 1: 1 and 0."""
+        price = ModelPrice("a", "rows", Package(2, 5_000_000))
+        terms = PlanTerms("p", {"en": "P", "zh": "P"}, "CNY", (price,))
+
+        def both(rows: int) -> int:
+            call = Consumed("a", Quantities(rows=rows), Quantities(rows=1))
+            return total(terms, Fraction(1), [call])
+
+        assert (both(2), both(3)) == (2, 1)
+
+    @MANY
+    @given(cases(), st.integers(0, 10**6))
+    def test_comes_to_the_minimum_at_least(self, case: Case, minimum: int) -> None:
+        terms, share, calls = case
+        without = total(terms, share, calls)
+        due = total(replace(terms, minimum=minimum), share, calls)
+        assert due == max(without, rounded(minimum * share))

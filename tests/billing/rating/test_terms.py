@@ -1,0 +1,214 @@
+"""Plan terms: their one text and id, and what are no terms."""
+
+from dataclasses import fields, replace
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.terms import (
+    ANY_MODEL,
+    PPM,
+    Alignment,
+    Allowance,
+    Discount,
+    Interval,
+    ModelPrice,
+    PlanTerms,
+    TermsInvalid,
+    price_json,
+    read_terms,
+)
+from tests.billing.random_terms import any_terms
+
+MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+TERMS = PlanTerms(
+    plan="team",
+    names={"en": "Team", "zh": "团队"},
+    currency="CNY",
+    prices=(
+        ModelPrice("chat", "input_tokens", PerUnit(500)),
+        ModelPrice("chat", "output_tokens", Graduated((Tier(10, 2000), Tier(None, 1000, 5)))),
+        ModelPrice("forecast", "rows", Package(1000, 7)),
+    ),
+    allowances=(Allowance("chat", "input_tokens", 1000), Allowance(ANY_MODEL, "rows", 5)),
+    discounts=(Discount(ANY_MODEL, 100_000),),
+    fixed_fee=9900,
+    interval=Interval.YEAR,
+    alignment=Alignment.ANNIVERSARY,
+    trial_days=14,
+    minimum=5000,
+    spend_cap=10**12,
+    tax_inclusive=True,
+)
+CHANGES: dict[str, Any] = {
+    "plan": "other",
+    "names": {"en": "Team", "zh": "组"},
+    "currency": "USD",
+    "prices": TERMS.prices[::-1],  # the order of the invoice's lines
+    "allowances": (Allowance("chat", "input_tokens", 1001), Allowance(ANY_MODEL, "rows", 5)),
+    "discounts": (Discount("chat", 100_000),),
+    "fixed_fee": 9901,
+    "interval": Interval.MONTH,
+    "alignment": Alignment.CALENDAR,
+    "trial_days": 15,
+    "minimum": 5001,
+    "spend_cap": None,
+    "tax_inclusive": False,
+}
+WRONG: list[tuple[str, Any]] = [
+    ("plan", ""),
+    ("plan", "two words"),
+    ("plan", "a" * 61),
+    ("names", {"en": "Team"}),
+    ("names", {"zh": "团队"}),
+    ("fixed_fee", -1),
+    ("fixed_fee", 10**13 + 1),
+    ("minimum", -1),
+    ("minimum", 10**13 + 1),
+    ("trial_days", -1),
+    ("trial_days", 731),
+    ("spend_cap", -1),
+    ("spend_cap", 10**18 + 1),
+    ("currency", "yuan"),
+    ("currency", "cny"),
+    ("prices", (*TERMS.prices, ModelPrice("chat", "input_tokens", PerUnit(1)))),
+    ("prices", (*TERMS.prices, ModelPrice(ANY_MODEL, "rows", PerUnit(1)))),
+    ("prices", (*TERMS.prices, ModelPrice("chat", "requests", PerUnit(1)))),
+    ("allowances", TERMS.allowances * 2),
+    ("allowances", (Allowance("chat", "rows", 1),)),
+    ("allowances", (Allowance("unknown", "input_tokens", 1),)),
+    ("allowances", (Allowance(ANY_MODEL, "cached_input_tokens", 1),)),
+    ("allowances", (Allowance("chat", "input_tokens", 0),)),
+    ("allowances", (Allowance("chat", "input_tokens", 10**15 + 1),)),
+    ("discounts", TERMS.discounts * 2),
+    ("discounts", (Discount("unknown", 1),)),
+    ("discounts", (Discount("chat", 0),)),
+    ("discounts", (Discount("chat", PPM + 1),)),
+]
+
+
+class TestText:
+    def test_spells_everything_out_in_one_order(self) -> None:
+        terms = PlanTerms("free", {"zh": "免费", "en": "Free"}, "JPY", ())
+        assert terms.text().decode() == (
+            '{"alignment":"calendar","allowances":[],"currency":"JPY","discounts":[],'
+            '"fixed_fee":0,"interval":"month","minimum":0,"names":{"en":"Free","zh":"免费"},'
+            '"plan":"free","prices":[],"spend_cap":null,"tax_inclusive":false,"trial_days":0}'
+        )
+
+    @pytest.mark.parametrize(
+        ("price", "said"),
+        [
+            (PerUnit(7), {"kind": "per_unit", "unit": 7}),
+            (Package(10, 25), {"kind": "package", "size": 10, "amount": 25}),
+            (
+                Graduated((Tier(10, 5), Tier(None, 3, 100))),
+                {
+                    "kind": "graduated",
+                    "tiers": [
+                        {"up_to": 10, "unit": 5, "flat": 0},
+                        {"up_to": None, "unit": 3, "flat": 100},
+                    ],
+                },
+            ),
+            (
+                Volume((Tier(None, 5),)),
+                {"kind": "volume", "tiers": [{"up_to": None, "unit": 5, "flat": 0}]},
+            ),
+        ],
+    )
+    def test_of_each_price(self, price: Price, said: dict[str, Any]) -> None:
+        assert price_json(price) == said
+
+    @MANY
+    @given(any_terms())
+    def test_is_read_back(self, terms: PlanTerms) -> None:
+        read = read_terms(terms.text())
+        assert read == terms
+        assert read.text() == terms.text()
+        assert read.version_id() == terms.version_id()
+
+    def test_what_is_read_is_checked(self) -> None:
+        said = {**msgspec.json.decode(TERMS.text()), "currency": "yuan"}
+        with pytest.raises(TermsInvalid, match="currency"):
+            read_terms(msgspec.json.encode(said))
+
+
+class TestId:
+    def test_never_changes(self) -> None:
+        """Versions that are kept, and usage rows that name them, rest on it.
+
+        The first half of what `sha256sum` says of the text.
+        """
+        assert TERMS.version_id() == UUID("c741b1fe-493c-abb0-faa5-6962aaf4a0a7")
+
+    def test_is_the_same_for_the_same_terms(self) -> None:
+        names = dict(reversed(TERMS.names.items()))
+        assert replace(TERMS, names=names).version_id() == TERMS.version_id()
+
+    @pytest.mark.parametrize("field", CHANGES)
+    def test_is_another_for_any_change(self, field: str) -> None:
+        assert replace(TERMS, **{field: CHANGES[field]}).version_id() != TERMS.version_id()
+
+    def test_no_field_is_left_out_above(self) -> None:
+        assert list(CHANGES) == [one.name for one in fields(PlanTerms) if one.init]
+
+    @given(st.integers(0, 10**15))
+    def test_tells_prices_apart(self, nano: int) -> None:
+        """A price of each kind with the same figures."""
+        prices: list[Price] = [
+            PerUnit(nano),
+            Package(1, nano),
+            Graduated((Tier(None, nano),)),
+            Volume((Tier(None, nano),)),
+        ]
+        versions = {
+            replace(
+                TERMS, prices=(ModelPrice("m", "rows", price),), allowances=(), discounts=()
+            ).version_id()
+            for price in prices
+        }
+        assert len(versions) == 4
+
+
+class TestInvalid:
+    @pytest.mark.parametrize(("field", "value"), WRONG)
+    def test_names_the_field(self, field: str, value: Any) -> None:
+        with pytest.raises(TermsInvalid, match=field) as caught:
+            replace(TERMS, **{field: value})
+        assert caught.value.param == field
+        assert (caught.value.status, caught.value.code) == (400, "plan_terms_invalid")
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("plan", "a" * 60),
+            ("fixed_fee", 10**13),
+            ("minimum", 10**13),
+            ("trial_days", 730),
+            ("spend_cap", 10**18),
+            ("spend_cap", 0),
+            ("names", {"en": "", "zh": "", "fr": ""}),
+            ("allowances", (Allowance("chat", "input_tokens", 10**15),)),
+            ("discounts", (Discount("chat", PPM), Discount(ANY_MODEL, 1))),
+        ],
+    )
+    def test_what_is_at_the_limit_is_accepted(self, field: str, value: Any) -> None:
+        assert getattr(replace(TERMS, **{field: value}), field) == value
+
+
+class TestLookUp:
+    def test_price(self) -> None:
+        assert TERMS.price("chat", "input_tokens") == PerUnit(500)
+        assert TERMS.price("chat", "rows") is None
+        assert TERMS.price("unknown", "rows") is None
+
+    def test_model(self) -> None:
+        assert TERMS.has_model("forecast")
+        assert not TERMS.has_model("unknown")
+        assert not TERMS.has_model(ANY_MODEL)

@@ -1,0 +1,1 @@
+"""A stateful stand-in for Stripe on a real socket; `running` starts it."""

@@ -1,0 +1,44 @@
+"""A place that webhooks are sent to, which answers as a test says."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import stripe
+from aiohttp import web
+
+
+@dataclass
+class Receiver:
+    """What arrived, raw; and the statuses that the next posts are answered with."""
+
+    url: str = ""
+    bodies: list[bytes] = field(default_factory=list)
+    signatures: list[str] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+
+    def events(self, secret: str) -> list[stripe.Event]:
+        """All that arrived, verified with the official SDK."""
+        posts = zip(self.bodies, self.signatures, strict=True)
+        return [stripe.Webhook.construct_event(body, sign, secret) for body, sign in posts]
+
+    async def post(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.read())
+        self.signatures.append(request.headers["stripe-signature"])
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+
+
+@asynccontextmanager
+async def run_receiver() -> AsyncIterator[Receiver]:
+    """Serve until the block ends."""
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", receiver.post)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()

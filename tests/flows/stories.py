@@ -1,0 +1,341 @@
+"""Billing stories told as a calendar: a clock that is set by hand, a firm, its plan, its usage.
+
+Owns the words that stories are told in. Usage is written as the gateway writes it; everything
+else is done by the functions that the service itself calls.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from billing.accounts.opening import Terms, open_account
+from billing.accounts.profiles import NewProfile, change_profile
+from billing.agreements.plans import publish, terms_of
+from billing.agreements.subscriptions import standing_of
+from billing.books.ledger import Book, balance, owed
+from billing.books.wallets import Grant, top_up
+from billing.checks.reconciliation import Difference, reconcile
+from billing.dates import day_of
+from billing.invoices.credit import refresh_credit
+from billing.invoices.credit_notes import Credit, write_credit_note
+from billing.invoices.ending import take_back, write_off
+from billing.invoices.invoicing import lines_of
+from billing.invoices.settling import Receipt, record_payment
+from billing.metering.usage import UsageRecord, append_usage
+from billing.money import minor_from_text, minor_text, nano_from_text, nano_text
+from billing.rating.plan_files import list_terms, read_plan_file
+from billing.rating.quantities import Quantities, rate
+from billing.rating.statement import held_prices
+from billing.rounds import bill_accounts, count_usage, expire_wallets
+from billing.subscribing.changes import (
+    Change,
+    ChangePreview,
+    change_plan,
+    end,
+    go_on,
+    preview_change,
+    start,
+)
+from billing.tables import Account, CreditNote, Invoice, PlanVersion, QuotaKind, Settlement
+from infra import ids
+from infra.db import Database
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+# What is listed in these stories, in nano-units for one unit.
+LISTED = {
+    "llm": {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2_000},
+    "vib": {"rows": 1_000_000},
+}
+
+
+class Calendar:
+    """A clock that stands still until it is set. Months and days are local to the zone."""
+
+    def __init__(self, zone: ZoneInfo = SHANGHAI) -> None:
+        self.zone = zone
+        self._now = datetime(2026, 10, 1, tzinfo=zone).astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now.timestamp()
+
+    def at(self, *at: int) -> datetime:
+        """Year, month, day, and as much of the time as matters, as an instant."""
+        return datetime(*at, tzinfo=self.zone).astimezone(UTC)  # type: ignore[misc,arg-type]
+
+    def set(self, *at: int) -> None:
+        self._now = self.at(*at)
+
+    def pass_(self, **time: float) -> None:
+        self._now += timedelta(**time)
+
+
+@dataclass
+class Firm:
+    """A customer of a story."""
+
+    story: "Story"
+    account: Account
+    key_id: UUID
+
+    async def use(
+        self,
+        model: str,
+        at: datetime | None = None,
+        tags: dict[str, str] | None = None,
+        settlement: Settlement = Settlement.COMPLETE,
+        version: UUID | None = None,
+        **units: int,
+    ) -> UsageRecord:
+        """One call now, or one that began at another time and is written now; at the terms of its
+        time, or at others."""
+        story, at = self.story, at or self.story.clock.now()
+        async with story.database.transaction() as session:
+            if version is None:
+                version, terms = await story.terms_at(session, self, model, at)
+            else:
+                terms = (await terms_of(session, [version]))[version]
+            quantities = Quantities(**units)
+            cost = rate(quantities, held_prices(terms, model))
+            record = UsageRecord(
+                request_id=ids.new_id(),
+                account_id=self.account.id,
+                key_id=None,
+                operation="chat",
+                model=model,
+                streamed=False,
+                settlement=settlement,
+                status=200,
+                error_code=None,
+                quantities=quantities,
+                cost_nano=cost if settlement.billable else 0,
+                currency=self.account.currency,
+                started_at=at,
+                duration_us=1000,
+                first_chunk_us=None,
+                plan_version_id=version,
+                tags=tags,
+            )
+            await append_usage(session, [record])
+            await session.execute(
+                text(
+                    "update quota set used = used + :cost where account_id = :of and kind = :kind"
+                ),
+                {"cost": record.cost_nano, "of": self.account.id, "kind": QuotaKind.CREDIT.value},
+            )
+        return record
+
+    async def subscribe(self, version: PlanVersion) -> Change:
+        async with self.story.database.transaction() as session:
+            return await start(session, self.story.clock, self.account.id, version)
+
+    async def change(self, version: PlanVersion) -> Change:
+        async with self.story.database.transaction() as session:
+            return await change_plan(session, self.story.clock, self.account.id, version)
+
+    async def preview(self, version: PlanVersion) -> ChangePreview:
+        async with self.story.database.transaction() as session:
+            return await preview_change(session, self.story.clock, self.account.id, version)
+
+    async def cancel(self, *, at_end: bool = True) -> None:
+        async with self.story.database.transaction() as session:
+            await end(session, self.story.clock, self.account.id, at_end=at_end)
+
+    async def resume(self) -> None:
+        async with self.story.database.transaction() as session:
+            await go_on(session, self.story.clock, self.account.id)
+
+    async def is_on(self, plan: str, *at: int) -> bool:
+        moment = self.story.clock.at(*at)
+        async with self.story.database.transaction() as session:
+            standing = await standing_of(session, self.account.id, moment)
+        return standing is not None and standing.terms.plan == plan
+
+    async def billed(self, **values: Any) -> None:
+        """How the firm is billed from now on."""
+        async with self.story.database.transaction() as session:
+            await change_profile(session, self.account.id, **values)
+
+    async def pays(self, invoice: Invoice, amount: str, reference: str = "bank-1") -> Invoice:
+        receipt = Receipt("manual", reference, self.minor(amount), self.story.clock.now())
+        async with self.story.database.transaction() as session:
+            clock = self.story.clock
+            return await record_payment(session, clock, self.account.id, invoice.id, receipt)
+
+    async def pays_all(self) -> None:
+        """Whatever is open, invoice by invoice."""
+        for invoice in await self.invoices():
+            if invoice.status == "open":
+                name = f"bank-{self.account.name}-{invoice.number}"
+                paid = await self.pays(invoice, await self.owes(invoice), name)
+                assert paid.status == "paid"
+
+    async def tops_up(self, amount: str, key: str, **grant: Any) -> None:
+        """Put money into the wallet, or be given some (`paid=False`)."""
+        given = Grant(self.minor(amount), **grant)
+        async with self.story.database.transaction() as session:
+            await top_up(session, self.story.clock, self.account.id, key, given)
+            await refresh_credit(session, self.story.clock, self.account.id)
+
+    async def is_credited(
+        self, invoice: Invoice, amount: str, key: str = "dispute-1", *, refund: bool = False
+    ) -> CreditNote:
+        credit = Credit(self.minor(amount), "a dispute", refund)
+        async with self.story.database.transaction() as session:
+            clock = self.story.clock
+            place = (self.account.id, invoice.id)
+            return await write_credit_note(session, clock, *place, key, credit)
+
+    def minor(self, amount: str) -> int:
+        return minor_from_text(amount, self.account.currency)
+
+    def text(self, minor: int) -> str:
+        return minor_text(minor, self.account.currency)
+
+    async def invoices(self) -> list[Invoice]:
+        """The oldest first."""
+        async with self.story.database.transaction() as session:
+            query = select(Invoice).where(col(Invoice.account_id) == self.account.id)
+            return list((await session.scalars(query.order_by(col(Invoice.id)))).all())
+
+    async def lines(self, invoice: Invoice) -> list[tuple[Any, ...]]:
+        """(kind, model, meter, units used, of them included, amount)."""
+        async with self.story.database.transaction() as session:
+            rows = await lines_of(session, self.account.id, invoice.id)
+        return [
+            (
+                row.kind,
+                row.model,
+                row.meter,
+                row.quantity,
+                row.included,
+                minor_text(row.minor, invoice.currency),
+            )
+            for row in rows
+        ]
+
+    async def fees(self, invoice: Invoice) -> list[tuple[str, str, str, str]]:
+        """(kind, first day, day after the last, amount) of the lines that are for days."""
+        zone = self.story.clock.zone
+        async with self.story.database.transaction() as session:
+            rows = await lines_of(session, self.account.id, invoice.id)
+        return [
+            (
+                row.kind,
+                day_of(row.starts_at, zone).isoformat(),
+                day_of(row.ends_at, zone).isoformat(),
+                self.text(row.minor),
+            )
+            for row in rows
+            if row.starts_at and row.ends_at
+        ]
+
+    async def tagged(self, invoice: Invoice) -> list[tuple[Any, ...]]:
+        """(tag, value, whether late, calls, rows, running cost) of the invoice's period."""
+        totals = (
+            "select tag, value, late, calls, rows, cost_nano from usage_tag_total "
+            "where account_id = :of and period_id = :period order by tag, value, late"
+        )
+        values = {"of": self.account.id, "period": invoice.period_id}
+        async with self.story.database.transaction() as session:
+            found = (await session.execute(text(totals), values)).all()
+        return [(*row[:5], nano_text(row[5]).rstrip("0").rstrip(".")) for row in found]
+
+    def amounts(self, invoice: Invoice) -> tuple[str, str, str]:
+        """(net, tax, total)."""
+        return self.text(invoice.net), self.text(invoice.tax), self.text(invoice.total)
+
+    async def owes(self, invoice: Invoice) -> str:
+        async with self.story.database.transaction() as session:
+            return self.text(await owed(session, self.account.id, invoice.id))
+
+    async def balance(self, book: Book) -> int:
+        async with self.story.database.transaction() as session:
+            return await balance(session, self.account.id, book)
+
+    async def wallet(self) -> str:
+        return self.text(-await self.balance(Book.WALLET))
+
+    async def credit(self) -> str:
+        """What the gateways would let the firm still spend, without trailing zeros."""
+        left = (
+            "select amount - used from quota where account_id = :of and kind = :kind "
+            "and amount = (select sum(amount_nano) from credit_entry where account_id = :of)"
+        )
+        values = {"of": self.account.id, "kind": QuotaKind.CREDIT.value}
+        async with self.story.database.transaction() as session:
+            nano = (await session.execute(text(left), values)).scalar_one()
+        return nano_text(nano).rstrip("0").rstrip(".")
+
+
+class Story:
+    """The database, the clock, and what the operator does."""
+
+    def __init__(self, database: Database, zone: ZoneInfo = SHANGHAI) -> None:
+        self.database = database
+        self.clock = Calendar(zone)
+
+    async def firm(
+        self,
+        name: str = "Acme 精密",
+        currency: str = "CNY",
+        credit: str = "1000",
+        **profile: Any,
+    ) -> Firm:
+        """A new customer with a credit limit, whose days are the calendar's."""
+        terms = Terms(nano_from_text(credit), None, None, None)
+        new = NewProfile(time_zone=self.clock.zone.key, **profile)
+        async with self.database.transaction() as session:
+            account = await open_account(session, self.clock, name, currency, terms, new)
+            await publish(session, self.clock, list_terms(currency, LISTED))
+        return Firm(self, account, ids.new_id())
+
+    async def plan(self, toml: str) -> PlanVersion:
+        terms = read_plan_file(toml, lambda _currency: LISTED)
+        async with self.database.transaction() as session:
+            return await publish(session, self.clock, terms)
+
+    async def counts(self) -> None:
+        """The job that takes usage into totals and credit."""
+        await count_usage(self.database, self.clock)
+
+    async def jobs(self) -> list[UUID]:
+        """Whatever is due now; gives the invoices that became final."""
+        final = await bill_accounts(self.database, self.clock)
+        await expire_wallets(self.database, self.clock)
+        return final
+
+    async def until(self, *at: int) -> list[UUID]:
+        """Set the clock and let the jobs run."""
+        self.clock.set(*at)
+        return await self.jobs()
+
+    async def voids(self, invoice: Invoice) -> None:
+        async with self.database.transaction() as session:
+            await take_back(session, self.clock, invoice.account_id, invoice.id)
+
+    async def gives_up(self, invoice: Invoice) -> None:
+        """Mark it as uncollectible."""
+        async with self.database.transaction() as session:
+            await write_off(session, self.clock, invoice.account_id, invoice.id)
+
+    async def differences(self) -> Sequence[Difference]:
+        await count_usage(self.database, self.clock)
+        async with self.database.transaction() as session:
+            return (await reconcile(session)).differences
+
+    async def terms_at(self, session: Any, firm: Firm, model: str, at: datetime) -> Any:
+        """The terms that the gateway would price a call by."""
+        standing = await standing_of(session, firm.account.id, at)
+        if standing is not None and standing.terms.has_model(model):
+            return standing.phase.plan_version_id, standing.terms
+        listed = list_terms(firm.account.currency, LISTED)
+        return listed.version_id(), listed

@@ -1,0 +1,60 @@
+"""`/v1/alerts` over a real socket."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.builders import Gateway, customer
+
+HOOK = "https://acme.example/hook"
+
+
+async def change(gateway: Gateway, **body: Any) -> httpx.Response:
+    return await gateway.http.post("/v1/alerts", json=body)
+
+
+async def test_from_nothing_to_a_webhook_and_back(gateway: Gateway) -> None:
+    assert (await gateway.http.get("/v1/alerts")).json()["url"] is None
+    made = (await change(gateway, url=HOOK, percentages=[90, 60])).json()
+    assert (made["url"], made["percentages"]) == (HOOK, [60, 90])
+    assert made["secret"].startswith("whsec_")
+    assert "secret" not in (await gateway.http.get("/v1/alerts")).json()
+    assert "secret" not in (await change(gateway, url=HOOK)).json()
+    assert (await change(gateway)).json()["url"] == HOOK
+    ended = (await change(gateway, url=None)).json()
+    assert (ended["url"], ended["percentages"]) == (None, [60, 90])
+
+
+async def test_it_is_the_accounts_own(gateway: Gateway) -> None:
+    await change(gateway, url=HOOK)
+    _, key = await customer(gateway.parts.database, gateway.parts.settings, "Other")
+    headers = {"authorization": f"Bearer {key.secret}"}
+    other = await gateway.http.get("/v1/alerts", headers=headers)
+    assert other.json()["url"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ({"url": "acme.example"}, "alert_target_invalid", "url"),
+        ({"percentages": []}, "alert_target_invalid", "percentages"),
+        ({"percentages": ["50"]}, "invalid_value", "percentages[0]"),
+        ({"percentages": [True]}, "invalid_value", "percentages[0]"),
+        ({"percentages": None}, "invalid_value", "percentages"),
+        ({"url": 7}, "invalid_value", "url"),
+        ({"webhook": HOOK}, "invalid_value", "webhook"),
+    ],
+)
+async def test_what_cannot_be(
+    gateway: Gateway, body: dict[str, Any], code: str, param: str
+) -> None:
+    answer = await change(gateway, **body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
+
+
+async def test_no_key(gateway: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=gateway.url) as http:
+        for method in ("get", "post"):
+            assert (await http.request(method, "/v1/alerts")).status_code == 401

@@ -1,0 +1,71 @@
+"""The OpenAPI document lists what an account reads and changes of its billing."""
+
+import json
+
+import pytest
+
+from tests.builders import Gateway
+
+READ = (
+    "/v1/invoices",
+    "/v1/invoices/preview",
+    "/v1/invoices/{invoice}",
+    "/v1/invoices/{invoice}/pdf",
+    "/v1/invoices/{invoice}/lines.csv",
+    "/v1/invoices/{invoice}/calls",
+    "/v1/subscription",
+    "/v1/plans",
+    "/v1/wallet",
+    "/v1/organization/usage/completions",
+    "/v1/organization/usage/embeddings",
+    "/v1/organization/costs",
+    "/v1/outcomes/contracts",
+    "/v1/outcomes/contracts/{contract}",
+    "/v1/outcomes/attesters",
+    "/v1/outcomes/evidence",
+    "/v1/outcomes/evidence/{evidence}",
+)
+CHANGED = (
+    "/v1/subscription",
+    "/v1/subscription/cancel",
+    "/v1/subscription/resume",
+    "/v1/outcomes/contracts",
+    "/v1/outcomes/contracts/{contract}/agree",
+    "/v1/outcomes/contracts/{contract}/end",
+    "/v1/outcomes/attesters",
+    "/v1/outcomes/attesters/{attester}/accept",
+    "/v1/outcomes/attesters/{attester}/revoke",
+    "/v1/outcomes/evidence",
+)
+
+
+class TestBilling:
+    async def test_every_address_is_described(self, gateway: Gateway) -> None:
+        paths = (await gateway.http.get("/openapi.json")).json()["paths"]
+        assert [path for path in READ if "get" not in paths.get(path, {})] == []
+        assert [path for path in CHANGED if "post" not in paths.get(path, {})] == []
+        assert all(paths[path][method]["summary"] for path in READ for method in paths[path])
+
+    @pytest.mark.parametrize(
+        ("path", "field"),
+        [
+            (CHANGED[0], "preview"),
+            (CHANGED[1], "at_period_end"),
+            (CHANGED[3], "lower_of_usage"),
+            (CHANGED[4], "hash"),
+            (CHANGED[5], "at"),
+            (CHANGED[6], "public_key"),
+        ],
+    )
+    async def test_bodies_are_described(self, gateway: Gateway, path: str, field: str) -> None:
+        document = (await gateway.http.get("/openapi.json")).json()
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        assert field in json.dumps(document["components"]["schemas"][name])
+
+    async def test_parameters_are_described(self, gateway: Gateway) -> None:
+        document = (await gateway.http.get("/openapi.json")).json()
+        for what in ("usage/completions", "usage/embeddings", "costs"):
+            described = document["paths"][f"/v1/organization/{what}"]["get"]
+            names = {parameter["name"] for parameter in described["parameters"]}
+            assert {"start_time", "bucket_width", "group_by", "models", "page"} <= names

@@ -1,0 +1,195 @@
+"""Usage and costs in OpenAI's shapes, read by OpenAI's own client."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI
+from openai.types.admin.organization.usage_embeddings_response import (
+    DataResultOrganizationUsageEmbeddingsResult,
+)
+
+from billing.rounds import count_usage
+from infra import ids
+from tests.builders import CHAT, EMBEDDING, Gateway, customer
+
+DAY = 86_400
+
+
+@pytest.fixture
+async def used(gateway: Gateway) -> Gateway:
+    """Two chats of 1 and 2 words with 5 tokens of answer each, and one embedding of 3."""
+    await gateway.chat("w")
+    await gateway.chat("w w")
+    body = {"model": EMBEDDING, "input": "a b c"}
+    await gateway.http.post("/v1/embeddings", json=body)
+    await count_usage(gateway.parts.database, gateway.parts.clock)
+    return gateway
+
+
+@pytest.fixture
+async def client(used: Gateway) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(
+        base_url=f"{used.url}/v1", api_key=used.key.secret, admin_api_key=used.key.secret
+    ) as made:
+        yield made
+
+
+def today() -> int:
+    return int(datetime.now(UTC).timestamp()) // DAY * DAY
+
+
+async def asked(gateway: Gateway, what: str, **query: Any) -> Any:
+    return (await gateway.http.get(f"/v1/organization/{what}", params=query)).json()
+
+
+class TestOfficialClient:
+    async def test_usage(self, client: AsyncOpenAI) -> None:
+        page = await client.admin.organization.usage.completions(start_time=today() - DAY)
+        assert (page.object, page.has_more, page.next_page) == ("page", False, None)
+        yesterday, bucket = page.data
+        assert yesterday.results == []
+        (result,) = bucket.results
+        assert result.object == "organization.usage.completions.result"
+        assert (result.input_tokens, result.output_tokens, result.num_model_requests) == (3, 10, 2)
+        assert (result.model, result.api_key_id, result.project_id) == (None, None, None)
+
+    async def test_by_model_and_key(self, client: AsyncOpenAI, used: Gateway) -> None:
+        page = await client.admin.organization.usage.completions(
+            start_time=today(),
+            bucket_width="1h",
+            group_by=["model", "api_key_id", "project_id"],
+            models=[CHAT],
+            api_key_ids=[ids.show("key", used.key.row.id)],
+        )
+        results = [result for bucket in page.data for result in bucket.results]
+        assert {result.model for result in results} == {CHAT}
+        assert {result.api_key_id for result in results} == {ids.show("key", used.key.row.id)}
+        assert {result.project_id for result in results} == {ids.show("acct", used.account.id)}
+        assert sum(result.num_model_requests for result in results) == 2
+
+    async def test_embeddings(self, client: AsyncOpenAI, used: Gateway) -> None:
+        page = await client.admin.organization.usage.embeddings(
+            start_time=today() - DAY, group_by=["model", "api_key_id", "project_id"]
+        )
+        assert (page.object, page.has_more, page.next_page) == ("page", False, None)
+        yesterday, bucket = page.data
+        assert yesterday.results == []
+        (result,) = bucket.results
+        assert isinstance(result, DataResultOrganizationUsageEmbeddingsResult)
+        assert result.object == "organization.usage.embeddings.result"
+        assert (result.input_tokens, result.num_model_requests) == (3, 1)
+        assert (result.model, result.user_id) == (EMBEDDING, None)
+        assert result.api_key_id == ids.show("key", used.key.row.id)
+        assert result.project_id == ids.show("acct", used.account.id)
+
+    async def test_nothing_but_what_their_model_knows(self, used: Gateway) -> None:
+        answer = await asked(used, "usage/embeddings", start_time=today(), bucket_width="1h")
+        results = [one for bucket in answer["data"] for one in bucket["results"]]
+        known = DataResultOrganizationUsageEmbeddingsResult.model_fields.keys()
+        assert [set(one) for one in results] == [set(known)]
+        assert len(answer["data"]) >= 1
+        other = await asked(used, "usage/embeddings", start_time=today(), models=CHAT)
+        assert other["data"][-1]["results"] == []
+
+    async def test_pages_of_embeddings(self, client: AsyncOpenAI) -> None:
+        usage = client.admin.organization.usage
+        start, end = today() - 2 * DAY, today() + DAY
+        first = await usage.embeddings(start_time=start, end_time=end, limit=2)
+        assert [len(bucket.results) for bucket in first.data] == [0, 0]
+        assert first.next_page is not None
+        rest = await usage.embeddings(start_time=start, end_time=end, limit=2, page=first.next_page)
+        assert [len(bucket.results) for bucket in rest.data] == [1]
+        assert (rest.has_more, rest.next_page) == (False, None)
+
+    async def test_costs(self, client: AsyncOpenAI) -> None:
+        """3 x 500 + 10 x 2000 nano-yuan for chats, 3 x 100 for the embedding."""
+        page = await client.admin.organization.usage.costs(
+            start_time=today(), group_by=["line_item"]
+        )
+        amounts = {result.line_item: result.amount for result in page.data[-1].results}
+        assert {name: amount.value for name, amount in amounts.items()} == {
+            CHAT: 0.0000215,
+            EMBEDDING: 0.0000003,
+        }
+        assert {amount.currency for amount in amounts.values()} == {"cny"}
+
+    async def test_pages(self, client: AsyncOpenAI) -> None:
+        start, end = today() - 4 * DAY, today()
+        page = await client.admin.organization.usage.costs(start_time=start, end_time=end, limit=3)
+        assert ([bucket.start_time for bucket in page.data], page.has_more) == (
+            [start, start + DAY, start + 2 * DAY],
+            True,
+        )
+        assert page.next_page is not None
+        rest = await client.admin.organization.usage.costs(
+            start_time=start, end_time=end, limit=3, page=page.next_page
+        )
+        assert [(one.start_time, one.end_time) for one in rest.data] == [(end - DAY, end)]
+        assert (rest.has_more, rest.next_page) == (False, None)
+
+
+class TestAnswers:
+    async def test_amounts_are_numbers_with_all_their_digits(self, used: Gateway) -> None:
+        path = f"/v1/organization/costs?start_time={today()}"
+        text = (await used.http.get(path)).text
+        answer = json.loads(text, parse_float=Decimal)
+        amount = answer["data"][-1]["results"][0]["amount"]
+        assert amount == {"value": Decimal("0.000021800"), "currency": "cny"}
+        assert '"value":0.000021800' in text
+
+    async def test_arrays_with_and_without_brackets(self, used: Gateway) -> None:
+        for name in ("group_by", "group_by[]"):
+            query = {"start_time": today(), name: ["model", "api_key_id"]}
+            results = (await asked(used, "usage/completions", **query))["data"][-1]["results"]
+            assert [result["model"] for result in results] == [CHAT]
+
+    async def test_tell_up_to_when_usage_is_in_them(self, used: Gateway) -> None:
+        as_of = (await asked(used, "usage/completions", start_time=today()))["as_of"]
+        assert abs(datetime.now(UTC) - datetime.fromtimestamp(as_of, UTC)) < timedelta(minutes=1)
+
+    async def test_another_project_is_empty(self, used: Gateway) -> None:
+        query = {"start_time": today(), "project_ids": "acct_x"}
+        answer = await asked(used, "usage/completions", **query)
+        assert answer["data"][-1]["results"] == []
+
+    async def test_another_tenant_sees_nothing(self, used: Gateway) -> None:
+        _, key = await customer(used.parts.database, used.parts.settings, "Other")
+        used.http.headers["authorization"] = f"Bearer {key.secret}"
+        for what in ("usage/completions", "usage/embeddings", "costs"):
+            answer = await asked(used, what, start_time=today())
+            assert answer["data"][-1]["results"] == []
+
+    @pytest.mark.parametrize(
+        ("what", "query", "param"),
+        [
+            ("usage/completions", {}, "start_time"),
+            ("usage/completions", {"start_time": "x"}, "start_time"),
+            ("usage/completions", {"start_time": -1}, "start_time"),
+            ("usage/completions", {"start_time": 10**13}, "start_time"),
+            ("usage/completions", {"start_time": 0, "end_time": 0}, "end_time"),
+            ("usage/completions", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
+            ("usage/completions", {"start_time": 0, "limit": 32}, "limit"),
+            ("usage/completions", {"start_time": 0, "page": "x"}, "page"),
+            ("usage/completions", {"start_time": 0, "page": "page_x"}, "page"),
+            ("usage/completions", {"start_time": 0, "group_by": "user_id"}, "group_by"),
+            ("usage/completions", {"start_time": 0, "api_key_ids": "x"}, "api_key_ids"),
+            ("usage/completions", {"start_time": 0, "user_ids[]": "x"}, "user_ids"),
+            ("usage/embeddings", {}, "start_time"),
+            ("usage/embeddings", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
+            ("usage/embeddings", {"start_time": 0, "group_by": "batch"}, "group_by"),
+            ("usage/embeddings", {"start_time": 0, "models": "", "page": "page_x"}, "page"),
+            ("costs", {"start_time": 0, "bucket_width": "1h"}, "bucket_width"),
+            ("costs", {"start_time": 0, "group_by[]": "model"}, "group_by"),
+            ("costs", {"start_time": 0, "limit": 181}, "limit"),
+        ],
+    )
+    async def test_a_wrong_query_is_named(
+        self, gateway: Gateway, what: str, query: dict[str, Any], param: str
+    ) -> None:
+        answer = await gateway.http.get(f"/v1/organization/{what}", params=query)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", param)

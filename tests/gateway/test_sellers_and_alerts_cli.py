@@ -1,0 +1,77 @@
+"""`maas entities|alerts`, and `maas billing set --seller`: each said as JSON and to a person."""
+
+import pytest
+
+from tests.gateway.commands import PLAIN, Maas
+
+HOOK = "https://acme.example/hook"
+
+
+class TestEntities:
+    async def test_another_sells_with_numbers_of_its_own(self, maas: Maas) -> None:
+        added = await maas.say("entities", "add", "SH", "--name", "上海销售有限公司")
+        assert (added["code"], added["tax_number"]) == ("SH", "")
+        profile = await maas.say("billing", "set", "Acme", "--seller", "SH")
+        assert profile["seller"] == "SH"
+        await maas.publish("plain", PLAIN)
+        begun = await maas.say("subscribe", "Acme", "plain")
+        invoice = await maas.say("invoices", "show", "Acme", begun["invoices"][0])
+        assert invoice["number"] == "SH-000001"
+        assert invoice["seller"]["name"] == "上海销售有限公司"
+
+    async def test_a_change_leaves_what_is_final(self, maas: Maas) -> None:
+        await maas.say("entities", "add", "SH", "--name", "Seller")
+        await maas.say("billing", "set", "Acme", "--seller", "SH")
+        await maas.publish("plain", PLAIN)
+        begun = await maas.say("subscribe", "Acme", "plain")
+        before = await maas.say("invoices", "show", "Acme", begun["invoices"][0])
+        words = ("--name", "Other", "--address", "Street 1", "--tax-number", "7")
+        changed = await maas.say("entities", "change", "SH", *words)
+        assert [changed[name] for name in ("name", "address", "tax_number")] == [
+            "Other",
+            "Street 1",
+            "7",
+        ]
+        assert await maas.say("invoices", "show", "Acme", begun["invoices"][0]) == before
+        first, second = await maas.say("entities", "list")
+        assert (first["code"], second) == ("MAAS", changed)
+        assert "Street 1" in await maas.tell("entities", "list")
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (("add", "sh", "--name", "x"), "legal_entity_invalid"),
+            (("add", "SH", "--name", " "), "legal_entity_invalid"),
+            (("add", "MAAS", "--name", "x"), "legal_entity_taken"),
+            (("change", "SH", "--name", "x"), "legal_entity_not_found"),
+        ],
+    )
+    async def test_what_cannot_be(self, maas: Maas, arguments: tuple[str, ...], code: str) -> None:
+        assert await maas.refuse("entities", *arguments) == code
+
+    async def test_a_seller_that_is_none(self, maas: Maas) -> None:
+        refused = await maas.refuse("billing", "set", "Acme", "--seller", "SH", "--locale", "en")
+        assert refused == "legal_entity_not_found"
+        assert (await maas.say("billing", "show", "Acme"))["locale"] == "zh"
+
+
+class TestAlerts:
+    async def test_a_webhook_and_percentages(self, maas: Maas) -> None:
+        words = ("--webhook", HOOK, "--percent", "70", "--percent", "95")
+        made = await maas.say("alerts", "set", "Acme", *words)
+        assert (made["url"], made["percentages"]) == (HOOK, [70, 95])
+        assert made["secret"].startswith("whsec_")
+        shown = await maas.say("alerts", "show", "Acme")
+        assert shown == {name: value for name, value in made.items() if name != "secret"}
+        assert f"url: {HOOK}" in await maas.tell("alerts", "show", "Acme")
+        ended = await maas.say("alerts", "set", "Acme", "--webhook", "none")
+        assert (ended["url"], ended["percentages"]) == (None, [70, 95])
+
+    async def test_what_cannot_be(self, maas: Maas) -> None:
+        assert await maas.refuse("alerts", "set", "Acme", "--webhook", "x") == (
+            "alert_target_invalid"
+        )
+        assert await maas.refuse("alerts", "set", "Acme", "--percent", "0") == (
+            "alert_target_invalid"
+        )
+        assert await maas.refuse("alerts", "show", "Nobody") == "account_not_found"

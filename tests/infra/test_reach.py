@@ -1,0 +1,115 @@
+"""Reach: which addresses may be connected to, by what a name stands for and not by the name."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import httpcore
+import pytest
+
+from infra.reach import OutOfReach, Reach
+
+PUBLIC = Reach()
+OWN = Reach([ip_network("10.1.0.0/16"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")])
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """Of a server on 127.0.0.1."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Every name stands for these."""
+
+    async def looked_up(_loop: Any, _host: str, port: int, **_: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", looked_up)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+    )
+    def test_of_the_public_internet(self, address: str) -> None:
+        assert PUBLIC.allows(ip_address(address))
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "127.0.0.1",
+            "0.0.0.0",  # connected to, it is this machine
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "ff0e::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+        ],
+    )
+    def test_of_this_machine_or_network(self, address: str) -> None:
+        assert not PUBLIC.allows(ip_address(address))
+
+    @pytest.mark.parametrize("address", ["10.1.2.3", "::ffff:10.1.2.3", "fd00::7", "8.8.8.8"])
+    def test_of_a_network_that_is_allowed(self, address: str) -> None:
+        assert OWN.allows(ip_address(address))
+
+    @pytest.mark.parametrize("address", ["10.2.0.1", "192.168.1.1", "169.254.169.254", "::1"])
+    def test_of_another(self, address: str) -> None:
+        assert not OWN.allows(ip_address(address))
+
+
+class TestConnecting:
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0", "2130706433", "0x7f.1"])
+    async def test_to_this_machine_by_any_spelling(self, port: int, host: str) -> None:
+        with pytest.raises(OutOfReach, match="not on the public internet"):
+            await PUBLIC.connect_tcp(host, port)
+
+    async def test_to_a_name_for_this_machine(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names(monkeypatch, "127.0.0.1")
+        with pytest.raises(OutOfReach):
+            await PUBLIC.connect_tcp("hook.example", port)
+        await (await OWN.connect_tcp("hook.example", port)).aclose()
+
+    async def test_past_an_address_that_is_not_allowed_or_not_there(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names(monkeypatch, "192.168.1.1", "127.0.0.9", "127.0.0.1")
+        await (await OWN.connect_tcp("hook.example", port)).aclose()
+
+    async def test_to_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with pytest.raises(httpcore.ConnectError):
+            await OWN.connect_tcp("127.0.0.1", port)
+        names(monkeypatch)
+        with pytest.raises(OutOfReach):
+            await OWN.connect_tcp("hook.example", port)
+
+    async def test_to_a_name_that_is_none(self) -> None:
+        for host in ("nowhere.invalid", "x" * 300):
+            with pytest.raises(httpcore.ConnectError, match="is not known"):
+                await PUBLIC.connect_tcp(host, 443)
+
+    async def test_to_a_socket_of_this_machine(self) -> None:
+        with pytest.raises(OutOfReach):
+            await OWN.connect_unix_socket("/var/run/docker.sock")
+
+    async def test_waiting(self) -> None:
+        await OWN.sleep(0)
