@@ -1,0 +1,49 @@
+"""Checks of included units: what quotas, calls and totals say of them is the same.
+
+Each is one query that gives (subject, recorded, expected) of what does not agree. Owns the checks.
+Does not own running them (billing/checks/reconciliation.py).
+"""
+
+from collections.abc import Mapping
+
+# What each call took of each quota.
+_TAKEN = """
+    select u.request_id, u.account_id, u.plan_version_id, u.model, u.started_at, u.written_in,
+           m.key as meter, q.key::uuid as quota_id, q.value::bigint as units,
+           coalesce((to_jsonb(u) ->> m.key)::bigint, 0) as consumed
+    from usage u cross join lateral jsonb_each(u.covered) m
+    cross join lateral jsonb_each_text(m.value) q
+    where u.covered is not null
+"""
+CHECKS: Mapping[str, str] = {
+    "what a quota of included units counts as used is what calls took of it": f"""
+        with used as (
+            select q.account_id, q.id as quota_id, q.used + coalesce(
+                (select sum(l.used - l.folded) from quota_lease l where l.quota_id = q.id), 0
+            ) as units from quota q where q.kind = 'included_units'
+        ), taken as (
+            select account_id, quota_id, sum(units) as units from ({_TAKEN}) t group by 1, 2
+        )
+        select quota_id::text, coalesce(u.units, 0), coalesce(t.units, 0)
+        from used u full join taken t using (account_id, quota_id)
+        where coalesce(u.units, 0) <> coalesce(t.units, 0)
+    """,  # noqa: S608  # put together of the constant above
+    "included units are of the terms of their call, and were consumed": f"""
+        select t.request_id::text, sum(t.units), coalesce(min(t.consumed) filter (where q.id is
+               not null), 0)
+        from ({_TAKEN}) t left join quota q
+          on q.id = t.quota_id and q.account_id = t.account_id and q.kind = 'included_units'
+         and q.plan_version_id = t.plan_version_id and q.period_start <= t.started_at
+         and q.scope in (t.model || '/' || t.meter, '*/' || t.meter)
+        group by t.request_id, t.meter
+        having bool_or(q.id is null) or sum(t.units) > min(t.consumed)
+    """,  # noqa: S608  # the same
+    "the totals count what calls took of included units": f"""
+        select quota_id::text, coalesce(c.units, 0), coalesce(t.units, 0)
+        from usage_cover_total c full join (
+            select account_id, quota_id, sum(units) as units from ({_TAKEN}) t
+            where written_in < (select consumed from usage_cursor) group by 1, 2
+        ) t using (account_id, quota_id)
+        where coalesce(c.units, 0) <> coalesce(t.units, 0)
+    """,  # noqa: S608  # the same
+}

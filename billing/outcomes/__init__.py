@@ -1,0 +1,1 @@
+"""Outcomes: paid for an effect that was agreed, measured and not disputed."""

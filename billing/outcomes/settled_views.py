@@ -1,0 +1,220 @@
+"""Views: outcomes, settlements and disputes as JSON, for the API and the command line.
+
+Amounts are decimal text of the major unit, quantities of a unit. Owns these forms and the lists.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.documents.charge_parts import SETTLEMENT_PREFIX, units_text
+from billing.money import minor_text
+from billing.outcomes.bundles import Bundle, read_bundle
+from billing.outcomes.claims import PREFIX as OUTCOME_PREFIX
+from billing.outcomes.disputes import PREFIX as DISPUTE_PREFIX
+from billing.outcomes.pricing import Part
+from billing.outcomes.replay import Replayed, result_of
+from billing.outcomes.settlement import get_settlement
+from billing.outcomes.standing import Charged, charged_for, disputes_of
+from billing.tables import Dispute, Outcome, OutcomeContract, OutcomeSettlement
+from infra import ids
+
+_Row = TypeVar("_Row", Outcome, OutcomeSettlement, Dispute)
+
+
+async def outcomes_page(
+    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
+) -> list[dict[str, Any]]:
+    """The account's outcomes, refused ones too, the newest first."""
+    query = select(Outcome).where(col(Outcome.account_id) == account_id)
+    rows = await _page(session, query, Outcome, limit, after)
+    tags = await _tags(session, account_id)
+    return [_outcome(one, tags[one.contract_id]) for one in rows]
+
+
+async def outcome_json(session: AsyncSession, outcome: Outcome) -> dict[str, Any]:
+    return _outcome(outcome, (await _tags(session, outcome.account_id))[outcome.contract_id])
+
+
+async def settlements_page(
+    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
+) -> list[dict[str, Any]]:
+    """The account's settlements, the newest first."""
+    query = select(OutcomeSettlement).where(col(OutcomeSettlement.account_id) == account_id)
+    rows = await _page(session, query, OutcomeSettlement, limit, after)
+    return [await settlement_json(session, one) for one in rows]
+
+
+async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) -> dict[str, Any]:
+    bundle, charged = read_bundle(settlement.bundle), await charged_for(session, settlement)
+    disputes = await disputes_of(session, settlement)
+    return {
+        "object": "outcome.settlement",
+        "id": ids.show(SETTLEMENT_PREFIX, settlement.id),
+        "contract": bundle.tag,
+        "status": _status(settlement, disputes),
+        "starts_at": settlement.starts_at.isoformat(),
+        "ends_at": settlement.ends_at.isoformat(),
+        "quantity": units_text(settlement.micro),
+        "amount": minor_text(settlement.minor, bundle.currency),
+        "currency": bundle.currency,
+        "by_attester": [_part(part, bundle) for part in result_of(bundle).parts],
+        "outcomes": [one.id for one in bundle.outcomes],
+        "made_at": settlement.made_at.isoformat(),
+        "disputable_until": settlement.disputable_until.isoformat(),
+        "accepted_at": _moment(settlement.accepted_at),
+        **_charged(charged, bundle),
+        "disputes": [ids.show(DISPUTE_PREFIX, one.id) for one in disputes],
+        "digest": settlement.digest.hex(),
+    }
+
+
+async def disputes_page(
+    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
+) -> list[dict[str, Any]]:
+    """The account's disputes, the newest first."""
+    query = select(Dispute).where(col(Dispute.account_id) == account_id)
+    rows = await _page(session, query, Dispute, limit, after)
+    return [await dispute_json(session, one) for one in rows]
+
+
+async def dispute_json(session: AsyncSession, dispute: Dispute) -> dict[str, Any]:
+    """A dispute, with what its settlement's bundle comes to when it is computed again."""
+    settlement = await get_settlement(session, dispute.account_id, dispute.settlement_id)
+    bundle = read_bundle(settlement.bundle)
+    again = result_of(bundle)
+    return {
+        "object": "outcome.dispute",
+        "id": ids.show(DISPUTE_PREFIX, dispute.id),
+        "settlement": ids.show(SETTLEMENT_PREFIX, settlement.id),
+        "outcomes": dispute.outcomes,
+        "status": _dispute_status(dispute),
+        "reason": dispute.reason,
+        "opened_by": dispute.opened_by,
+        "opened_at": dispute.opened_at.isoformat(),
+        "frozen": minor_text(dispute.frozen, bundle.currency),
+        "currency": bundle.currency,
+        "answer": dispute.answer,
+        "answer_due": dispute.answer_due.isoformat(),
+        "answered_at": _moment(dispute.answered_at),
+        "reply": dispute.reply,
+        "reply_due": _moment(dispute.reply_due),
+        "decision_due": _moment(dispute.decision_due),
+        "replied_at": _moment(dispute.replied_at),
+        "decided_for": dispute.decided_for,
+        "decided_by": dispute.decided_by,
+        "decided_at": _moment(dispute.decided_at),
+        "digest": settlement.digest.hex(),
+        "replayed": {
+            "amount": minor_text(again.minor, bundle.currency),
+            "quantity": units_text(again.micro),
+            "agrees": again == bundle.result,
+        },
+    }
+
+
+def replayed_json(replayed: Replayed) -> dict[str, Any]:
+    """What a bundle computes to, and where it states anything else."""
+    result = replayed.result
+    return {
+        "settlement": replayed.settlement,
+        "quantity": units_text(result.micro),
+        "amount": minor_text(result.minor, replayed.currency),
+        "currency": replayed.currency,
+        "agrees": not replayed.differences,
+        "differences": [
+            {"figure": one.figure, "stated": str(one.stated), "computed": str(one.computed)}
+            for one in replayed.differences
+        ],
+    }
+
+
+async def _page(
+    session: AsyncSession,
+    query: Select[Any],
+    row: type[_Row],
+    limit: int,
+    after: UUID | None,
+) -> Sequence[_Row]:
+    """The next rows of a query that names the account_id."""
+    if after is not None:
+        query = query.where(col(row.id) < after)
+    found = (await session.scalars(query.order_by(col(row.id).desc()).limit(limit))).all()
+    return found
+
+
+async def _tags(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    query = select(OutcomeContract.id, OutcomeContract.tag).where(
+        col(OutcomeContract.account_id) == account_id
+    )
+    return {one: tag for one, tag in (await session.execute(query)).all()}
+
+
+def _outcome(outcome: Outcome, tag: str) -> dict[str, Any]:
+    settlement = outcome.settlement_id
+    return {
+        "object": "outcome",
+        "id": ids.show(OUTCOME_PREFIX, outcome.id),
+        "contract": tag,
+        "business_key": outcome.business_key,
+        "subject": outcome.subject,
+        "status": _outcome_status(outcome),
+        "happened_at": outcome.happened_at.isoformat(),
+        "claimed_at": outcome.claimed_at.isoformat(),
+        "attested_by": outcome.attested_by,
+        "confirmed_at": _moment(outcome.confirmed_at),
+        "refused_for": outcome.refused_for,
+        "reversed_at": _moment(outcome.reversed_at),
+        "settlement": None if settlement is None else ids.show(SETTLEMENT_PREFIX, settlement),
+    }
+
+
+def _outcome_status(outcome: Outcome) -> str:
+    if outcome.refused_for is not None:
+        return "refused"
+    if outcome.reversed_at is not None:
+        return "reversed"
+    if outcome.confirmed_at is None:
+        return "claimed"
+    return "confirmed" if outcome.settlement_id is None else "settled"
+
+
+def _status(settlement: OutcomeSettlement, disputes: Sequence[Dispute]) -> str:
+    if any(one.decided_at is None for one in disputes):
+        return "disputed"
+    return "open" if settlement.accepted_at is None else "accepted"
+
+
+def _dispute_status(dispute: Dispute) -> str:
+    if dispute.decided_at is not None:
+        return "decided"
+    if dispute.answered_at is None:
+        return "waits_for_answer"
+    return "waits_for_reply" if dispute.replied_at is None else "waits_for_decision"
+
+
+def _charged(charged: Charged, bundle: Bundle) -> dict[str, str]:
+    credited = sum(one.minor for one in charged.credits)
+    amounts = {
+        "waiting": sum(one.minor for one in charged.waiting),
+        "invoiced": sum(one.minor for one in charged.fixed),
+        "credited": credited,
+    }
+    return {name: minor_text(minor, bundle.currency) for name, minor in amounts.items()}
+
+
+def _part(part: Part, bundle: Bundle) -> dict[str, str]:
+    return {
+        "attested_by": part.attested_by,
+        "quantity": units_text(part.micro),
+        "amount": minor_text(part.minor, bundle.currency),
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -1,0 +1,11 @@
+"""A firm with contracts, in October 2026 in China."""
+
+import pytest
+
+from tests.billing.outcomes.deals import Deal
+from tests.flows.stories import Story
+
+
+@pytest.fixture
+async def deal(story: Story) -> Deal:
+    return Deal(await story.firm())

@@ -1,0 +1,77 @@
+"""Where floating point ends: rounding to a resolution, and the canonical JSON."""
+
+from decimal import Decimal
+
+import pytest
+
+from billing.outcomes.measurement.measured import (
+    ppm,
+    read_measured,
+    resolution_for,
+    rounded_down,
+    to_nearest,
+)
+from billing.outcomes.measurement.measuring import measure
+from tests.billing.outcomes.measurement.making import study
+
+MILLI = Decimal("0.001")
+
+
+class TestResolution:
+    @pytest.mark.parametrize(
+        ("agreed", "size", "used"),
+        [
+            ("0.001", 0.0, "0.001"),
+            ("0.001", 999_999.0, "0.001"),  # a billionth of it is below 0.001
+            ("0.001", 2_000_000.0, "0.001"),
+            ("0.001", 30_000_000.0, "0.01"),
+            ("0.000001", 30_000_000.0, "0.01"),
+            ("1", -5e10, "10"),
+        ],
+    )
+    def test_is_never_finer_than_a_billionth(self, agreed: str, size: float, used: str) -> None:
+        assert resolution_for(Decimal(agreed), size) == Decimal(used)
+
+
+class TestRounding:
+    @pytest.mark.parametrize(
+        ("value", "down", "near"),
+        [
+            (1.2349, "1.234", "1.235"),
+            (1.2345, "1.234", "1.234"),  # half to even
+            (-1.2341, "-1.235", "-1.234"),
+            (-0.0001, "-0.001", "0.000"),
+            (0.0, "0.000", "0.000"),
+            # What differs in the last digits of a float is the same to ten digits.
+            (0.3, "0.300", "0.300"),
+            (0.1 + 0.2, "0.300", "0.300"),
+            (0.29999999999999, "0.300", "0.300"),
+        ],
+    )
+    def test_steps(self, value: float, down: str, near: str) -> None:
+        assert str(rounded_down(value, MILLI)) == down
+        assert str(to_nearest(value, MILLI)) == near
+
+    def test_steps_above_one(self) -> None:
+        assert rounded_down(1234.0, Decimal("1E+1")) == 1230
+
+    @pytest.mark.parametrize(
+        ("share", "millionths"),
+        [(0.1234567, 123_457), (float("inf"), 10**9), (1e9, 10**9), (-1e9, -(10**9))],
+    )
+    def test_ppm(self, share: float, millionths: int) -> None:
+        assert ppm(share) == millionths
+
+
+class TestText:
+    def test_there_and_back(self) -> None:
+        measured = measure(study(saving=0.1))
+        assert read_measured(measured.text()) == measured
+        assert read_measured(measured.text()).text() == measured.text()
+
+    def test_holds_no_float(self) -> None:
+        text = measure(study(saving=0.1)).text()
+        assert b'"saving":"' in text
+        assert b" " not in text.replace(b"missing in the baseline period", b"").replace(
+            b"missing in the reporting period", b""
+        )

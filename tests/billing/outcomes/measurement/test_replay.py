@@ -1,0 +1,63 @@
+"""A settlement is replayed from its text alone, on processors that add up in another order."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from billing.outcomes.measurement.agreed import Method, Span, Weeks
+from billing.outcomes.measurement.evidence import read_study
+from billing.outcomes.measurement.measuring import measure
+from tests.billing.outcomes.measurement.making import AFTER, FIRST, TURN, agreeing, study
+
+ROOT = Path(__file__).parents[4]
+REPLAY = """
+import sys
+from billing.outcomes.measurement.evidence import read_study
+from billing.outcomes.measurement.measuring import measure
+for line in sys.stdin.buffer:
+    sys.stdout.buffer.write(measure(read_study(line)).text() + b"\\n")
+"""
+BEFORE_AND_AFTER = [
+    study(seed, noise=30.0 + 10 * seed, saving=0.1, rho=0.1 * seed) for seed in range(0, 8, 2)
+]
+IN_TURN = {
+    "method": Method.SWITCHBACK,
+    "baseline": None,
+    "reporting": Span(FIRST, TURN + timedelta(days=AFTER)),
+    "weeks": Weeks(days=8),
+}
+STUDIES = [*BEFORE_AND_AFTER, *(agreeing(one, **IN_TURN) for one in BEFORE_AND_AFTER)]
+
+
+def replayed(**processor: str) -> list[bytes]:
+    """The measurements of another process, whose linear algebra is told what it runs on."""
+    told = b"\n".join(one.text() for one in STUDIES)
+    done = subprocess.run(
+        [sys.executable, "-c", REPLAY],
+        cwd=ROOT,
+        input=told,
+        capture_output=True,
+        check=True,
+        env={**os.environ, **processor},
+    )
+    return done.stdout.splitlines()
+
+
+def test_from_the_text_alone() -> None:
+    again = [measure(read_study(one.text())) for one in STUDIES]
+    assert again == [measure(one) for one in STUDIES]
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"},
+        {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX"},
+    ],
+)
+def test_on_another_processor(processor: dict[str, str]) -> None:
+    assert replayed(**processor) == [measure(one).text() for one in STUDIES]

@@ -1,0 +1,123 @@
+"""The saving against an adjusted baseline: its sums by hand, adjustments, rates, and its error."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from billing.outcomes.measurement.agreed import Adjustment, Agreed
+from billing.outcomes.measurement.baseline import choose
+from billing.outcomes.measurement.days import Table
+from billing.outcomes.measurement.faults import BaselineUnfit
+from billing.outcomes.measurement.saving import Saving, saved
+from tests.billing.outcomes.measurement.making import AFTER, AGREED, FIRST, TURN, halves, table
+
+ALONE = replace(AGREED, variables=())
+BOTH = ("plant", "us")
+
+
+def of(whole: Table, agreed: Agreed = AGREED) -> Saving:
+    before, after = halves(whole)
+    return saved(before, after, choose(before, agreed), agreed)
+
+
+class TestSums:
+    def test_by_hand(self) -> None:
+        # 9 and 11 in turn are 10 a day however much lasts; 8 a day for 60 days save 120 of 600.
+        values = np.concatenate([np.tile([9.0, 11.0], 60), np.full(60, 8.0)])
+        one = of(Table(np.arange(180) + FIRST.toordinal(), values, {}), ALONE)
+        assert one.estimate == pytest.approx(120, abs=1)
+        assert one.baseline == pytest.approx(600, abs=1)
+        assert one.actual == 480
+
+    def test_a_share_of_what_would_have_been(self) -> None:
+        one = of(table(noise=10.0, saving=0.1))
+        assert one.estimate == pytest.approx(0.1 * one.baseline, rel=0.02)
+        assert one.baseline == pytest.approx(one.actual + one.estimate)
+        assert one.above(0.95) < one.estimate < one.above(0.05)
+
+    def test_more_may_be_better(self) -> None:
+        whole = table(noise=10.0, saving=-0.1)
+        less, more = of(whole), of(whole, replace(AGREED, more_is_better=True))
+        assert more.estimate == -less.estimate > 0
+        assert more.above(0.95) == pytest.approx(-less.above(0.05))
+
+    def test_a_rate_is_weighted(self) -> None:
+        # Energy per part falls from about 5 to 4: a saving of about 1 for each of the parts.
+        one = table(noise=0.0)
+        random = np.random.default_rng(1)
+        rate = np.where(one.days < TURN.toordinal(), 5.0, 4.0) + 0.1 * random.standard_normal(180)
+        agreed = replace(AGREED, unit="kWh/pcs", weight="parts")
+        found = of(replace(one, values=rate), agreed)
+        parts = halves(one)[1].variables["parts"].sum()
+        assert found.estimate == pytest.approx(parts, rel=0.05)
+        assert found.actual == pytest.approx(4 * parts, rel=0.01)
+
+    def test_no_whole_day_is_refused(self) -> None:
+        before, after = halves(table())
+        nothing = after.where(after.days < 0)
+        with pytest.raises(BaselineUnfit, match="No day of the reporting period"):
+            saved(before, nothing, choose(before, AGREED), AGREED)
+
+
+class TestAdjustments:
+    def test_add_to_the_baseline(self) -> None:
+        # 3 a day for all 60 days, and 10 more on 5 of them.
+        agreed = replace(
+            AGREED,
+            adjustments=(
+                Adjustment(FIRST, 3.0, "a second compressor", BOTH),
+                Adjustment(TURN, 10.0, "a trial run", BOTH, until=TURN + timedelta(days=5)),
+            ),
+        )
+        plain, adjusted = of(table()), of(table(), agreed)
+        assert adjusted.estimate - plain.estimate == pytest.approx(3 * AFTER + 10 * 5)
+        assert adjusted.baseline - plain.baseline == pytest.approx(3 * AFTER + 10 * 5)
+        assert adjusted.mixture.error == plain.mixture.error
+
+    def test_do_not_count_on_days_that_are_missing(self) -> None:
+        agreed = replace(AGREED, adjustments=(Adjustment(FIRST, 3.0, "a hall", BOTH),))
+        whole = table()
+        gone = whole.where(whole.days != TURN.toordinal() + 4)
+        assert of(gone, agreed).estimate - of(gone).estimate == pytest.approx(3 * (AFTER - 1))
+
+
+class TestError:
+    def test_is_that_of_independent_noise_and_some_for_not_knowing_it(self) -> None:
+        # Noise of 50 a day: 60 days later, and a mean of 120 days 60 times over:
+        # 50 sqrt(60 + 60^2 / 120) = 474; the slope's part is small. That it does not last is
+        # not known from 120 days.
+        errors = [of(table(seed)).mixture.error for seed in range(20)]
+        assert 1 < np.mean(errors) / 474 < 1.7
+
+    def test_is_larger_where_noise_lasts(self) -> None:
+        quick = np.mean([of(table(seed)).mixture.error for seed in range(10)])
+        slow = np.mean([of(table(seed, rho=0.6)).mixture.error for seed in range(10)])
+        assert slow > 1.4 * quick
+
+    def test_is_larger_where_it_is_rougher_later(self) -> None:
+        whole = table()
+        later = whole.days >= TURN.toordinal()
+        explained = 500 + 2 * whole.variables["parts"]
+        rough = replace(
+            whole,
+            values=np.where(later, explained + 3 * (whole.values - explained), whole.values),
+        )
+        assert of(rough).mixture.error > 1.8 * of(whole).mixture.error
+
+    def test_few_days_tell_nothing_of_roughness(self) -> None:
+        before, after = halves(table())
+        values = after.values + np.where(np.arange(AFTER) % 2, 900.0, -900.0)
+        few = replace(after, values=values).where(after.days < TURN.toordinal() + 20)
+        calm = after.where(after.days < TURN.toordinal() + 20)
+        baseline = choose(before, AGREED)
+        errors = [saved(before, one, baseline, AGREED).mixture.error for one in (few, calm)]
+        assert errors[0] == errors[1]
+
+    def test_grows_with_the_days_that_are_missing_before(self) -> None:
+        before, after = halves(table())
+        fewer = before.where(before.days % 3 != 0)
+        whole = saved(before, after, choose(before, AGREED), AGREED)
+        part = saved(fewer, after, choose(fewer, AGREED), AGREED)
+        assert part.mixture.error > whole.mixture.error

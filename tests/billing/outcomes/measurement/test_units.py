@@ -1,0 +1,48 @@
+"""Units: what one is in another, and what is none."""
+
+import pytest
+
+from billing.outcomes.measurement.faults import ReadingsInvalid
+from billing.outcomes.measurement.units import converted, require_known
+
+
+class TestConverted:
+    @pytest.mark.parametrize(
+        ("value", "unit", "wanted", "becomes"),
+        [
+            (5.0, "kWh", "kWh", 5.0),
+            (2.5, "MWh", "kWh", 2500.0),
+            (3.6, "MJ", "kWh", 1.0),
+            (9.0, "GJ", "MWh", 2.5),  # 9 / 3.6
+            (90.0, "s", "min", 1.5),
+            (2.0, "h", "min", 120.0),
+            (1.5, "kWh/pcs", "Wh/pcs", 1500.0),
+            (1.5, "MWh/kpcs", "kWh/pcs", 1.5),
+            (30.0, "min/pcs", "h/kpcs", 500.0),
+            (2.5, "%", "1", 0.025),
+            (1.0, "t", "kg", 1000.0),
+            (212.0, "degF", "degC", 100.0),
+            (-40.0, "degC", "degF", -40.0),
+            (0.0, "degC", "K", 273.15),
+        ],
+    )
+    def test_becomes(self, value: float, unit: str, wanted: str, becomes: float) -> None:
+        assert converted(value, unit, wanted) == pytest.approx(becomes, rel=1e-15)
+
+    @pytest.mark.parametrize(
+        ("unit", "wanted"),
+        [("kg", "kWh"), ("kWh", "kWh/pcs"), ("degC", "kWh"), ("kWh", "degC"), ("h/pcs", "kWh/pcs")],
+    )
+    def test_of_another_kind_is_refused(self, unit: str, wanted: str) -> None:
+        with pytest.raises(ReadingsInvalid, match=r"degC|is no|unknown"):
+            converted(1.0, unit, wanted)
+
+    @pytest.mark.parametrize("unit", ["kw", "", "kWh/pcs/h", "degC/h", "kWh "])
+    def test_unknown_is_refused(self, unit: str) -> None:
+        with pytest.raises(ReadingsInvalid, match="is unknown; known: kWh") as refused:
+            converted(1.0, unit, unit)
+        assert refused.value.param == "unit"
+
+    def test_known(self) -> None:
+        require_known("degF")
+        require_known("kWh/m3")

@@ -1,0 +1,89 @@
+"""The same plants, measured otherwise: by alternating weeks, and twelve times a year.
+
+    weeks        one year with and without in turn, in place of a year before
+    settlements  each month the saving since the turn is measured, with `looks` of twelve or of one
+
+Owns counting these; the plants are in plants.py, a single settlement by a baseline in effects.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from billing.outcomes.measurement.agreed import Method, Weeks
+from billing.outcomes.measurement.baseline import choose
+from billing.outcomes.measurement.holdout import by_weeks, having
+from billing.outcomes.measurement.saving import saved
+from tests.simulations.effects import CONFIDENCE
+from tests.simulations.known import known
+from tests.simulations.plants import AGREED, YEAR, Cell, plant
+
+WEEKS = Weeks(days=7, washout=1)
+ALTERNATING = replace(AGREED, baseline=None, method=Method.SWITCHBACK, weeks=WEEKS)
+MONTHS = 12
+
+
+@dataclass(frozen=True)
+class Weekly:
+    """Of the plants of a cell: as in effects.Row, by alternating weeks.
+
+    `known` is the share that is billed too much by someone who knows their noise, and `expected`
+    ours once their luck is taken out (known.py).
+    """
+
+    billed: float
+    too_much: float
+    kept: float
+    known: float = np.nan
+    expected: float = np.nan
+
+
+def weekly(cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int = 1) -> Weekly:
+    """One cell by alternating weeks."""
+    found = np.array(list(mapped(partial(_by_weeks, cell, seed=seed), range(plants))))
+    billed, saving, bills, chances = found.T
+    return Weekly(
+        billed=float((billed > 0).mean()),
+        too_much=float((billed > saving).mean()),
+        kept=float(billed.sum() / saving.sum()) if cell.saving else np.nan,
+        known=float(bills.mean()),
+        expected=float(chances.mean()),
+    )
+
+
+def settled(
+    cell: Cell, plants: int, mapped: Callable[..., object] = map, seed: int = 1
+) -> tuple[float, float]:
+    """The share of plants that are billed anything in any of twelve settlements.
+
+    Where each is as sure as if it were the only one, and where all of them are so together.
+    """
+    found = np.array(list(mapped(partial(_monthly, cell, seed=seed), range(plants))))
+    alone, together = found.any(axis=1).mean(axis=0)
+    return float(alone), float(together)
+
+
+def _by_weeks(cell: Cell, number: int, seed: int) -> tuple[float, float, bool, float]:
+    one = plant(replace(cell, saving=0.0), number, seed)
+    days = one.after.days
+    treated = having(days, AGREED.reporting.first, WEEKS)
+    told = replace(one.after, values=one.after.values * (1 - cell.saving * treated))
+    saving, _ = by_weeks(told, ALTERNATING, WEEKS)
+    counts = (days - AGREED.reporting.first.toordinal()) % WEEKS.days >= WEEKS.washout
+    true = cell.saving * float(one.after.values @ (treated * counts))
+    sides = (days[counts & (treated == side)] - int(one.table.days[0]) for side in (0, 1))
+    best, bound = known(one, cell, *sides), saving.above(CONFIDENCE)
+    return max(0.0, bound), true, best.bills, best.chance(bound - true)
+
+
+def _monthly(cell: Cell, number: int, seed: int) -> list[tuple[bool, bool]]:
+    one = plant(cell, number, seed)
+    baseline, billed = choose(one.before, AGREED), []
+    for month in range(1, MONTHS + 1):
+        until = np.arange(YEAR) < month * YEAR // MONTHS
+        saving = saved(one.before, one.after.where(until), baseline, AGREED)
+        looks = 1 - (1 - CONFIDENCE) / MONTHS
+        billed.append((saving.above(CONFIDENCE) > 0, saving.above(looks) > 0))
+    return billed

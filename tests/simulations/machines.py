@@ -1,0 +1,115 @@
+"""Machines with and without, made up: what all share is no effect, and what each has of its own.
+
+    energy of a machine = its size * (idle + parts of it + what all share + its own noise)
+
+Half of the noise's variance is shared by all, as weather and shifts are, half is each machine's
+own; both last. Machines of one hall are alike within 5 %, so what they share is almost, but not
+all, out of their difference. A year before, half a year after. Owns these machines and counting
+who is billed what.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+import numpy as np
+
+from billing.outcomes.measurement.agreed import Machines, Method, Span, Variable
+from billing.outcomes.measurement.baseline import choose
+from billing.outcomes.measurement.days import Table
+from billing.outcomes.measurement.holdout import by_machines, compared
+from billing.outcomes.measurement.noise import fresh
+from tests.simulations.designs import Weekly
+from tests.simulations.effects import CONFIDENCE
+from tests.simulations.known import Known
+from tests.simulations.plants import AGREED, FIRST, TURN, YEAR, Cell, Floats, ar1
+
+AFTER = 182
+_IDLE, _PER_PART, _PARTS = 300.0, 2.0, 200.0
+_SIZE = _IDLE + _PER_PART * _PARTS
+_ALIKE = 0.05
+
+
+@dataclass(frozen=True)
+class Hall:
+    """Its machines' days without any effect, which of them may have one, and their sizes."""
+
+    tables: dict[str, Table]
+    machines: Machines
+    sizes: Floats
+
+    def saving(self, share: float) -> tuple[dict[str, Table], float]:
+        """The days where the machines with use so much less from the turn on, and what it is."""
+        tables, saved = dict(self.tables), 0.0
+        for name in self.machines.having:
+            was = tables[name]
+            less = share * was.values * (was.days >= TURN.toordinal())
+            tables[name], saved = replace(was, values=was.values - less), saved + float(less.sum())
+        return tables, saved
+
+
+def billed(cell: Cell, count: int, halls: int, mapped: Callable[..., object], seed: int) -> Weekly:
+    """One cell of so many halls, each of `count` machines, half of them with."""
+    found = np.array(list(mapped(partial(_bill, cell, count, seed=seed), range(halls))))
+    amounts, savings, bills, chances = found.T
+    return Weekly(
+        billed=float((amounts > 0).mean()),
+        too_much=float((amounts > savings).mean()),
+        kept=float(amounts.sum() / savings.sum()) if cell.saving else np.nan,
+        known=float(bills.mean()),
+        expected=float(chances.mean()),
+    )
+
+
+def hall(cell: Cell, count: int, number: int, seed: int) -> Hall:
+    """The hall of that number; with or without a saving it is the same one."""
+    known = [seed, number, count, round(1000 * cell.cv), round(1000 * cell.rho)]
+    random = np.random.default_rng(known)
+    days = np.arange(YEAR + AFTER)
+    week = np.where(days % 7 < 5, 1.0, random.uniform(0.3, 0.8))
+    shared = ar1(random, len(days), cell.rho)
+    names = tuple(f"machine {at}" for at in range(count))
+    tables, sizes = {}, random.uniform(1 - _ALIKE, 1 + _ALIKE, count)
+    for name, size in zip(names, sizes, strict=True):
+        parts = _PARTS * week * (1 + 0.1 * random.standard_normal(len(days)))
+        noise = np.sqrt(0.5) * (shared + ar1(random, len(days), cell.rho))
+        values = size * (_IDLE + _PER_PART * parts + cell.cv * _SIZE * noise)
+        tables[name] = Table(days + FIRST.toordinal(), values, {"parts": parts})
+    return Hall(tables, Machines(names[: count // 2], names[count // 2 :]), sizes)
+
+
+def known_of(made: Hall, cell: Cell) -> Known:
+    """What someone says of no effect who knows the noise, the sizes and what parts take."""
+    half = len(made.sizes) // 2
+    shares = np.repeat([1.0, -1.0], half) / half * made.sizes
+    tables = made.tables.values()
+    days = next(iter(tables)).days
+    parts = sum(share * of.variables["parts"] for share, of in zip(shares, tables, strict=True))
+    values = sum(
+        np.sign(share) / half * of.values for share, of in zip(shares, tables, strict=True)
+    )
+    after = (days >= TURN.toordinal()).astype(np.float64)
+    told = fresh(np.column_stack([np.ones(len(days)), parts, after, values]), days, cell.rho)
+    inverse = np.linalg.inv(told[:, :3].T @ told[:, :3])
+    effect = inverse[2] @ told[:, :3].T @ told[:, 3]
+    size = cell.cv * _SIZE * np.sqrt(0.5 * (shares.sum() ** 2 + shares @ shares))
+    much = half * after.sum()
+    return Known(float(-much * effect), float(much * size * np.sqrt(inverse[2, 2])))
+
+
+def _bill(cell: Cell, count: int, number: int, seed: int) -> tuple[float, float, bool, float]:
+    made = hall(cell, count, number, seed)
+    tables, true = made.saving(cell.saving)
+    agreed = replace(
+        AGREED,
+        method=Method.MACHINES,
+        machines=made.machines,
+        variables=(Variable("parts", "pcs"),),
+        reporting=Span(TURN, TURN + timedelta(days=AFTER)),
+    )
+    before = {name: one.where(one.days < TURN.toordinal()) for name, one in tables.items()}
+    terms = choose(compared(before, agreed, made.machines).table, agreed).terms
+    saving = by_machines(tables, terms, agreed, made.machines)
+    bound, best = saving.above(CONFIDENCE), known_of(made, cell)
+    return max(0.0, bound), true, best.bills, best.chance(bound - true)

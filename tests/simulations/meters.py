@@ -1,0 +1,62 @@
+"""`python -m tests.simulations.meters --opendsm PYTHON`: our baseline beside OpenDSM's.
+
+    python3.11 -m venv there && there/bin/pip install opendsm==1.2.7 'multimethod<2'
+    python -m tests.simulations.meters --opendsm there/bin/python
+
+On OpenDSM's own daily sample meters, the same days and degrees; NMBE is in sample, as OpenDSM has
+it. Owns the comparison; OpenDSM runs in its own Python, by opendsm_fits.py.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from billing.outcomes.measurement.agreed import Agreed, Combine, Shape, Span, Variable
+from billing.outcomes.measurement.baseline import Baseline, choose
+from billing.outcomes.measurement.days import Table
+
+_AGREED = Agreed(
+    unit="kWh",
+    zone="America/Chicago",
+    baseline=Span(date(2015, 1, 1), date(2017, 1, 1)),
+    reporting=Span(date(2017, 1, 1), date(2018, 1, 1)),
+    variables=(Variable("outside", "degF", Combine.MEAN, Shape.DEGREES),),
+)
+
+
+def ours(days: Sequence[int], values: Sequence[float], outside: Sequence[float]) -> Baseline:
+    """Our baseline of daily energy by the outside temperature."""
+    degrees = {"outside": np.array(outside, dtype=np.float64)}
+    table = Table(np.array(days, dtype=np.int64), np.array(values, dtype=np.float64), degrees)
+    return choose(table, _AGREED)
+
+
+def theirs(python: str) -> list[dict[str, Any]]:
+    """OpenDSM's fits of its own meters."""
+    script = Path(__file__).with_name("opendsm_fits.py")
+    done = subprocess.run([python, script], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--opendsm", required=True, help="a Python that has OpenDSM")
+    heads = ("meter", "CV(RMSE) ours", "OpenDSM", "NMBE ours", "OpenDSM", "our terms")
+    sys.stdout.write(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n")
+    for their in theirs(asked.parse_args().opendsm):
+        our = ours(their["days"], their["values"], their["outside"])
+        bias = float(our.residuals.mean()) / float(np.mean(their["values"]))
+        shares = (our.cv, their["cv"], bias, their["bias"])
+        told = " | ".join(f"{100 * share:.2f} %" for share in shares)
+        sys.stdout.write(f"| {their['name']} | {told} | {', '.join(our.names)} |\n")
+
+
+if __name__ == "__main__":
+    main()
