@@ -1,7 +1,7 @@
 """The catalog: which models are sold, how they are served and at what list price.
 
-Owns reading and checking `catalog.toml`. Does not own rating (billing/rating.py) nor obtaining
-weights (serving/weights.py).
+Owns reading and checking `catalog.toml`. Does not own rating (billing/rating/quantities.py) nor
+obtaining weights (serving/weights.py).
 """
 
 import tomllib
@@ -32,6 +32,12 @@ class Task(StrEnum):
     TEXT_GENERATION = "text-generation"
     EMBEDDING = "embedding"
     CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+    CALCULATION = "calculation"
+
+
+# What the Open Inference Protocol and `/v1/predictions` speak to: rows with named columns.
+SPECIALIST_TASKS = frozenset({Task.CLASSIFICATION, Task.REGRESSION, Task.CALCULATION})
 
 
 class Meter(StrEnum):
@@ -49,7 +55,7 @@ class Weights:
 
     kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
     local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
-    `models/`).
+    `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none).
     """
 
     kind: str

@@ -1,12 +1,14 @@
 """What can be wrong with a request to a model of ours, or with the models themselves.
 
-Owns serving's facts and their OpenAI envelope. Does not own the engine's errors (vLLM answers
-those itself; the gateway translates them).
+Owns serving's facts and their OpenAI envelope. Does not own what a signature refuses
+(models/signature.py), nor the engine's errors (vLLM answers those itself; the gateway translates
+them).
 """
 
 from typing import Any
 
 from infra.errors import AppError, error_object
+from models.signature import InputInvalid as InputInvalid
 
 
 class WeightsBroken(AppError):
@@ -19,14 +21,6 @@ class ServingFailed(AppError):
     """The cluster does not start, or a model does not come up."""
 
     code = "serving_failed"
-
-
-class InputInvalid(AppError):
-    """The caller sent something that the model cannot take; `param` names the field."""
-
-    status = 400
-    type = "invalid_request_error"
-    code = "invalid_value"
 
 
 class ContextLengthExceeded(InputInvalid):

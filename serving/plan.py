@@ -43,17 +43,23 @@ def _where(model: Model) -> Where:
             return Where(TEXT, f"TextServer:{deployment_name(model)}", counts_tokens=True)
         case Task.EMBEDDING:
             return Where(EMBEDDINGS, EmbeddingApp.__name__)
-        case Task.CLASSIFICATION:
+        case Task.CLASSIFICATION | Task.REGRESSION | Task.CALCULATION:
             return Where(SPECIALISTS, SpecialistApp.__name__)
 
 
 def _specialists(catalog: Catalog, weights: Mapping[str, Obtained]) -> RunTarget:
     """Deployed even without a specialist: it answers for everybody's readiness."""
-    artefacts = {
-        model.id: weights[model.id].source for model in catalog.with_task(Task.CLASSIFICATION)
-    }
-    app = specialist_app(artefacts, where(catalog))
+    learned = (*catalog.with_task(Task.CLASSIFICATION), *catalog.with_task(Task.REGRESSION))
+    app = specialist_app(
+        _sources(learned, weights),
+        _sources(catalog.with_task(Task.CALCULATION), weights),
+        where(catalog),
+    )
     return RunTarget(app, name=SPECIALISTS, route_prefix="/v2")
+
+
+def _sources(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> dict[str, str]:
+    return {model.id: weights[model.id].source for model in models}
 
 
 def _embeddings(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> RunTarget:

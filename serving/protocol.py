@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.signature import BYTES
 from serving.errors import InputInvalid
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-BYTES = "BYTES"
 # One request holds at most this many values in one tensor, so that a shape cannot claim the memory.
 MAX_ELEMENTS = 1 << 20
 
@@ -42,12 +42,16 @@ NUMERIC: Mapping[str, np.dtype[Any]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """`values` is flat; `shape` says how it is laid out. BYTES are Python `str`, always UTF-8."""
+    """`shape` says how `values` are laid out; those that were read are flat.
+
+    BYTES are Python `str`, always UTF-8. `unit` where the caller named it.
+    """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
     values: NDArray[Any]
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,14 @@ def _tensor(wire: _WireTensor, raw: bytes, size: int) -> Tensor:
         values = _from_binary(wire, raw, count)
     else:
         raise InputInvalid("It has neither `data` nor binary data.", param=wire.name)
-    return Tensor(wire.name, wire.datatype, tuple(wire.shape), values)
+    return Tensor(wire.name, wire.datatype, tuple(wire.shape), values, _unit(wire))
+
+
+def _unit(wire: _WireTensor) -> str | None:
+    unit = wire.parameters.get("unit")
+    if unit is not None and not isinstance(unit, str):
+        raise InputInvalid("The parameter `unit` is a string.", param=wire.name)
+    return unit
 
 
 def _count(wire: _WireTensor) -> int:

@@ -1,12 +1,11 @@
 """The specialists as a Ray Serve deployment that speaks the Open Inference Protocol below `/v2`.
 
 Owns its addresses, batching across requests, and two that speak for every model of the catalog:
-`/v2/health/ready`, and `/v2/metrics` with what the engines have counted. Does not own the wire
-(protocol.py) nor the models (specialists.py).
+`/v2/health/ready`, and `/v2/metrics` with what the engines have counted. Does not own what
+happens between a body and its answer (inference.py).
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,44 +14,35 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from models.signature import Columns
 from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S
 from serving.errors import InputInvalid, ModelUnknown, RouteUnknown
 from serving.exposition import CONTENT_TYPE
 from serving.http import JSON, guarded, json_response, read_body, require_method
-from serving.protocol import (
-    HEADER_LENGTH,
-    InferRequest,
-    Rendered,
-    parse_request,
-    render_response,
-)
+from serving.inference import Asked, render, run_all, understand
+from serving.mechanisms import load_mechanism
+from serving.protocol import HEADER_LENGTH, Rendered
 from serving.readiness import Readiness, Where
-from serving.specialists import (
-    Columns,
-    Specialist,
-    columns_of,
-    join,
-    load_specialist,
-    outputs_of,
-    require_outputs,
-    split,
-)
+from serving.specialists import Specialist, load_specialist, metadata_of
 
 MAX_BODY = 8 << 20
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
 
-Asked = tuple[str, Columns, int]
-"""A model's name, the checked columns and how many rows they have."""
-
 
 class SpecialistApp:
     """One replica holds all specialists: each is a few megabytes and answers in microseconds."""
 
-    def __init__(self, artefacts: Mapping[str, str], models: Mapping[str, Where]) -> None:
-        self._specialists = {
-            name: load_specialist(name, Path(path)) for name, path in artefacts.items()
+    def __init__(
+        self,
+        artefacts: Mapping[str, str],
+        mechanisms: Mapping[str, str],
+        models: Mapping[str, Where],
+    ) -> None:
+        self._specialists: dict[str, Specialist] = {
+            **{name: load_specialist(name, Path(path)) for name, path in artefacts.items()},
+            **{name: load_mechanism(name, source) for name, source in mechanisms.items()},
         }
         self._readiness = Readiness(models)
         self._counters = Counters(models)
@@ -84,7 +74,7 @@ class SpecialistApp:
         match rest:
             case []:
                 require_method(request, "GET")
-                return json_response(model.metadata())
+                return json_response(metadata_of(model))
             case ["ready"]:
                 require_method(request, "GET")
                 return json_response({"name": model.name, "ready": True})
@@ -102,15 +92,15 @@ class SpecialistApp:
     async def _infer(self, request: Request, model: Specialist) -> Response:
         body = await read_body(request, MAX_BODY)
         length = _header_length(request)
-        asked, columns = await asyncio.to_thread(_understand, model, body, length)
+        asked, columns = await asyncio.to_thread(understand, model, body, length)
         rows = len(next(iter(columns.values())))
         results = await self._run((model.name, columns, rows))
-        return _answer(await asyncio.to_thread(_render, model, asked, results))
+        return _answer(await asyncio.to_thread(render, model, asked, results))
 
     # No waiting for company: what has queued up while the last batch ran is the next batch.
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0)
     async def _run(self, asked: list[Asked]) -> list[Columns]:
-        return await asyncio.to_thread(_run_all, self._specialists, asked)
+        return await asyncio.to_thread(run_all, self._specialists, asked)
 
     def _find(self, name: str) -> Specialist:
         try:
@@ -119,8 +109,11 @@ class SpecialistApp:
             raise ModelUnknown("There is no such specialist here.", param="model") from None
 
 
-def specialist_app(artefacts: Mapping[str, str], models: Mapping[str, Where]) -> serve.Application:
-    """`artefacts` maps each specialist to its file; `models` are all models there are."""
+def specialist_app(
+    artefacts: Mapping[str, str], mechanisms: Mapping[str, str], models: Mapping[str, Where]
+) -> serve.Application:
+    """`artefacts` maps each learned specialist to its file, `mechanisms` each other one to its
+    name among models/mechanisms/; `models` are all models there are."""
     deployment = serve.deployment(
         name=SpecialistApp.__name__,
         num_replicas=1,
@@ -128,34 +121,7 @@ def specialist_app(artefacts: Mapping[str, str], models: Mapping[str, Where]) ->
         ray_actor_options={"num_cpus": 0},
         graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
     )(SpecialistApp)
-    return deployment.bind(dict(artefacts), dict(models))
-
-
-def _run_all(specialists: Mapping[str, Specialist], asked: list[Asked]) -> list[Columns]:
-    """Run each model once for all requests that want it; answers in the requests' order."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, (name, _, _) in enumerate(asked):
-        groups[name].append(index)
-    answers: dict[int, Columns] = {}
-    for name, indices in groups.items():
-        results = specialists[name].run(join([asked[index][1] for index in indices]))
-        parts = split(results, [asked[index][2] for index in indices])
-        answers.update(zip(indices, parts, strict=True))
-    return [answers[index] for index in range(len(asked))]
-
-
-def _understand(
-    model: Specialist, body: bytes, header_length: int | None
-) -> tuple[InferRequest, Columns]:
-    asked = parse_request(body, header_length)
-    columns = columns_of(asked, model.signature)
-    require_outputs(asked, model.signature)
-    return asked, columns
-
-
-def _render(model: Specialist, asked: InferRequest, results: Columns) -> Rendered:
-    outputs = outputs_of(asked, model.signature, results)
-    return render_response(model.name, model.signature.version, asked, outputs)
+    return deployment.bind(dict(artefacts), dict(mechanisms), dict(models))
 
 
 def _answer(rendered: Rendered) -> Response:

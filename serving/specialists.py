@@ -1,66 +1,77 @@
-"""A specialist: a small ONNX model over named columns, with the signature that it carries.
+"""A specialist: a small model over named columns, with the signature that it carries.
 
-Owns reading the signature from the artefact, refusing rows that lie outside it, and running the
-model. Does not own the wire (protocol.py), nor how requests are batched (apps.py).
+Owns what every specialist is, and the learned ones on ONNX Runtime: reading the signature from the
+artefact and running the model. Does not own what a signature refuses (models/signature.py), the
+formulas (mechanisms.py), the wire (protocol.py), nor how requests are batched (specialist_app.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.signature import (
+    BYTES,
+    Columns,
+    InputField,
+    OutputField,
+    Signature,
+    checked,
+    require_names,
+)
 from serving.errors import InputInvalid, WeightsBroken
-from serving.protocol import BYTES, NUMERIC, InferRequest, Tensor
+from serving.protocol import NUMERIC, InferRequest, Tensor
 
 # What one request may ask; more rows belong into several requests, which are batched anyway.
 MAX_ROWS = 4096
 METADATA_KEY = "signature"
 
-Columns = Mapping[str, NDArray[Any]]
 
+class Specialist(Protocol):
+    """What is served under a specialist's name, learned or calculated."""
 
-class InputField(msgspec.Struct, frozen=True):
-    """One column that the model takes. Limits are inclusive; `values` closes a list of strings."""
+    @property
+    def name(self) -> str: ...
 
-    name: str
-    datatype: str
-    unit: str | None = None
-    description: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    values: tuple[str, ...] | None = None
-    trained: tuple[float, float] | None = None
+    @property
+    def signature(self) -> Signature: ...
 
+    @property
+    def platform(self) -> str:
+        """What answers, as the protocol's metadata names it."""
+        ...
 
-class OutputField(msgspec.Struct, frozen=True):
-    name: str
-    datatype: str
-    unit: str | None = None
-    description: str = ""
+    def check(self, columns: Columns) -> None:
+        """Raises InputInvalid where columns that hold to the signature do not fit together."""
+        ...
 
-
-class Signature(msgspec.Struct, frozen=True):
-    inputs: tuple[InputField, ...]
-    outputs: tuple[OutputField, ...]
-    version: str
+    def run(self, columns: Columns) -> Columns:
+        """Answer for columns that are checked: one array for each output."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Specialist:
-    """A loaded model. `wide` are the graph's inputs of shape [N, 1] instead of [N]."""
+class OnnxSpecialist:
+    """A loaded model. `wide` are single values that the graph takes as [N, 1] instead of [N]."""
 
     name: str
     signature: Signature
     session: Any
     wide: frozenset[str]
 
-    def run(self, columns: Columns) -> dict[str, NDArray[Any]]:
-        """Answer for columns that `columns_of` has checked: one flat array for each output."""
+    @property
+    def platform(self) -> str:
+        return "onnxruntime_onnx"
+
+    def check(self, columns: Columns) -> None:
+        """A learned model takes any row that lies within the limits."""
+
+    def run(self, columns: Columns) -> Columns:
         feed = {
             name: column.reshape(-1, 1) if name in self.wide else column
             for name, column in columns.items()
@@ -71,19 +82,21 @@ class Specialist:
             name: np.asarray(value).reshape(-1) for name, value in zip(names, results, strict=True)
         }
 
-    def metadata(self) -> dict[str, Any]:
-        """The protocol's model metadata; the whole signature is under `parameters`."""
-        return {
-            "name": self.name,
-            "versions": [self.signature.version],
-            "platform": "onnxruntime_onnx",
-            "inputs": [_shape_of(field) for field in self.signature.inputs],
-            "outputs": [_shape_of(field) for field in self.signature.outputs],
-            "parameters": {"signature": msgspec.to_builtins(self.signature)},
-        }
+
+def metadata_of(model: Specialist) -> dict[str, Any]:
+    """The protocol's model metadata; the whole signature is under `parameters`."""
+    signature = model.signature
+    return {
+        "name": model.name,
+        "versions": [signature.version],
+        "platform": model.platform,
+        "inputs": [_shape_of(field, field.length is not None) for field in signature.inputs],
+        "outputs": [_shape_of(field, field.series) for field in signature.outputs],
+        "parameters": {"signature": msgspec.to_builtins(signature)},
+    }
 
 
-def load_specialist(name: str, path: Path) -> Specialist:
+def load_specialist(name: str, path: Path) -> OnnxSpecialist:
     """Load an artefact. Raises WeightsBroken where it is no model or its signature does not fit."""
     options = onnxruntime.SessionOptions()
     # Millisecond models: a pool of threads would only fight the language model for the cores.
@@ -99,8 +112,13 @@ def load_specialist(name: str, path: Path) -> Specialist:
     signature = read_signature(name, text)
     _match(name, [field.name for field in signature.inputs], session.get_inputs())
     _match(name, [field.name for field in signature.outputs], session.get_outputs())
-    wide = frozenset(node.name for node in session.get_inputs() if len(node.shape or ()) == 2)
-    return Specialist(name, signature, session, wide)
+    single = {field.name for field in signature.inputs if field.length is None}
+    wide = frozenset(
+        node.name
+        for node in session.get_inputs()
+        if node.name in single and len(node.shape or ()) == 2
+    )
+    return OnnxSpecialist(name, signature, session, wide)
 
 
 def read_signature(name: str, text: str | None) -> Signature:
@@ -119,22 +137,17 @@ def read_signature(name: str, text: str | None) -> Signature:
     return signature
 
 
-def columns_of(request: InferRequest, signature: Signature) -> dict[str, NDArray[Any]]:
-    """The request's columns, each of shape [N], all checked against the signature.
+def columns_of(request: InferRequest, signature: Signature) -> Columns:
+    """The request's columns in the signature's units, all checked against it.
 
     Raises InputInvalid, naming the field, the row and the unit.
     """
     given = _by_name(request.inputs)
-    expected = {field.name: field for field in signature.inputs}
-    for name in expected.keys() - given.keys():
-        raise InputInvalid(f"The input {name!r} is missing.", param=name)
-    for name in given.keys() - expected.keys():
-        raise InputInvalid(f"The model has no input {name!r}.", param=name)
-    columns = {name: _column(field, given[name]) for name, field in expected.items()}
-    _check_rows({name: len(column) for name, column in columns.items()})
-    for name, field in expected.items():
-        _check_values(field, columns[name])
-    return columns
+    require_names(signature, given)
+    columns = {field.name: _column(field, given[field.name]) for field in signature.inputs}
+    _require_room(columns)
+    units = {name: tensor.unit for name, tensor in given.items() if tensor.unit is not None}
+    return checked(signature, columns, units)
 
 
 def require_outputs(request: InferRequest, signature: Signature) -> None:
@@ -148,7 +161,7 @@ def outputs_of(request: InferRequest, signature: Signature, results: Columns) ->
     fields = {field.name: field for field in signature.outputs}
     wanted = request.outputs or fields
     return tuple(
-        Tensor(name, fields[name].datatype, (len(results[name]),), results[name]) for name in wanted
+        Tensor(name, fields[name].datatype, results[name].shape, results[name]) for name in wanted
     )
 
 
@@ -167,8 +180,9 @@ def split(results: Columns, rows: Sequence[int]) -> list[dict[str, NDArray[Any]]
     return parts
 
 
-def _shape_of(field: InputField | OutputField) -> dict[str, Any]:
-    return {"name": field.name, "datatype": field.datatype, "shape": [-1]}
+def _shape_of(field: InputField | OutputField, series: bool) -> dict[str, Any]:
+    shape = [-1, -1] if series else [-1]
+    return {"name": field.name, "datatype": field.datatype, "shape": shape}
 
 
 def _match(name: str, signed: list[str], nodes: Sequence[Any]) -> None:
@@ -185,54 +199,41 @@ def _by_name(inputs: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def _column(field: InputField, tensor: Tensor) -> NDArray[Any]:
-    if tensor.datatype != field.datatype:
+    """[rows] or [rows, length], in the field's type."""
+    if not _fits(tensor.datatype, field.datatype):
         raise InputInvalid(
             f"{field.name!r} is {tensor.datatype}, but the model takes {field.datatype}.",
             param=field.name,
         )
-    if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
+    values = tensor.values
+    if tensor.datatype != field.datatype:
+        values = values.astype(NUMERIC[field.datatype])
+    return values.reshape(_shape(field, tensor.shape))
+
+
+def _fits(given: str, wanted: str) -> bool:
+    """The same type, or one that NumPy holds safe to turn into it, as FP32 into FP64."""
+    if given == wanted:
+        return True
+    if BYTES in (given, wanted) or "BOOL" in (given, wanted):
+        return False
+    return np.can_cast(NUMERIC[given], NUMERIC[wanted], "safe")
+
+
+def _shape(field: InputField, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if field.length is not None:
+        return shape
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise InputInvalid(
-            f"{field.name!r} has the shape {list(tensor.shape)}; give [rows] or [rows, 1].",
+            f"{field.name!r} has the shape {list(shape)}; give [rows] or [rows, 1].",
             param=field.name,
         )
-    return tensor.values
+    return shape[:1]
 
 
-def _check_rows(rows: Mapping[str, int]) -> None:
-    first, count = next(iter(rows.items()))
-    for name, other in rows.items():
-        if other != count:
-            raise InputInvalid(f"{name!r} has {other} rows, but {first!r} has {count}.", param=name)
-    if count == 0:
-        raise InputInvalid("There are no rows.", param="inputs")
-    if count > MAX_ROWS:
-        raise InputInvalid(f"{count} rows are more than the {MAX_ROWS} allowed.", param="inputs")
-
-
-def _check_values(field: InputField, column: NDArray[Any]) -> None:
-    if field.datatype == BYTES:
-        _check_strings(field, column)
-    elif np.issubdtype(column.dtype, np.floating):
-        _refuse(field, column, ~np.isfinite(column), "is not a finite number")
-    if field.minimum is not None:
-        _refuse(field, column, column < field.minimum, f"is below {_limit(field, field.minimum)}")
-    if field.maximum is not None:
-        _refuse(field, column, column > field.maximum, f"is above {_limit(field, field.maximum)}")
-
-
-def _check_strings(field: InputField, column: NDArray[Any]) -> None:
-    if field.values is None:
-        return
-    bad = np.array([value not in field.values for value in column], dtype=bool)
-    _refuse(field, column, bad, f"is not one of {', '.join(field.values)}")
-
-
-def _refuse(field: InputField, column: NDArray[Any], bad: NDArray[Any], why: str) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        shown = repr(column[row][:40]) if field.datatype == BYTES else f"{column[row]:.7g}"
-        raise InputInvalid(f"{field.name!r} in row {row} ({shown}) {why}.", param=field.name)
-
-
-def _limit(field: InputField, value: float) -> str:
-    return f"{value:g} {field.unit}" if field.unit else f"{value:g}"
+def _require_room(columns: Columns) -> None:
+    for column in columns.values():
+        if len(column) > MAX_ROWS:
+            raise InputInvalid(
+                f"{len(column)} rows are more than the {MAX_ROWS} allowed.", param="inputs"
+            )

@@ -54,6 +54,8 @@ def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Ob
             return Obtained(str(folder)) if folder.is_dir() else Obtained(weights.source, False)
         case "onnx-package":
             return _onnx_package(model, data_dir, report)
+        case "mechanism":
+            return Obtained(weights.source)  # a name: there is nothing to obtain
         case "artefact":
             return Obtained(str(_verified(MODELS_FOLDER / weights.source, weights.sha256)))
     raise WeightsBroken(f"The catalog's weights kind {weights.kind!r} is unknown.")

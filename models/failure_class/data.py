@@ -8,7 +8,6 @@ serving enforces (signature.py).
 import csv
 import gzip
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 Texts = NDArray[np.str_]
 
 FILE = Path("ai4i2020", "ai4i2020.csv.gz")
-DIRECTORY_VARIABLE = "MAAS_TRAINING_DATA"
 TYPE_COLUMN = "Type"
 QUANTITY_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -37,10 +37,6 @@ QUANTITY_COLUMNS: Mapping[str, str] = MappingProxyType(
 LABEL_COLUMN = "Machine failure"
 # The label is the union of these: they may explain a miss, and must never be an input.
 MODE_COLUMNS = ("TWF", "HDF", "PWF", "OSF", "RNF")
-
-
-class TrainingDataMissing(FileNotFoundError):
-    """The data directory holds no AI4I 2020 file that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +76,6 @@ class Dataset:
     failed: Flags
     modes: Mapping[str, Flags]
     sha256: str
-
-
-def default_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the training sets: `MAAS_TRAINING_DATA`, or beside the repository."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return Path(environment.get(DIRECTORY_VARIABLE) or beside)
 
 
 def load(directory: Path) -> Dataset:

@@ -4,9 +4,6 @@ Owns `metrics.json`: out-of-fold figures of the method, and how far the committe
 with the trees that training gives now. Changes neither the method nor the artefact (train.py).
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +24,6 @@ from models.failure_class.data import (
     Flags,
     OperatingPoints,
     Rows,
-    TrainingDataMissing,
-    default_directory,
     load,
 )
 from models.failure_class.export import threshold_of
@@ -43,6 +38,7 @@ from models.failure_class.train import (
     run,
     train,
 )
+from models.training_data import record_metrics
 
 METRICS = Path(__file__).with_name("metrics.json")
 # Not the divisions on which features and settings were compared.
@@ -163,17 +159,12 @@ def _rounded(value: float | np.floating[Any]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write `metrics.json` and show it."""
-    parser = argparse.ArgumentParser(description="Measure the failure class and its artefact.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=METRICS, help="where the figures go")
-    options = parser.parse_args(arguments)
-    try:
-        figures = evaluate(load(options.data), ARTEFACT.read_bytes())
-    except TrainingDataMissing as error:
-        parser.error(str(error))
-    text = json.dumps(figures, indent=2) + "\n"
-    options.output.write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+    record_metrics(
+        arguments,
+        "Measure the failure class and its artefact.",
+        METRICS,
+        lambda directory: evaluate(load(directory), ARTEFACT.read_bytes()),
+    )
 
 
 if __name__ == "__main__":

@@ -24,13 +24,12 @@ from models.failure_class.data import (
     Flags,
     Floats,
     OperatingPoints,
-    TrainingDataMissing,
-    default_directory,
     load,
 )
 from models.failure_class.export import to_onnx
 from models.failure_class.features import DIRECTIONS, engineer
 from models.failure_class.signature import signature
+from models.training_data import TrainingDataMissing, default_directory
 
 Probabilities = NDArray[np.float64]
 

@@ -18,12 +18,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 from models.failure_class.data import (
-    DIRECTORY_VARIABLE,
     FILE,
     Dataset,
     OperatingPoints,
-    TrainingDataMissing,
-    default_directory,
     load,
 )
 from models.failure_class.evaluate import METRICS
@@ -31,6 +28,7 @@ from models.failure_class.export import threshold_of, to_onnx
 from models.failure_class.features import engineer
 from models.failure_class.signature import METADATA_KEY
 from models.failure_class.train import ARTEFACT, Trained, fit, run, train
+from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 
 ONNX_TYPES: Mapping[str, str] = MappingProxyType(
     {"BYTES": "tensor(string)", "FP32": "tensor(float)", "INT64": "tensor(int64)"}

@@ -62,6 +62,11 @@ class TestJson:
         (read,) = parse_request(body(tensor(datatype="BYTES", data=["L", "高"]))).inputs
         assert read.values.tolist() == ["L", "高"]
 
+    def test_a_unit(self) -> None:
+        (named,) = parse_request(body(tensor(parameters={"unit": "kN"}))).inputs
+        (unnamed,) = parse_request(body(tensor())).inputs
+        assert (named.unit, unnamed.unit) == ("kN", None)
+
     def test_id_and_outputs(self) -> None:
         request = parse_request(
             body(tensor(), id="7", outputs=[{"name": "p", "parameters": {"binary_data": True}}])
@@ -77,6 +82,7 @@ class TestJson:
             tensor(data=["1", "2"]),
             tensor(data=[None, 1]),
             tensor(data=[[1], [2]]),
+            tensor(parameters={"unit": 1}),
             tensor(shape=[2, 1], data=[[1], 2]),
             tensor(shape=[-2]),
             tensor(shape=[]),

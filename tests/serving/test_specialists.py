@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.signature import Columns
 from serving.errors import InputInvalid, WeightsBroken
 from serving.protocol import parse_request
 from serving.specialists import (
     MAX_ROWS,
-    Specialist,
+    OnnxSpecialist,
     columns_of,
     join,
     load_specialist,
+    metadata_of,
     outputs_of,
     read_signature,
     require_outputs,
@@ -24,11 +26,11 @@ from tests.serving.artefacts import SIGNATURE, write_artefact
 
 
 @pytest.fixture
-def specialist(tmp_path: Path) -> Specialist:
+def specialist(tmp_path: Path) -> OnnxSpecialist:
     return load_specialist("tiny", write_artefact(tmp_path / "model.onnx"))
 
 
-def columns(model: Specialist, **changes: dict[str, Any] | None) -> dict[str, Any]:
+def columns(model: OnnxSpecialist, **changes: dict[str, Any] | None) -> Columns:
     """Ask with two rows in order, apart from `changes` (None leaves an input out)."""
     inputs: dict[str, dict[str, Any]] = {
         "grade": {"datatype": "BYTES", "shape": [2], "data": ["L", "H"]},
@@ -44,8 +46,8 @@ def columns(model: Specialist, **changes: dict[str, Any] | None) -> dict[str, An
 
 
 class TestLoading:
-    def test_metadata_carries_the_signature(self, specialist: Specialist) -> None:
-        metadata = specialist.metadata()
+    def test_metadata_carries_the_signature(self, specialist: OnnxSpecialist) -> None:
+        metadata = metadata_of(specialist)
         assert metadata["versions"] == ["3"]
         assert metadata["inputs"][1] == {"name": "heat", "datatype": "FP32", "shape": [-1]}
         assert metadata["parameters"]["signature"]["inputs"][1]["unit"] == "K"
@@ -79,7 +81,7 @@ class TestLoading:
 
 
 class TestRunning:
-    def test_answers(self, specialist: Specialist) -> None:
+    def test_answers(self, specialist: OnnxSpecialist) -> None:
         results = specialist.run(columns(specialist))
         assert results["doubled"].tolist() == [600.0, 603.0]
         assert results["same"].tolist() == [4, 5]
@@ -90,18 +92,27 @@ class TestRunning:
         heat = {"datatype": "FP32", "shape": [2, 1], "data": [[300], [301.5]]}
         assert model.run(columns(model, heat=heat))["doubled"].tolist() == [600.0, 603.0]
 
-    def test_rows_of_several_requests_come_back_apart(self, specialist: Specialist) -> None:
+    def test_rows_of_several_requests_come_back_apart(self, specialist: OnnxSpecialist) -> None:
         parts = [columns(specialist), columns(specialist, count={"data": [8, 9]})]
         first, second = split(specialist.run(join(parts)), [2, 2])
         assert first["same"].tolist() == [4, 5]
         assert second["same"].tolist() == [8, 9]
 
-    def test_only_the_outputs_asked_for(self, specialist: Specialist) -> None:
+    def test_an_input_in_another_unit(self, specialist: OnnxSpecialist) -> None:
+        heat = {"data": [20, 25], "parameters": {"unit": "°C"}}
+        doubled = specialist.run(columns(specialist, heat=heat))["doubled"]
+        assert doubled.tolist() == pytest.approx([586.3, 596.3])
+
+    def test_a_smaller_type_serves(self, specialist: OnnxSpecialist) -> None:
+        heat = {"datatype": "INT16", "data": [300, 301]}
+        assert specialist.run(columns(specialist, heat=heat))["doubled"].tolist() == [600, 602]
+
+    def test_only_the_outputs_asked_for(self, specialist: OnnxSpecialist) -> None:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "same"}]}')
         results = {"same": np.array([1]), "doubled": np.array([2.0])}
         assert [one.name for one in outputs_of(request, specialist.signature, results)] == ["same"]
 
-    def test_an_unknown_output(self, specialist: Specialist) -> None:
+    def test_an_unknown_output(self, specialist: OnnxSpecialist) -> None:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "zzz"}]}')
         with pytest.raises(InputInvalid, match="no output 'zzz'"):
             require_outputs(request, specialist.signature)
@@ -119,17 +130,18 @@ class TestRefusal:
             ({"heat": {"data": [300, 25]}}, "heat", r"row 1 \(25\) is below 250 K"),
             ({"heat": {"data": [350.5, 300]}}, "heat", r"row 0 \(350.5\) is above 350 K"),
             ({"heat": {"data": [300, 1e300]}}, "heat", "row 1 .* not a finite number"),
+            ({"heat": {"parameters": {"unit": "bar"}}}, "heat", "'bar', which is no unit of its"),
             ({"grade": {"data": ["L", "Q"]}}, "grade", "row 1 .'Q'. is not one of L, M, H"),
         ],
     )
     def test_names_the_field_the_row_and_the_unit(
-        self, specialist: Specialist, changes: dict[str, Any], param: str, words: str
+        self, specialist: OnnxSpecialist, changes: dict[str, Any], param: str, words: str
     ) -> None:
         with pytest.raises(InputInvalid, match=words) as caught:
             columns(specialist, **changes)
         assert caught.value.param == param
 
-    def test_not_a_number(self, specialist: Specialist) -> None:
+    def test_not_a_number(self, specialist: OnnxSpecialist) -> None:
         head = json.dumps(
             {
                 "inputs": [
@@ -149,7 +161,7 @@ class TestRefusal:
             columns_of(parse_request(head + tail, len(head)), specialist.signature)
 
     @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "more than")])
-    def test_how_many_rows(self, specialist: Specialist, rows: int, words: str) -> None:
+    def test_how_many_rows(self, specialist: OnnxSpecialist, rows: int, words: str) -> None:
         sized = {"shape": [rows]}
         with pytest.raises(InputInvalid, match=words):
             columns(
@@ -159,7 +171,7 @@ class TestRefusal:
                 count={**sized, "data": [1] * rows},
             )
 
-    def test_an_input_given_twice(self, specialist: Specialist) -> None:
+    def test_an_input_given_twice(self, specialist: OnnxSpecialist) -> None:
         one = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [300]}
         request = parse_request(json.dumps({"inputs": [one, one]}).encode())
         with pytest.raises(InputInvalid, match="twice"):

@@ -1,0 +1,69 @@
+"""Rating life of a rolling bearing: ISO 281:2007.
+
+Owns the basic and the modified rating life at constant load and speed. Does not own the equivalent
+load, nor the life modification factor, which follow from a catalogue and from lubrication.
+"""
+
+import numpy as np
+
+from models.mechanisms.mechanism import (
+    Floats,
+    Mechanism,
+    Relation,
+    choice,
+    quantity,
+    result,
+)
+from models.signature import Columns
+
+ROLLER = "roller"
+# Table 12: the reliability in percent, and the factor a1. Between its rows the factor is
+# interpolated; the Weibull line that the rows lie on is nowhere further away than 0.01.
+RELIABILITY = (90.0, 95.0, 96.0, 97.0, 98.0, 99.0)
+A1 = (1.0, 0.64, 0.55, 0.47, 0.37, 0.25)
+# Above it contact is no longer elastic, and the standard sends the reader to the manufacturer.
+HEAVIEST = 0.5
+
+
+class BearingLife(Mechanism):
+    """L10 = (C/P)^p million revolutions, Lnm = a1 · aISO · L10."""
+
+    standard = "ISO 281:2007"
+    version = "1"
+    inputs = (
+        choice("bearing", "Rolling elements: point contact or line contact", ("ball", ROLLER)),
+        quantity("dynamic_load_rating", "N", "Basic dynamic load rating C", 10.0, 1e8),
+        quantity("equivalent_load", "N", "Dynamic equivalent load P", 1.0, 1e8),
+        quantity("rotational_speed", "rpm", "Speed of the ring that turns", 0.01, 1e6),
+        quantity("reliability", "%", "Share of bearings that live at least so long", 90.0, 99.0),
+        quantity("a_iso", "1", "Life modification factor aISO; 1 where unknown", 0.1, 50.0),
+    )
+    outputs = (
+        result("basic_rating_life", "Mr", "L10, million revolutions"),
+        result("basic_rating_time", "h", "L10 at the given speed"),
+        result("modified_rating_life", "Mr", "Lnm, million revolutions"),
+        result("modified_rating_time", "h", "Lnm at the given speed"),
+    )
+    relations = (
+        Relation(
+            "equivalent_load",
+            lambda row: row["equivalent_load"] > HEAVIEST * row["dynamic_load_rating"],
+            "is more than half the dynamic load rating, for which ISO 281 gives no life",
+        ),
+    )
+
+    def compute(self, columns: Columns) -> Columns:
+        exponent = np.where(columns["bearing"] == ROLLER, 10 / 3, 3.0)
+        basic = (columns["dynamic_load_rating"] / columns["equivalent_load"]) ** exponent
+        modified = np.interp(columns["reliability"], RELIABILITY, A1) * columns["a_iso"] * basic
+        return {
+            "basic_rating_life": basic,
+            "basic_rating_time": _hours(basic, columns["rotational_speed"]),
+            "modified_rating_life": modified,
+            "modified_rating_time": _hours(modified, columns["rotational_speed"]),
+        }
+
+
+def _hours(life: Floats, speed: Floats) -> Floats:
+    """From million revolutions and revolutions a minute."""
+    return life * 1e6 / (60 * speed)

@@ -1,0 +1,182 @@
+"""The artefact: sensor histories in, remaining life and its interval out, as one ONNX graph.
+
+Owns the graph. The feature arithmetic of features.py is repeated here as ONNX nodes, so that any
+runtime takes a machine's readings as they are. Does not own what is learned (train.py) nor the
+words of the signature (signature.py).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import lightgbm as lgb
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnxmltools import convert_lightgbm
+from onnxmltools.convert.common.data_types import FloatTensorType
+
+from models.rul.data import CAP, SENSORS
+from models.rul.features import MEANS, NAMES, RECENT, SLOPES, STEPS, Scaling
+from models.rul.intervals import EDGES, Widths
+from models.rul.signature import METADATA_KEY
+
+BATCH, CYCLES = "batch", "cycles_given"
+OPSET = 15
+ML_DOMAIN = "ai.onnx.ml"
+ML_OPSET = 3
+# The first IR version that holds operator set 15: older edge runtimes read it too.
+IR_VERSION = 8
+_OUTPUTS = ("remaining_life", "lower", "upper")
+make = helper.make_node
+
+
+def to_onnx(
+    boosters: Sequence[lgb.Booster], scaling: Scaling, widths: Widths, signature: str
+) -> onnx.ModelProto:
+    """The trees' mean between feature nodes and interval nodes.
+
+    Inputs: each sensor FLOAT [batch, cycles]. Outputs: `remaining_life`, `lower` and `upper`, FLOAT
+    [batch]. Same boosters, same bytes.
+    """
+    graph = helper.make_graph(
+        [*_feature_nodes(), *_tree_nodes(boosters), *_interval_nodes()],
+        "remaining_useful_life",
+        [_value(name, [BATCH, CYCLES]) for name in SENSORS],
+        [_value(name, [BATCH]) for name in _OUTPUTS],
+        [
+            numpy_helper.from_array(value, name)
+            for name, value in _constants(scaling, widths).items()
+        ],
+    )
+    model = helper.make_model(
+        graph,
+        producer_name="models.rul",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML_DOMAIN, ML_OPSET)],
+    )
+    helper.set_model_props(model, {METADATA_KEY: signature})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _value(name: str, shape: list[str]) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _constants(scaling: Scaling, widths: Widths) -> dict[str, NDArray[np.generic]]:
+    steps = np.diff(np.array(widths.halves, dtype=np.float32))
+    return {
+        "axis_1": np.array([1], dtype=np.int64),
+        "axis_2": np.array([2], dtype=np.int64),
+        "to_the_end": np.array([np.iinfo(np.int64).max], dtype=np.int64),
+        **{f"last_{n}": np.array([-n], dtype=np.int64) for n in {*MEANS, *SLOPES, RECENT}},
+        "zero": np.array(0, dtype=np.float32),
+        "number_0": np.array(0, dtype=np.int64),
+        "number_1": np.array(1, dtype=np.int64),
+        "place_0": np.array([0], dtype=np.int64),
+        "place_1": np.array([1], dtype=np.int64),
+        "cap": np.array(CAP, dtype=np.float32),
+        "edges": np.array([EDGES], dtype=np.float32),
+        "first_half_width": np.array(widths.halves[0], dtype=np.float32),
+        "width_steps": steps.reshape(-1, 1),
+        "centre": scaling.centre,
+        "spread": scaling.spread,
+        "steps": np.array(STEPS),
+        **{f"width_{n}": np.array(n, dtype=np.float32) for n in SLOPES},
+        "flat": np.array([-1], dtype=np.int64),
+    }
+
+
+def _feature_nodes() -> Iterator[NodeProto]:
+    """`features` [batch, features] from the sensors [batch, cycles]."""
+    for name in SENSORS:
+        yield make("Unsqueeze", [name, "axis_2"], [f"{name}_column"])
+    yield make("Concat", [f"{name}_column" for name in SENSORS], ["readings"], axis=2)
+    yield make("Sub", ["readings", "centre"], ["apart"])
+    yield make("Div", ["apart", "spread"], ["history"])
+    for width in sorted({*MEANS, *SLOPES, RECENT}):
+        yield make("Slice", ["history", f"last_{width}", "to_the_end", "axis_1"], [f"end_{width}"])
+    for width in sorted({*MEANS, RECENT}):
+        yield make("ReduceMean", [f"end_{width}"], [f"mean_{width}"], axes=[1], keepdims=0)
+    for width in SLOPES:
+        yield from _rise_nodes(width)
+    yield make("ReduceMean", ["history"], ["life"], axes=[1], keepdims=0)
+    yield make("Sub", [f"mean_{RECENT}", "life"], ["drift"])
+    yield from _cycles_nodes()
+    parts = [*(f"mean_{n}" for n in MEANS), *(f"rise_{n}" for n in SLOPES), "drift"]
+    yield make("Concat", parts, ["exact"], axis=1)
+    yield make("Mul", ["exact", "steps"], ["exact_in_steps"])
+    yield make("Round", ["exact_in_steps"], ["whole_steps"])
+    yield make("Div", ["whole_steps", "steps"], ["told_exactly"])
+    yield make("Concat", ["told_exactly", "cycles"], ["features"], axis=1)
+
+
+def _rise_nodes(width: int) -> Iterator[NodeProto]:
+    """`rise_…` [batch, sensors]: steps from the middle of the end, times the readings."""
+    name = f"rise_{width}"
+    yield make("Shape", [f"end_{width}"], [f"{name}_shape"])
+    yield make("Gather", [f"{name}_shape", "number_1"], [f"{name}_length"])
+    yield make("Range", ["number_0", f"{name}_length", "number_1"], [f"{name}_places"])
+    yield make("Cast", [f"{name}_places"], [f"{name}_numbers"], to=TensorProto.FLOAT)
+    yield make("ReduceMean", [f"{name}_numbers"], [f"{name}_middle"], axes=[0], keepdims=1)
+    yield make("Sub", [f"{name}_numbers", f"{name}_middle"], [f"{name}_steps"])
+    yield make("ReduceSumSquare", [f"{name}_steps"], [f"{name}_squares"], axes=[0], keepdims=1)
+    yield make("Div", [f"{name}_steps", f"{name}_squares"], [f"{name}_weights"])
+    yield make("MatMul", [f"{name}_weights", f"end_{width}"], [f"{name}_slope"])
+    yield make("Mul", [f"{name}_slope", f"width_{width}"], [name])
+
+
+def _cycles_nodes() -> Iterator[NodeProto]:
+    """`cycles` [batch, 1]: how long the histories are."""
+    yield make("Shape", ["history"], ["history_shape"])
+    yield make("Gather", ["history_shape", "number_1"], ["length"])
+    yield make("Cast", ["length"], ["length_number"], to=TensorProto.FLOAT)
+    yield make("Slice", ["life", "place_0", "place_1", "axis_1"], ["any_column"])
+    yield make("Mul", ["any_column", "zero"], ["no_column"])
+    yield make("Add", ["no_column", "length_number"], ["cycles"])
+
+
+def _tree_nodes(boosters: Sequence[lgb.Booster]) -> Iterator[NodeProto]:
+    """`remaining` [batch, 1], within 0 and the cap; NaN where a reading is none."""
+    for number, booster in enumerate(boosters):
+        yield _trees(booster, f"trees_{number}")
+    yield make("Mean", [f"trees_{number}" for number in range(len(boosters))], ["mean_of_trees"])
+    yield make("Clip", ["mean_of_trees", "zero", "cap"], ["told"])
+    # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
+    # NaN, and zero times anything else adds nothing.
+    yield make("Mul", ["features", "zero"], ["nothing_or_nan"])
+    yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
+    yield make("Add", ["told", "row_nothing_or_nan"], ["remaining"])
+
+
+def _trees(booster: lgb.Booster, output: str) -> NodeProto:
+    converted = convert_lightgbm(
+        booster,
+        name=output,
+        initial_types=[("features", FloatTensorType([None, len(NAMES)]))],
+        target_opset=OPSET,
+        zipmap=False,
+    )
+    trees: NodeProto = next(
+        node for node in converted.graph.node if node.op_type == "TreeEnsembleRegressor"
+    )
+    del trees.input[:], trees.output[:]
+    trees.input.append("features")
+    trees.output.append(output)
+    trees.name = output
+    return trees
+
+
+def _interval_nodes() -> Iterator[NodeProto]:
+    """The three outputs [batch]. Each edge that is reached adds its step to the width."""
+    yield make("GreaterOrEqual", ["remaining", "edges"], ["reached"])
+    yield make("Cast", ["reached"], ["reached_numbers"], to=TensorProto.FLOAT)
+    yield make("MatMul", ["reached_numbers", "width_steps"], ["width_added"])
+    yield make("Add", ["width_added", "first_half_width"], ["half_width"])
+    yield make("Sub", ["remaining", "half_width"], ["lower_unbounded"])
+    yield make("Add", ["remaining", "half_width"], ["upper_unbounded"])
+    yield make("Clip", ["lower_unbounded", "zero", "cap"], ["lower_column"])
+    yield make("Clip", ["upper_unbounded", "zero", "cap"], ["upper_column"])
+    columns = ("remaining", "lower_column", "upper_column")
+    for column, output in zip(columns, _OUTPUTS, strict=True):
+        yield make("Reshape", [column, "flat"], [output])

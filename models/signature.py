@@ -1,0 +1,176 @@
+"""A signature: the columns that a specialist takes and gives, learned or calculated alike.
+
+Owns the fields' shape, which is also their JSON, bringing columns into the signature's units and
+refusing what lies outside it, by field, row and unit. Does not own the units themselves (units.py)
+nor the wire.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.errors import AppError
+from models.units import UnitMismatch, UnitUnknown, conversion
+
+BYTES = "BYTES"
+
+Columns = Mapping[str, NDArray[Any]]
+"""One array for each field: [rows], or [rows, length] where the field is a series."""
+
+
+class InputInvalid(AppError):
+    """The caller sent something that the model cannot take; `param` names the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class InputField(msgspec.Struct, frozen=True):
+    """One column that the model takes. Limits are inclusive; `values` closes a list of strings.
+
+    `length` makes it a series: that many values in each row, from the least to the most. All rows
+    of a request have equally many.
+    """
+
+    name: str
+    datatype: str
+    unit: str | None = None
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] | None = None
+    trained: tuple[float, float] | None = None
+    length: tuple[int, int] | None = None
+
+
+class OutputField(msgspec.Struct, frozen=True):
+    """`series` where a row's answer is a list, one value for each of the series that came in."""
+
+    name: str
+    datatype: str
+    unit: str | None = None
+    description: str = ""
+    series: bool = False
+
+
+class Signature(msgspec.Struct, frozen=True):
+    inputs: tuple[InputField, ...]
+    outputs: tuple[OutputField, ...]
+    version: str
+
+
+def require_names(signature: Signature, given: Iterable[str]) -> None:
+    """Every input of the signature, and no other. Raises InputInvalid."""
+    names, expected = set(given), {field.name for field in signature.inputs}
+    for name in sorted(expected - names):
+        raise InputInvalid(f"The input {name!r} is missing.", param=name)
+    for name in sorted(names - expected):
+        raise InputInvalid(f"The model has no input {name!r}.", param=name)
+
+
+def checked(signature: Signature, columns: Columns, units: Mapping[str, str]) -> Columns:
+    """The columns in the signature's units, all within its limits.
+
+    `units` names the unit of a column that came in another. Raises InputInvalid, naming the field,
+    the row and the unit.
+    """
+    require_names(signature, columns)
+    for field in signature.inputs:
+        _require_shape(field, columns[field.name].shape)
+    _require_rows({name: len(column) for name, column in columns.items()})
+    converted = {
+        field.name: _converted(field, columns[field.name], units.get(field.name))
+        for field in signature.inputs
+    }
+    for field in signature.inputs:
+        _require_values(field, converted[field.name])
+    return converted
+
+
+def place(index: Iterable[int]) -> str:
+    """Where in a column, in words: `row 3`, or `row 3, value 5` of a series."""
+    return ", ".join(f"{kind} {at}" for kind, at in zip(("row", "value"), index, strict=False))
+
+
+def first(bad: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The index of the first true one."""
+    return tuple(int(at) for at in np.argwhere(bad)[0])
+
+
+def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:
+    if field.length is None:
+        if len(shape) != 1:
+            raise InputInvalid(f"{field.name!r} is one value in each row.", param=field.name)
+        return
+    least, most = field.length
+    if len(shape) != 2 or not least <= shape[1] <= most:
+        raise InputInvalid(
+            f"{field.name!r} is a list of {least} to {most} values in each row, all equally long.",
+            param=field.name,
+        )
+
+
+def _require_rows(rows: Mapping[str, int]) -> None:
+    leader, count = next(iter(rows.items()))
+    for name, other in rows.items():
+        if other != count:
+            raise InputInvalid(
+                f"{name!r} has {other} rows, but {leader!r} has {count}.", param=name
+            )
+    if count == 0:
+        raise InputInvalid("There are no rows.", param="inputs")
+
+
+def _converted(field: InputField, column: NDArray[Any], unit: str | None) -> NDArray[Any]:
+    if unit is None or unit == field.unit:
+        return column
+    if field.unit is None:
+        raise _of_unit(field, unit, "but the model takes it without a unit")
+    if not np.issubdtype(column.dtype, np.floating):
+        raise _of_unit(field, unit, f"but the model takes whole {field.unit}")
+    try:
+        change = conversion(unit, field.unit)
+    except UnitUnknown:
+        raise _of_unit(field, unit, f"which is not known; the model takes {field.unit}") from None
+    except UnitMismatch:
+        raise _of_unit(field, unit, f"which is no unit of its kind; it is {field.unit}") from None
+    # A number too large for the type becomes infinite, which is refused as that.
+    with np.errstate(over="ignore"):
+        return change(column).astype(column.dtype)
+
+
+def _of_unit(field: InputField, unit: str, why: str) -> InputInvalid:
+    return InputInvalid(f"{field.name!r} is given in {unit[:40]!r}, {why}.", param=field.name)
+
+
+def _require_values(field: InputField, column: NDArray[Any]) -> None:
+    if field.datatype == BYTES:
+        _require_strings(field, column)
+    elif np.issubdtype(column.dtype, np.floating):
+        _refuse(field, column, ~np.isfinite(column), "is not a finite number")
+    if field.minimum is not None:
+        _refuse(field, column, column < field.minimum, f"is below {_limit(field, field.minimum)}")
+    if field.maximum is not None:
+        _refuse(field, column, column > field.maximum, f"is above {_limit(field, field.maximum)}")
+
+
+def _require_strings(field: InputField, column: NDArray[Any]) -> None:
+    if field.values is None:
+        return
+    bad = np.array([value not in field.values for value in column], dtype=bool)
+    _refuse(field, column, bad, f"is not one of {', '.join(field.values)}")
+
+
+def _refuse(field: InputField, column: NDArray[Any], bad: NDArray[np.bool_], why: str) -> None:
+    if bad.any():
+        at = first(bad)
+        shown = repr(column[at][:40]) if field.datatype == BYTES else f"{column[at]:.7g}"
+        raise InputInvalid(f"{field.name!r} in {place(at)} ({shown}) {why}.", param=field.name)
+
+
+def _limit(field: InputField, value: float) -> str:
+    return f"{value:g} {field.unit}" if field.unit else f"{value:g}"

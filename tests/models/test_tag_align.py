@@ -1,0 +1,237 @@
+"""Tag to concept: what the aligner answers, learns, refuses and proposes.
+
+Owns the aligner's rules on small vocabularies and the committed artefact on known tags. Does not
+own the encoder (test_tag_align_encoder.py) nor the recorded figures (test_tag_align_figures.py).
+"""
+
+import pytest
+
+from models.tag_align.aligner import MAX_TAGS, TagAligner, TooManyTags
+from models.tag_align.confirmations import (
+    MAX_CONFIRMATIONS,
+    Confirmation,
+    Correction,
+    TooManyConfirmations,
+    VariantBroken,
+)
+from models.tag_align.naming import MAX_TAG, TagInvalid
+from models.tag_align.vocabulary import Concept, ConceptUnknown, Scheme, Vocabulary
+
+CONCEPTS = tuple(
+    Concept("plant", name.replace(" ", "_"), name)
+    for name in (
+        "room temperature sensor",
+        "room temperature setpoint",
+        "supply air temperature sensor",
+        "supply air flow sensor",
+        "damper position sensor",
+        "alarm",
+    )
+)
+ABBREVIATIONS = (
+    ("temp", "temperature"),
+    ("stpt", "setpoint"),
+    ("sat", "supply air temperature"),
+    ("raumtemperatur", "room temperature"),
+    ("送风", "supply air"),
+    ("温度", "temperature"),
+)
+SENSOR, SETPOINT, ALARM = "room_temperature_sensor", "room_temperature_setpoint", "alarm"
+UNREADABLE = {
+    "empty": ("", "empty"),
+    "blank": (" \t ", "empty"),
+    "too long": ("x" * 10_000, "10000 characters"),
+    "control character": ("room\x00temp", r"U\+0000"),
+    "lone surrogate": ("room\ud800", r"U\+D800"),
+}
+
+
+@pytest.fixture(scope="module")
+def aligner() -> TagAligner:
+    return TagAligner.over(CONCEPTS, Vocabulary(CONCEPTS, ABBREVIATIONS))
+
+
+def first(aligner: TagAligner, tag: str) -> str:
+    return aligner.align([tag], 1)[0][0].concept.id
+
+
+def boxes(count: int, point: str, concept: str) -> list[Confirmation]:
+    return [Confirmation(f"VAV-{number}.{point}", concept) for number in range(count)]
+
+
+class TestAlign:
+    @pytest.mark.parametrize(
+        ("tag", "concept"),
+        [
+            ("AHU1_SAT", "supply_air_temperature_sensor"),
+            ("RoomTempStpt12", SETPOINT),
+            ("R465 Raumtemperatur", SENSOR),
+            ("2号机组送风温度", "supply_air_temperature_sensor"),
+            ("ＲＯＯＭ\u200bＴＥＭＰ", SENSOR),
+            ("楼层3 room 温度 T1", SENSOR),
+        ],
+    )
+    def test_a_tag_gets_its_concept(self, aligner: TagAligner, tag: str, concept: str) -> None:
+        assert first(aligner, tag) == concept
+
+    def test_candidates_come_best_first(self, aligner: TagAligner) -> None:
+        (candidates,) = aligner.align(["room temp"], 3)
+        scores = [one.score for one in candidates]
+        assert len(scores) == 3
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 < score <= 1 for score in scores)
+
+    def test_what_is_like_nothing_gets_no_candidate(self, aligner: TagAligner) -> None:
+        assert aligner.align(["--- ///", "42"]) == [(), ()]
+        assert aligner.align([]) == []
+
+    @pytest.mark.parametrize(("tag", "fact"), UNREADABLE.values(), ids=UNREADABLE)
+    def test_an_unreadable_tag_is_refused_by_number(
+        self, aligner: TagAligner, tag: str, fact: str
+    ) -> None:
+        with pytest.raises(TagInvalid, match=f"Tag 1: .*{fact}"):
+            aligner.align(["room temp", tag])
+
+    def test_the_longest_tag_is_read(self, aligner: TagAligner) -> None:
+        assert first(aligner, "room temp " + "x" * (MAX_TAG - 10)) == SENSOR
+
+    def test_more_tags_than_one_call_takes(self, aligner: TagAligner) -> None:
+        with pytest.raises(TooManyTags, match=str(MAX_TAGS)):
+            aligner.align(["a"] * (MAX_TAGS + 1))
+
+    def test_each_concept_is_given_once(self) -> None:
+        with pytest.raises(ValueError, match="each id once"):
+            TagAligner.over([CONCEPTS[0]] * 2, Vocabulary((), ()))
+
+
+class TestLearn:
+    def test_a_confirmation_holds_for_tags_of_its_pattern(self, aligner: TagAligner) -> None:
+        learned = aligner.learn([Confirmation("VAV-1.QX", SETPOINT)]).aligner
+        assert first(learned, "VAV-7.QX") == SETPOINT
+        assert aligner.align(["VAV-7.QX"]) == [()]
+        assert not aligner.confirmed
+
+    def test_a_later_confirmation_of_a_tag_replaces_the_earlier(self, aligner: TagAligner) -> None:
+        given = [Confirmation("T1", SENSOR), Confirmation(" T1 ", ALARM)]
+        lesson = aligner.learn(given)
+        assert lesson.corrections == (Correction("T1", SENSOR, ALARM),)
+        assert lesson.conflicts == ()
+        assert first(lesson.aligner, "T1") == ALARM
+
+    def test_one_against_twenty_is_reported_and_not_spread(self, aligner: TagAligner) -> None:
+        poisoned = Confirmation("VAV-99.CTL", ALARM)
+        lesson = aligner.learn([*boxes(20, "CTL", SETPOINT), poisoned])
+        (conflict,) = lesson.conflicts
+        assert (conflict.concept, conflict.tags, conflict.spread) == (ALARM, ("VAV-99.CTL",), False)
+        assert (conflict.leading, conflict.leading_votes) == (SETPOINT, 20)
+        assert first(lesson.aligner, "VAV-99.CTL") == ALARM
+        for candidates in lesson.aligner.align([f"VAV-{n}.CTL" for n in range(100, 140)], 5):
+            score = {one.concept.id: one.score for one in candidates}
+            assert score[SETPOINT] > 0.8
+            assert score.get(ALARM, 0) < 0.1
+
+    def test_close_votes_are_reported_and_both_count(self, aligner: TagAligner) -> None:
+        lesson = aligner.learn([*boxes(3, "CTL", SETPOINT), Confirmation("VAV-9.CTL", ALARM)])
+        assert [one.spread for one in lesson.conflicts] == [True]
+        (candidates,) = lesson.aligner.align(["VAV-50.CTL"], 2)
+        assert [one.concept.id for one in candidates] == [SETPOINT, ALARM]
+
+    def test_an_unknown_concept_is_refused_by_name(self, aligner: TagAligner) -> None:
+        with pytest.raises(ConceptUnknown, match="'rm_temp'"):
+            aligner.learn([Confirmation("T1", SENSOR), Confirmation("T2", "rm_temp")])
+
+    @pytest.mark.parametrize(("tag", "fact"), UNREADABLE.values(), ids=UNREADABLE)
+    def test_an_unreadable_confirmation_is_refused(
+        self, aligner: TagAligner, tag: str, fact: str
+    ) -> None:
+        with pytest.raises(TagInvalid, match=f"Confirmation 0: .*{fact}"):
+            aligner.learn([Confirmation(tag, SENSOR)])
+
+    def test_surplus_confirmations_are_refused(self, aligner: TagAligner) -> None:
+        with pytest.raises(TooManyConfirmations, match=str(MAX_CONFIRMATIONS)):
+            aligner.learn(boxes(MAX_CONFIRMATIONS + 1, "CTL", SETPOINT))
+
+    def test_nothing_confirmed_changes_nothing(self, aligner: TagAligner) -> None:
+        learned = aligner.learn([]).aligner
+        assert learned.align(["AHU1_SAT"]) == aligner.align(["AHU1_SAT"])
+
+    def test_a_tag_without_words_holds_for_itself_only(self, aligner: TagAligner) -> None:
+        learned = aligner.learn([Confirmation("--", ALARM), Confirmation("17", SENSOR)]).aligner
+        assert first(learned, "--") == ALARM
+        assert learned.align(["++"]) == [()]
+
+
+class TestVariant:
+    def test_a_kept_variant_answers_as_before(self, aligner: TagAligner) -> None:
+        learned = aligner.learn([*boxes(3, "QX", SETPOINT), Confirmation("送风T", ALARM)]).aligner
+        again = aligner.with_variant(learned.variant())
+        tags = ["VAV-77.QX", "AHU1_SAT", "送风T", "送风温度"]
+        assert again.align(tags) == learned.align(tags)
+        assert again.variant() == learned.variant()
+
+    def test_learning_in_two_steps_is_learning_at_once(self, aligner: TagAligner) -> None:
+        one, two = boxes(2, "QX", SETPOINT), boxes(2, "ZZ", ALARM)
+        steps = aligner.learn(one).aligner.learn(two).aligner
+        assert steps.variant() == aligner.learn([*one, *two]).aligner.variant()
+
+    @pytest.mark.parametrize(
+        "variant",
+        [
+            b"",
+            b"\xff",
+            b"[]",
+            b'{"version": 2, "confirmations": []}',
+            b'{"version": 1, "confirmations": [["tag"]]}',
+            b'{"version": 1, "confirmations": [["tag", 3]]}',
+        ],
+    )
+    def test_other_bytes_are_no_variant(self, aligner: TagAligner, variant: bytes) -> None:
+        with pytest.raises(VariantBroken):
+            aligner.with_variant(variant)
+
+    def test_a_variant_of_another_vocabulary_is_refused(self, aligner: TagAligner) -> None:
+        other = TagAligner.over([Concept("plant", "x", "x")], Vocabulary((), ()))
+        kept = aligner.learn(boxes(1, "QX", ALARM)).aligner.variant()
+        with pytest.raises(ConceptUnknown, match="'alarm'"):
+            other.with_variant(kept)
+
+
+class TestPropose:
+    TAGS = (
+        *(f"VAV-{number}.dmpr pos" for number in range(30)),
+        *(f"VAV-{number}.room temp" for number in range(20)),
+        "chiller plant remote lockout",
+    )
+
+    def test_the_largest_clusters_come_first_each_once(self, aligner: TagAligner) -> None:
+        assert aligner.propose(self.TAGS, 10) == (
+            "VAV-0.dmpr pos",
+            "VAV-0.room temp",
+            "chiller plant remote lockout",
+        )
+
+    def test_what_is_confirmed_is_not_asked_again(self, aligner: TagAligner) -> None:
+        learned = aligner.learn(boxes(1, "dmpr pos", "damper_position_sensor")).aligner
+        assert learned.propose(self.TAGS, 1) == ("VAV-0.room temp",)
+
+    def test_none_of_none(self, aligner: TagAligner) -> None:
+        assert aligner.propose([], 5) == ()
+        assert aligner.propose(self.TAGS, 0) == ()
+        assert aligner.propose(["--"], 5) == ()
+
+    def test_an_unreadable_tag_is_refused(self, aligner: TagAligner) -> None:
+        with pytest.raises(TagInvalid, match="Tag 0"):
+            aligner.propose([""], 1)
+
+
+@pytest.mark.parametrize(
+    ("tag", "scheme", "name"),
+    [
+        ("SODA1R465__ART", Scheme.BUILDING_POINT, "room temperature sensor"),
+        ("AHU3_OAT", Scheme.BRICK, "Outside Air Temperature Sensor"),
+        ("Seriennummer", Scheme.AAS, "serial number"),
+    ],
+)
+def test_the_artefact_knows(tag: str, scheme: Scheme, name: str) -> None:
+    (candidates,) = TagAligner.load(schemes=[scheme]).align([tag], 5)
+    assert name.casefold() in [one.concept.name.casefold() for one in candidates]

@@ -1,0 +1,81 @@
+"""Units: how they are written, what one is in another, and what is none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.units import Conversion, UnitMismatch, UnitUnknown, conversion
+
+
+class TestConversion:
+    @pytest.mark.parametrize(
+        ("unit", "wanted", "scale", "offset"),
+        [
+            ("kN", "N", 1000, 0),
+            ("rpm", "1/s", 1 / 60, 0),
+            ("r/min", "rpm", 1, 0),
+            ("Hz", "rpm", 60, 0),
+            ("°C", "K", 1, 273.15),
+            ("°F", "°C", 5 / 9, -160 / 9),
+            ("°F", "K", 5 / 9, 459.67 * 5 / 9),
+            ("%", "1", 0.01, 0),
+            ("L/min", "m³/h", 0.06, 0),
+            ("g/cm³", "kg/m³", 1000, 0),
+            ("MJ", "kWh", 1 / 3.6, 0),
+            ("s/pcs", "min/pcs", 1 / 60, 0),
+            ("PS", "kW", 0.73549875, 0),
+            ("in", "mm", 25.4, 0),
+            ("kgf*m", "N·m", 9.80665, 0),
+        ],
+    )
+    def test_known(self, unit: str, wanted: str, scale: float, offset: float) -> None:
+        assert conversion(unit, wanted) == Conversion(pytest.approx(scale), pytest.approx(offset))
+
+    def test_a_radian_is_a_part_of_a_turn(self) -> None:
+        """A speed of 100 rad/s is 100 / 2π = 15.915 turns a second, 954.93 a minute."""
+        assert conversion("rad/s", "rpm").scale * 100 == pytest.approx(954.929658551)
+        assert conversion("rad/s", "1/s").scale * 100 == pytest.approx(15.9154943092)
+
+    def test_decimal_factors_are_rounded_once(self) -> None:
+        assert conversion("°C", "°F") == Conversion(1.8, 32.0)
+        assert conversion("kWh/pcs", "J/pcs").scale == 3_600_000.0
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("℃", "°C"),
+            ("m³/h", "m^3/h"),
+            ("m3/h", "㎥/h"),
+            ("min⁻¹", "1/min"),
+            ("µm", "μm"),
+            ("N·m", "N*m"),
+            ("Nm", "N⋅m"),
+            ("degC", "°C"),
+        ],
+    )
+    def test_spellings_of_one_unit(self, one: str, other: str) -> None:
+        assert conversion(one, other) == Conversion(1.0, 0.0)
+
+    @given(st.floats(-1e6, 1e6), st.sampled_from([("°C", "°F"), ("bar", "psi"), ("hp", "kW")]))
+    def test_there_and_back(self, value: float, pair: tuple[str, str]) -> None:
+        there, back = conversion(*pair), conversion(*reversed(pair))
+        returned = (value * there.scale + there.offset) * back.scale + back.offset
+        assert returned == pytest.approx(value, abs=1e-6)
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("unit", "wanted"), [("kN", "K"), ("pcs", "1"), ("Hz", "s"), ("k°C", "K")]
+    )
+    def test_of_another_kind(self, unit: str, wanted: str) -> None:
+        with pytest.raises(UnitMismatch):
+            conversion(unit, wanted)
+
+    @pytest.mark.parametrize(
+        "unit",
+        ["", "furlong", "rpn", "KN", "J/kg·K", "m^5", "9**9**9", "2*m", "m**2", "m + s", "m" * 99],
+    )
+    def test_unknown(self, unit: str) -> None:
+        """What could make a parser work for long, and what people read in two ways, as well."""
+        with pytest.raises(UnitUnknown):
+            conversion(unit, "m")
