@@ -1,0 +1,87 @@
+"""Adapting a specialist to one customer's line: what each adaptable specialist offers.
+
+Owns the shape of an adaptation, of its score, and reading a training file's lines. Does not own
+what is learned (`adapt.py` of each specialist), where it runs (serving/) nor where its result is
+kept (gateway/).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from infra.errors import AppError
+
+MAX_LINES = 100_000
+
+Shape = TypeVar("Shape")
+
+Progress = Callable[[str], None]
+"""Takes a sentence for the customer on what is being done."""
+
+
+class TrainingFileInvalid(AppError):
+    """A training file cannot be learned from; the message names the line and the field."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_training_file"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well base and variant do on examples that neither has learned from.
+
+    `metric` names it with its unit. `base` is None where the base answers nothing before it is
+    fitted.
+    """
+
+    metric: str
+    base: float | None
+    adapted: float
+    higher_is_better: bool
+
+    @property
+    def worse(self) -> bool:
+        """Whether the variant falls behind its base. Equal is not worse."""
+        if self.base is None:
+            return False
+        return self.adapted < self.base if self.higher_is_better else self.adapted > self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """A variant: `artefact` is what serving loads it from. `examples` were learned from in the
+    end, `held_out` of them scored both before that."""
+
+    artefact: bytes
+    score: Score
+    examples: int
+    held_out: int
+
+
+class Adapter(Protocol):
+    """Each `models/<specialist>/adapt.py` has a function of this shape."""
+
+    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
+        """Learn from a training file in JSON lines. Same file, same variant.
+
+        Raises TrainingFileInvalid, naming the line (from 1) and the field.
+        """
+        ...
+
+
+def examples(training_file: bytes, shape: type[Shape]) -> Iterator[tuple[int, Shape]]:
+    """Each line of a file in JSON lines as a `shape`, with its number from 1; empty lines are left
+    out. Raises TrainingFileInvalid."""
+    decoder = msgspec.json.Decoder(shape)
+    for number, line in enumerate(training_file.splitlines(), 1):
+        if number > MAX_LINES:
+            raise TrainingFileInvalid(f"A training file has at most {MAX_LINES} lines.")
+        if not line.strip():
+            continue
+        try:
+            yield number, decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise TrainingFileInvalid(f"Line {number}: {error}.") from error
