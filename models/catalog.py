@@ -34,10 +34,13 @@ class Task(StrEnum):
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     CALCULATION = "calculation"
+    ALIGNMENT = "alignment"
 
 
 # What the Open Inference Protocol and `/v1/predictions` speak to: rows with named columns.
-SPECIALIST_TASKS = frozenset({Task.CLASSIFICATION, Task.REGRESSION, Task.CALCULATION})
+SPECIALIST_TASKS = frozenset(
+    {Task.CLASSIFICATION, Task.REGRESSION, Task.CALCULATION, Task.ALIGNMENT}
+)
 
 
 class Meter(StrEnum):
@@ -67,7 +70,10 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit."""
+    """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit.
+
+    `adapter` names how customers adapt it (serving/adapting.py); None where they cannot.
+    """
 
     id: str
     task: Task
@@ -78,6 +84,7 @@ class Model:
     prices: Mapping[str, Mapping[str, int]]
     context_length: int | None = None
     concurrency: int | None = None
+    adapter: str | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -128,6 +135,7 @@ def _model(entry: dict[str, Any]) -> Model:
             prices=_prices(entry["meters"]),
             context_length=entry.get("context_length"),
             concurrency=entry.get("concurrency"),
+            adapter=entry.get("adapter"),
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:

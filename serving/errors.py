@@ -39,6 +39,12 @@ class ModelUnknown(InputInvalid):
     code = "model_not_found"
 
 
+class VariantUnknown(ModelUnknown):
+    """A customer's variant that is not in memory: whoever has it may put it there."""
+
+    code = "variant_not_loaded"
+
+
 class RouteUnknown(InputInvalid):
     status = 404
     code = "not_found"

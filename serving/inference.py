@@ -5,14 +5,14 @@ not own HTTP and Ray (specialist_app.py), so all of it is plain functions.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from models.signature import Columns
 from serving.protocol import InferRequest, Rendered, parse_request, render_response
 from serving.specialists import Specialist, columns_of, join, outputs_of, require_outputs, split
 
-Asked = tuple[str, Columns, int]
-"""A model's name, the checked columns and how many rows they have."""
+Asked = tuple[Specialist, Columns, int]
+"""A model, the checked columns and how many rows they have."""
 
 Widths = tuple[tuple[int, ...], ...]
 
@@ -28,17 +28,17 @@ def understand(
     return asked, columns
 
 
-def run_all(specialists: Mapping[str, Specialist], asked: Sequence[Asked]) -> list[Columns]:
+def run_all(asked: Sequence[Asked]) -> list[Columns]:
     """Run each model once for all requests that want it; answers in the requests' order.
 
     Series of one length only lie below each other, so each length is a run of its own.
     """
-    groups: dict[tuple[str, Widths], list[int]] = defaultdict(list)
-    for index, (name, columns, _) in enumerate(asked):
-        groups[name, _widths(columns)].append(index)
+    groups: dict[tuple[int, Widths], list[int]] = defaultdict(list)
+    for index, (model, columns, _) in enumerate(asked):
+        groups[id(model), _widths(columns)].append(index)
     answers: dict[int, Columns] = {}
-    for (name, _), indices in groups.items():
-        results = specialists[name].run(join([asked[index][1] for index in indices]))
+    for indices in groups.values():
+        results = asked[indices[0]][0].run(join([asked[index][1] for index in indices]))
         parts = split(results, [asked[index][2] for index in indices])
         answers.update(zip(indices, parts, strict=True))
     return [answers[index] for index in range(len(asked))]

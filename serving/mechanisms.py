@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from models.mechanisms import MECHANISMS
 from models.mechanisms.mechanism import Mechanism
 from models.signature import Columns, Signature
-from serving.errors import WeightsBroken
+from serving.errors import InputInvalid, WeightsBroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class MechanismSpecialist:
 
     def run(self, columns: Columns) -> Columns:
         return self.mechanism.compute(columns)
+
+    def adapted(self, name: str, version: str, artefact: bytes) -> "MechanismSpecialist":
+        raise InputInvalid(f"{self.name!r} is a formula and has no variants.", param="model")
 
 
 def load_mechanism(name: str, source: str) -> MechanismSpecialist:

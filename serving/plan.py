@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from ray.serve import RunTarget
 
-from models.catalog import Catalog, Model, Task
+from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 from serving.embedding_app import EmbeddingApp, embedding_app
 from serving.engine import deployment_name, engine_settings
 from serving.errors import ServingFailed
 from serving.llm import text_generation_app
+from serving.loading import Source
 from serving.readiness import Where
 from serving.specialist_app import SpecialistApp, specialist_app
 from serving.weights import Obtained
@@ -43,23 +44,19 @@ def _where(model: Model) -> Where:
             return Where(TEXT, f"TextServer:{deployment_name(model)}", counts_tokens=True)
         case Task.EMBEDDING:
             return Where(EMBEDDINGS, EmbeddingApp.__name__)
-        case Task.CLASSIFICATION | Task.REGRESSION | Task.CALCULATION:
+        case _:
             return Where(SPECIALISTS, SpecialistApp.__name__)
 
 
 def _specialists(catalog: Catalog, weights: Mapping[str, Obtained]) -> RunTarget:
     """Deployed even without a specialist: it answers for everybody's readiness."""
-    learned = (*catalog.with_task(Task.CLASSIFICATION), *catalog.with_task(Task.REGRESSION))
-    app = specialist_app(
-        _sources(learned, weights),
-        _sources(catalog.with_task(Task.CALCULATION), weights),
-        where(catalog),
-    )
+    sources = {
+        model.id: Source.of(model, weights[model.id].source)
+        for model in catalog.models.values()
+        if model.task in SPECIALIST_TASKS
+    }
+    app = specialist_app(sources, where(catalog))
     return RunTarget(app, name=SPECIALISTS, route_prefix="/v2")
-
-
-def _sources(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> dict[str, str]:
-    return {model.id: weights[model.id].source for model in models}
 
 
 def _embeddings(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> RunTarget:

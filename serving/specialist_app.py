@@ -1,49 +1,66 @@
 """The specialists as a Ray Serve deployment that speaks the Open Inference Protocol below `/v2`.
 
 Owns its addresses, batching across requests, and two that speak for every model of the catalog:
-`/v2/health/ready`, and `/v2/metrics` with what the engines have counted. Does not own what
-happens between a body and its answer (inference.py).
+`/v2/health/ready`, and `/v2/metrics` with what the engines have counted. Customers' variants are
+put below `/v2/variants`, each by the id of its version, and then are models like others; learning
+one is `/v2/adaptations`. Does not own what happens between a body and its answer (inference.py),
+nor learning (adapting.py).
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from importlib.metadata import version
-from pathlib import Path
 
+import msgspec
 from ray import serve
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from models.adaptation import Adapter
 from models.signature import Columns
+from serving.adapting import adapter_of, adapting
 from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S
-from serving.errors import InputInvalid, ModelUnknown, RouteUnknown
+from serving.errors import InputInvalid, ModelUnknown, RouteUnknown, VariantUnknown
 from serving.exposition import CONTENT_TYPE
 from serving.http import JSON, guarded, json_response, read_body, require_method
 from serving.inference import Asked, render, run_all, understand
-from serving.mechanisms import load_mechanism
+from serving.loading import Source, load
 from serving.protocol import HEADER_LENGTH, Rendered
 from serving.readiness import Readiness, Where
-from serving.specialists import Specialist, load_specialist, metadata_of
+from serving.specialists import Specialist, metadata_of
+from serving.variants import Variant, Variants
 
 MAX_BODY = 8 << 20
+MAX_TRAINING_FILE = 64 << 20
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
+LINES = "application/x-ndjson"
+# Ids of variants; no model of the catalog is called like that.
+VARIANT_PREFIX = "var_"
+
+Run = Callable[[Asked], Awaitable[Columns]]
+
+
+class VariantBody(msgspec.Struct):
+    """`PUT /v2/variants/{id}`: what to call it, and what it is made from."""
+
+    base: str
+    name: str
+    version: str
+    artefact: bytes
 
 
 class SpecialistApp:
     """One replica holds all specialists: each is a few megabytes and answers in microseconds."""
 
-    def __init__(
-        self,
-        artefacts: Mapping[str, str],
-        mechanisms: Mapping[str, str],
-        models: Mapping[str, Where],
-    ) -> None:
-        self._specialists: dict[str, Specialist] = {
-            **{name: load_specialist(name, Path(path)) for name, path in artefacts.items()},
-            **{name: load_mechanism(name, source) for name, source in mechanisms.items()},
-        }
+    def __init__(self, sources: Mapping[str, Source], models: Mapping[str, Where]) -> None:
+        self._sources = sources
+        self._specialists = {name: load(name, source) for name, source in sources.items()}
+        self._queues: dict[str, Run] = {name: _queue() for name in sources}
+        self._variants = Variants()
+        self._adapting = asyncio.Semaphore(1)
         self._readiness = Readiness(models)
         self._counters = Counters(models)
 
@@ -64,10 +81,15 @@ class SpecialistApp:
                 text = await self._counters.text(await self._readiness.states())
                 return Response(text, media_type=CONTENT_TYPE)
             case ["models", name, *rest]:
-                return await self._model(request, self._find(name), rest)
+                return await self._model(request, name, rest)
+            case ["variants", variant_id]:
+                return await self._variant(request, variant_id)
+            case ["adaptations", name]:
+                return await self._adapt(request, name)
         raise RouteUnknown("There is nothing at this address.")
 
-    async def _model(self, request: Request, model: Specialist, rest: list[str]) -> Response:
+    async def _model(self, request: Request, name: str, rest: list[str]) -> Response:
+        model, run = self._find(name)
         if rest[:1] == ["versions"]:
             _require_version(model, rest[1:2])
             rest = rest[2:]
@@ -80,7 +102,7 @@ class SpecialistApp:
                 return json_response({"name": model.name, "ready": True})
             case ["infer"]:
                 require_method(request, "POST")
-                return await self._infer(request, model)
+                return await self._infer(request, model, run)
         raise RouteUnknown("There is nothing at this address.")
 
     async def _ready(self) -> Response:
@@ -89,31 +111,59 @@ class SpecialistApp:
         ready = all(states.values())
         return json_response({"ready": ready, "models": states}, 200 if ready else 503)
 
-    async def _infer(self, request: Request, model: Specialist) -> Response:
+    async def _infer(self, request: Request, model: Specialist, run: Run) -> Response:
         body = await read_body(request, MAX_BODY)
         length = _header_length(request)
         asked, columns = await asyncio.to_thread(understand, model, body, length)
         rows = len(next(iter(columns.values())))
-        results = await self._run((model.name, columns, rows))
+        results = await run((model, columns, rows))
         return _answer(await asyncio.to_thread(render, model, asked, results))
 
-    # No waiting for company: what has queued up while the last batch ran is the next batch.
-    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0)
-    async def _run(self, asked: list[Asked]) -> list[Columns]:
-        return await asyncio.to_thread(run_all, self._specialists, asked)
+    async def _variant(self, request: Request, variant_id: str) -> Response:
+        if request.method == "DELETE":
+            self._variants.drop(variant_id)
+            return Response(status_code=204)
+        require_method(request, "PUT")
+        if not variant_id.startswith(VARIANT_PREFIX):
+            raise RouteUnknown(f"A variant's id begins with {VARIANT_PREFIX}.")
+        given = _read_variant(await read_body(request, MAX_TRAINING_FILE))
+        base = self._base(given.base)
+        made = await asyncio.to_thread(base.adapted, given.name, given.version, given.artefact)
+        self._variants.put(variant_id, Variant(made, given.base, len(given.artefact)))
+        return json_response({"name": given.name, "ready": True})
 
-    def _find(self, name: str) -> Specialist:
+    async def _adapt(self, request: Request, name: str) -> Response:
+        require_method(request, "POST")
+        self._base(name)
+        adapter = adapter_of(name, self._sources[name])
+        training_file = await read_body(request, MAX_TRAINING_FILE)
+        return StreamingResponse(self._in_turn(adapter, training_file), media_type=LINES)
+
+    async def _in_turn(self, adapter: Adapter, training_file: bytes) -> AsyncIterator[bytes]:
+        """One adaptation at a time learns; the others have a place in the queue."""
+        async with self._adapting, aclosing(adapting(adapter, training_file)) as lines:
+            async for line in lines:
+                yield line
+
+    def _find(self, name: str) -> tuple[Specialist, Run]:
+        """A model and the queue that its requests wait in, which a base shares with its variants.
+        A queue for each variant would hold it for good."""
+        if name.startswith(VARIANT_PREFIX):
+            variant = self._variants.find(name)
+            if variant is None:
+                raise VariantUnknown("The variant is not loaded.", param="model")
+            return variant.specialist, self._queues[variant.base]
+        return self._base(name), self._queues[name]
+
+    def _base(self, name: str) -> Specialist:
         try:
             return self._specialists[name]
         except KeyError:
             raise ModelUnknown("There is no such specialist here.", param="model") from None
 
 
-def specialist_app(
-    artefacts: Mapping[str, str], mechanisms: Mapping[str, str], models: Mapping[str, Where]
-) -> serve.Application:
-    """`artefacts` maps each learned specialist to its file, `mechanisms` each other one to its
-    name among models/mechanisms/; `models` are all models there are."""
+def specialist_app(sources: Mapping[str, Source], models: Mapping[str, Where]) -> serve.Application:
+    """`sources` are the specialists of the catalog; `models` are all models there are."""
     deployment = serve.deployment(
         name=SpecialistApp.__name__,
         num_replicas=1,
@@ -121,7 +171,26 @@ def specialist_app(
         ray_actor_options={"num_cpus": 0},
         graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
     )(SpecialistApp)
-    return deployment.bind(dict(artefacts), dict(mechanisms), dict(models))
+    return deployment.bind(dict(sources), dict(models))
+
+
+def _queue() -> Run:
+    """Where requests wait for one specialist: a long batch of another does not hold them up."""
+
+    # No waiting for company: what has queued up while the last batch ran is the next batch.
+    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0)
+    async def run(asked: list[Asked]) -> list[Columns]:
+        return await asyncio.to_thread(run_all, asked)
+
+    together: Run = run
+    return together
+
+
+def _read_variant(body: bytes) -> VariantBody:
+    try:
+        return msgspec.json.decode(body, type=VariantBody)
+    except msgspec.DecodeError as error:
+        raise InputInvalid(f"This is no variant: {error}.") from error
 
 
 def _answer(rendered: Rendered) -> Response:

@@ -6,7 +6,7 @@ formulas (mechanisms.py), the wire (protocol.py), nor how requests are batched (
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,6 +54,10 @@ class Specialist(Protocol):
         """Answer for columns that are checked: one array for each output."""
         ...
 
+    def adapted(self, name: str, version: str, artefact: bytes) -> "Specialist":
+        """A customer's variant of it. Raises WeightsBroken, InputInvalid where it has none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxSpecialist:
@@ -82,6 +86,11 @@ class OnnxSpecialist:
             name: np.asarray(value).reshape(-1) for name, value in zip(names, results, strict=True)
         }
 
+    def adapted(self, name: str, version: str, artefact: bytes) -> "OnnxSpecialist":
+        variant = _opened(name, artefact)
+        signature = msgspec.structs.replace(variant.signature, version=version)
+        return replace(variant, signature=signature)
+
 
 def metadata_of(model: Specialist) -> dict[str, Any]:
     """The protocol's model metadata; the whole signature is under `parameters`."""
@@ -98,16 +107,11 @@ def metadata_of(model: Specialist) -> dict[str, Any]:
 
 def load_specialist(name: str, path: Path) -> OnnxSpecialist:
     """Load an artefact. Raises WeightsBroken where it is no model or its signature does not fit."""
-    options = onnxruntime.SessionOptions()
-    # Millisecond models: a pool of threads would only fight the language model for the cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # ONNX Runtime raises half a dozen classes of its own
-        raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
+    return _opened(name, str(path))
+
+
+def _opened(name: str, artefact: str | bytes) -> OnnxSpecialist:
+    session = _session(name, artefact)
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     signature = read_signature(name, text)
     _match(name, [field.name for field in signature.inputs], session.get_inputs())
@@ -119,6 +123,19 @@ def load_specialist(name: str, path: Path) -> OnnxSpecialist:
         if node.name in single and len(node.shape or ()) == 2
     )
     return OnnxSpecialist(name, signature, session, wide)
+
+
+def _session(name: str, artefact: str | bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    # Millisecond models: a pool of threads would only fight the language model for the cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # An arena of its own for each of thousands of variants would be most of their memory.
+    options.enable_cpu_mem_arena = False
+    try:
+        return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises half a dozen classes of its own
+        raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
 
 
 def read_signature(name: str, text: str | None) -> Signature:

@@ -27,6 +27,8 @@ from models.rul.data import (
 from models.rul.export import to_onnx
 from models.rul.features import SHORTEST, Scaling, engineer, learnable
 from models.rul.intervals import Widths, calibrate
+from models.rul.prototypes import ARTEFACT as PROTOTYPES
+from models.rul.prototypes import prototypes, render
 from models.rul.signature import signature
 from models.training_data import TrainingDataMissing, default_directory
 
@@ -145,11 +147,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
     options = parser.parse_args(arguments)
     try:
-        trained = train(load(options.data).training)
+        fleet = load(options.data).training
     except TrainingDataMissing as error:
         parser.error(str(error))
+    trained = train(fleet)
     artefact = trained.model.SerializeToString(deterministic=True)
     options.output.write_bytes(artefact)
+    known = prototypes(fleet, trained.scaling)
+    options.output.with_name(PROTOTYPES.name).write_bytes(render(known))
     halves = ", ".join(f"{half:.1f}" for half in trained.widths.halves)
     sys.stdout.write(f"{options.output}: {len(artefact)} bytes, half intervals {halves} cycles\n")
 

@@ -31,7 +31,7 @@ def infer(model: MechanismSpecialist, inputs: dict[str, dict[str, Any]]) -> dict
     ]
     asked, columns = understand(model, json.dumps({"inputs": wire}).encode(), None)
     rows = len(next(iter(columns.values())))
-    (results,) = run_all({model.name: model}, [(model.name, columns, rows)])
+    (results,) = run_all([(model, columns, rows)])
     answer = json.loads(render(model, asked, results).body)
     return {output["name"]: output for output in answer["outputs"]}
 

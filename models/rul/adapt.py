@@ -1,0 +1,181 @@
+"""Adapting the remaining life to another fleet: its run-to-failure histories in, a variant out.
+
+Owns the training file's form, pooling with the base's prototypes and the held-out score. Does not
+own the trees' settings (train.py), the features nor the graph.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import msgspec
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.rul.data import SENSORS, Engine, Floats
+from models.rul.export import to_onnx
+from models.rul.features import SHORTEST, Scaling, engineer, learnable
+from models.rul.intervals import calibrate
+from models.rul.prototypes import ARTEFACT as PROTOTYPES
+from models.rul.prototypes import Prototypes, read
+from models.rul.signature import METADATA_KEY, signature
+from models.rul.train import ARTEFACT as BASE
+from models.rul.train import PARAMETERS, ROUNDS, opened, predict, run
+from models.signature import InputInvalid, Signature, checked
+
+SEED = 1958
+FEWEST, MOST = 3, 500
+# What the fleet's own rows weigh beside the prototypes, together.
+SHARE = 0.5
+# A prototype stands for rows that are alike; weighed as one row, its leaf would shrink to nothing.
+WEIGHT = 3.0
+# Machines are scored at so many points of their life each.
+POINTS = 10
+FOLDS = 5
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    sensors: dict[str, list[float]]
+    id: str = ""
+    units: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Trees and the spreads in which they are told the readings."""
+
+    booster: lgb.Booster
+    scaling: Scaling
+
+    def predict(self, readings: Floats) -> Floats:
+        """Remaining cycles after each cycle from the SHORTEST-th on, [cycles]."""
+        return predict([self.booster], engineer(readings, self.scaling))
+
+
+def adapt(training_file: bytes, progress: Progress) -> Adaptation:
+    """Learn lines of `{"sensors": {"T24": [each cycle's value since new, …], …}}`, one line for
+    each machine that ran to its failure; `units` names those that are not the signature's.
+
+    Raises TrainingFileInvalid. The score leaves machines out in turn.
+    """
+    base = opened(BASE.read_bytes())
+    fleet = read_fleet(training_file, _signature(base))
+    progress(f"{len(fleet)} machines with {sum(len(one.readings) for one in fleet)} cycles.")
+    known = read(PROTOTYPES.read_bytes())
+    said = _left_out(known, fleet, progress)
+    truth = [one.remaining[SHORTEST - 1 :] for one in fleet]
+    before = rmse([_asked(base, one) for one in fleet], [_points(one) for one in truth])
+    after = rmse([_points(one) for one in said], [_points(one) for one in truth])
+    progress(f"On machines left out, {before:.1f} cycles off before, {after:.1f} after.")
+    fitted = fit(known, fleet)
+    widths = calibrate(said, truth)
+    graph = to_onnx([fitted.booster], fitted.scaling, widths, signature(fleet))
+    score = Score("cycles off (RMSE)", before, after, higher_is_better=False)
+    artefact = graph.SerializeToString(deterministic=True)
+    return Adaptation(artefact, score, len(fleet), len(fleet))
+
+
+def fit(known: Prototypes, fleet: Sequence[Engine]) -> Fitted:
+    """Trees on the fleet's rows and the prototypes together, each fleet in its own spreads."""
+    scaling = Scaling.of(fleet)
+    features, truth = learnable(fleet, scaling)
+    total = WEIGHT * len(truth)
+    weights = np.concatenate(
+        [
+            known.rows / known.rows.sum() * total * (1 - SHARE),
+            np.full(len(truth), total * SHARE / len(truth)),
+        ]
+    )
+    rows = lgb.Dataset(
+        np.vstack([known.features, features]),
+        label=np.concatenate([known.remaining, truth]),
+        weight=weights,
+    )
+    return Fitted(lgb.train({**PARAMETERS, "seed": SEED}, rows, ROUNDS), scaling)
+
+
+def rmse(said: Sequence[Floats], truth: Sequence[Floats]) -> float:
+    """Each machine counts as one, however long it lived."""
+    each = [np.mean((one - was) ** 2) for one, was in zip(said, truth, strict=True)]
+    return float(np.sqrt(np.mean(each)))
+
+
+def _left_out(known: Prototypes, fleet: Sequence[Engine], progress: Progress) -> list[Floats]:
+    """What is said of each machine by trees that learned from the others: [cycles] each."""
+    order = np.random.default_rng(SEED).permutation(len(fleet))
+    said: dict[int, Floats] = {}
+    folds = np.array_split(order, min(FOLDS, len(fleet)))
+    for number, fold in enumerate(folds, 1):
+        apart = set(fold.tolist())
+        fitted = fit(known, [one for at, one in enumerate(fleet) if at not in apart])
+        said |= {at: fitted.predict(fleet[at].readings) for at in apart}
+        progress(f"Scoring: {number} of {len(folds)} parts left out.")
+    return [said[at] for at in range(len(fleet))]
+
+
+def _asked(base: ort.InferenceSession, machine: Engine) -> Floats:
+    """What the base says at the points where the machine is scored."""
+    ends = _places(len(machine.readings) - SHORTEST + 1) + SHORTEST
+    answers = [run(base, machine.readings[np.newaxis, :end])[0] for end in ends]
+    return np.concatenate(answers)
+
+
+def _points(cycles: Floats) -> Floats:
+    """A value for each cycle, thinned to the points where a machine is scored."""
+    thinned: Floats = cycles[_places(len(cycles))]
+    return thinned
+
+
+def _places(count: int) -> NDArray[np.intp]:
+    """Evenly over a life, the end included."""
+    return np.round(np.linspace(0, count - 1, min(POINTS, count))).astype(np.intp)
+
+
+def read_fleet(training_file: bytes, known: Signature) -> list[Engine]:
+    """The machines of a training file, checked against the base's signature.
+
+    Raises TrainingFileInvalid.
+    """
+    fleet: list[Engine] = []
+    seen: dict[bytes, int] = {}
+    for number, line in examples(training_file, _Line):
+        machine = _engine(number, line, known)
+        twin = seen.setdefault(machine.readings.tobytes(), number)
+        if twin != number:
+            raise TrainingFileInvalid(f"Line {number} is the machine of line {twin} again.")
+        fleet.append(machine)
+        if len(fleet) > MOST:
+            raise TrainingFileInvalid(f"At most {MOST} machines are learned from.")
+    if len(fleet) < FEWEST:
+        raise TrainingFileInvalid(
+            f"There are {len(fleet)} machines; at least {FEWEST} that ran to their failure "
+            "are needed."
+        )
+    _require_change(fleet)
+    return fleet
+
+
+def _engine(number: int, line: _Line, known: Signature) -> Engine:
+    columns = {name: np.array([values], dtype=np.float32) for name, values in line.sensors.items()}
+    lengths = {name: column.shape[1] for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise TrainingFileInvalid(f"Line {number}: sensors have unequally many values: {lengths}.")
+    try:
+        fitting = checked(known, columns, line.units)
+    except InputInvalid as error:
+        raise TrainingFileInvalid(f"Line {number}: {error}") from error
+    return Engine(np.stack([fitting[name][0] for name in SENSORS], axis=1), 0)
+
+
+def _require_change(fleet: Sequence[Engine]) -> None:
+    readings = np.vstack([one.readings for one in fleet])
+    for name, moved in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
+        if not moved:
+            raise TrainingFileInvalid(f"The sensor {name!r} never changes in any machine.")
+
+
+def _signature(base: ort.InferenceSession) -> Signature:
+    text = base.get_modelmeta().custom_metadata_map[METADATA_KEY]
+    return msgspec.json.decode(text, type=Signature)

@@ -1,0 +1,130 @@
+"""Adapting the aligner to one plant: a file of confirmations in, a variant out.
+
+Owns the training file's form, which scheme its concepts are of, and the held-out score. Does not
+own what is learned from confirmations (learning.py) nor their rules (confirmations.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+
+from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.tag_align import confirmations as confirming
+from models.tag_align.aligner import ARTEFACT, TagAligner
+from models.tag_align.confirmations import Confirmation, TooManyConfirmations
+from models.tag_align.naming import TagInvalid, Words, check, pattern, split
+from models.tag_align.vocabulary import ConceptUnknown, Scheme, read
+
+FEWEST = 10
+HELD_OUT = 5  # one pattern in so many is kept apart
+SEED = 20_170
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    tag: str
+    concept: str
+
+
+def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
+    """The base aligner of each scheme in the artefact. Raises ArtefactBroken."""
+    vocabulary = read(path)
+    return MappingProxyType(
+        {one: TagAligner.over(vocabulary.of([one]), vocabulary) for one in Scheme}
+    )
+
+
+def with_confirmations(bases: Mapping[str, TagAligner], variant: bytes) -> TagAligner:
+    """The base that knows the variant's concepts, with what it holds.
+
+    Raises VariantBroken, ConceptUnknown.
+    """
+    given = confirming.read(variant)
+    return _base(bases, given).with_variant(variant)
+
+
+def adapt(training_file: bytes, progress: Progress) -> Adaptation:
+    """Learn lines of `{"tag": …, "concept": …}`, the concept by its id in one scheme.
+
+    Raises TrainingFileInvalid. The score is judged on patterns of tags that were not learned:
+    tags that differ in numbers only are all on one side.
+    """
+    given = _confirmations(training_file)
+    base = _of_scheme(aligners(), given)
+    progress(f"{len(given)} confirmations were read.")
+    apart, learned = _divided(given)
+    before, after = (
+        _right(one, apart) for one in (base, base.learn([given[at] for at in learned]).aligner)
+    )
+    progress(f"Of {len(apart)} tags kept apart, {before:.1%} were right before, {after:.1%} after.")
+    lesson = base.learn(given)
+    for conflict in lesson.conflicts:
+        progress(
+            f"{conflict.tags[0]!r} and {len(conflict.tags) - 1} like it were confirmed as "
+            f"{conflict.concept!r}, most of their kind as {conflict.leading!r}."
+        )
+    score = Score("share of tags right at the first place", before, after, higher_is_better=True)
+    return Adaptation(lesson.aligner.variant(), score, len(given), len(apart))
+
+
+def _confirmations(training_file: bytes) -> list[Confirmation]:
+    given: list[Confirmation] = []
+    for number, line in examples(training_file, _Line):
+        try:
+            given.append(Confirmation(check(line.tag), line.concept))
+        except TagInvalid as error:
+            raise TrainingFileInvalid(f"Line {number}, `tag`: {error}") from error
+    if len(given) < FEWEST:
+        raise TrainingFileInvalid(f"There are {len(given)} tags; at least {FEWEST} are needed.")
+    if len({one.concept for one in given}) < 2:
+        raise TrainingFileInvalid("All tags are of one concept: there is nothing to tell apart.")
+    return given
+
+
+def _of_scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> TagAligner:
+    try:
+        base = _base(bases, given)
+        base.learn(given)
+    except (ConceptUnknown, TooManyConfirmations) as error:
+        raise TrainingFileInvalid(str(error)) from error
+    return base
+
+
+def _base(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> TagAligner:
+    """The first scheme that has every concept. Raises ConceptUnknown, naming one that none has."""
+    for base in bases.values():
+        if all(one.concept in base.positions for one in given):
+            return base
+    known = {concept for base in bases.values() for concept in base.positions}
+    for one in given:
+        if one.concept not in known:
+            raise ConceptUnknown(f"The vocabulary has no concept {one.concept[:80]!r}.")
+    raise ConceptUnknown(f"The concepts are of several schemes; keep to one of {', '.join(bases)}.")
+
+
+def _divided(given: Sequence[Confirmation]) -> tuple[list[Confirmation], list[int]]:
+    """What is kept apart, and where the rest is. Each pattern is on one side, by all its tags."""
+    groups: dict[Words, list[int]] = defaultdict(list)
+    for at, one in enumerate(given):
+        groups[pattern(split(one.tag))].append(at)
+    if len(groups) < HELD_OUT:
+        raise TrainingFileInvalid(
+            f"The tags differ in numbers only: they are of {len(groups)} kinds, "
+            f"and {HELD_OUT} are needed to see whether it helps."
+        )
+    places = list(groups.values())
+    order = np.random.default_rng(SEED).permutation(len(places))
+    apart = {at for place in order[: len(places) // HELD_OUT] for at in places[place]}
+    return [given[at] for at in sorted(apart)], [at for at in range(len(given)) if at not in apart]
+
+
+def _right(aligner: TagAligner, apart: Sequence[Confirmation]) -> float:
+    found = [aligner.align([one.tag], top=1)[0] for one in apart]
+    right = [
+        bool(each) and each[0].concept.id == one.concept
+        for each, one in zip(found, apart, strict=True)
+    ]
+    return float(np.mean(right))

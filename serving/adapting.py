@@ -1,0 +1,85 @@
+"""Adapting a specialist as a Ray task: a training file in, lines of JSON out while it runs.
+
+Each line is one of `{"progress": "…"}`, and last `{"variant": {…}}` or `{"error": {…}}`. Owns those
+lines, and that learning has a process of its own, where it cannot hold up anybody's answer. Does
+not own learning (models/*/adapt.py), nor where variants are kept.
+"""
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import ray
+
+from infra.errors import AppError, error_object
+from models.adaptation import Adapter
+from models.rul import adapt as rul
+from models.tag_align import adapt as tag_align
+from serving.errors import InputInvalid, ModelFailed
+from serving.loading import Source
+
+# By the catalog's word; each is given where the base's artefact lies.
+ADAPTERS: Mapping[str, Callable[[str], Adapter]] = MappingProxyType(
+    {
+        "rul": lambda place: rul.adapt,
+        "tag-align": lambda place: tag_align.adapt,
+    }
+)
+# Somebody's millisecond answers come first.
+_NICENESS = 10
+
+log = logging.getLogger("ray.serve")
+
+
+def adapter_of(name: str, source: Source) -> Adapter:
+    """Raises InputInvalid where the specialist cannot be adapted."""
+    if source.adapter is None:
+        raise InputInvalid(f"{name!r} cannot be adapted.", param="model")
+    return ADAPTERS[source.adapter](source.place)
+
+
+async def adapting(adapter: Adapter, training_file: bytes) -> AsyncGenerator[bytes, None]:
+    """The lines, as they come. Whoever stops reading ends the task."""
+    lines: Any = _task.remote(adapter, training_file)
+    try:
+        async for line in lines:
+            yield await line
+    finally:
+        # Learning looks at nobody while it works, so its process is ended.
+        ray.cancel(lines, force=True)
+
+
+def told(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
+    """The lines of one adaptation, which runs beside whoever reads them."""
+    said: SimpleQueue[str | None] = SimpleQueue()
+    with ThreadPoolExecutor(1) as pool:
+        learned = pool.submit(adapter, training_file, said.put)
+        learned.add_done_callback(lambda _: said.put(None))
+        while (sentence := said.get()) is not None:
+            yield _line({"progress": sentence})
+        yield _line(_end(learned))
+
+
+def _end(learned: "Future[Any]") -> dict[str, Any]:
+    try:
+        return {"variant": learned.result()}
+    except AppError as error:
+        return {"error": error_object(error)}
+    except Exception:
+        log.exception("An adaptation failed")
+        return {"error": error_object(ModelFailed("The model could not be adapted."))}
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(content) + b"\n"
+
+
+@ray.remote(num_cpus=0, max_retries=0, max_calls=1)
+def _task(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
+    os.nice(_NICENESS)
+    yield from told(adapter, training_file)

@@ -1,0 +1,37 @@
+"""From what the catalog says of a specialist to the specialist.
+
+Owns which loader a task has. Does not own the loaders.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.catalog import Model, Task
+from serving.mechanisms import load_mechanism
+from serving.specialists import Specialist, load_specialist
+from serving.tags import load_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a specialist is made from: an artefact's path, or a mechanism's name. `adapter` names
+    how it is adapted (serving/adapting.py); None where it is not."""
+
+    task: Task
+    place: str
+    adapter: str | None = None
+
+    @classmethod
+    def of(cls, model: Model, place: str) -> "Source":
+        return cls(model.task, place, model.adapter)
+
+
+def load(name: str, source: Source) -> Specialist:
+    """Raises WeightsBroken."""
+    match source.task:
+        case Task.CALCULATION:
+            return load_mechanism(name, source.place)
+        case Task.ALIGNMENT:
+            return load_tags(name, Path(source.place))
+        case _:
+            return load_specialist(name, Path(source.place))

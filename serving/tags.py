@@ -1,0 +1,97 @@
+"""Tag alignment as a specialist: a plant's tags in, ranked concepts out.
+
+Owns the signature and bringing candidates into columns. Does not own the alignment itself
+(models/tag_align/).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
+from models.tag_align.adapt import aligners, with_confirmations
+from models.tag_align.aligner import Candidate, TagAligner
+from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
+from models.tag_align.naming import MAX_TAG, TagInvalid, check
+from models.tag_align.vocabulary import ArtefactBroken, ConceptUnknown, Scheme
+from serving.errors import WeightsBroken
+
+TOP = 5
+SIGNATURE = Signature(
+    inputs=(
+        InputField("tag", BYTES, description=f"A point's name as the plant has it, {MAX_TAG} long"),
+    ),
+    outputs=(
+        OutputField("concept", BYTES, description="The likeliest concept's id; empty where none"),
+        OutputField("name", BYTES, description="Its name"),
+        OutputField("score", "FP32", description="0 to 1, for ranking; it is no probability"),
+        OutputField("candidates", BYTES, description=f"The {TOP} likeliest ids", series=True),
+        OutputField("candidate_scores", "FP32", description="Their scores", series=True),
+    ),
+    version="1",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TagSpecialist:
+    """`aligner` is in use; a variant takes that of `schemes` which knows its concepts."""
+
+    name: str
+    aligner: TagAligner
+    schemes: Mapping[str, TagAligner]
+    signature: Signature = SIGNATURE
+
+    @property
+    def platform(self) -> str:
+        return "tag_align"
+
+    def check(self, columns: Columns) -> None:
+        """Raises InputInvalid for the first row that is no tag."""
+        for row, tag in enumerate(columns["tag"]):
+            try:
+                check(tag)
+            except TagInvalid as error:
+                raise InputInvalid(f"'tag' in row {row}: {error}", param="tag") from error
+
+    def run(self, columns: Columns) -> Columns:
+        found = [self.aligner.align([tag], TOP)[0] for tag in columns["tag"]]
+        ids = _table([[one.concept.id for one in each] for each in found], "")
+        scores = _table([[one.score for one in each] for each in found], 0.0)
+        return {
+            "concept": ids[:, 0],
+            "name": np.array([_name(each) for each in found], dtype=object),
+            "score": scores[:, 0].astype(np.float32),
+            "candidates": ids,
+            "candidate_scores": scores.astype(np.float32),
+        }
+
+    def adapted(self, name: str, version: str, artefact: bytes) -> "TagSpecialist":
+        try:
+            aligner = with_confirmations(self.schemes, artefact)
+        except (VariantBroken, ConceptUnknown, TagInvalid, TooManyConfirmations) as error:
+            raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
+        signature = msgspec.structs.replace(self.signature, version=version)
+        return replace(self, name=name, aligner=aligner, signature=signature)
+
+
+def load_tags(name: str, path: Path) -> TagSpecialist:
+    """The aligner over the vocabulary at `path`, by Brick. Raises WeightsBroken."""
+    try:
+        schemes = aligners(path)
+    except (OSError, ArtefactBroken) as error:
+        raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
+    return TagSpecialist(name, schemes[Scheme.BRICK], schemes)
+
+
+def _name(candidates: tuple[Candidate, ...]) -> str:
+    return candidates[0].concept.name if candidates else ""
+
+
+def _table(rows: list[list[Any]], nothing: Any) -> NDArray[Any]:
+    """[rows, TOP]; a tag with fewer candidates is filled up with `nothing`."""
+    return np.array([[*row, *[nothing] * (TOP - len(row))] for row in rows], dtype=object)
