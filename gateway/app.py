@@ -21,9 +21,11 @@ from litestar.exceptions import (
 )
 
 from billing.collecting.payments import Payments
+from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
 from gateway.contracts import Contracts
+from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
 from gateway.errors import (
     BadRequest,
@@ -50,8 +52,11 @@ from gateway.routes.account import AccountRoutes, QuoteRoutes, provide_principal
 from gateway.routes.alerts import AlertRoutes
 from gateway.routes.claims import OutcomeRoutes
 from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
+from gateway.routes.files import FileRoutes
+from gateway.routes.fine_tuning import FineTuningRoutes
 from gateway.routes.inference import inference_routes
 from gateway.routes.invoices import InvoiceRoutes
+from gateway.routes.models import ModelRoutes
 from gateway.routes.organization import OrganizationRoutes, provide_asked
 from gateway.routes.outcomes import OutcomeContractRoutes
 from gateway.routes.payment_pages import payment_page
@@ -62,6 +67,7 @@ from gateway.routing import Router, ServerSpec, parse_upstreams
 from gateway.scheduling import Schedulers
 from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
+from gateway.variant_loading import VariantLoader
 from infra.clock import Clock, SystemClock
 from infra.db import Database
 from infra.direct import DirectConnection
@@ -100,6 +106,9 @@ class Parts:
     payments: Payments | None
     router: Router
     upstream: Upstream
+    parser: Parser
+    describing: Describing
+    adaptations: AdaptationRunner
     pipeline: Pipeline
 
 
@@ -128,10 +137,10 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     lender = Lender(quotas, reading, membership, clock, metrics)
     counter = PromptCounter(settings.data_dir)
     upstream = Upstream(settings.connect_timeout_s)
+    loader = VariantLoader(database, upstream)
+    contracts = Contracts(catalog, clock)
     stages = Stages(
-        authenticator=Authenticator(
-            database, reading, Contracts(catalog, clock), clock, secret_key(settings)
-        ),
+        authenticator=Authenticator(database, reading, contracts, clock, secret_key(settings)),
         parser=Parser(catalog),
         replayer=Replayer(database, membership),
         admission=Admission(lender, counter, settings.credit_wait_s),
@@ -139,6 +148,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
             Schedulers(_slots(catalog, settings), _WAITING),
             router,
             Relay(upstream, clock, settings),
+            loader,
             settings.queue_timeout_s,
         ),
         writer=UsageWriter(records, membership, lender, clock, metrics, settings.settle_timeout_s),
@@ -163,6 +173,23 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         payments=payments_of(settings),
         router=router,
         upstream=upstream,
+        parser=stages.parser,
+        describing=Describing(router, upstream, loader),
+        adaptations=AdaptationRunner(
+            Tools(
+                catalog=catalog,
+                clock=clock,
+                database=database,
+                contracts=contracts,
+                authenticator=stages.authenticator,
+                membership=membership,
+                admission=stages.admission,
+                lender=lender,
+                router=router,
+                upstream=upstream,
+                writer=stages.writer,
+            )
+        ),
         pipeline=Pipeline(stages, clock, settings),
     )
 
@@ -173,6 +200,9 @@ def build_app(parts: Parts) -> Litestar:
         route_handlers=[
             *inference_routes(parts.pipeline, parts.clock),
             AccountRoutes,
+            ModelRoutes,
+            FileRoutes,
+            FineTuningRoutes,
             QuoteRoutes,
             InvoiceRoutes,
             SubscriptionRoutes,
@@ -197,12 +227,15 @@ def build_app(parts: Parts) -> Litestar:
             assets_router(),
         ],
         dependencies={
+            "adaptations": _provide(parts.adaptations),
             "authenticator": _provide(parts.authenticator),
             "catalog": _provide(parts.catalog),
             "clock": _provide(parts.clock),
             "database": _provide(parts.database),
+            "describing": _provide(parts.describing),
             "figures": _provide(parts.figures),
             "metrics": _provide(parts.metrics),
+            "parser": _provide(parts.parser),
             "quoting": _provide(parts.quoting),
             "payments": _provide(parts.payments),
             "router": _provide(parts.router),
@@ -259,6 +292,7 @@ def _lifespan(parts: Parts) -> Any:
                 parts.writer,
                 parts.authenticator,
                 parts.figures,
+                parts.adaptations,
             ):
                 await part.start()
                 stack.push_async_callback(part.stop)

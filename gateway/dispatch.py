@@ -10,18 +10,29 @@ from gateway.flow import Call, Completion, Ticket
 from gateway.relay import Relay
 from gateway.routing import Router, Watch, may_retry
 from gateway.scheduling import Schedulers, Slot
+from gateway.translation import SpecialistRefused
+from gateway.variant_loading import NOT_LOADED, VariantLoader
 from infra.errors import AppError
+
+# Behind one address may be several servers, of which each is to be given a variant.
+_LOADS = 3
 
 
 class Dispatcher:
     """Sends the calls of one gateway process."""
 
     def __init__(
-        self, schedulers: Schedulers, router: Router, relay: Relay, queue_timeout_s: float
+        self,
+        schedulers: Schedulers,
+        router: Router,
+        relay: Relay,
+        loader: VariantLoader,
+        queue_timeout_s: float,
     ) -> None:
         self._schedulers = schedulers
         self._router = router
         self._relay = relay
+        self._loader = loader
         self._queue_timeout_s = queue_timeout_s
 
     async def slot(self, ticket: Ticket, client: Client) -> Slot:
@@ -36,6 +47,7 @@ class Dispatcher:
     async def send(self, call: Call, ticket: Ticket, client: Client) -> Completion:
         """How the call ended. Raises the facts for which nothing was sent to the client yet."""
         tried: tuple[str, ...] = ()
+        loads = 0
         while True:
             target = self._router.route(ticket, call.request_id, tried)
             try:
@@ -43,6 +55,12 @@ class Dispatcher:
                     completion = await self._relay.send(target, client, watch.answered)
                     _tell(watch, completion)
                     return completion
+            except SpecialistRefused as error:
+                variant = ticket.ask.variant
+                if error.code != NOT_LOADED or variant is None or loads == _LOADS:
+                    raise
+                loads += 1
+                await self._loader.load(target.server, ticket.principal.account_id, variant)
             except AppError as error:
                 tried += (target.server,)
                 if not may_retry(error) or not self._router.can_route(ticket, tried):

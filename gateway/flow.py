@@ -29,6 +29,7 @@ class Operation(StrEnum):
     EMBEDDINGS = "embeddings"
     PREDICTIONS = "predictions"
     INFER = "infer"
+    ADAPTATION = "adaptation"
     UNSUPPORTED = "unsupported"
 
 
@@ -52,6 +53,18 @@ class Call:
     model_in_path: str | None
     started_at: datetime
     started: float
+    version_in_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What answers: a model of the catalog, or an account's `variant` of one. `place` is what its
+    server calls it, `shown` what the customer does."""
+
+    model: Model
+    place: str
+    shown: str
+    variant: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +78,21 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnVariant:
+    """An account's variant of a specialist: its versions' ids by number, and which of them answers
+    where none is asked for."""
+
+    base: str
+    versions: Mapping[int, UUID]
+    current: int
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who calls: an account through one of its keys, at its own prices by model.
 
     `coverings` are those of the calls for its outcome contracts in force, by the contract's tag.
-    `rates` are the quotas told in headers.
+    `rates` are the quotas told in headers. `variants` are its own, by the model's public id.
     """
 
     account_id: UUID
@@ -79,6 +102,7 @@ class Principal:
     coverings: Mapping[str, Mapping[str, Priced]] = field(default_factory=dict)
     quotas: tuple[QuotaRef, ...] = ()
     rates: tuple[QuotaRef, ...] = ()
+    variants: Mapping[str, OwnVariant] = field(default_factory=dict)
 
 
 class Tier(StrEnum):
@@ -127,6 +151,7 @@ class Ask:
     prompt: Mapping[str, msgspec.Raw] = field(default_factory=dict)
     shortened: Callable[[int], bytes] | None = None
     tags: Mapping[str, str] | None = None
+    variant: UUID | None = None
 
 
 class Allowance(Protocol):

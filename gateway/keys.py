@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -24,6 +25,7 @@ from billing.metering.quotas import month_of, next_month, quotas_over
 from billing.tables import Account, ApiKey, BillingProfile
 from gateway.contracts import Contracts
 from gateway.flow import Principal
+from gateway.variants import variants_of
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -154,11 +156,25 @@ async def find_key(
     session: AsyncSession, contracts: Contracts, digest: bytes, at: datetime
 ) -> KnownKey | None:
     """The key with this hash, whatever its state, with its quotas and prices at the time."""
+    return await _known(session, contracts, col(ApiKey.hash) == digest, at)
+
+
+async def key_by_id(
+    session: AsyncSession, contracts: Contracts, account_id: UUID, key_id: UUID, at: datetime
+) -> KnownKey | None:
+    """The same of an account's key by its id: for what goes on after its call."""
+    which = (col(ApiKey.id) == key_id) & (col(ApiKey.account_id) == account_id)
+    return await _known(session, contracts, which, at)
+
+
+async def _known(
+    session: AsyncSession, contracts: Contracts, which: ColumnElement[bool], at: datetime
+) -> KnownKey | None:
     query = (
         select(ApiKey, Account.currency, BillingProfile.suspended_at)
         .join(Account, col(Account.id) == col(ApiKey.account_id))
         .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
-        .where(col(ApiKey.hash) == digest)
+        .where(which)
     )
     found = (await session.execute(query)).one_or_none()
     if found is None:
@@ -169,7 +185,14 @@ async def find_key(
     rates = tuple(quota for quota in quotas if quota.kind.window_s)
     contract = await contracts.contract(session, row.account_id, currency, at)
     principal = Principal(
-        row.account_id, row.id, currency, contract.prices, contract.coverings, quotas, rates
+        row.account_id,
+        row.id,
+        currency,
+        contract.prices,
+        contract.coverings,
+        quotas,
+        rates,
+        await variants_of(session, row.account_id),
     )
     since = max(month_of(at), contract.since or month_of(at))
     until = min(next_month(at), contract.until or next_month(at))

@@ -18,7 +18,15 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
 from gateway.flow import Operation
-from gateway.routes import alerts, claims, evidence, outcomes, settlements, subscription
+from gateway.routes import (
+    alerts,
+    claims,
+    evidence,
+    fine_tuning,
+    outcomes,
+    settlements,
+    subscription,
+)
 from gateway.routes.inference import INFER, PLAIN
 from gateway.wire.inference import InferRequest, PredictionRequest
 from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -39,6 +47,7 @@ _PLAIN_BODIES = {
     **evidence.BODIES,
     **claims.BODIES,
     **settlements.BODIES,
+    **fine_tuning.BODIES,
 }
 _REFERENCE = "#/components/schemas/{name}"
 

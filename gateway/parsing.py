@@ -4,14 +4,16 @@ Owns which shape belongs to which operation, and finding the model among those t
 Does not own the shapes (gateway/wire/).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from billing.metering.usage import REQUEST_PREFIX
 from gateway.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
-from gateway.flow import Ask, Call, Operation
+from gateway.flow import Ask, Call, Operation, OwnVariant, Served
 from gateway.tags import tags_of
-from gateway.wire import inference, openai
+from gateway.variants import PREFIX as VARIANT_PREFIX
+from gateway.wire import fine_tuning, inference, openai
 from infra import ids
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 
@@ -21,7 +23,10 @@ _TASKS: Mapping[Operation, frozenset[Task]] = {
     Operation.EMBEDDINGS: frozenset({Task.EMBEDDING}),
     Operation.PREDICTIONS: SPECIALIST_TASKS,
     Operation.INFER: SPECIALIST_TASKS,
+    Operation.ADAPTATION: SPECIALIST_TASKS,
 }
+
+_VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
 class Parser:
@@ -30,24 +35,28 @@ class Parser:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def parse(self, call: Call, body: bytes) -> Ask:
-        """What is asked.
+    def parse(self, call: Call, body: bytes, variants: Mapping[str, OwnVariant]) -> Ask:
+        """What is asked, of the catalog's models or the account's own variants.
 
         Raises BodyNotJson, ParameterInvalid, ModelNotFound, WrongEndpoint, EndpointUnsupported.
         """
-        tags, ask = tags_of(call.headers), self._ask(call, body)
+        tags, ask = tags_of(call.headers), self._ask(call, body, variants)
         return ask if tags is None else replace(ask, tags=tags)
 
-    def _ask(self, call: Call, body: bytes) -> Ask:
+    def _ask(self, call: Call, body: bytes, variants: Mapping[str, OwnVariant]) -> Ask:
         match call.operation:
             case Operation.INFER:
-                model = self._model(call.model_in_path or "", call.operation)
-                return inference.ask_infer(model, body, call.headers)
+                name, version = call.model_in_path or "", call.version_in_path
+                served = self.served(name, version, call.operation, variants)
+                return inference.ask_infer(served, body, call.headers)
             case Operation.PREDICTIONS:
                 prediction = inference.read_prediction(body)
-                model = self._model(prediction.model, call.operation)
+                served = self.served(prediction.model, None, call.operation, variants)
                 public_id = ids.show(REQUEST_PREFIX, call.request_id)
-                return inference.ask_prediction(prediction, model, public_id)
+                return inference.ask_prediction(prediction, served, public_id)
+            case Operation.ADAPTATION:
+                job = fine_tuning.read_job(body)
+                return fine_tuning.ask_adaptation(self._model(job.model, call.operation), b"")
             case Operation.UNSUPPORTED:
                 raise EndpointUnsupported(
                     f"This service has no {call.path[:200]}. /docs lists what it has."
@@ -56,6 +65,25 @@ class Parser:
                 request = openai.read_request(call.operation, body)
                 model = self._model(request.model, call.operation)
                 return openai.ask(request, model, call.path, body)
+
+    def served(
+        self,
+        name: str,
+        version: str | None,
+        operation: Operation,
+        variants: Mapping[str, OwnVariant],
+    ) -> Served:
+        """Which model answers. Raises ModelNotFound, WrongEndpoint."""
+        own = variants.get(name)
+        if own is None:
+            model = self._model(name, operation)
+            if version is None:
+                return Served(model, model.id, model.id)
+            # It becomes a part of the address that its server is asked at.
+            if not _VERSION.fullmatch(version):
+                raise _no_version(name)
+            return Served(model, f"{model.id}/versions/{version}", model.id)
+        return served_variant(self._model(own.base, operation), name, own, version)
 
     def _model(self, name: str, operation: Operation) -> Model:
         model = self._catalog.find(name)
@@ -70,3 +98,16 @@ class Parser:
                 param="model",
             )
         return model
+
+
+def served_variant(model: Model, name: str, own: OwnVariant, version: str | None) -> Served:
+    """A version of a variant, the current one if none is asked for. Raises ModelNotFound."""
+    number = own.current if version is None else int(version) if version.isdecimal() else -1
+    variant = own.versions.get(number)
+    if variant is None:
+        raise _no_version(name)
+    return Served(model, ids.show(VARIANT_PREFIX, variant), name, variant)
+
+
+def _no_version(name: str) -> ModelNotFound:
+    return ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")

@@ -109,7 +109,7 @@ class Pipeline:
         principal = stages.authenticator.require_active(known)
         stages.authenticator.require_paying(known)
         body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
-        seen.ask = ask = stages.parser.parse(call, body)
+        seen.ask = ask = stages.parser.parse(call, body, principal.variants)
         claimed = await stages.replayer.claim(call, principal, body)
         if isinstance(claimed, Completion):
             return claimed

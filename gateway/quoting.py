@@ -30,6 +30,7 @@ _KINDS: Mapping[str, tuple[Operation, str]] = {
     "prompt": (Operation.TEXT_COMPLETION, "/v1/completions"),
     "input": (Operation.EMBEDDINGS, "/v1/embeddings"),
     "instances": (Operation.PREDICTIONS, "/v1/predictions"),
+    "training_file": (Operation.ADAPTATION, "/v1/fine_tuning/jobs"),
 }
 
 
@@ -56,7 +57,7 @@ class Quoting:
         if len(body) > self._limit:
             raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
         call = self._call(body, {} if tags is None else {HEADER: tags.encode("latin-1")})
-        ask = self._parser.parse(call, body)
+        ask = self._parser.parse(call, body, principal.variants)
         bounded = self._whole(call, principal, ask)
         counted = await self._admission.counted(call, ask, bounded)
         known, prompt = (0, "bounded") if counted is bounded else (counted.input_tokens, "counted")

@@ -6,7 +6,7 @@ Owns asking them and telling apart the ways in which a server fails. Does not ow
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -49,8 +49,25 @@ class Upstream:
 
     async def get(self, server: str, path: str, seconds: float) -> tuple[int, bytes]:
         """Fetch a small document: status and body. Raises as Opening does."""
+        return await self._exchange(b"GET", server, path, {}, b"", seconds)
+
+    async def put(
+        self, server: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> tuple[int, bytes]:
+        """Give a document: status and body of the answer. Raises as Opening does."""
+        return await self._exchange(b"PUT", server, path, headers, body, seconds)
+
+    async def _exchange(
+        self,
+        method: bytes,
+        server: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        seconds: float,
+    ) -> tuple[int, bytes]:
         origin = self._origin(server)
-        request = request_bytes(b"GET", origin, path, {}, b"")
+        request = request_bytes(method, origin, path, headers, body)
         try:
             async with asyncio.timeout(seconds):
                 return await self._fetch(origin, request)

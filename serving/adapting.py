@@ -1,12 +1,15 @@
 """Adapting a specialist as a Ray task: a training file in, lines of JSON out while it runs.
 
-Each line is one of `{"progress": "…"}`, and last `{"variant": {…}}` or `{"error": {…}}`. Owns those
-lines, and that learning has a process of its own, where it cannot hold up anybody's answer. Does
-not own learning (models/*/adapt.py), nor where variants are kept.
+Each line is one of `{"progress": "…"}`, and last `{"variant": {…}, "seconds": …}` or
+`{"error": {…}}`. Owns those lines, and that learning has a process of its own, where it cannot hold
+up anybody's answer. Does not own learning (models/*/adapt.py), nor where variants are kept.
 """
 
+import asyncio
 import logging
+import math
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -30,8 +33,17 @@ ADAPTERS: Mapping[str, Callable[[str], Adapter]] = MappingProxyType(
         "tag-align": lambda place: tag_align.adapt,
     }
 )
+# What is held of the customer's money before it begins is the price of so long.
+MOST_S = 300
 # Somebody's millisecond answers come first.
 _NICENESS = 10
+
+
+class AdaptationTooLong(InputInvalid):
+    """There is too much to learn from."""
+
+    code = "adaptation_too_long"
+
 
 log = logging.getLogger("ray.serve")
 
@@ -47,8 +59,12 @@ async def adapting(adapter: Adapter, training_file: bytes) -> AsyncGenerator[byt
     """The lines, as they come. Whoever stops reading ends the task."""
     lines: Any = _task.remote(adapter, training_file)
     try:
-        async for line in lines:
-            yield await line
+        async with asyncio.timeout(MOST_S):
+            async for line in lines:
+                yield await line
+    except TimeoutError:
+        late = AdaptationTooLong(f"Learning takes longer than {MOST_S} s; give fewer examples.")
+        yield _line({"error": error_object(late)})
     finally:
         # Learning looks at nobody while it works, so its process is ended.
         ray.cancel(lines, force=True)
@@ -57,17 +73,18 @@ async def adapting(adapter: Adapter, training_file: bytes) -> AsyncGenerator[byt
 def told(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
     """The lines of one adaptation, which runs beside whoever reads them."""
     said: SimpleQueue[str | None] = SimpleQueue()
+    began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         learned = pool.submit(adapter, training_file, said.put)
         learned.add_done_callback(lambda _: said.put(None))
         while (sentence := said.get()) is not None:
             yield _line({"progress": sentence})
-        yield _line(_end(learned))
+        yield _line(_end(learned, time.monotonic() - began))
 
 
-def _end(learned: "Future[Any]") -> dict[str, Any]:
+def _end(learned: "Future[Any]", seconds: float) -> dict[str, Any]:
     try:
-        return {"variant": learned.result()}
+        return {"variant": learned.result(), "seconds": math.ceil(seconds)}
     except AppError as error:
         return {"error": error_object(error)}
     except Exception:

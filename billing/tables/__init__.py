@@ -2,6 +2,13 @@
 infra/migrations/versions/; a test compares the two.
 """
 
+from billing.tables.adapting import (
+    Adaptation,
+    AdaptationEvent,
+    AdaptationStatus,
+    TrainingFile,
+    Variant,
+)
 from billing.tables.calls import (
     AccessEpoch,
     Account,
@@ -58,6 +65,9 @@ from billing.tables.plans import (
 __all__ = [
     "AccessEpoch",
     "Account",
+    "Adaptation",
+    "AdaptationEvent",
+    "AdaptationStatus",
     "AlertSent",
     "AlertTarget",
     "ApiKey",
@@ -97,11 +107,13 @@ __all__ = [
     "StaleCredit",
     "StripeAsked",
     "SubscriptionPhase",
+    "TrainingFile",
     "UnlistedPlan",
     "Usage",
     "UsageCoverTotal",
     "UsageCursor",
     "UsageTagTotal",
     "UsageTotal",
+    "Variant",
     "WalletGrant",
 ]

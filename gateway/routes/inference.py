@@ -25,6 +25,7 @@ PLAIN: Mapping[str, Operation] = {
     "/v1/predictions": Operation.PREDICTIONS,
 }
 INFER = "/v2/models/{name:str}/infer"
+INFER_VERSION = "/v2/models/{name:str}/versions/{version:str}/infer"
 # The rest of OpenAI's addresses, so that using one leaves a usage row that says so.
 REST = "/v1/{rest:path}"
 
@@ -35,6 +36,7 @@ def inference_routes(pipeline: Pipeline, clock: Clock) -> Sequence[BaseRouteHand
     return [
         *(_plain(path, operation, entrance) for path, operation in PLAIN.items()),
         _with_parameters(INFER, Operation.INFER, ["POST"], entrance),
+        _with_parameters(INFER_VERSION, Operation.INFER, ["POST"], entrance, "infer_version"),
         _with_parameters(
             REST, Operation.UNSUPPORTED, ["GET", "POST", "PUT", "PATCH", "DELETE"], entrance
         ),
@@ -72,6 +74,7 @@ class _Entrance:
             model_in_path=scope["path_params"].get("name"),
             started_at=self._clock.now(),
             started=self._clock.monotonic(),
+            version_in_path=scope["path_params"].get("version"),
         )
 
 
@@ -84,14 +87,18 @@ def _plain(path: str, operation: Operation, entrance: _Entrance) -> BaseRouteHan
 
 
 def _with_parameters(
-    path: str, operation: Operation, methods: list[Any], entrance: _Entrance
+    path: str,
+    operation: Operation,
+    methods: list[Any],
+    entrance: _Entrance,
+    name: str | None = None,
 ) -> BaseRouteHandler:
     """Litestar 2.25 finds no plain ASGI handler behind a path parameter; this goes around it."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await entrance.enter(cast(HTTPScope, scope), receive, send, operation)
 
-    @route(path, http_method=methods, name=operation.value, include_in_schema=False)
+    @route(path, http_method=methods, name=name or operation.value, include_in_schema=False)
     async def handle(request: Request[Any, Any, Any]) -> ASGIApp:
         return application
 

@@ -1,7 +1,7 @@
 """The rest of the Open Inference Protocol v2: what a client asks before it infers.
 
-Owns the addresses; the specialists' server gives the answers. Only models of the catalog are
-reachable, and only these addresses.
+Owns the addresses; the specialists' server gives the answers. Only models of the catalog and the
+account's own variants are reachable, and only these addresses.
 """
 
 from typing import Any
@@ -10,8 +10,10 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from gateway.describing import Describing
 from gateway.errors import ModelNotFound, UpstreamFailed
-from gateway.flow import Principal
+from gateway.flow import Operation, Principal
+from gateway.parsing import Parser
 from gateway.routing import Router
 from gateway.upstream import Upstream
 from models.catalog import SPECIALIST_TASKS, Catalog
@@ -35,37 +37,37 @@ async def server_ready(
     return Response(None, status_code=200 if status == 200 else 503)
 
 
-@get("/v2/models/{name:str}/ready", summary="Open Inference Protocol: the model answers")
+@get(
+    ["/v2/models/{name:str}/ready", "/v2/models/{name:str}/versions/{version:str}/ready"],
+    summary="Open Inference Protocol: the model answers",
+)
 async def model_ready(
     principal: NamedDependency[Principal],
-    catalog: NamedDependency[Catalog],
-    upstream: NamedDependency[Upstream],
-    router: NamedDependency[Router],
+    parser: NamedDependency[Parser],
+    describing: NamedDependency[Describing],
     name: FromPath[str],
+    version: FromPath[str | None] = None,
 ) -> Response[Any]:
-    _require_specialist(catalog, name)
-    path = f"/v2/models/{name}/ready"
-    status, _ = await upstream.ask(router.servers(name), path, _SECONDS)
+    served = parser.served(name, version, Operation.INFER, principal.variants)
+    status, _ = await describing.ask(served, principal.account_id, "/ready")
     return Response(None, status_code=200 if status == 200 else 503)
 
 
-@get("/v2/models/{name:str}", summary="Open Inference Protocol: inputs and outputs of a model")
+@get(
+    ["/v2/models/{name:str}", "/v2/models/{name:str}/versions/{version:str}"],
+    summary="Open Inference Protocol: inputs and outputs of a model",
+)
 async def model_metadata(
     principal: NamedDependency[Principal],
-    catalog: NamedDependency[Catalog],
-    upstream: NamedDependency[Upstream],
-    router: NamedDependency[Router],
+    parser: NamedDependency[Parser],
+    describing: NamedDependency[Describing],
     name: FromPath[str],
+    version: FromPath[str | None] = None,
 ) -> Response[bytes]:
-    _require_specialist(catalog, name)
-    path = f"/v2/models/{name}"
-    status, body = await upstream.ask(router.servers(name), path, _SECONDS)
+    served = parser.served(name, version, Operation.INFER, principal.variants)
+    status, body = await describing.ask(served, principal.account_id, "")
+    if status == 404:
+        raise ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
     if status != 200:
         raise UpstreamFailed("The model could not describe itself.")
     return Response(body, media_type="application/json")
-
-
-def _require_specialist(catalog: Catalog, name: str) -> None:
-    model = catalog.find(name)
-    if model is None or model.task not in SPECIALIST_TASKS:
-        raise ModelNotFound(f"The specialist {name[:100]!r} does not exist.", param="model")

@@ -14,9 +14,9 @@ from msgspec import Meta
 
 from billing.rating.quantities import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
-from gateway.flow import Ask, Extent
+from gateway.flow import Ask, Extent, Served
 from gateway.wire import body as bodies
-from models.catalog import Model, Task
+from models.catalog import Task
 
 HEADER_LENGTH = b"inference-header-content-length"
 MAX_ROWS = 100_000
@@ -74,7 +74,7 @@ def read_prediction(body: bytes) -> PredictionRequest:
     return bodies.read(_PREDICTION, body)
 
 
-def ask_infer(model: Model, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
+def ask_infer(served: Served, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
     """A protocol request goes on as it came, JSON or binary. Raises ParameterInvalid."""
     length = headers.get(HEADER_LENGTH)
     request = bodies.read(_INFER, body if length is None else body[: _header_size(length, body)])
@@ -92,16 +92,17 @@ def ask_infer(model: Model, body: bytes, headers: Mapping[bytes, bytes]) -> Ask:
     if length is not None:
         passed[HEADER_LENGTH.decode()] = length.decode("latin-1")
     return Ask(
-        model=model,
-        path=f"/v2/models/{model.id}/infer",
+        model=served.model,
+        path=f"/v2/models/{served.place}/infer",
         body=body,
         headers=passed,
         measure=lambda _: Quantities(rows=rows),
         extent=Extent(rows=rows),
+        variant=served.variant,
     )
 
 
-def ask_prediction(request: PredictionRequest, model: Model, public_id: str) -> Ask:
+def ask_prediction(request: PredictionRequest, served: Served, public_id: str) -> Ask:
     """Rows become one tensor a column. Raises ParameterInvalid naming the row and column."""
     rows, units = request.instances, request.units
     for name in units.keys() - rows[0].keys():
@@ -109,7 +110,7 @@ def ask_prediction(request: PredictionRequest, model: Model, public_id: str) -> 
             f"`units` names {name[:60]!r}, no column of the rows.", param="units"
         )
     # A formula gives back as many digits as it was given.
-    number_type = "FP64" if model.task is Task.CALCULATION else "FP32"
+    number_type = "FP64" if served.model.task is Task.CALCULATION else "FP32"
     inputs = [_tensor(rows, name, number_type, units.get(name)) for name in rows[0]]
     for number, row in enumerate(rows):
         if surplus := row.keys() - rows[0].keys():
@@ -117,16 +118,17 @@ def ask_prediction(request: PredictionRequest, model: Model, public_id: str) -> 
             raise _fault(number, name, "is not in the first row")
 
     def reshape(answer: bytes) -> bytes:
-        return _predictions(answer, model.id, public_id, len(rows))
+        return _predictions(answer, served.shown, public_id, len(rows))
 
     return Ask(
-        model=model,
-        path=f"/v2/models/{model.id}/infer",
+        model=served.model,
+        path=f"/v2/models/{served.place}/infer",
         body=bodies.envelope({"inputs": inputs}),
         headers={"content-type": "application/json"},
         measure=lambda _: Quantities(rows=len(rows)),
         extent=Extent(rows=len(rows)),
         reshape=reshape,
+        variant=served.variant,
     )
 
 

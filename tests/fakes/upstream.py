@@ -13,6 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.learner import Learner
+
 CONTEXT_TOO_LONG = (
     "Message: This model's maximum context length is 4096 tokens. However, you requested 4 output "
     "tokens and your prompt contains at least 4093 input tokens (parameter=input_tokens, "
@@ -33,6 +35,7 @@ class FakeUpstream:
     running: int = 0
     most_running: int = 0
     counters: dict[str, str] = field(default_factory=dict)  # Prometheus text by path
+    learner: Learner = field(default_factory=Learner)
 
 
 @asynccontextmanager
@@ -46,7 +49,9 @@ async def run_fake_upstream() -> AsyncIterator[FakeUpstream]:
     app.router.add_post("/v1/completions", handlers.completions)
     app.router.add_post("/v1/embeddings", handlers.embeddings)
     app.router.add_post("/v2/models/{name}/infer", handlers.infer)
+    app.router.add_post("/v2/models/{name}/versions/{version}/infer", handlers.infer)
     app.router.add_get("/v2/models/{name}", handlers.metadata)
+    fake.learner.add_to(app)
     app.router.add_get("/v2/models/{name}/ready", handlers.models)
     app.router.add_get("/v2/health/ready", handlers.models)
     app.router.add_get("/v2/metrics", handlers.metrics)
@@ -74,6 +79,9 @@ class _Handlers:
         return web.Response(text=text, status=404 if text is None else 200)
 
     async def metadata(self, request: web.Request) -> web.Response:
+        refusal = self._fake.learner.refusal(request.match_info["name"])
+        if refusal is not None:
+            return refusal
         return web.json_response({"name": request.match_info["name"], "inputs": [], "outputs": []})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
@@ -103,6 +111,9 @@ class _Handlers:
         length = request.headers.get("inference-header-content-length")
         header = json.loads(raw if length is None else raw[: int(length)])
         self._fake.received.append(header)
+        refusal = self._fake.learner.refusal(request.match_info["name"])
+        if refusal is not None:
+            return refusal
         rows = header["inputs"][0]["shape"][0]
         if rows == 13:
             error = {

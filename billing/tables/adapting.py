@@ -1,0 +1,138 @@
+"""The tables of adaptations: customers' training files, jobs that learn from them, and variants.
+
+Owns columns and what the database itself enforces, no query. Files and artefacts are rows, so that
+nothing hangs on one machine's disk.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from billing.tables.base import moment
+
+
+class AdaptationStatus(StrEnum):
+    """OpenAI's words for how far a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        return self not in (AdaptationStatus.QUEUED, AdaptationStatus.RUNNING)
+
+
+class TrainingFile(SQLModel, table=True):
+    """A file as the customer sent it. To delete it is to delete the row."""
+
+    __tablename__ = "training_file"
+    __table_args__ = (CheckConstraint("size = octet_length(content)", name="size"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    filename: str = Field(sa_column=Column(Text, nullable=False))
+    purpose: str = Field(sa_column=Column(Text, nullable=False))
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class Adaptation(SQLModel, table=True):
+    """A job that adapts a specialist, by the key that asked for it.
+
+    `request_id` is the usage row that bills it; `process_id` the gateway process that runs it.
+    `training_file_id` may name a file that was deleted since.
+    """
+
+    __tablename__ = "adaptation"
+    __table_args__ = (
+        Index("ix_adaptation_open", "id", postgresql_where=text("status in ('queued', 'running')")),
+        CheckConstraint("seconds is null or seconds >= 0", name="seconds"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    key_id: UUID = Field(foreign_key="api_key.id")
+    model: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    training_file_id: UUID
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    tags: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
+    settings: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+    finished_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    request_id: UUID
+    process_id: UUID | None = None
+    attempts: int = 0
+    seconds: int | None = None
+    score: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+
+
+class AdaptationEvent(SQLModel, table=True):
+    """A sentence for the customer on how a job goes."""
+
+    __tablename__ = "adaptation_event"
+    __table_args__ = (Index("ix_adaptation_event_adaptation_id_id", "adaptation_id", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    adaptation_id: UUID = Field(
+        sa_column=Column(ForeignKey("adaptation.id", ondelete="cascade"), nullable=False)
+    )
+    level: str = Field(sa_column=Column(Text, nullable=False))
+    message: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class Variant(SQLModel, table=True):
+    """A version of a customer's variant. It can be called from `live_at` on, until
+    `withdrawn_at`, when its artefact is erased; of each name one version is the current one."""
+
+    __tablename__ = "variant"
+    __table_args__ = (
+        UniqueConstraint("account_id", "base", "name", "version"),
+        UniqueConstraint("adaptation_id"),
+        Index(
+            "uq_variant_current",
+            "account_id",
+            "base",
+            "name",
+            unique=True,
+            postgresql_where=text("current"),
+        ),
+        CheckConstraint("(artefact is null) = (withdrawn_at is not null)", name="artefact"),
+        CheckConstraint(
+            "not current or (live_at is not null and withdrawn_at is null)", name="current"
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    adaptation_id: UUID = Field(foreign_key="adaptation.id")
+    base: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    version: int
+    artefact: bytes | None = Field(sa_column=Column(LargeBinary))
+    current: bool
+    created_at: datetime = Field(sa_column=moment())
+    live_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    withdrawn_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))

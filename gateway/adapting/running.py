@@ -1,0 +1,304 @@
+"""Running adaptation jobs: one at a time in each gateway process, beside its calls.
+
+    claim -> who asked -> hold -> learn -> keep -> bill -> make live
+
+Owns that order: it bills by the usage row of a call like any other, which is durable before the
+variant can be called, and a job whose process was lost goes on elsewhere, without being billed
+twice. Does not own the jobs' states (jobs.py) nor learning (serving/adapting.py).
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from billing.rating.quantities import Quantities
+from billing.tables import Adaptation, Settlement, Usage
+from gateway import variants
+from gateway.adapting import jobs
+from gateway.adapting.files import content_of
+from gateway.adapting.lines import LearnedVariant, lines_of, refusal_of
+from gateway.admission import Admission
+from gateway.auth import Authenticator
+from gateway.contracts import Contracts
+from gateway.errors import KeyRevoked, ModelNotFound, Unavailable, UpstreamFailed, UpstreamTimeout
+from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
+from gateway.keys import key_by_id
+from gateway.leasing import Lender
+from gateway.membership import Membership
+from gateway.metering import UsageWriter
+from gateway.pipeline import refused
+from gateway.pricing import intent_of, price
+from gateway.routing import Router
+from gateway.upstream import Upstream
+from gateway.wire.fine_tuning import MOST_S, ask_adaptation
+from infra import ids
+from infra.clock import Clock
+from infra.db import Database, DatabaseUnavailable
+from infra.errors import AppError
+from models.catalog import Catalog, Model
+
+_POLL_S = 2.0
+_WATCH_S = 1.0
+# Learning itself is bounded by the server; before that the job may wait for others there.
+_PATIENCE_S = 4.0 * MOST_S
+PATH = "/v1/fine_tuning/jobs"
+
+
+class AdaptationWorse(AppError):
+    """The variant does worse than its base on examples that neither has learned from."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "adaptation_worse"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the runner works with: the gateway process's own parts."""
+
+    catalog: Catalog
+    clock: Clock
+    database: Database
+    contracts: Contracts
+    authenticator: Authenticator
+    membership: Membership
+    admission: Admission
+    lender: Lender
+    router: Router
+    upstream: Upstream
+    writer: UsageWriter
+
+
+class AdaptationRunner:
+    """Of one gateway process. `start` it in the event loop, `stop` it at the end."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger()
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="adaptations")
+
+    async def stop(self) -> None:
+        """What is being learned is let go, and another process takes it up."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._wake.set()
+
+    async def require_affordable(self, principal: Principal, model: Model) -> None:
+        """Raises what the job would be refused for if it began now."""
+        ask = ask_adaptation(model, b"")
+        ticket = await self._tools.admission.admit(self._call(ids.new_id()), principal, ask)
+        self._tools.lender.give_back(ticket.hold)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                busy = await self._step()
+            except (DatabaseUnavailable, SQLAlchemyError) as error:
+                self._log.error("adaptation jobs cannot be read", reason=repr(error))
+                busy = False
+            if not busy:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_S):
+                        await self._wake.wait()
+                self._wake.clear()
+
+    async def _step(self) -> bool:
+        tools = self._tools
+        if not tools.membership.alive:
+            return False
+        async with tools.database.transaction() as session:
+            job = await jobs.claim(session, tools.clock, tools.membership.process_id)
+        if job is None:
+            return False
+        try:
+            await self._work(job)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._release(job, "The service is being stopped."))
+            raise
+        except Unavailable as error:
+            await self._release(job, error.message)
+            await asyncio.sleep(_POLL_S)
+        except AppError as error:
+            await self._fail(job, error)
+        except Exception:
+            self._log.exception("an adaptation failed", job=str(job.id))
+            await self._fail(job, UpstreamFailed("Something went wrong on our side."))
+        return True
+
+    async def _work(self, job: Adaptation) -> None:
+        """One try at a job. Raises what it fails for."""
+        if job.attempts > 1 and await self._billed(job):
+            return await self._publish(job)
+        if job.attempts > jobs.MOST_ATTEMPTS:
+            raise jobs.Interrupted("The job was interrupted several times.")
+        tools, call = self._tools, self._call(ids.new_id())
+        principal, content = await self._opened(job, call.request_id)
+        model = tools.catalog.find(job.model)
+        if model is None:
+            raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
+        ask = _tagged(ask_adaptation(model, content), job)
+        ticket = await tools.admission.admit(call, principal, ask)
+        opened = tools.writer.intend(partial(intent_of, call, ticket))
+        learned: LearnedVariant | None = None
+        try:
+            await tools.writer.ensure(opened)
+            learned, seconds = await self._watched(job, ticket, call)
+            await self._keep(job, learned, seconds)
+            completion = _learned(seconds)
+        except AppError as error:
+            completion = refused(call, error)
+            raise
+        except BaseException:
+            completion = refused(call, Unavailable("The job was interrupted."))
+            raise
+        finally:
+            record = price(call, principal, ask, ticket, completion, tools.clock)
+            ending = tools.writer.offer(record, ticket.hold, opened)
+        if ending is not None:
+            await ending.durable
+        await self._publish(job)
+
+    async def _opened(self, job: Adaptation, request_id: UUID) -> tuple[Principal, bytes]:
+        """Who asked, as it stands now, and what to learn from. Raises what forbids it."""
+        tools, account_id = self._tools, job.account_id
+        async with tools.database.transaction() as session:
+            at = tools.clock.now()
+            known = await key_by_id(session, tools.contracts, account_id, job.key_id, at)
+            if known is None:
+                raise KeyRevoked("The key that asked for the job is gone.")
+            principal = tools.authenticator.require_active(known)
+            tools.authenticator.require_paying(known)
+            content = await content_of(session, account_id, job.training_file_id)
+            await jobs.bill_by(session, job, request_id)
+        return principal, content
+
+    async def _watched(
+        self, job: Adaptation, ticket: Ticket, call: Call
+    ) -> tuple[LearnedVariant, int]:
+        """Learn, unless the job is cancelled meanwhile. Raises AdaptationCancelled."""
+        learning = asyncio.create_task(self._learn(job, ticket, call))
+        try:
+            while not learning.done():
+                await asyncio.wait([learning], timeout=_WATCH_S)
+                async with self._tools.database.transaction() as session:
+                    await jobs.require_open(session, job)
+            return learning.result()
+        finally:
+            learning.cancel()
+            await asyncio.wait([learning])
+
+    async def _learn(
+        self, job: Adaptation, ticket: Ticket, call: Call
+    ) -> tuple[LearnedVariant, int]:
+        tools = self._tools
+        target = tools.router.route(ticket, call.request_id)
+        try:
+            with tools.router.watched(target):
+                async with (
+                    asyncio.timeout(_PATIENCE_S),
+                    tools.upstream.open(target) as answer,
+                ):
+                    async for line in lines_of(answer):
+                        if line.error is not None:
+                            raise refusal_of(line.error)
+                        if line.variant is not None:
+                            return _no_worse(line.variant), line.seconds
+                        await self._say(job, line.progress or "")
+        except TimeoutError:
+            raise UpstreamTimeout("Learning did not end in time.") from None
+        raise UpstreamFailed("Learning was broken off.")
+
+    async def _keep(self, job: Adaptation, learned: LearnedVariant, seconds: int) -> None:
+        tools = self._tools
+        async with tools.database.transaction() as session:
+            score = {**learned.score, "examples": learned.examples, "held_out": learned.held_out}
+            await jobs.scored(session, job, score, seconds)
+            await variants.keep(session, tools.clock, job, learned.artefact)
+
+    async def _publish(self, job: Adaptation) -> None:
+        tools = self._tools
+        async with tools.database.transaction() as session:
+            version = await variants.make_live(session, tools.clock, job)
+            name = variants.public_id(job.model, job.account_id, job.name)
+            await jobs.succeed(
+                session, tools.clock, job, f"Version {version} of {name} can be called."
+            )
+
+    async def _billed(self, job: Adaptation) -> bool:
+        """Whether an earlier try came to its usage row."""
+        query = select(Usage.request_id).where(
+            col(Usage.request_id) == job.request_id,
+            col(Usage.account_id) == job.account_id,
+            col(Usage.settlement) == Settlement.COMPLETE,
+        )
+        async with self._tools.database.transaction() as session:
+            paid = (await session.scalars(query)).first() is not None
+            return paid and await variants.is_kept(session, job)
+
+    async def _say(self, job: Adaptation, message: str) -> None:
+        async with self._tools.database.transaction() as session:
+            await jobs.say(session, self._tools.clock, job, message)
+
+    async def _fail(self, job: Adaptation, error: AppError) -> None:
+        async with self._tools.database.transaction() as session:
+            await jobs.fail(session, self._tools.clock, job, error)
+
+    async def _release(self, job: Adaptation, why: str) -> None:
+        if job.attempts >= jobs.MOST_ATTEMPTS:
+            return await self._fail(job, Unavailable(why))
+        async with self._tools.database.transaction() as session:
+            await jobs.release(session, self._tools.clock, job, why)
+
+    def _call(self, request_id: UUID) -> Call:
+        clock = self._tools.clock
+        return Call(
+            request_id=request_id,
+            operation=Operation.ADAPTATION,
+            path=PATH,
+            credentials=None,
+            headers={},
+            model_in_path=None,
+            started_at=clock.now(),
+            started=clock.monotonic(),
+        )
+
+
+def _tagged(ask: Ask, job: Adaptation) -> Ask:
+    return ask if job.tags is None else replace(ask, tags=job.tags)
+
+
+def _learned(seconds: int) -> Completion:
+    return Completion(
+        settlement=Settlement.COMPLETE,
+        status=200,
+        tail=b"",
+        headers={},
+        quantities=Quantities(adaptation_seconds=seconds),
+    )
+
+
+def _no_worse(variant: LearnedVariant) -> LearnedVariant:
+    score: dict[str, Any] = variant.score
+    base, adapted = score.get("base"), score["adapted"]
+    if base is None or (adapted >= base if score["higher_is_better"] else adapted <= base):
+        return variant
+    raise AdaptationWorse(
+        f"The variant does worse than its base on examples held out ({score['metric']}: "
+        f"{adapted:.4g} against {base:.4g}), so it is not kept."
+    )

@@ -1,0 +1,115 @@
+"""`/v1/files`: training files, as OpenAI's clients send them.
+
+Owns the addresses and reading a form. Does not own keeping files (gateway/adapting/files.py).
+"""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.exceptions import ClientException
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from gateway.adapting import files
+from gateway.errors import BadRequest, ParameterInvalid
+from gateway.flow import Principal
+from gateway.routes.paging import mark_of
+from infra.clock import Clock
+from infra.db import Database
+
+# The form around the file.
+_FORM_BYTES = 64 << 10
+_Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
+
+
+class FileRoutes(Controller):
+    """Files are of the account; a file of another account does not exist."""
+
+    path = "/v1/files"
+
+    @post(
+        "/",
+        status_code=200,
+        request_max_body_size=files.MOST_BYTES + _FORM_BYTES,
+        summary="Send a training file in JSON lines, with the purpose `fine-tune`",
+    )
+    async def create(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> dict[str, Any]:
+        name, content = await _sent(request)
+        async with database.transaction() as session:
+            row = await files.keep_file(session, clock, principal.account_id, name, content)
+        return files.file_json(row)
+
+    @get("/", summary="The account's files, the newest first")
+    async def page(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        limit: _Limit = 100,
+        after: FromQuery[str | None] = None,
+    ) -> dict[str, Any]:
+        mark = mark_of(files.PREFIX, after)
+        async with database.transaction() as session:
+            rows = await files.list_files(session, principal.account_id, limit + 1, mark)
+        data = [files.file_json(row) for row in rows[:limit]]
+        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+
+    @get("/{file:str}", summary="One file, without its content")
+    async def one(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        file: FromPath[str],
+    ) -> dict[str, Any]:
+        async with database.transaction() as session:
+            return files.file_json(await files.find_file(session, principal.account_id, file))
+
+    @get("/{file:str}/content", summary="A file as it was sent")
+    async def content(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        file: FromPath[str],
+    ) -> Response[bytes]:
+        file_id = files.parse_id(file)
+        async with database.transaction() as session:
+            content = await files.content_of(session, principal.account_id, file_id)
+        return Response(content, media_type="application/octet-stream")
+
+    @delete("/{file:str}", status_code=200, summary="Erase a file; what learned from it stays")
+    async def erase(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        file: FromPath[str],
+    ) -> dict[str, Any]:
+        async with database.transaction() as session:
+            await files.delete_file(session, principal.account_id, file)
+        return {"id": file, "object": "file", "deleted": True}
+
+
+async def _sent(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
+    """The form's file. Raises BadRequest, ParameterInvalid."""
+    if request.content_type[0] != "multipart/form-data":
+        raise BadRequest("A file is sent as multipart/form-data.")
+    try:
+        form = await request.form()
+    except (ClientException, ValueError) as error:
+        if getattr(error, "status_code", 400) == 413:
+            raise
+        raise BadRequest("The form cannot be read.") from None
+    if form.get("purpose") != files.PURPOSE:
+        raise ParameterInvalid(f"`purpose` is `{files.PURPOSE}`.", param="purpose")
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise ParameterInvalid("The form has no `file`.", param="file")
+    content = await file.read()
+    if len(content) > files.MOST_BYTES:
+        raise ParameterInvalid(f"A file has at most {files.MOST_BYTES >> 20} MiB.", param="file")
+    return file.filename, content

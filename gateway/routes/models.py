@@ -1,0 +1,124 @@
+"""`/v1/models`: the models that can be called, the catalog's and the account's own variants.
+
+Owns the addresses and the shape of the answers. Does not own variants (gateway/variants.py).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, delete, get, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Meta
+
+from gateway.errors import ModelNotFound
+from gateway.flow import OwnVariant, Principal
+from gateway.variants import choose, withdraw
+from gateway.wire.body import read_strictly
+from infra.clock import Clock
+from infra.db import Database
+from models.catalog import Catalog, Model
+
+# The catalog holds no date of making; OpenAI's clients want the field.
+_CREATED = 1_767_225_600
+_MOST_BYTES = 64 << 10
+
+
+class Choice(msgspec.Struct):
+    """Which version answers where none is asked for."""
+
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+_CHOICE = msgspec.json.Decoder(Choice)
+
+
+class ModelRoutes(Controller):
+    """A variant of another account does not exist."""
+
+    path = "/v1/models"
+    request_max_body_size = _MOST_BYTES
+
+    @get("/", summary="The models that can be called, with their prices")
+    async def models(
+        self, principal: NamedDependency[Principal], catalog: NamedDependency[Catalog]
+    ) -> dict[str, Any]:
+        data = [_show_model(model, principal) for model in catalog.models.values()]
+        own = [
+            _show_variant(name, variant, model, principal)
+            for name, variant in principal.variants.items()
+            if (model := catalog.find(variant.base)) is not None
+        ]
+        return {"object": "list", "data": [*data, *own]}
+
+    @get("/{name:str}", summary="One model")
+    async def model(
+        self,
+        principal: NamedDependency[Principal],
+        catalog: NamedDependency[Catalog],
+        name: FromPath[str],
+    ) -> dict[str, Any]:
+        variant = principal.variants.get(name)
+        model = catalog.find(name if variant is None else variant.base)
+        if model is None:
+            raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
+        if variant is None:
+            return _show_model(model, principal)
+        return _show_variant(name, variant, model, principal)
+
+    @delete("/{name:str}", status_code=200, summary="Delete a variant, all its versions")
+    async def erase(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        name: FromPath[str],
+    ) -> dict[str, Any]:
+        async with database.transaction() as session:
+            await withdraw(session, clock, principal.account_id, name)
+        return {"id": name, "object": "model", "deleted": True}
+
+    @put("/{name:str}/current", summary="Which version of a variant answers: back, or forward")
+    async def current(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        request: Request[Any, Any, Any],
+        name: FromPath[str],
+    ) -> dict[str, Any]:
+        wanted = read_strictly(_CHOICE, await request.body())
+        async with database.transaction() as session:
+            await choose(session, principal.account_id, name, wanted.version)
+        return {"id": name, "object": "model", "version": wanted.version}
+
+
+def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
+    priced = principal.contract.get(model.id)
+    prices: Mapping[str, int] = {} if priced is None else dict(priced.prices)
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": "maas",
+        "task": model.task.value,
+        "description": model.description,
+        "context_length": model.context_length,
+        "adaptable": model.adapter is not None,
+        "currency": principal.currency,
+        "price_nano_per_unit": prices,
+    }
+
+
+def _show_variant(
+    name: str, variant: OwnVariant, model: Model, principal: Principal
+) -> dict[str, Any]:
+    return {
+        **_show_model(model, principal),
+        "id": name,
+        "owned_by": "you",
+        "parent": model.id,
+        "adaptable": False,
+        "version": variant.current,
+        "versions": sorted(variant.versions),
+    }

@@ -1,0 +1,65 @@
+"""Bringing an account's variant to a server that has not got it.
+
+Owns giving it once, however many calls wait for it. Does not own where variants are kept
+(gateway/variants.py) nor when a server says that it has none (gateway/dispatch.py).
+"""
+
+import asyncio
+from functools import partial
+from uuid import UUID
+
+import msgspec
+
+from gateway.errors import ModelNotFound, Unavailable
+from gateway.upstream import Upstream
+from gateway.variants import PREFIX, stored
+from infra import ids
+from infra.db import Database
+
+# What a server says of a variant that it has not got.
+NOT_LOADED = "variant_not_loaded"
+_SECONDS = 10.0
+_JSON = {"content-type": "application/json"}
+
+
+class VariantLoader:
+    """Of one gateway process."""
+
+    def __init__(self, database: Database, upstream: Upstream) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._loading: dict[tuple[str, UUID], asyncio.Task[None]] = {}
+
+    async def load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
+        """Return when the server has it. Raises ModelNotFound, Unavailable, as Upstream does."""
+        place = (server, variant_id)
+        task = self._loading.get(place)
+        if task is None:
+            task = asyncio.create_task(self._load(server, account_id, variant_id))
+            self._loading[place] = task
+            task.add_done_callback(partial(self._loaded, place))
+        # Not with the first caller: that one may leave, and the others still want it.
+        await asyncio.shield(task)
+
+    async def _load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
+        async with self._database.transaction() as session:
+            version = await stored(session, account_id, variant_id)
+        if version is None:
+            raise ModelNotFound("The model was deleted just now.", param="model")
+        body = msgspec.json.encode(
+            {
+                "base": version.base,
+                "name": version.shown,
+                "version": str(version.version),
+                "artefact": version.artefact,
+            }
+        )
+        path = f"/v2/variants/{ids.show(PREFIX, variant_id)}"
+        status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
+        if status != 200:
+            raise Unavailable("The variant cannot be loaded just now. The call is not billed.")
+
+    def _loaded(self, place: tuple[str, UUID], task: "asyncio.Task[None]") -> None:
+        del self._loading[place]
+        if not task.cancelled():
+            task.exception()  # of which nobody may have waited to hear

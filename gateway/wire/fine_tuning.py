@@ -1,0 +1,97 @@
+"""OpenAI's fine-tuning wire: what a job is asked for with, and the ask that it becomes.
+
+Owns the body's shape and which of OpenAI's settings mean something here. Does not own jobs
+(gateway/adapting/).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from billing.rating.quantities import NOTHING
+from gateway.errors import ParameterInvalid
+from gateway.flow import Ask, Extent
+from gateway.wire import body as bodies
+from models.catalog import Model
+
+# As serving ends learning (serving/adapting.py): what is held before a job is the price of it.
+MOST_S = 300
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_AUTO = ("auto", None)
+
+
+class JobRequest(msgspec.Struct):
+    """`POST /v1/fine_tuning/jobs`. `suffix` names the variant: the same name again is its next
+    version."""
+
+    model: str
+    training_file: str
+    suffix: str = "default"
+    hyperparameters: dict[str, Any] | None = None
+    method: dict[str, Any] | None = None
+    validation_file: str | None = None
+    integrations: list[Any] | None = None
+    metadata: dict[str, Annotated[str, Meta(max_length=512)]] | None = None
+    seed: int | None = None
+
+
+_JOB = msgspec.json.Decoder(JobRequest)
+
+
+def read_job(body: bytes) -> JobRequest:
+    """Check the body. Raises BodyNotJson, ParameterInvalid naming the field."""
+    request = bodies.read_strictly(_JOB, body)
+    if not _NAME.fullmatch(request.suffix):
+        raise ParameterInvalid(
+            "`suffix` is 1 to 40 lower-case letters, digits and hyphens, as `line-3`.",
+            param="suffix",
+        )
+    if request.validation_file is not None:
+        raise ParameterInvalid(
+            "`validation_file` is not used: a part of the training file is held out.",
+            param="validation_file",
+        )
+    if request.integrations:
+        raise ParameterInvalid("There are no integrations here.", param="integrations")
+    _require_defaults("hyperparameters", request.hyperparameters or {})
+    _require_method(request.method or {})
+    if len(request.metadata or {}) > 16:
+        raise ParameterInvalid("`metadata` has at most 16 entries.", param="metadata")
+    return request
+
+
+def ask_adaptation(model: Model, training_file: bytes) -> Ask:
+    """What goes to the specialists' server. Raises ParameterInvalid where it cannot learn."""
+    if model.adapter is None:
+        raise ParameterInvalid(
+            f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
+            param="model",
+        )
+    return Ask(
+        model=model,
+        path=f"/v2/adaptations/{model.id}",
+        body=training_file,
+        headers={"content-type": "application/jsonl"},
+        measure=lambda _: NOTHING,
+        extent=Extent(adaptation_seconds=MOST_S),
+    )
+
+
+def _require_method(method: Mapping[str, Any]) -> None:
+    if method.get("type", "supervised") != "supervised":
+        raise ParameterInvalid("`method.type` is `supervised`.", param="method")
+    supervised = method.get("supervised") or {}
+    given = supervised.get("hyperparameters") if isinstance(supervised, dict) else None
+    _require_defaults("method", given if isinstance(given, dict) else {})
+
+
+def _require_defaults(name: str, given: Mapping[str, Any]) -> None:
+    """A setting that would be passed over in silence is refused."""
+    for key, value in given.items():
+        if value not in _AUTO:
+            raise ParameterInvalid(
+                f"`{name}.{key[:40]}` is `auto`: each specialist chooses for itself.", param=name
+            )

@@ -1,0 +1,97 @@
+"""The specialists' server as far as variants go: it learns what a test tells it to, and knows only
+those variants that it was given.
+
+The word `do` in a training file's first line chooses what happens.
+"""
+
+import asyncio
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+SECONDS = 7
+
+
+@dataclass
+class Learner:
+    """What it was given and asked."""
+
+    files: list[bytes] = field(default_factory=list)
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    puts: int = 0
+    asked: list[str] = field(default_factory=list)
+    cancelled: int = 0
+    learning: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_post("/v2/adaptations/{name}", self.adapt)
+        app.router.add_put("/v2/variants/{id}", self.put)
+
+    def refusal(self, name: str) -> web.Response | None:
+        """What it says where it is asked for a variant that it has not got."""
+        self.asked.append(name)
+        if not name.startswith("var_") or name in self.variants:
+            return None
+        error = {
+            "message": "The variant is not loaded.",
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "variant_not_loaded",
+        }
+        return web.json_response({"error": error}, status=404, headers={"x-maas-error": "1"})
+
+    async def put(self, request: web.Request) -> web.Response:
+        body = json.loads(await request.read())
+        self.puts += 1
+        self.variants[request.match_info["id"]] = body
+        return web.json_response({"name": body["name"], "ready": True})
+
+    async def adapt(self, request: web.Request) -> web.StreamResponse:
+        self.files.append(await request.read())
+        do = json.loads(self.files[-1].splitlines()[0])["do"]
+        response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
+        await response.prepare(request)
+        await self._line(response, {"progress": "3 machines were read."})
+        self.learning.set()
+        try:
+            await self._end(request, response, do)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return response
+
+    async def _end(self, request: web.Request, response: web.StreamResponse, do: str) -> None:
+        match do:
+            case "hang":
+                await asyncio.sleep(60)
+            case "die":
+                assert request.transport is not None
+                request.transport.abort()
+            case "rubbish":
+                await response.write(b"<html>\n")
+            case "fault":
+                fault = {"message": "Line 2: `tag` is empty.", "type": "x", "param": None}
+                await self._line(response, {"error": {**fault, "code": "invalid_training_file"}})
+            case "nothing":
+                pass
+            case _:
+                await self._line(response, learned(float(do), len(self.files)))
+
+    async def _line(self, response: web.StreamResponse, content: dict[str, Any]) -> None:
+        await response.write(json.dumps(content).encode() + b"\n")
+
+
+def learned(adapted: float, number: int) -> dict[str, Any]:
+    """A variant whose base is 10 cycles off."""
+    score = {
+        "metric": "cycles off (RMSE)",
+        "base": 10.0,
+        "adapted": adapted,
+        "higher_is_better": False,
+    }
+    artefact = base64.b64encode(f"variant {number}".encode()).decode()
+    variant = {"artefact": artefact, "score": score, "examples": 3, "held_out": 3}
+    return {"variant": variant, "seconds": SECONDS}

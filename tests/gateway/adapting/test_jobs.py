@@ -1,0 +1,217 @@
+"""Adapting a specialist with the official client: jobs, what they cost, and how they end."""
+
+from typing import Any
+
+import pytest
+from openai import APIStatusError
+
+from tests.builders import (
+    BEARING_LIFE,
+    CATALOG,
+    REMAINING_LIFE,
+    Limited,
+    credit,
+    parts_like,
+    serve,
+)
+from tests.fakes.learner import SECONDS
+from tests.fakes.upstream import FakeUpstream
+from tests.gateway.adapting.conftest import Customer, another, client, code_of
+
+PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
+
+
+class TestJobs:
+    async def test_adapts_and_is_billed_by_the_second(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        job = await customer.adapts()
+        account = job.organization_id
+        assert job.status == "succeeded"
+        assert job.fine_tuned_model == f"ft:{REMAINING_LIFE}:{account}:line-3"
+        assert job.score["base"] == 10
+        assert job.score["adapted"] == 8
+        row = await customer.gateway.row()
+        assert row["id"] == job.usage_id
+        assert row["operation"] == "adaptation"
+        assert row["adaptation_seconds"] == SECONDS
+        assert row["cost"] == f"{SECONDS * PRICE / 1e9:.9f}"
+        assert upstream.learner.files == [b'{"do": "8"}\n']
+
+    async def test_events_tell_how_it_went(self, customer: Customer) -> None:
+        job = await customer.adapts()
+        events = await customer.openai.fine_tuning.jobs.list_events(job.id)
+        said = [event.message for event in reversed(events.data)]
+        assert said[0] == "The job waits for its turn."
+        assert "3 machines were read." in said
+        assert said[-1] == f"Version 1 of {job.fine_tuned_model} can be called."
+        few = await customer.openai.fine_tuning.jobs.list_events(job.id, limit=1)
+        assert few.has_more
+        rest = await customer.openai.fine_tuning.jobs.list_events(job.id, after=few.data[0].id)
+        assert len(rest.data) == len(events.data) - 1
+
+    async def test_lists_jobs(self, customer: Customer) -> None:
+        ids = [(await customer.adapts(suffix=f"line-{number}")).id for number in range(3)]
+        found = await customer.openai.fine_tuning.jobs.list(limit=2)
+        assert [job.id for job in found.data] == [ids[2], ids[1]]
+        assert found.has_more
+        more = await customer.openai.fine_tuning.jobs.list(after=ids[1])
+        assert [job.id for job in more.data] == [ids[0]]
+
+    @pytest.mark.parametrize(
+        ("do", "code"),
+        [
+            ("12", "adaptation_worse"),
+            ("fault", "invalid_training_file"),
+        ],
+    )
+    async def test_comes_to_nothing_and_costs_nothing(
+        self, customer: Customer, do: str, code: str
+    ) -> None:
+        job = await customer.adapts(do)
+        assert job.status == "failed"
+        assert job.error.code == code
+        assert job.fine_tuned_model is None
+        row = await customer.gateway.row()
+        assert (row["settlement"], row["cost"]) == ("refused", "0.000000000")
+        assert (await customer.openai.models.list()).data[-1].id in CATALOG.models
+
+    async def test_as_good_as_the_base_is_kept(self, customer: Customer) -> None:
+        assert (await customer.adapts("10")).status == "succeeded"
+
+    @pytest.mark.parametrize("do", ["die", "rubbish", "nothing"])
+    async def test_a_server_that_fails_is_tried_three_times(
+        self, customer: Customer, do: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.adapting.running._POLL_S", 0.01)
+        job = await customer.adapts(do)
+        assert job.status == "failed"
+        assert (
+            "not billed"
+            in (await customer.openai.fine_tuning.jobs.list_events(job.id)).data[0].message
+        )
+        rows = await customer.gateway.rows(3)
+        assert {row["settlement"] for row in rows} == {"platform_fault"}
+
+    async def test_cancelled_while_it_learns(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        job = await customer.asks("hang")
+        await upstream.learner.learning.wait()
+        cancelled = await customer.openai.fine_tuning.jobs.cancel(job.id)
+        assert cancelled.status == "cancelled"
+        row = await customer.gateway.row()
+        assert (row["settlement"], row["cost"]) == ("refused", "0.000000000")
+        assert upstream.learner.cancelled == 1
+        with pytest.raises(APIStatusError) as caught:
+            await customer.openai.fine_tuning.jobs.cancel(job.id)
+        assert (caught.value.status_code, code_of(caught.value)) == (409, "fine_tuning_job_over")
+
+    async def test_cancelled_before_its_turn(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        first = await customer.asks("hang")
+        await upstream.learner.learning.wait()
+        second = await customer.asks("8")
+        await customer.openai.fine_tuning.jobs.cancel(second.id)
+        await customer.openai.fine_tuning.jobs.cancel(first.id)
+        await customer.gateway.row()
+        assert len(upstream.learner.files) == 1
+
+    async def test_goes_on_where_its_process_stopped(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        other = parts_like(customer.gateway)
+        await customer.gateway.parts.adaptations.stop()
+        async with serve(other):
+            job = await customer.asks("hang")
+            await upstream.learner.learning.wait()
+            upstream.learner.learning.clear()
+        await customer.gateway.parts.adaptations.start()
+        await upstream.learner.learning.wait()
+        await customer.openai.fine_tuning.jobs.cancel(job.id)
+        assert len(upstream.learner.files) == 2
+
+
+class TestAsking:
+    @pytest.mark.parametrize(
+        ("more", "param"),
+        [
+            ({"suffix": "Line 3"}, "suffix"),
+            ({"suffix": "x" * 41}, "suffix"),
+            ({"hyperparameters": {"n_epochs": 3}}, "hyperparameters"),
+            ({"validation_file": "file_1"}, "validation_file"),
+            ({"integrations": [{"type": "wandb"}]}, "integrations"),
+            ({"method": {"type": "dpo"}}, "method"),
+            ({"model": BEARING_LIFE}, "model"),
+            ({"model": "nothing"}, "model"),
+            ({"training_file": "file_1"}, "file"),
+            ({"colour": "red"}, "colour"),
+            ({"metadata": {str(at): "x" for at in range(17)}}, "metadata"),
+        ],
+    )
+    async def test_what_cannot_be_is_named(
+        self, customer: Customer, more: dict[str, Any], param: str
+    ) -> None:
+        body = {"model": REMAINING_LIFE, "training_file": await customer.sends(), **more}
+        answer = await customer.gateway.http.post("/v1/fine_tuning/jobs", json=body)
+        assert answer.status_code in (400, 404)
+        assert answer.json()["error"]["param"] == param
+
+    async def test_auto_settings_are_taken(self, customer: Customer) -> None:
+        job = await customer.asks(
+            hyperparameters={"n_epochs": "auto"},
+            method={"type": "supervised", "supervised": {"hyperparameters": {}}},
+            metadata={"order": "A-17"},
+            seed=4,
+        )
+        assert (job.metadata, job.seed) == ({"order": "A-17"}, 4)
+
+    async def test_once_for_an_idempotency_key(self, customer: Customer) -> None:
+        file = await customer.sends()
+        body = {"model": REMAINING_LIFE, "training_file": file}
+        headers = {"idempotency-key": "first"}
+        first, again = [
+            (
+                await customer.gateway.http.post("/v1/fine_tuning/jobs", json=body, headers=headers)
+            ).json()
+            for _ in range(2)
+        ]
+        assert first["id"] == again["id"]
+        await customer.ended(first["id"])
+        assert len((await customer.openai.fine_tuning.jobs.list()).data) == 1
+
+    async def test_quote(self, customer: Customer) -> None:
+        body = {"model": REMAINING_LIFE, "training_file": "file_1"}
+        quote = (await customer.gateway.http.post("/v1/quote", json=body)).json()
+        assert quote["max_cost"] == f"{300 * PRICE / 1e9:.9f}"
+
+    async def test_ten_wait_at_most(self, customer: Customer, upstream: FakeUpstream) -> None:
+        file = await customer.sends("hang")
+        body = {"model": REMAINING_LIFE, "training_file": file}
+        answers = [
+            await customer.gateway.http.post("/v1/fine_tuning/jobs", json=body) for _ in range(11)
+        ]
+        assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+        for answer in answers[:10]:
+            await customer.openai.fine_tuning.jobs.cancel(answer.json()["id"])
+
+    async def test_refused_without_credit(self, limited: Limited) -> None:
+        async with limited(credit(10)) as gateway:
+            async with client(gateway.url, gateway.key.secret) as openai:
+                with pytest.raises(APIStatusError) as caught:
+                    await Customer(gateway, openai).asks()
+            assert code_of(caught.value) == "credit_exhausted"
+
+    async def test_jobs_of_others_do_not_exist(self, customer: Customer) -> None:
+        job = await customer.adapts()
+        async with another(customer.gateway) as openai:
+            theirs = openai.fine_tuning.jobs
+            for call in (theirs.retrieve, theirs.cancel, theirs.list_events):
+                with pytest.raises(APIStatusError) as caught:
+                    await call(job.id)
+                assert caught.value.status_code == 404
+            assert (await theirs.list()).data == []
+            with pytest.raises(APIStatusError) as caught:
+                await theirs.create(model=REMAINING_LIFE, training_file=job.training_file)
+            assert code_of(caught.value) == "file_not_found"

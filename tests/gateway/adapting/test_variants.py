@@ -1,0 +1,170 @@
+"""Variants: called by their names and versions, chosen, deleted, and nobody else's."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import tritonclient.http as triton
+from openai import APIStatusError
+
+from gateway.variants import MOST_VERSIONS
+from tests.builders import REMAINING_LIFE
+from tests.fakes.upstream import FakeUpstream
+from tests.gateway.adapting.conftest import Customer, another
+from tests.gateway.errors import error_of
+
+
+async def known(customer: Customer, name: str, there: bool = True) -> None:
+    """Wait until the process has heard of a change: it asks several times a second."""
+    for _ in range(100):
+        models = await customer.openai.models.list()
+        if (name in {model.id for model in models.data}) == there:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{name} is not as expected")
+
+
+async def version(customer: Customer, name: str, number: int) -> None:
+    for _ in range(100):
+        model: Any = await customer.openai.models.retrieve(name)
+        if model.version == number:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{name} does not come to version {number}")
+
+
+async def adapted(customer: Customer, suffix: str = "line-3") -> str:
+    job = await customer.adapts(suffix=suffix)
+    name: str = job.fine_tuned_model
+    await known(customer, name)
+    return name
+
+
+class TestCalling:
+    async def test_is_given_to_the_server_once(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        name = await adapted(customer)
+        answers = await asyncio.gather(*(customer.predicts(name) for _ in range(5)))
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert answers[0].json()["model"] == name
+        assert upstream.learner.puts == 1
+        (given,) = upstream.learner.variants.values()
+        assert (given["base"], given["name"], given["version"]) == (REMAINING_LIFE, name, "1")
+        rows = await customer.gateway.rows(6)
+        # It costs what its base does, and is on the bill as that.
+        assert {row["model"] for row in rows} == {REMAINING_LIFE}
+
+    async def test_is_given_again_where_it_was_forgotten(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        name = await adapted(customer)
+        await customer.predicts(name)
+        upstream.learner.variants.clear()
+        assert (await customer.predicts(name)).status_code == 200
+        assert upstream.learner.puts == 2
+
+    async def test_speaks_the_protocol(self, customer: Customer, upstream: FakeUpstream) -> None:
+        name = await adapted(customer)
+        url, secret = customer.gateway.url, customer.gateway.key.secret
+        headers = {"authorization": f"Bearer {secret}"}
+
+        def ask() -> Any:
+            server = triton.InferenceServerClient(url.removeprefix("http://"))
+            assert server.is_model_ready(name, headers=headers)
+            assert server.is_model_ready(name, "1", headers=headers)
+            metadata = server.get_model_metadata(name, headers=headers)
+            return metadata
+
+        metadata = await asyncio.to_thread(ask)
+        assert metadata["name"].startswith("var_")
+        tensor = {"name": "T24", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
+        for path in (name, f"{name}/versions/1"):
+            answer = await customer.gateway.http.post(
+                f"/v2/models/{path}/infer", json={"inputs": [tensor]}
+            )
+            assert answer.status_code == 200
+        answer = await customer.gateway.http.post(
+            f"/v2/models/{name}/versions/7/infer", json={"inputs": [tensor]}
+        )
+        assert (answer.status_code, error_of(answer)["param"]) == (404, "version")
+
+    @pytest.mark.parametrize("number", ["1", "..%2f..%2fmetrics", "1%0d%0ax:%20y", "x" * 41])
+    async def test_a_version_is_no_way_to_other_addresses(
+        self, customer: Customer, upstream: FakeUpstream, number: str
+    ) -> None:
+        tensor = {"name": "T24", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
+        answer = await customer.gateway.http.post(
+            f"/v2/models/{REMAINING_LIFE}/versions/{number}/infer", json={"inputs": [tensor]}
+        )
+        assert answer.status_code == (200 if number == "1" else 404)
+        assert len(upstream.received) == (1 if number == "1" else 0)
+
+    async def test_of_another_firm_does_not_exist(self, customer: Customer) -> None:
+        name = await adapted(customer)
+        async with another(customer.gateway) as openai:
+            for call in (openai.models.retrieve, openai.models.delete):
+                with pytest.raises(APIStatusError) as caught:
+                    await call(name)
+                assert caught.value.status_code == 404
+            body = {"model": name, "instances": [{"T24": [1.0]}]}
+            with pytest.raises(APIStatusError) as caught:
+                await openai.post("/predictions", body=body, cast_to=object)
+            assert caught.value.status_code == 404
+            with pytest.raises(APIStatusError) as caught:
+                await openai.put(f"/models/{name}/current", body={"version": 1}, cast_to=object)
+            assert caught.value.status_code == 404
+
+
+class TestVersions:
+    async def test_the_newest_answers_until_another_is_chosen(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        name = await adapted(customer)
+        await customer.adapts()
+        await version(customer, name, 2)
+        await customer.predicts(name)
+        chosen = await customer.gateway.http.put(f"/v1/models/{name}/current", json={"version": 1})
+        assert chosen.status_code == 200
+        await version(customer, name, 1)
+        await customer.predicts(name)
+        assert [one["version"] for one in upstream.learner.variants.values()] == ["2", "1"]
+        model: Any = await customer.openai.models.retrieve(name)
+        assert model.versions == [1, 2]
+
+    @pytest.mark.parametrize("wanted", [{"version": 2}, {"version": 0}, {"version": "1"}, {}])
+    async def test_a_version_that_is_not_there(
+        self, customer: Customer, wanted: dict[str, Any]
+    ) -> None:
+        name = await adapted(customer)
+        answer = await customer.gateway.http.put(f"/v1/models/{name}/current", json=wanted)
+        assert answer.status_code in (400, 404)
+        assert error_of(answer)["param"] == "version"
+
+    async def test_the_oldest_are_erased(self, customer: Customer) -> None:
+        for _ in range(MOST_VERSIONS + 2):
+            name = (await customer.adapts()).fine_tuned_model
+        await version(customer, name, MOST_VERSIONS + 2)
+        model: Any = await customer.openai.models.retrieve(name)
+        assert model.versions == list(range(3, MOST_VERSIONS + 3))
+
+
+class TestDeleting:
+    async def test_is_gone_for_good(self, customer: Customer, upstream: FakeUpstream) -> None:
+        name = await adapted(customer)
+        await customer.predicts(name)
+        assert (await customer.openai.models.delete(name)).deleted
+        await known(customer, name, there=False)
+        answer = await customer.predicts(name)
+        assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_found")
+        with pytest.raises(APIStatusError):
+            await customer.openai.models.delete(name)
+        # The next of that name goes on counting.
+        await customer.adapts()
+        await version(customer, name, 2)
+
+    @pytest.mark.parametrize("name", [REMAINING_LIFE, "ft:x", "nothing"])
+    async def test_what_is_not_its_own(self, customer: Customer, name: str) -> None:
+        with pytest.raises(APIStatusError) as caught:
+            await customer.openai.models.delete(name)
+        assert caught.value.status_code == 404
