@@ -9,9 +9,7 @@ import lightgbm as lgb
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
-from onnxmltools import convert_lightgbm
-from onnxmltools.convert.common.data_types import FloatTensorType
+from onnx import NodeProto, TensorProto
 
 from models.failure_class.data import QUANTITY_COLUMNS
 from models.failure_class.features import (
@@ -20,15 +18,10 @@ from models.failure_class.features import (
     RADIANS_PER_SECOND_PER_RPM,
     STEPS_PER_KELVIN,
 )
-from models.failure_class.signature import METADATA_KEY, NOT_APPLICABLE
+from models.failure_class.signature import NOT_APPLICABLE
+from models.onnx_graph import ML_DOMAIN, constant, make, to_model, trees, value
 
-BATCH = "batch"
 THRESHOLD = "threshold"
-OPSET = 15
-ML_DOMAIN = "ai.onnx.ml"
-ML_OPSET = 3
-# The first IR version that holds operator set 15: older edge runtimes read it too.
-IR_VERSION = 8
 
 
 def to_onnx(booster: lgb.Booster, threshold: np.float32, signature: str) -> onnx.ModelProto:
@@ -37,33 +30,24 @@ def to_onnx(booster: lgb.Booster, threshold: np.float32, signature: str) -> onnx
     Inputs of shape [batch]: `type` STRING and the five quantities FLOAT. Outputs of shape
     [batch]: `failure_probability` FLOAT and `failure` INT64. Same booster, same bytes.
     """
-    graph = helper.make_graph(
-        [*_feature_nodes(), _trees(booster), *_decision_nodes()],
+    return to_model(
         "failure_class",
-        [_column("type", TensorProto.STRING)]
-        + [_column(name, TensorProto.FLOAT) for name in QUANTITY_COLUMNS],
-        [_column("failure_probability", TensorProto.FLOAT), _column("failure", TensorProto.INT64)],
-        [numpy_helper.from_array(value, name) for name, value in _constants(threshold).items()],
+        [
+            *_feature_nodes(),
+            trees(booster, "features", ["most_likely_class", "class_probabilities"]),
+            *_decision_nodes(),
+        ],
+        [value("type", kind=TensorProto.STRING), *(value(name) for name in QUANTITY_COLUMNS)],
+        [value("failure_probability"), value("failure", kind=TensorProto.INT64)],
+        _constants(threshold),
+        producer="models.failure_class",
+        signature=signature,
     )
-    model = helper.make_model(
-        graph,
-        producer_name="models.failure_class",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML_DOMAIN, ML_OPSET)],
-    )
-    helper.set_model_props(model, {METADATA_KEY: signature})
-    onnx.checker.check_model(model, full_check=True)
-    return model
 
 
 def threshold_of(model: onnx.ModelProto) -> np.float32:
     """The decision threshold that the graph holds."""
-    stored = next(item for item in model.graph.initializer if item.name == THRESHOLD)
-    return np.float32(numpy_helper.to_array(stored))
-
-
-def _column(name: str, kind: int) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, [BATCH])
+    return np.float32(constant(model, THRESHOLD))
 
 
 def _constants(threshold: np.float32) -> dict[str, NDArray[np.generic]]:
@@ -79,7 +63,6 @@ def _constants(threshold: np.float32) -> dict[str, NDArray[np.generic]]:
 
 
 def _feature_nodes() -> list[NodeProto]:
-    make = helper.make_node
     names = list(DIRECTIONS)
     return [
         _grade_node(),
@@ -98,7 +81,7 @@ def _feature_nodes() -> list[NodeProto]:
 
 
 def _grade_node() -> NodeProto:
-    return helper.make_node(
+    return make(
         "LabelEncoder",
         ["type"],
         ["grade"],
@@ -110,26 +93,7 @@ def _grade_node() -> NodeProto:
     )
 
 
-def _trees(booster: lgb.Booster) -> NodeProto:
-    converted = convert_lightgbm(
-        booster,
-        name="trees",
-        initial_types=[("features", FloatTensorType([None, len(DIRECTIONS)]))],
-        target_opset=OPSET,
-        zipmap=False,
-    )
-    # What the converter puts behind the trees (casts and identities) this graph does itself.
-    trees: NodeProto = next(
-        node for node in converted.graph.node if node.op_type == "TreeEnsembleClassifier"
-    )
-    del trees.input[:], trees.output[:]
-    trees.input.append("features")
-    trees.output.extend(["most_likely_class", "class_probabilities"])
-    return trees
-
-
 def _decision_nodes() -> list[NodeProto]:
-    make = helper.make_node
     return [
         make("Gather", ["class_probabilities", "one"], ["tree_probability"], axis=1),
         # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an

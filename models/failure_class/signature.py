@@ -14,7 +14,6 @@ from typing import Any
 from models.failure_class.data import Floats, OperatingPoints
 from models.failure_class.features import GRADES
 
-METADATA_KEY = "signature"
 VERSION = "1"
 NOT_APPLICABLE = -1
 

@@ -14,7 +14,6 @@ from types import MappingProxyType
 import lightgbm as lgb
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import StratifiedKFold
@@ -29,6 +28,7 @@ from models.failure_class.data import (
 from models.failure_class.export import to_onnx
 from models.failure_class.features import DIRECTIONS, engineer
 from models.failure_class.signature import signature
+from models.onnx_graph import opened
 from models.training_data import TrainingDataMissing, default_directory
 
 Probabilities = NDArray[np.float64]
@@ -132,9 +132,7 @@ def train(dataset: Dataset) -> Trained:
 
 def run(artefact: bytes, points: OperatingPoints) -> tuple[Floats, NDArray[np.int64]]:
     """`failure_probability` and `failure`, [N] each, of a serialised graph on one thread."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
+    session = opened(artefact)
     probability, failure = session.run(["failure_probability", "failure"], points.feed())
     return probability, failure
 

@@ -26,8 +26,8 @@ from models.failure_class.data import (
 from models.failure_class.evaluate import METRICS
 from models.failure_class.export import threshold_of, to_onnx
 from models.failure_class.features import engineer
-from models.failure_class.signature import METADATA_KEY
 from models.failure_class.train import ARTEFACT, Trained, fit, run, train
+from models.onnx_graph import METADATA_KEY
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 
 ONNX_TYPES: Mapping[str, str] = MappingProxyType(
