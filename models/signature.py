@@ -48,7 +48,8 @@ class InputField(msgspec.Struct, frozen=True):
 
 
 class OutputField(msgspec.Struct, frozen=True):
-    """`series` where a row's answer is a list, one value for each of the series that came in."""
+    """`series` where a row's answer is a list: one value for each of the series that came in, or
+    as many of a kind as the description says."""
 
     name: str
     datatype: str

@@ -147,7 +147,7 @@ def to_binary(tensor: Tensor) -> bytes:
     """Little-endian and packed; BYTES have a length of four bytes before each value."""
     if tensor.datatype != BYTES:
         return tensor.values.astype(NUMERIC[tensor.datatype].newbyteorder("<")).tobytes()
-    encoded = [value.encode() for value in tensor.values]
+    encoded = [value.encode() for value in tensor.values.ravel()]
     return b"".join(struct.pack("<I", len(value)) + value for value in encoded)
 
 

@@ -80,10 +80,11 @@ class OnnxSpecialist:
             name: column.reshape(-1, 1) if name in self.wide else column
             for name, column in columns.items()
         }
-        names = [output.name for output in self.signature.outputs]
-        results = self.session.run(names, feed)
+        fields = self.signature.outputs
+        results = self.session.run([field.name for field in fields], feed)
         return {
-            name: np.asarray(value).reshape(-1) for name, value in zip(names, results, strict=True)
+            field.name: _answered(field, result)
+            for field, result in zip(fields, results, strict=True)
         }
 
     def adapted(self, name: str, version: str, artefact: bytes) -> "OnnxSpecialist":
@@ -195,6 +196,12 @@ def split(results: Columns, rows: Sequence[int]) -> list[dict[str, NDArray[Any]]
         parts.append({name: column[start : start + count] for name, column in results.items()})
         start += count
     return parts
+
+
+def _answered(field: OutputField, result: Any) -> NDArray[Any]:
+    """[rows], or [rows, length] of a series."""
+    column = np.asarray(result)
+    return column if field.series else column.reshape(-1)
 
 
 def _shape_of(field: InputField | OutputField, series: bool) -> dict[str, Any]:

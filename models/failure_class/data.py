@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,11 @@ class OperatingPoints:
     def feed(self) -> dict[str, Texts | Floats]:
         """The same arrays under the names of the ONNX graph's inputs."""
         return {"type": self.type} | {name: self.quantity(name) for name in QUANTITY_COLUMNS}
+
+    def take(self, rows: Rows) -> Self:
+        """Some of the points, in the order of `rows`."""
+        quantities = {name: self.quantity(name)[rows] for name in QUANTITY_COLUMNS}
+        return type(self)(type=self.type[rows], **quantities)
 
     def quantity(self, name: str) -> Floats:
         """One measured quantity, [N], by its name in `QUANTITY_COLUMNS`."""

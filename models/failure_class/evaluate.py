@@ -4,24 +4,25 @@ Owns `metrics.json`: out-of-fold figures of the method, and how far the committe
 with the trees that training gives now. Changes neither the method nor the artefact (train.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    average_precision_score,
-    brier_score_loss,
-    precision_recall_fscore_support,
-)
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from models.calibration import Exact, reliability, two_classes
 from models.failure_class.data import (
     MODE_COLUMNS,
     Dataset,
     Flags,
+    Floats,
     OperatingPoints,
     Rows,
     load,
@@ -31,9 +32,8 @@ from models.failure_class.features import engineer
 from models.failure_class.train import (
     ARTEFACT,
     FOLDS,
-    Probabilities,
-    choose_threshold,
-    fit,
+    learn,
+    log_odds,
     predict,
     run,
     train,
@@ -45,9 +45,31 @@ METRICS = Path(__file__).with_name("metrics.json")
 SEEDS = (101, 102, 103, 104, 105)
 BLOCKS = 10
 DIGITS = 4
+# What the author's rule of each mode looks at; random failure looks at nothing.
+DOCUMENTED_REASONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "TWF": ("tool_wear",),
+        "HDF": ("temperature_difference", "rotational_speed"),
+        "PWF": ("power",),
+        "OSF": ("strain",),
+    }
+)
 
 Division = Iterable[tuple[Rows, Rows]]
 Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Every row judged by trees and a rule that have not seen it, [N] each.
+
+    uncalibrated: the probability as the trees have it. reason: what moved the answer most.
+    """
+
+    probability: Floats
+    uncalibrated: Exact
+    decision: Flags
+    reason: NDArray[np.object_]
 
 
 def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
@@ -55,27 +77,31 @@ def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
     return {
         "data": _data(dataset),
         "stratified_5_fold": _repeated(dataset),
-        "blocked_in_time": _figures(dataset, *judge(dataset, _blocks(dataset))),
+        "blocked_in_time": _figures(dataset, judge(dataset, _blocks(dataset))),
         "documented_rules": _decisions(dataset.failed, documented_rules(dataset.points)),
         "artefact": artefact_figures(dataset, artefact),
     }
 
 
-def judge(dataset: Dataset, division: Division) -> tuple[Probabilities, Flags]:
-    """Probability and decision, [N] each, every row by trees that have not seen it.
-
-    The threshold, too, is chosen anew within each training part, by the same procedure as for
-    the artefact, so that the decision has not seen the row either.
-    """
-    features = engineer(dataset.points)
-    probability = np.empty(len(features))
-    decision = np.empty(len(features), dtype=np.bool_)
+def judge(dataset: Dataset, division: Division) -> Judged:
+    """The rule, too, is chosen anew within each training part, by the same procedure as for the
+    artefact, so that calibration and threshold have not seen the row either."""
+    count = len(dataset.failed)
+    judged = Judged(
+        np.empty(count, dtype=np.float32),
+        np.empty(count),
+        np.empty(count, dtype=np.bool_),
+        np.empty(count, dtype=np.object_),
+    )
     for seen, unseen in division:
-        booster = fit(features[seen], dataset.failed[seen])
-        threshold = choose_threshold(features[seen], dataset.failed[seen])
-        probability[unseen] = predict(booster, features[unseen])
-        decision[unseen] = probability[unseen] >= threshold
-    return probability, decision
+        trained = learn(dataset.points.take(seen), dataset.failed[seen])
+        points = dataset.points.take(unseen)
+        answer = run(trained.model.SerializeToString(), points)
+        judged.probability[unseen] = answer.probability
+        judged.uncalibrated[unseen] = expit(log_odds(trained.booster, engineer(points)))
+        judged.decision[unseen] = answer.failure == 1
+        judged.reason[unseen] = answer.reasons[:, 0]
+    return judged
 
 
 def documented_rules(points: OperatingPoints) -> Flags:
@@ -93,15 +119,18 @@ def documented_rules(points: OperatingPoints) -> Flags:
 
 def artefact_figures(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
     """The committed graph in ONNX Runtime against the trees of a fresh training."""
-    probability, failure = run(artefact, dataset.points)
+    answer = run(artefact, dataset.points)
     trained = train(dataset)
-    expected = predict(trained.booster, engineer(dataset.points))
+    expected = predict(trained.booster, trained.rule, engineer(dataset.points))
+    decided = expected >= trained.rule.threshold
+    apart = np.abs(answer.probability - expected).max()
     return {
         "bytes": len(artefact),
         "threshold": _rounded(threshold_of(onnx.load_from_string(artefact))),
-        "largest_probability_difference": float(f"{np.abs(probability - expected).max():.1e}"),
-        "differing_decisions": int(np.sum((failure == 1) != (expected >= trained.threshold))),
-        "on_rows_it_was_trained_on": _decisions(dataset.failed, failure == 1),
+        "slope": _rounded(trained.rule.calibration.slope),
+        "largest_probability_difference": float(f"{apart:.1e}"),
+        "differing_decisions": int(np.sum((answer.failure == 1) != decided)),
+        "on_rows_it_was_trained_on": _decisions(dataset.failed, answer.failure == 1),
     }
 
 
@@ -112,7 +141,7 @@ def _data(dataset: Dataset) -> dict[str, Any]:
 
 def _repeated(dataset: Dataset) -> dict[str, Any]:
     """Mean and standard deviation over several divisions into folds."""
-    figures = [_figures(dataset, *judge(dataset, _folds(dataset, seed))) for seed in SEEDS]
+    figures = [_figures(dataset, judge(dataset, _folds(dataset, seed))) for seed in SEEDS]
     names = figures[0].keys()
     return {
         "divisions": len(SEEDS),
@@ -133,19 +162,33 @@ def _blocks(dataset: Dataset) -> Iterator[tuple[Rows, Rows]]:
     return divisions
 
 
-def _figures(dataset: Dataset, probability: Probabilities, decision: Flags) -> Figures:
+def _figures(dataset: Dataset, judged: Judged) -> Figures:
     failed = dataset.failed
     return (
-        _decisions(failed, decision)
+        _decisions(failed, judged.decision)
+        | {"pr_auc": _rounded(average_precision_score(failed, judged.probability))}
+        | _reliability(failed, judged.probability.astype(np.float64))
+        | {f"uncalibrated_{k}": v for k, v in _reliability(failed, judged.uncalibrated).items()}
         | {
-            "pr_auc": _rounded(average_precision_score(failed, probability)),
-            "brier": _rounded(brier_score_loss(failed, probability)),
-        }
-        | {
-            f"recall_{mode}": _rounded(decision[dataset.modes[mode]].mean())
+            f"recall_{mode}": _rounded(judged.decision[dataset.modes[mode]].mean())
             for mode in MODE_COLUMNS
         }
+        | {"reason_is_the_documented_one": _rounded(_well_reasoned(dataset, judged))}
     )
+
+
+def _reliability(failed: Flags, probability: Exact) -> Figures:
+    held = reliability(two_classes(probability), failed.astype(np.intp))
+    return {name: _rounded(value) for name, value in held.items()}
+
+
+def _well_reasoned(dataset: Dataset, judged: Judged) -> float:
+    """Of the failures found, the share whose strongest reason is what the author's rule of one of
+    their modes asks for."""
+    right = np.zeros(len(dataset.failed), dtype=np.bool_)
+    for mode, quantities in DOCUMENTED_REASONS.items():
+        right |= dataset.modes[mode] & np.isin(judged.reason.astype(str), quantities)
+    return float(right[judged.decision & dataset.failed].mean())
 
 
 def _decisions(failed: Flags, decision: NDArray[np.bool_]) -> Figures:

@@ -1,18 +1,20 @@
-"""The artefact: raw columns in, probability and decision out, as one ONNX graph.
+"""The artefact: raw columns in, probability, decision and reasons out, as one ONNX graph.
 
 Owns the graph. The feature arithmetic of features.py is repeated here as ONNX nodes, so that any
 runtime takes a machine's readings as they are. Does not own what is learned (train.py) nor the
 words of the signature (signature.py).
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import lightgbm as lgb
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
-from onnxmltools import convert_lightgbm
-from onnxmltools.convert.common.data_types import FloatTensorType
+from onnx import NodeProto, TensorProto
 
+from models.calibration import Calibration
+from models.contributing_trees import contributing_trees
 from models.failure_class.data import QUANTITY_COLUMNS
 from models.failure_class.features import (
     DIRECTIONS,
@@ -20,66 +22,73 @@ from models.failure_class.features import (
     RADIANS_PER_SECOND_PER_RPM,
     STEPS_PER_KELVIN,
 )
-from models.failure_class.signature import METADATA_KEY, NOT_APPLICABLE
+from models.failure_class.signature import NOT_APPLICABLE, REASONS
+from models.onnx_graph import ML_DOMAIN, Constants, constant, make, to_model, value
+from models.reasons import TOLD, reason_constants, reason_nodes
 
-BATCH = "batch"
 THRESHOLD = "threshold"
-OPSET = 15
-ML_DOMAIN = "ai.onnx.ml"
-ML_OPSET = 3
-# The first IR version that holds operator set 15: older edge runtimes read it too.
-IR_VERSION = 8
 
 
-def to_onnx(booster: lgb.Booster, threshold: np.float32, signature: str) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What turns the trees' log-odds into an answer. The threshold is one of calibrated
+    probability, in single precision, as the graph holds it."""
+
+    calibration: Calibration
+    threshold: np.float32
+
+
+def to_onnx(booster: lgb.Booster, rule: Rule, signature: str) -> onnx.ModelProto:
     """The trained trees between feature nodes and decision nodes.
 
     Inputs of shape [batch]: `type` STRING and the five quantities FLOAT. Outputs of shape
-    [batch]: `failure_probability` FLOAT and `failure` INT64. Same booster, same bytes.
+    [batch]: `failure_probability` FLOAT and `failure` INT64; of shape [batch, TOLD]: `reasons`
+    STRING and `contributions` FLOAT. Same booster, same bytes.
     """
-    graph = helper.make_graph(
-        [*_feature_nodes(), _trees(booster), *_decision_nodes()],
+    trees = contributing_trees(booster, "features", "exact_contributions")
+    return to_model(
         "failure_class",
-        [_column("type", TensorProto.STRING)]
-        + [_column(name, TensorProto.FLOAT) for name in QUANTITY_COLUMNS],
-        [_column("failure_probability", TensorProto.FLOAT), _column("failure", TensorProto.INT64)],
-        [numpy_helper.from_array(value, name) for name, value in _constants(threshold).items()],
+        [
+            *_feature_nodes(),
+            trees.node,
+            *_probability_nodes(),
+            *_decision_nodes(),
+            *reason_nodes("calibrated_contributions", "unusable", "reasons", "contributions"),
+        ],
+        [value("type", kind=TensorProto.STRING), *(value(name) for name in QUANTITY_COLUMNS)],
+        [
+            value("failure_probability"),
+            value("failure", kind=TensorProto.INT64),
+            value("reasons", TOLD, kind=TensorProto.STRING),
+            value("contributions", TOLD),
+        ],
+        _constants(rule, float(trees.base[0])),
+        producer="models.failure_class",
+        signature=signature,
     )
-    model = helper.make_model(
-        graph,
-        producer_name="models.failure_class",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML_DOMAIN, ML_OPSET)],
-    )
-    helper.set_model_props(model, {METADATA_KEY: signature})
-    onnx.checker.check_model(model, full_check=True)
-    return model
 
 
 def threshold_of(model: onnx.ModelProto) -> np.float32:
     """The decision threshold that the graph holds."""
-    stored = next(item for item in model.graph.initializer if item.name == THRESHOLD)
-    return np.float32(numpy_helper.to_array(stored))
+    return np.float32(constant(model, THRESHOLD))
 
 
-def _column(name: str, kind: int) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, [BATCH])
-
-
-def _constants(threshold: np.float32) -> dict[str, NDArray[np.generic]]:
+def _constants(rule: Rule, base: float) -> Constants:
+    slope, shift = rule.calibration.slope, rule.calibration.shifts[1]
     return {
-        THRESHOLD: np.array(threshold, dtype=np.float32),
+        THRESHOLD: np.array(rule.threshold, dtype=np.float32),
+        "slope": np.array(slope, dtype=np.float32),
+        "usual_log_odds": np.array(slope * base + shift, dtype=np.float32),
         "steps_per_kelvin": np.array(STEPS_PER_KELVIN, dtype=np.float32),
         "radians_per_second_per_rpm": np.array(RADIANS_PER_SECOND_PER_RPM, dtype=np.float32),
         "zero": np.array(0, dtype=np.float32),
-        "one": np.array(1, dtype=np.int64),
         "axis_1": np.array([1], dtype=np.int64),
         "not_applicable": np.array(NOT_APPLICABLE, dtype=np.int64),
+        **reason_constants(tuple(REASONS)),
     }
 
 
 def _feature_nodes() -> list[NodeProto]:
-    make = helper.make_node
     names = list(DIRECTIONS)
     return [
         _grade_node(),
@@ -98,7 +107,7 @@ def _feature_nodes() -> list[NodeProto]:
 
 
 def _grade_node() -> NodeProto:
-    return helper.make_node(
+    return make(
         "LabelEncoder",
         ["type"],
         ["grade"],
@@ -110,35 +119,23 @@ def _grade_node() -> NodeProto:
     )
 
 
-def _trees(booster: lgb.Booster) -> NodeProto:
-    converted = convert_lightgbm(
-        booster,
-        name="trees",
-        initial_types=[("features", FloatTensorType([None, len(DIRECTIONS)]))],
-        target_opset=OPSET,
-        zipmap=False,
-    )
-    # What the converter puts behind the trees (casts and identities) this graph does itself.
-    trees: NodeProto = next(
-        node for node in converted.graph.node if node.op_type == "TreeEnsembleClassifier"
-    )
-    del trees.input[:], trees.output[:]
-    trees.input.append("features")
-    trees.output.extend(["most_likely_class", "class_probabilities"])
-    return trees
+def _probability_nodes() -> Iterator[NodeProto]:
+    """`calibrated_contributions` [batch, features], and `probability` [batch, 1] of their sum."""
+    yield make("Mul", ["exact_contributions", "slope"], ["calibrated_contributions"])
+    yield make("ReduceSum", ["calibrated_contributions", "axis_1"], ["moved"], keepdims=1)
+    yield make("Add", ["moved", "usual_log_odds"], ["told_log_odds"])
+    # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
+    # NaN, and zero times anything else adds nothing.
+    yield make("Mul", ["features", "zero"], ["nothing_or_nan"])
+    yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
+    yield make("Add", ["told_log_odds", "row_nothing_or_nan"], ["log_odds"])
+    yield make("Sigmoid", ["log_odds"], ["probability"])
 
 
-def _decision_nodes() -> list[NodeProto]:
-    make = helper.make_node
-    return [
-        make("Gather", ["class_probabilities", "one"], ["tree_probability"], axis=1),
-        # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an
-        # infinity is NaN, and zero times anything else adds nothing.
-        make("Mul", ["features", "zero"], ["nothing_or_nan"]),
-        make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=0),
-        make("Add", ["tree_probability", "row_nothing_or_nan"], ["failure_probability"]),
-        make("IsNaN", ["failure_probability"], ["unusable"]),
-        make("GreaterOrEqual", ["failure_probability", THRESHOLD], ["over_threshold"]),
-        make("Cast", ["over_threshold"], ["decision"], to=TensorProto.INT64),
-        make("Where", ["unusable", "not_applicable", "decision"], ["failure"]),
-    ]
+def _decision_nodes() -> Iterator[NodeProto]:
+    yield make("IsNaN", ["log_odds"], ["unusable"])
+    yield make("GreaterOrEqual", ["probability", THRESHOLD], ["over_threshold"])
+    yield make("Cast", ["over_threshold"], ["decision"], to=TensorProto.INT64)
+    yield make("Where", ["unusable", "not_applicable", "decision"], ["failure_column"])
+    yield make("Squeeze", ["probability", "axis_1"], ["failure_probability"])
+    yield make("Squeeze", ["failure_column", "axis_1"], ["failure"])

@@ -5,18 +5,31 @@ metadata and refuses what lies outside. Does not own the ONNX types themselves (
 takes the range seen in training from the data.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+
+import msgspec
 
 from models.failure_class.data import Floats, OperatingPoints
 from models.failure_class.features import GRADES
+from models.reasons import reason_fields
+from models.signature import BYTES, InputField, OutputField, Signature
 
-METADATA_KEY = "signature"
-VERSION = "1"
+VERSION = "2"
 NOT_APPLICABLE = -1
+# What may be told as a reason, in the order of the features: inputs, and what is made of two.
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "type": "",
+        "rotational_speed": "",
+        "torque": "",
+        "tool_wear": "",
+        "temperature_difference": "process less air",
+        "power": "torque times rotational speed",
+        "strain": "tool wear times torque",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +62,45 @@ TYPE_DESCRIPTION = "Quality grade of the workpiece: low, medium or high"
 
 def signature(points: OperatingPoints, threshold: float) -> str:
     """The JSON document for the artefact's metadata, from the points that it learned from."""
-    document = {
-        "inputs": [_type(), *(_quantity(name, points.quantity(name)) for name in QUANTITIES)],
-        "outputs": _outputs(threshold),
-        "version": VERSION,
-    }
-    return json.dumps(document, ensure_ascii=False)
+    inputs = (_type(), *(_quantity(name, points.quantity(name)) for name in QUANTITIES))
+    return msgspec.json.encode(Signature(inputs, _outputs(threshold), VERSION)).decode()
 
 
-def _type() -> dict[str, Any]:
-    return {
-        "name": "type",
-        "datatype": "BYTES",
-        "values": list(GRADES),
-        "description": TYPE_DESCRIPTION,
-    }
+def _type() -> InputField:
+    return InputField("type", BYTES, description=TYPE_DESCRIPTION, values=tuple(GRADES))
 
 
-def _quantity(name: str, seen: Floats) -> dict[str, Any]:
+def _quantity(name: str, seen: Floats) -> InputField:
     quantity = QUANTITIES[name]
-    return {
-        "name": name,
-        "datatype": "FP32",
-        "unit": quantity.unit,
-        "description": quantity.description,
-        "minimum": quantity.minimum,
-        "maximum": quantity.maximum,
+    return InputField(
+        name,
+        "FP32",
+        unit=quantity.unit,
+        description=quantity.description,
+        minimum=quantity.minimum,
+        maximum=quantity.maximum,
         # The file gives one decimal, which float32 would blur.
-        "trained": [round(float(seen.min()), 1), round(float(seen.max()), 1)],
-    }
+        trained=(round(float(seen.min()), 1), round(float(seen.max()), 1)),
+    )
 
 
-def _outputs(threshold: float) -> list[dict[str, Any]]:
+def _outputs(threshold: float) -> tuple[OutputField, ...]:
     probability = (
-        "Probability that this operating point is a failure; NaN where an input is not finite "
-        "or the type is unknown"
+        "Calibrated probability that this operating point is a failure; NaN where an input is not "
+        "finite or the type is unknown"
     )
     decision = (
         f"1 where failure_probability is at least {threshold:.4f}, else 0; "
         f"{NOT_APPLICABLE} where failure_probability is NaN"
     )
-    return [
-        {
-            "name": "failure_probability",
-            "datatype": "FP32",
-            "unit": "1",
-            "description": probability,
-        },
-        {"name": "failure", "datatype": "INT64", "unit": "1", "description": decision},
-    ]
+    return (
+        OutputField("failure_probability", "FP32", unit="1", description=probability),
+        OutputField("failure", "INT64", unit="1", description=decision),
+        *reason_fields("reasons", "contributions", "failure", _names()),
+    )
+
+
+def _names() -> str:
+    return ", ".join(
+        f"{name} ({meaning})" if meaning else name for name, meaning in REASONS.items()
+    )

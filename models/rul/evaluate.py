@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from models.onnx_graph import opened
 from models.rul.data import (
     CAP,
     Dataset,
@@ -20,7 +21,7 @@ from models.rul.data import (
 )
 from models.rul.features import Scaling, latest
 from models.rul.intervals import CONFIDENCE, EDGES, calibrate
-from models.rul.train import ARTEFACT, fit, opened, predict, run, train, unseen
+from models.rul.train import ARTEFACT, fit, predict, run, train, unseen
 from models.training_data import record_metrics
 
 METRICS = Path(__file__).with_name("metrics.json")

@@ -11,23 +11,15 @@ import lightgbm as lgb
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
-from onnxmltools import convert_lightgbm
-from onnxmltools.convert.common.data_types import FloatTensorType
+from onnx import NodeProto, TensorProto
 
+from models.onnx_graph import make, to_model, trees, value
 from models.rul.data import CAP, SENSORS
-from models.rul.features import MEANS, NAMES, RECENT, SLOPES, STEPS, Scaling
+from models.rul.features import MEANS, RECENT, SLOPES, STEPS, Scaling
 from models.rul.intervals import EDGES, Widths
-from models.rul.signature import METADATA_KEY
 
-BATCH, CYCLES = "batch", "cycles_given"
-OPSET = 15
-ML_DOMAIN = "ai.onnx.ml"
-ML_OPSET = 3
-# The first IR version that holds operator set 15: older edge runtimes read it too.
-IR_VERSION = 8
+CYCLES = "cycles_given"
 _OUTPUTS = ("remaining_life", "lower", "upper")
-make = helper.make_node
 
 
 def to_onnx(
@@ -38,29 +30,15 @@ def to_onnx(
     Inputs: each sensor FLOAT [batch, cycles]. Outputs: `remaining_life`, `lower` and `upper`, FLOAT
     [batch]. Same boosters, same bytes.
     """
-    graph = helper.make_graph(
-        [*_feature_nodes(), *_tree_nodes(boosters), *_interval_nodes()],
+    return to_model(
         "remaining_useful_life",
-        [_value(name, [BATCH, CYCLES]) for name in SENSORS],
-        [_value(name, [BATCH]) for name in _OUTPUTS],
-        [
-            numpy_helper.from_array(value, name)
-            for name, value in _constants(scaling, widths).items()
-        ],
+        [*_feature_nodes(), *_tree_nodes(boosters), *_interval_nodes()],
+        [value(name, CYCLES) for name in SENSORS],
+        [value(name) for name in _OUTPUTS],
+        _constants(scaling, widths),
+        producer="models.rul",
+        signature=signature,
     )
-    model = helper.make_model(
-        graph,
-        producer_name="models.rul",
-        ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML_DOMAIN, ML_OPSET)],
-    )
-    helper.set_model_props(model, {METADATA_KEY: signature})
-    onnx.checker.check_model(model, full_check=True)
-    return model
-
-
-def _value(name: str, shape: list[str]) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
 def _constants(scaling: Scaling, widths: Widths) -> dict[str, NDArray[np.generic]]:
@@ -139,7 +117,7 @@ def _cycles_nodes() -> Iterator[NodeProto]:
 def _tree_nodes(boosters: Sequence[lgb.Booster]) -> Iterator[NodeProto]:
     """`remaining` [batch, 1], within 0 and the cap; NaN where a reading is none."""
     for number, booster in enumerate(boosters):
-        yield _trees(booster, f"trees_{number}")
+        yield trees(booster, "features", [f"trees_{number}"])
     yield make("Mean", [f"trees_{number}" for number in range(len(boosters))], ["mean_of_trees"])
     yield make("Clip", ["mean_of_trees", "zero", "cap"], ["told"])
     # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
@@ -147,24 +125,6 @@ def _tree_nodes(boosters: Sequence[lgb.Booster]) -> Iterator[NodeProto]:
     yield make("Mul", ["features", "zero"], ["nothing_or_nan"])
     yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
     yield make("Add", ["told", "row_nothing_or_nan"], ["remaining"])
-
-
-def _trees(booster: lgb.Booster, output: str) -> NodeProto:
-    converted = convert_lightgbm(
-        booster,
-        name=output,
-        initial_types=[("features", FloatTensorType([None, len(NAMES)]))],
-        target_opset=OPSET,
-        zipmap=False,
-    )
-    trees: NodeProto = next(
-        node for node in converted.graph.node if node.op_type == "TreeEnsembleRegressor"
-    )
-    del trees.input[:], trees.output[:]
-    trees.input.append("features")
-    trees.output.append(output)
-    trees.name = output
-    return trees
 
 
 def _interval_nodes() -> Iterator[NodeProto]:

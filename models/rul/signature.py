@@ -17,7 +17,6 @@ from models.rul.features import LONGEST, SHORTEST
 from models.rul.intervals import CONFIDENCE
 from models.signature import InputField, OutputField, Signature
 
-METADATA_KEY = "signature"
 VERSION = "1"
 
 

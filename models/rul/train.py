@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
+from models.onnx_graph import opened
 from models.rul.data import (
     CAP,
     SENSORS,
@@ -112,13 +113,6 @@ def train(fleet: Fleet) -> Trained:
     trained = Trained(boosters, scaling, widths, model)
     _require_agreement(trained, fleet)
     return trained
-
-
-def opened(artefact: bytes) -> ort.InferenceSession:
-    """A serialised graph, on one thread."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
 
 
 def run(session: ort.InferenceSession, histories: Floats) -> tuple[Floats, Floats, Floats]:

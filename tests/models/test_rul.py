@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from models.onnx_graph import METADATA_KEY, opened
 from models.rul.data import (
     CAP,
     FOLDER,
@@ -24,8 +25,7 @@ from models.rul.data import (
 from models.rul.evaluate import METRICS, ask, nasa_score
 from models.rul.features import NAMES, SHORTEST, STEPS, Scaling, engineer, latest, learnable
 from models.rul.intervals import CONFIDENCE, EDGES, Widths, calibrate
-from models.rul.signature import METADATA_KEY
-from models.rul.train import ARTEFACT, opened, run
+from models.rul.train import ARTEFACT, run
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 from tests.models.made_up_engines import engine
 

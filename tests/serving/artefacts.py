@@ -29,6 +29,46 @@ SIGNATURE: dict[str, Any] = {
 }
 
 
+LISTS: dict[str, Any] = {
+    "inputs": SIGNATURE["inputs"][:2],
+    "outputs": [
+        {"name": "grades", "datatype": "BYTES", "series": True},
+        {"name": "heats", "datatype": "FP32", "series": True},
+        {"name": "heat_again", "datatype": "FP32"},
+    ],
+    "version": "1",
+}
+
+
+def write_lists_artefact(path: Path) -> Path:
+    """A model that gives each row two times its grade and its heat, as lists, and [rows, 1]."""
+    strings, floats = TensorProto.STRING, TensorProto.FLOAT
+    nodes = [
+        helper.make_node("Unsqueeze", ["grade", "axis"], ["grade_column"]),
+        helper.make_node("Unsqueeze", ["heat", "axis"], ["heat_again"]),
+        helper.make_node("Concat", ["grade_column"] * 2, ["grades"], axis=1),
+        helper.make_node("Concat", ["heat_again"] * 2, ["heats"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "lists",
+        [
+            helper.make_tensor_value_info("grade", strings, ["rows"]),
+            helper.make_tensor_value_info("heat", floats, ["rows"]),
+        ],
+        [
+            helper.make_tensor_value_info("grades", strings, ["rows", 2]),
+            helper.make_tensor_value_info("heats", floats, ["rows", 2]),
+            helper.make_tensor_value_info("heat_again", floats, ["rows", 1]),
+        ],
+        [helper.make_tensor("axis", TensorProto.INT64, [1], [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    helper.set_model_props(model, {"signature": json.dumps(LISTS)})
+    onnx.save(model, str(path))
+    return path
+
+
 def write_artefact(path: Path, signature: str | None = None, wide: bool = False) -> Path:
     """A model that doubles `heat`, returns `count` and only looks at `grade`."""
     shape = ["rows", 1] if wide else ["rows"]

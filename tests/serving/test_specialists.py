@@ -9,7 +9,7 @@ import pytest
 
 from models.signature import Columns
 from serving.errors import InputInvalid, WeightsBroken
-from serving.protocol import parse_request
+from serving.protocol import parse_request, render_response
 from serving.specialists import (
     MAX_ROWS,
     OnnxSpecialist,
@@ -22,7 +22,7 @@ from serving.specialists import (
     require_outputs,
     split,
 )
-from tests.serving.artefacts import SIGNATURE, write_artefact
+from tests.serving.artefacts import SIGNATURE, write_artefact, write_lists_artefact
 
 
 @pytest.fixture
@@ -116,6 +116,48 @@ class TestRunning:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "zzz"}]}')
         with pytest.raises(InputInvalid, match="no output 'zzz'"):
             require_outputs(request, specialist.signature)
+
+
+class TestAnswersThatAreLists:
+    @pytest.fixture
+    def lists(self, tmp_path: Path) -> OnnxSpecialist:
+        return load_specialist("lists", write_lists_artefact(tmp_path / "model.onnx"))
+
+    @pytest.fixture
+    def asked(self) -> dict[str, np.ndarray[Any, Any]]:
+        heat = np.array([300, 301], dtype=np.float32)
+        return {"grade": np.array(["L", "H"], dtype=object), "heat": heat}
+
+    def test_each_row_keeps_its_own(
+        self, lists: OnnxSpecialist, asked: dict[str, np.ndarray[Any, Any]]
+    ) -> None:
+        results = lists.run(asked)
+        assert results["grades"].tolist() == [["L", "L"], ["H", "H"]]
+        assert results["heats"].tolist() == [[300, 300], [301, 301]]
+        assert results["heat_again"].tolist() == [300, 301]
+        (_, second) = split(results, [1, 1])
+        assert second["grades"].tolist() == [["H", "H"]]
+
+    @pytest.mark.parametrize("binary", [False, True])
+    def test_they_are_told_with_their_shape(
+        self, lists: OnnxSpecialist, asked: dict[str, np.ndarray[Any, Any]], binary: bool
+    ) -> None:
+        wanted = {"name": "grades", "parameters": {"binary_data": binary}}
+        request = parse_request(json.dumps({"inputs": [], "outputs": [wanted]}).encode())
+        outputs = outputs_of(request, lists.signature, lists.run(asked))
+        rendered = render_response("lists", "1", request, outputs)
+        cut = rendered.header_length or len(rendered.body)
+        (told,) = json.loads(rendered.body[:cut])["outputs"]
+        assert told["shape"] == [2, 2]
+        if binary:
+            one = [b"\x01\x00\x00\x00" + letter for letter in (b"L", b"L", b"H", b"H")]
+            assert rendered.body[cut:] == b"".join(one)
+        else:
+            assert told["data"] == [["L", "L"], ["H", "H"]]
+
+    def test_the_metadata_leaves_their_length_open(self, lists: OnnxSpecialist) -> None:
+        shapes = {one["name"]: one["shape"] for one in metadata_of(lists)["outputs"]}
+        assert shapes == {"grades": [-1, -1], "heats": [-1, -1], "heat_again": [-1]}
 
 
 class TestRefusal:

@@ -1,0 +1,63 @@
+"""Reasons: the few contributions that moved an answer most, told by name.
+
+Owns choosing them inside an ONNX graph, and the words about them that signatures share. Does not
+own how an answer is split into contributions (contributing_trees.py, or a linear model's terms).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from onnx import NodeProto
+
+from models.onnx_graph import Constants, make
+from models.signature import BYTES, OutputField
+
+TOLD = 3
+
+
+def reason_nodes(
+    contributions: str, unusable: str, reasons: str, told: str, prefix: str = ""
+) -> Iterator[NodeProto]:
+    """`reasons` STRING and `told` FLOAT, both [batch, TOLD], strongest first whatever the sign.
+
+    contributions: FLOAT [batch, names]. unusable: BOOL [batch, 1], rows that are not judged; their
+    reasons are empty and what is told of them is NaN. Wants `reason_constants`.
+    """
+    size, places, strongest, signed, named = (
+        f"{prefix}{part}" for part in ("size", "places", "strongest", "signed", "named")
+    )
+    yield make("Abs", [contributions], [size])
+    yield make("TopK", [size, "reasons_told"], [strongest, places], axis=1)
+    yield make("GatherElements", [contributions, places], [signed], axis=1)
+    yield make("Gather", [f"{prefix}reason_names", places], [named], axis=0)
+    yield make("Where", [unusable, "not_told", signed], [told])
+    yield make("Where", [unusable, "no_reason", named], [reasons])
+
+
+def reason_constants(names: Sequence[str], prefix: str = "") -> Constants:
+    """`names` in the order of the contributions."""
+    return {
+        f"{prefix}reason_names": np.array(names, dtype=object),
+        "reasons_told": np.array([TOLD], dtype=np.int64),
+        "not_told": np.array(np.nan, dtype=np.float32),
+        "no_reason": np.array("", dtype=object),
+    }
+
+
+def reason_fields(reasons: str, told: str, of: str, names: str) -> tuple[OutputField, OutputField]:
+    """The two outputs in a signature. of: what the contributions are to, in words."""
+    return (
+        OutputField(
+            reasons,
+            BYTES,
+            description=f"The {TOLD} that moved {of} most, strongest first: {names}",
+            series=True,
+        ),
+        OutputField(
+            told,
+            "FP32",
+            unit="1",
+            description=f"What each of {reasons} adds to the log-odds of {of}, negative against it",
+            series=True,
+        ),
+    )

@@ -1,0 +1,72 @@
+"""Calibration: what it finds again, what it refuses, and the figures of reliability."""
+
+import numpy as np
+import pytest
+
+from models.calibration import (
+    Calibration,
+    CalibrationFailed,
+    calibrate,
+    reliability,
+    two_classes,
+)
+
+
+def drawn(calibration: Calibration, scores: np.ndarray, seed: int) -> np.ndarray:
+    """A class for each row, by the probabilities that the calibration gives."""
+    generator = np.random.default_rng(seed)
+    reached = np.cumsum(calibration.probabilities(scores), axis=1)
+    return (generator.uniform(size=(len(scores), 1)) > reached).sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    "true",
+    [
+        Calibration(0.5, np.array([0.0, -1.0])),
+        Calibration(2.0, np.array([0.0, 0.5, -0.5, 1.0])),
+    ],
+)
+def test_finds_what_the_classes_were_drawn_by(true: Calibration) -> None:
+    scores = np.random.default_rng(1).normal(size=(40_000, len(true.shifts))) * 2
+    found = calibrate(scores, drawn(true, scores, seed=2))
+    assert found.slope == pytest.approx(true.slope, rel=0.05)
+    assert found.shifts == pytest.approx(true.shifts, abs=0.06)
+
+
+def test_makes_a_model_that_is_too_sure_hold() -> None:
+    true = Calibration(0.4, np.array([0.0, -2.0]))
+    generator = np.random.default_rng(3)
+    scores = np.stack([np.zeros(20_000), generator.normal(size=20_000) * 4], axis=1)
+    truth = drawn(true, scores, seed=4)
+    bare = reliability(Calibration(1.0, np.zeros(2)).probabilities(scores), truth)
+    found = calibrate(scores[:10_000], truth[:10_000])
+    held = reliability(found.probabilities(scores[10_000:]), truth[10_000:])
+    assert held["ece"] < 0.02 < bare["ece"]
+    assert held["log_loss"] < bare["log_loss"]
+
+
+def test_keeps_the_order_and_sums_to_one() -> None:
+    scores = np.array([[0, -800.0], [0, 0], [0, 3], [0, 900.0]])
+    told = Calibration(0.7, np.array([0.0, 0.3])).probabilities(scores)
+    assert np.all(np.diff(told[:, 1]) > 0)
+    assert told.sum(axis=1) == pytest.approx([1.0] * 4)
+
+
+def test_scores_that_say_the_contrary_are_refused() -> None:
+    positive = np.linspace(-3, 3, 200)
+    scores = np.stack([np.zeros(200), positive], axis=1)
+    with pytest.raises(CalibrationFailed):
+        calibrate(scores, (positive < np.sin(np.arange(200))).astype(np.intp))
+
+
+def test_the_figures_are_what_they_say() -> None:
+    told = two_classes(np.array([0.9, 0.9, 0.1, 0.1]))
+    figures = reliability(told, np.array([1, 0, 0, 0]))
+    assert figures["brier"] == pytest.approx((0.01 + 0.81 + 0.01 + 0.01) / 4)
+    assert figures["log_loss"] == pytest.approx(-(3 * np.log(0.9) + np.log(0.1)) / 4)
+    # Of two told .9 one was: off by .4 in half of the rows; of two told .1 none, off by .1.
+    assert figures["ece"] == pytest.approx((0.4 + 0.1) / 2)
+
+
+def test_sure_and_wrong_is_bad_but_finite() -> None:
+    assert np.isfinite(reliability(two_classes(np.array([0.0])), np.array([1]))["log_loss"])

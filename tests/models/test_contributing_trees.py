@@ -1,0 +1,149 @@
+"""Trees that say what moved the answer, in a graph of their own, beside LightGBM itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from models.contributing_trees import contributing_trees
+from models.onnx_graph import opened, to_model, value
+from models.reasons import TOLD, reason_constants, reason_nodes
+
+Floats = NDArray[np.float32]
+NAMES = ("steady", "noise", "second", "first", "other")
+
+
+def rows(seed: int, count: int = 600) -> Floats:
+    return np.random.default_rng(seed).normal(size=(count, len(NAMES))).astype(np.float32)
+
+
+def booster(objective: str, label: NDArray[Any], **more: Any) -> lgb.Booster:
+    parameters = {"objective": objective, "num_threads": 1, "verbosity": -1, "seed": 1, **more}
+    return lgb.train(parameters, lgb.Dataset(rows(1), label=label), 30)
+
+
+def binary() -> lgb.Booster:
+    at = rows(1)
+    return booster("binary", (2 * at[:, 3] + at[:, 2] > 0).astype(int))
+
+
+def three_classes() -> lgb.Booster:
+    at = rows(1)
+    return booster("multiclass", np.digitize(at[:, 3] + at[:, 2], (-0.5, 0.5)), num_class=3)
+
+
+def contributions(model: lgb.Booster, at: Floats) -> tuple[Floats, NDArray[np.float64]]:
+    trees = contributing_trees(model, "features", "told")
+    width = len(trees.base) * len(NAMES)
+    graph = to_model(
+        "trees",
+        [trees.node],
+        [value("features", len(NAMES))],
+        [value("told", width)],
+        {},
+        producer="tests",
+        signature="{}",
+    )
+    (told,) = opened(graph.SerializeToString()).run(None, {"features": at})
+    return told, trees.base
+
+
+def reasons(told: Floats, unusable: NDArray[np.bool_]) -> tuple[Any, Any]:
+    graph = to_model(
+        "reasons",
+        list(reason_nodes("told", "unusable", "reasons", "contributions")),
+        [value("told", len(NAMES)), value("unusable", 1, kind=TensorProto.BOOL)],
+        [value("reasons", TOLD, kind=TensorProto.STRING), value("contributions", TOLD)],
+        reason_constants(NAMES),
+        producer="tests",
+        signature="{}",
+    )
+    feed: Mapping[str, Any] = {"told": told, "unusable": unusable}
+    named, signed = opened(graph.SerializeToString()).run(None, feed)
+    return named, signed
+
+
+class TestContributions:
+    def test_add_up_to_the_raw_score(self) -> None:
+        at, model = rows(2), binary()
+        told, base = contributions(model, at)
+        expected = model.predict(at, raw_score=True)
+        np.testing.assert_allclose(told.sum(axis=1) + base, expected, atol=1e-5)
+
+    def test_add_up_for_each_class(self) -> None:
+        at, model = rows(2), three_classes()
+        told, base = contributions(model, at)
+        scores = told.reshape(-1, 3, len(NAMES)).sum(axis=2) + base
+        np.testing.assert_allclose(scores, model.predict(at, raw_score=True), atol=1e-5)
+
+    def test_are_each_features_own(self) -> None:
+        """A feature that the label does not depend on moves little; one that no tree asks of,
+        nothing."""
+        told, _ = contributions(binary(), rows(2))
+        strength = np.abs(told).mean(axis=0)
+        assert strength.argmax() == NAMES.index("first")
+        assert strength[NAMES.index("second")] > 5 * strength[NAMES.index("noise")]
+        constant = rows(1)
+        constant[:, 0] = 7
+        model = lgb.train(
+            {"objective": "binary", "verbosity": -1, "num_threads": 1},
+            lgb.Dataset(constant, label=(constant[:, 3] > 0).astype(int)),
+            10,
+        )
+        assert not contributions(model, rows(2))[0][:, 0].any()
+
+    def test_of_one_question_are_the_step_of_the_mean(self) -> None:
+        label = np.where(rows(1)[:, 3] <= 0.3, 1.0, 5.0)
+        exactly = {"max_bin": 1000, "min_data_in_bin": 1, "learning_rate": 1.0}
+        model = booster("regression", label, num_leaves=2, **exactly)
+        told, base = contributions(model, np.array([[0, 0, 0, -1, 0], [0, 0, 0, 1, 0]], "f4"))
+        assert base == pytest.approx([label.mean()], abs=1e-4)
+        assert told[:, 3] + base == pytest.approx([1, 5], abs=1e-3)
+
+    def test_a_value_just_above_the_limit_goes_the_other_way(self) -> None:
+        """Limits are in double precision: where one lies between two single-precision numbers,
+        the nearest of them may be above it."""
+        edges = np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1))], dtype=np.float32)
+        for low, high in (edges, -edges[::-1]):
+            at = np.zeros((400, len(NAMES)), dtype=np.float32)
+            at[:200, 3], at[200:, 3] = low, high
+            data = lgb.Dataset(at, label=np.repeat([0.0, 1.0], 200))
+            model = lgb.train({"verbosity": -1, "num_threads": 1, "learning_rate": 1.0}, data, 1)
+            told, base = contributions(model, at)
+            expected = model.predict(at, raw_score=True)
+            np.testing.assert_allclose(told.sum(axis=1) + base, expected, atol=1e-6)
+
+    def test_trees_without_a_question_leave_the_base(self) -> None:
+        model = booster("regression", np.full(600, 3.0))
+        assert contributions_base(model) == pytest.approx([3.0])
+
+    def test_trees_that_ask_for_categories_are_refused(self) -> None:
+        at = rows(1)
+        at[:, 0] = np.arange(600) % 4
+        data = lgb.Dataset(at, label=(at[:, 0] == 2) * 1.0, categorical_feature=[0])
+        model = lgb.train({"verbosity": -1, "num_threads": 1, "min_data_per_group": 1}, data, 2)
+        with pytest.raises(ValueError, match="categories"):
+            contributing_trees(model, "features", "told")
+
+
+class TestReasons:
+    def test_are_the_strongest_with_their_sign(self) -> None:
+        told = np.array([[0.1, -3, 0, 2, 0.5], [0, 0, -1, 0, -2]], dtype=np.float32)
+        named, signed = reasons(told, np.zeros((2, 1), dtype=bool))
+        assert named.tolist()[0] == ["noise", "first", "other"]
+        assert signed.tolist()[0] == [-3, 2, 0.5]
+        assert named.tolist()[1][:2] == ["other", "second"]
+
+    def test_a_row_that_is_not_judged_has_none(self) -> None:
+        told = np.ones((2, len(NAMES)), dtype=np.float32)
+        named, signed = reasons(told, np.array([[True], [False]]))
+        assert named[0].tolist() == [""] * TOLD
+        assert np.isnan(signed).tolist() == [[True] * TOLD, [False] * TOLD]
+
+
+def contributions_base(model: lgb.Booster) -> NDArray[np.float64]:
+    return contributing_trees(model, "features", "told").base
