@@ -14,15 +14,16 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.onnx_graph import METADATA_KEY, opened
 from models.rul.data import SENSORS, Engine, Floats
 from models.rul.export import to_onnx
 from models.rul.features import SHORTEST, Scaling, engineer, learnable
 from models.rul.intervals import calibrate
 from models.rul.prototypes import ARTEFACT as PROTOTYPES
 from models.rul.prototypes import Prototypes, read
-from models.rul.signature import METADATA_KEY, signature
+from models.rul.signature import signature
 from models.rul.train import ARTEFACT as BASE
-from models.rul.train import PARAMETERS, ROUNDS, opened, predict, run
+from models.rul.train import PARAMETERS, ROUNDS, predict, run
 from models.signature import InputInvalid, Signature, checked
 
 SEED = 1958

@@ -102,9 +102,10 @@ def test_charts_of_several_lengths_in_one_batch() -> None:
     """Requests that wait together are answered together, each with its own rows."""
     model = load_mechanism("m", "control_chart")
     asked = [
-        ("m", _columns(points), len(points)) for points in ([[0, 4]], [[4, 0, 0]], [[0, 0], [4, 4]])
+        (model, _columns(points), len(points))
+        for points in ([[0, 4]], [[4, 0, 0]], [[0, 0], [4, 4]])
     ]
-    answers = run_all({"m": model}, asked)
+    answers = run_all(asked)
     assert [answer["beyond_3_sigma"].tolist() for answer in answers] == [
         [[False, True]],
         [[True, False, False]],
