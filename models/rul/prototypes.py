@@ -74,7 +74,7 @@ def read(artefact: bytes) -> Prototypes:
             if int(file["version"]) != VERSION:
                 raise ValueError("another version")
             parts = [file[name].astype(np.float32) for name in ("features", "remaining", "rows")]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise PrototypesBroken(f"These are no prototypes of version {VERSION}.") from error
     features, remaining, rows = parts
     if features.shape != (len(rows), len(NAMES)) or remaining.shape != rows.shape:

@@ -1,0 +1,116 @@
+"""Adapting the aligner: the training file, what it is refused for, and what comes of it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from models.adaptation import TrainingFileInvalid
+from models.tag_align.adapt import adapt, aligners, with_confirmations
+from models.tag_align.aligner import TagAligner
+
+BRICK = "https://brickschema.org/schema/Brick#"
+# A plant whose words nobody could guess.
+WORDS = {
+    "ZULU": f"{BRICK}Supply_Air_Temperature_Sensor",
+    "FRED": f"{BRICK}Return_Air_Temperature_Sensor",
+    "BERT": f"{BRICK}Room_Air_Temperature_Sensor",
+    "OTTO": f"{BRICK}Supply_Air_Flow_Sensor",
+}
+PLACES = ("north", "south", "east", "west", "roof", "cellar", "hall", "yard")
+LINES = [
+    {"tag": f"{place}_{word}_{number}", "concept": concept}
+    for place in PLACES
+    for number, (word, concept) in enumerate(WORDS.items())
+]
+
+
+def file(*lines: Any) -> bytes:
+    return "\n".join(json.dumps(each, ensure_ascii=False) for each in lines).encode()
+
+
+@pytest.fixture(scope="module")
+def bases() -> Mapping[str, TagAligner]:
+    return aligners()
+
+
+class TestAdapting:
+    def test_learns_words_that_mean_nothing(self, bases: Mapping[str, TagAligner]) -> None:
+        said: list[str] = []
+        made = adapt(file(*LINES), said.append)
+        assert made.score.base == pytest.approx(0, abs=0.3)
+        assert made.score.adapted > 0.8
+        assert made.examples == len(LINES)
+        assert "kept apart" in said[1]
+        variant = with_confirmations(bases, made.artefact)
+        assert variant.align(["garage_OTTO_17"])[0][0].concept.id == WORDS["OTTO"]
+
+    def test_the_same_file_gives_the_same_variant(self) -> None:
+        first, again = (adapt(file(*LINES), lambda _: None) for _ in range(2))
+        assert first == again
+
+    def test_contradictions_are_told(self) -> None:
+        said: list[str] = []
+        odd = [{"tag": "north_ZULU_9", "concept": WORDS["FRED"]}]
+        adapt(file(*LINES, *odd), said.append)
+        assert any("north_ZULU_9" in sentence for sentence in said)
+
+    def test_labels_at_random_do_not_make_it_better(self) -> None:
+        concepts = list(WORDS.values())
+        known = [
+            {"tag": f"{place} supply air temp {number}", "concept": concepts[number % 4]}
+            for number, place in enumerate(PLACES * 4)
+        ]
+        made = adapt(file(*known), lambda _: None)
+        assert made.score.adapted < 0.8
+
+    def test_another_scheme(self, bases: Mapping[str, TagAligner]) -> None:
+        concepts = bases["aas"].names.concepts
+        lines = [
+            {"tag": f"{place} K{at % 3}", "concept": concepts[at % 3].id}
+            for at, place in enumerate(PLACES * 2)
+        ]
+        made = adapt(file(*lines), lambda _: None)
+        assert with_confirmations(bases, made.artefact).positions == bases["aas"].positions
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("bad", "said"),
+        [
+            ({"tag": "", "concept": WORDS["OTTO"]}, "Line 33, `tag`"),
+            ({"tag": "x" * 600, "concept": WORDS["OTTO"]}, "Line 33, `tag`"),
+            ({"tag": "A"}, "Line 33: .*`concept`"),
+            ({"tag": 7, "concept": "x"}, "Line 33: Expected `str`"),
+            ({"tag": "A", "concept": "x", "more": 1}, "Line 33: .*`more`"),
+            ({"tag": "A", "concept": "Temperature"}, "no concept 'Temperature'"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, bad: Any, said: str) -> None:
+        with pytest.raises(TrainingFileInvalid, match=said):
+            adapt(file(*LINES, bad), lambda _: None)
+
+    @pytest.mark.parametrize(
+        ("lines", "said"),
+        [
+            ([], "There are 0 tags"),
+            (LINES[:9], "There are 9 tags"),
+            ([{**line, "concept": WORDS["OTTO"]} for line in LINES], "of one concept"),
+            (
+                [
+                    {"tag": f"TAG{number}", "concept": list(WORDS.values())[number % 2]}
+                    for number in range(20)
+                ],
+                "differ in numbers only",
+            ),
+        ],
+    )
+    def test_what_cannot_be_learned_from(self, lines: list[Any], said: str) -> None:
+        with pytest.raises(TrainingFileInvalid, match=said):
+            adapt(file(*lines), lambda _: None)
+
+    def test_two_schemes(self, bases: Mapping[str, TagAligner]) -> None:
+        foreign = {"tag": "Hersteller", "concept": bases["aas"].names.concepts[0].id}
+        with pytest.raises(TrainingFileInvalid, match="several schemes"):
+            adapt(file(*LINES, foreign), lambda _: None)

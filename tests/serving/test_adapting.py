@@ -1,0 +1,67 @@
+"""What is said while a specialist learns. The Ray task around it is tested with real engines."""
+
+import json
+from typing import Any
+
+import pytest
+
+from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
+from models.catalog import SPECIALIST_TASKS, Task, load_catalog
+from serving.adapting import ADAPTERS, adapter_of, told
+from serving.errors import InputInvalid
+from serving.loading import Source
+
+
+def learn(training_file: bytes, progress: Progress) -> Adaptation:
+    if training_file == b"broken":
+        raise TrainingFileInvalid("Line 1: it is broken.")
+    if training_file == b"fault":
+        raise ZeroDivisionError
+    progress("One machine was read.")
+    progress("Learning.")
+    return Adaptation(b"\x00\x01", Score("F1", 0.5, 0.75, higher_is_better=True), 4, 1)
+
+
+def lines(training_file: bytes) -> list[Any]:
+    return [json.loads(line) for line in told(learn, training_file)]
+
+
+class TestTold:
+    def test_progress_and_then_the_variant(self) -> None:
+        *said, last = lines(b"x")
+        assert said == [{"progress": "One machine was read."}, {"progress": "Learning."}]
+        assert last == {
+            "variant": {
+                "artefact": "AAE=",
+                "score": {
+                    "metric": "F1",
+                    "base": 0.5,
+                    "adapted": 0.75,
+                    "higher_is_better": True,
+                },
+                "examples": 4,
+                "held_out": 1,
+            },
+            "seconds": 1,
+        }
+
+    def test_what_the_file_is_refused_for(self) -> None:
+        (last,) = lines(b"broken")
+        assert last["error"]["code"] == "invalid_training_file"
+        assert last["error"]["message"] == "Line 1: it is broken."
+
+    def test_a_fault_of_ours_is_not_explained(self) -> None:
+        (last,) = lines(b"fault")
+        assert last["error"]["message"] == "The model could not be adapted."
+
+
+class TestAdapters:
+    def test_every_one_that_the_catalog_names_is_there(self) -> None:
+        models = load_catalog("cpu").models.values()
+        named = {model.adapter for model in models if model.adapter is not None}
+        assert named == ADAPTERS.keys()
+        assert all(model.task in SPECIALIST_TASKS for model in models if model.adapter)
+
+    def test_none(self) -> None:
+        with pytest.raises(InputInvalid, match="cannot be adapted"):
+            adapter_of("m", Source(Task.CALCULATION, "oee"))

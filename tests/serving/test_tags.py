@@ -1,0 +1,87 @@
+"""Tags as a specialist: columns in and out, what is refused, and variants."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.catalog import Task, load_catalog
+from models.tag_align.aligner import ARTEFACT
+from models.tag_align.confirmations import render
+from serving.errors import InputInvalid, WeightsBroken
+from serving.inference import render as rendered
+from serving.inference import run_all, understand
+from serving.tags import TOP, TagSpecialist, load_tags
+
+ROOM = "https://brickschema.org/schema/Brick#Room_Air_Temperature_Sensor"
+SUPPLY = "https://brickschema.org/schema/Brick#Supply_Air_Temperature_Sensor"
+
+
+@pytest.fixture(scope="module")
+def tags() -> TagSpecialist:
+    return load_tags("tags", ARTEFACT)
+
+
+def infer(model: TagSpecialist, *given: str) -> dict[str, Any]:
+    tensor = {"name": "tag", "datatype": "BYTES", "shape": [len(given)], "data": list(given)}
+    asked, columns = understand(model, json.dumps({"inputs": [tensor]}).encode(), None)
+    (results,) = run_all([(model, columns, len(given))])
+    answer = json.loads(rendered(model, asked, results).body)
+    return {output["name"]: output["data"] for output in answer["outputs"]}
+
+
+class TestTags:
+    def test_the_catalog_sells_it(self) -> None:
+        (model,) = load_catalog("cpu").with_task(Task.ALIGNMENT)
+        assert model.weights.source == "tag_align/vocabulary.json"
+
+    def test_ranks_concepts(self, tags: TagSpecialist) -> None:
+        answer = infer(tags, "Zone Temp 12", "送风温度")
+        assert answer["concept"] == [ROOM, SUPPLY]
+        assert answer["name"][0] == "Room Air Temperature Sensor"
+        assert [len(each) for each in answer["candidates"]] == [TOP, TOP]
+        assert answer["candidates"][0][0] == ROOM
+        assert answer["candidate_scores"][0] == sorted(answer["candidate_scores"][0], reverse=True)
+        assert answer["score"][0] == answer["candidate_scores"][0][0]
+
+    def test_a_tag_like_nothing_has_no_candidate(self, tags: TagSpecialist) -> None:
+        answer = infer(tags, "§§ 17")
+        assert (answer["concept"], answer["name"], answer["score"]) == ([""], [""], [0.0])
+        assert answer["candidates"] == [[""] * TOP]
+
+    @pytest.mark.parametrize("tag", ["", "  ", "x" * 513, "a\x00b"])
+    def test_what_is_no_tag_is_named_by_its_row(self, tags: TagSpecialist, tag: str) -> None:
+        with pytest.raises(InputInvalid, match="row 1") as caught:
+            infer(tags, "Zone Temp", tag)
+        assert caught.value.param == "tag"
+
+    def test_no_artefact(self, tmp_path: Any) -> None:
+        with pytest.raises(WeightsBroken):
+            load_tags("tags", tmp_path / "nothing.json")
+
+
+class TestVariants:
+    def test_confirmed_tags_come_first(self, tags: TagSpecialist) -> None:
+        variant = tags.adapted("ft:tags:a:b", "3", render({"KB-RT 7": SUPPLY, "KB-RT 8": SUPPLY}))
+        assert (variant.name, variant.signature.version) == ("ft:tags:a:b", "3")
+        assert infer(variant, "KB-RT 9")["concept"] == [SUPPLY]
+        assert infer(tags, "KB-RT 9")["concept"] != [SUPPLY]
+
+    def test_another_scheme(self, tags: TagSpecialist) -> None:
+        schemes = {name: one.names.concepts for name, one in tags.schemes.items()}
+        concept = schemes["aas"][0].id
+        variant = tags.adapted("v", "1", render({"Hersteller": concept, "Maker": concept}))
+        assert infer(variant, "Hersteller")["concept"] == [concept]
+
+    @pytest.mark.parametrize(
+        "artefact", [b"", b"{}", b"\x80", render({"Zone": "no such concept"}), render({"": ROOM})]
+    )
+    def test_what_is_no_variant(self, tags: TagSpecialist, artefact: bytes) -> None:
+        with pytest.raises(WeightsBroken, match="ft:x"):
+            tags.adapted("ft:x", "1", artefact)
+
+
+def test_columns_are_of_the_signature(tags: TagSpecialist) -> None:
+    results = tags.run({"tag": np.array(["Zone Temp"], dtype=object)})
+    assert results.keys() == {field.name for field in tags.signature.outputs}
