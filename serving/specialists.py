@@ -144,7 +144,11 @@ def columns_of(request: InferRequest, signature: Signature) -> Columns:
     """
     given = _by_name(request.inputs)
     require_names(signature, given)
-    columns = {field.name: _column(field, given[field.name]) for field in signature.inputs}
+    columns = {
+        field.name: _column(field, given[field.name])
+        for field in signature.inputs
+        if field.name in given
+    }
     _require_room(columns)
     units = {name: tensor.unit for name, tensor in given.items() if tensor.unit is not None}
     return checked(signature, columns, units)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.signature import Columns
+from models.signature import Columns, InputField, Signature
 from serving.errors import InputInvalid, WeightsBroken
 from serving.protocol import parse_request
 from serving.specialists import (
@@ -116,6 +116,25 @@ class TestRunning:
         request = parse_request(b'{"inputs": [], "outputs": [{"name": "zzz"}]}')
         with pytest.raises(InputInvalid, match="no output 'zzz'"):
             require_outputs(request, specialist.signature)
+
+
+class TestOptional:
+    SIGNATURE = Signature(
+        (InputField("heat", "FP32"), InputField("note", "BYTES", optional=True)), (), "1"
+    )
+
+    def ask(self, *inputs: dict[str, Any]) -> Columns:
+        request = parse_request(json.dumps({"inputs": inputs}).encode())
+        return columns_of(request, self.SIGNATURE)
+
+    def test_left_out_the_model_is_given_empty_texts(self) -> None:
+        heat = {"name": "heat", "datatype": "FP32", "shape": [2], "data": [1, 2]}
+        assert self.ask(heat)["note"].tolist() == ["", ""]
+
+    def test_given_the_model_is_given_it(self) -> None:
+        heat = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [1]}
+        note = {"name": "note", "datatype": "BYTES", "shape": [1], "data": ["kept"]}
+        assert self.ask(heat, note)["note"].tolist() == ["kept"]
 
 
 class TestRefusal:
