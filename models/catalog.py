@@ -35,11 +35,18 @@ class Task(StrEnum):
     REGRESSION = "regression"
     CALCULATION = "calculation"
     ALIGNMENT = "alignment"
+    ANOMALY_DETECTION = "anomaly-detection"
 
 
 # What the Open Inference Protocol and `/v1/predictions` speak to: rows with named columns.
 SPECIALIST_TASKS = frozenset(
-    {Task.CLASSIFICATION, Task.REGRESSION, Task.CALCULATION, Task.ALIGNMENT}
+    {
+        Task.CLASSIFICATION,
+        Task.REGRESSION,
+        Task.CALCULATION,
+        Task.ALIGNMENT,
+        Task.ANOMALY_DETECTION,
+    }
 )
 
 
@@ -58,7 +65,8 @@ class Weights:
 
     kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
     local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
-    `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none).
+    `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
+    customer fits its own).
     """
 
     kind: str

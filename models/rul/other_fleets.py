@@ -2,8 +2,8 @@
 
 Owns making another fleet out of half of this one, and the ratio of errors. The half's sensors are
 given other zero points and other gains, more noise, and in half of its machines a second fault that
-moves some sensors the other way, as FD003's fan degradation does. It is a stand-in: it tells whether
-the method carries over a change of that size, not how large the error on FD003 is.
+moves some sensors the other way, as FD003's fan degradation does. It is a stand-in: it tells
+whether the method carries over a change of that size, not how large the error on FD003 is.
 """
 
 from collections.abc import Sequence
