@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types chaos simulations bench bench-gateways bench-billing load training lock clean
+.PHONY: run test check lint format types chaos simulations bench bench-gateways bench-billing bench-specialists load specialists lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -68,11 +68,15 @@ bench-billing: $(TESTED)
 load: $(TESTED)
 	$(BIN)/locust --config load/locust.conf
 
-training: $(TESTED)
-	$(BIN)/python -m models.failure_class.train
-	$(BIN)/python -m models.failure_class.evaluate
-	$(BIN)/python -m models.rul.train
-	$(BIN)/python -m models.rul.evaluate
+# Against a service that runs; KEY is a key of it, SERVING the address of its models.
+bench-specialists: $(TESTED)
+	$(INSTALL) --editable '.[multilingual]'
+	$(BIN)/python -m load.bench.specialists --key $(KEY) --serving $(SERVING)
+
+# Retrains every specialist from the data beside the repository, measures it and prints the table.
+specialists: $(TESTED)
+	$(INSTALL) --editable '.[multilingual]'
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m models.specialists
 
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.
 lock: $(TESTED)

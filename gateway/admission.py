@@ -13,6 +13,7 @@ from dataclasses import replace
 from billing.metering.quotas import QuotaRef
 from billing.money import nano_from_text, nano_text
 from billing.outcomes.attribution import CONTRACT_TAG
+from billing.rating.quantities import NOTHING
 from billing.tables import QuotaKind
 from gateway.demand import Demand
 from gateway.errors import (
@@ -61,11 +62,11 @@ class Admission:
             input_tokens=_prompt_tokens(call, ask),
             output_tokens=each * extent.choices,
             floor=min(each, _FLOOR) * extent.choices,
-            rows=extent.rows,
             streams=1 if ask.stream else 0,
             requests=1,
             prices=priced.prices,
             quotas=principal.quotas,
+            whole=extent.whole,
             included=priced.included,
         )
 
@@ -176,7 +177,7 @@ class StreamAllowance:
             self._demand,
             cover=(),
             input_tokens=0,
-            rows=0,
+            whole=NOTHING,
             requests=0,
             streams=0,
             output_tokens=window,

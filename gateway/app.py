@@ -144,13 +144,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         parser=Parser(catalog),
         replayer=Replayer(database, membership),
         admission=Admission(lender, counter, settings.credit_wait_s),
-        dispatcher=Dispatcher(
-            Schedulers(_slots(catalog, settings), _WAITING),
-            router,
-            Relay(upstream, clock, settings),
-            loader,
-            settings.queue_timeout_s,
-        ),
+        dispatcher=_dispatcher(catalog, settings, clock, router, upstream, loader),
         writer=UsageWriter(records, membership, lender, clock, metrics, settings.settle_timeout_s),
         figures=Figures(lender, metrics),
     )
@@ -176,22 +170,23 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         parser=stages.parser,
         describing=Describing(router, upstream, loader),
         adaptations=AdaptationRunner(
-            Tools(
-                catalog=catalog,
-                clock=clock,
-                database=database,
-                contracts=contracts,
-                authenticator=stages.authenticator,
-                membership=membership,
-                admission=stages.admission,
-                lender=lender,
-                router=router,
-                upstream=upstream,
-                writer=stages.writer,
-            )
+            Tools(catalog, clock, database, contracts, stages, membership, lender, router, upstream)
         ),
         pipeline=Pipeline(stages, clock, settings),
     )
+
+
+def _dispatcher(
+    catalog: Catalog,
+    settings: Settings,
+    clock: Clock,
+    router: Router,
+    upstream: Upstream,
+    loader: VariantLoader,
+) -> Dispatcher:
+    schedulers = Schedulers(_slots(catalog, settings), _WAITING)
+    relay = Relay(upstream, clock, settings)
+    return Dispatcher(schedulers, router, relay, loader, settings.queue_timeout_s)
 
 
 def build_app(parts: Parts) -> Litestar:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from billing.metering.quotas import QuotaRef
-from billing.rating.quantities import Quantities, rate
+from billing.rating.quantities import METERS, NOTHING, Quantities, rate
 from billing.tables import QuotaKind
 from gateway.cover import NO_COVER, Cover, cover, covered
 from gateway.holds import Part
@@ -23,7 +23,8 @@ _REQUESTS, _TOKENS, _STREAMS = QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.S
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`output_tokens` at most, over all choices; `floor` is the least that is worth having.
+    """`output_tokens` at most, over all choices; `floor` is the least that is worth having, and
+    `whole` what is no matter of tokens.
 
     `included` are the allowances that it may take from, and `cover` what it takes.
     """
@@ -31,11 +32,11 @@ class Demand:
     input_tokens: int
     output_tokens: int
     floor: int
-    rows: int
     streams: int
     requests: int
     prices: Mapping[str, int]
     quotas: Sequence[QuotaRef]
+    whole: Quantities = NOTHING
     included: Sequence[QuotaRef] = ()
     cover: Cover = NO_COVER
 
@@ -44,18 +45,22 @@ class Demand:
         """The worst case in nano-units."""
         if self.cover:
             return self._uncovered_cost()
-        return worst_cost(self.input_tokens, self.output_tokens, self.rows, self.prices)
+        return worst_cost(self.most, self.prices)
+
+    @property
+    def most(self) -> Quantities:
+        """All that it can consume, where no token comes from a cache."""
+        return replace(self.whole, input_tokens=self.input_tokens, output_tokens=self.output_tokens)
 
     @property
     def needs(self) -> dict[str, int]:
         """The most units of each meter. The prompt may come from a cache or not, so where that has
         a price of its own it is needed of both."""
-        return {
-            "input_tokens": self.input_tokens,
-            "cached_input_tokens": self.input_tokens if self._cache_is_apart else 0,
-            "output_tokens": self.output_tokens,
-            "rows": self.rows,
-        }
+        most = self.most
+        needs = {meter: most.of(meter) for meter in METERS}
+        if self._cache_is_apart:
+            needs["cached_input_tokens"] = self.input_tokens
+        return needs
 
     def covered(self, free: Mapping[str, int]) -> "Demand":
         """The same call with as much of what is free of its allowances as it can use."""
@@ -130,16 +135,15 @@ class Demand:
         left, prices = self.needs, self.prices
         for meter, units in covered(self.cover).items():
             left[meter] = max(0, left[meter] - units)
-        rest = Quantities(output_tokens=left["output_tokens"], rows=left["rows"])
-        cost = rate(replace(rest, input_tokens=left["input_tokens"]), prices)
+        read = left.pop("cached_input_tokens")
+        rest = Quantities(**left)
+        cost = rate(rest, prices)
         if not self._cache_is_apart:
             return cost
-        read = left["cached_input_tokens"]
         return max(cost, rate(replace(rest, input_tokens=read, cached_input_tokens=read), prices))
 
 
-def worst_cost(input_tokens: int, output_tokens: int, rows: int, prices: Mapping[str, int]) -> int:
+def worst_cost(most: Quantities, prices: Mapping[str, int]) -> int:
     """What so much costs at most; whether tokens will come from a cache is not known before."""
-    fresh = Quantities(input_tokens=input_tokens, output_tokens=output_tokens, rows=rows)
     dear = prices.get("cached_input_tokens", 0) > prices.get("input_tokens", 0)
-    return rate(replace(fresh, cached_input_tokens=input_tokens) if dear else fresh, prices)
+    return rate(replace(most, cached_input_tokens=most.input_tokens) if dear else most, prices)

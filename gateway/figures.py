@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 
 from billing.metering.usage import UsageRecord
 from billing.money import nano_text
+from billing.rating.quantities import WHOLE
 from billing.tables import QuotaKind
 from gateway.flow import Completion, Principal
 from gateway.leasing import Lender
@@ -102,8 +103,9 @@ class Figures:
                 self._inc(metrics.tokens, model, "input", by=quantities.input_tokens)
             if quantities.output_tokens:
                 self._inc(metrics.tokens, model, "output", by=quantities.output_tokens)
-            if quantities.rows:
-                self._inc(metrics.rows, model, by=quantities.rows)
+            for meter in WHOLE:
+                if units := quantities.of(meter):
+                    self._inc(metrics.units[meter], model, by=units)
             for meter, taken in (record.covered or {}).items():
                 self._inc(metrics.included, model, meter, by=sum(taken.values()))
 

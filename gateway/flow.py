@@ -118,13 +118,22 @@ class Extent:
     """How large a call's answer can become.
 
     `output_each` is the most tokens of one choice; `limited` where the client itself set that,
-    rather than the model.
+    rather than the model. Of rows, images and seconds of adaptation a call takes all or nothing.
     """
 
     output_each: int = 0
     choices: int = 1
     rows: int = 0
+    images: int = 0
+    adaptation_seconds: int = 0
     limited: bool = False
+
+    @property
+    def whole(self) -> Quantities:
+        """What of it is no matter of tokens."""
+        return Quantities(
+            rows=self.rows, images=self.images, adaptation_seconds=self.adaptation_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)

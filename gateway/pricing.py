@@ -10,7 +10,7 @@ from dataclasses import replace
 from billing.metering.quotas import QuotaRef
 from billing.metering.recording import IntentRecord
 from billing.metering.usage import UsageRecord
-from billing.rating.quantities import Quantities, rate, units_by_meter
+from billing.rating.quantities import NO_UNITS, WHOLE, Quantities, rate, units_by_meter
 from billing.tables import Settlement
 from gateway.cover import NO_COVER, Cover, by_meter, cover, saved
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
@@ -18,6 +18,8 @@ from infra.clock import Clock
 
 # What the row of a call says that consumed more than was held for it; the rest is not billed.
 HOLD_EXCEEDED = "hold_exceeded"
+# What is billed less of then; a prompt is billed whole or not.
+_BEYOND_PROMPT = (*WHOLE, "output_tokens")
 
 
 def price(
@@ -80,11 +82,11 @@ def _paid_for(
     quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int], money: int
 ) -> Quantities:
     """As much of what was consumed as the hold pays for: bills count quantities, not costs."""
-    least = replace(quantities, output_tokens=0, rows=0)
+    least = replace(quantities, **dict.fromkeys(_BEYOND_PROMPT, 0))
     if _charged(least, prices, included)[0] > money:
-        return Quantities(0, 0, 0, 0)
-    for meter in ("rows", "output_tokens"):
-        price, wanted = prices.get(meter, 0), getattr(quantities, meter) or 0
+        return Quantities(**NO_UNITS)
+    for meter in _BEYOND_PROMPT:
+        price, wanted = prices.get(meter, 0), quantities.of(meter)
         left = money - _charged(least, prices, included)[0]
         free = sum(units for quota, units in included.items() if quota.meter == meter)
         afforded = free + left // price if price else wanted

@@ -11,7 +11,7 @@ from typing import Any
 from billing.metering.allowances import units_left
 from billing.metering.leases import credit_left
 from billing.money import nano_text
-from billing.rating.quantities import Quantities, rate, units_by_meter
+from billing.rating.quantities import WHOLE, Quantities, rate, units_by_meter
 from gateway.admission import Admission
 from gateway.cover import cover, covered, saved
 from gateway.demand import Demand
@@ -74,7 +74,7 @@ class Quoting:
             "input_tokens": counted.input_tokens,
             "input_tokens_are": prompt,
             "max_output_tokens": counted.output_tokens,
-            "rows": counted.rows,
+            **{meter: counted.whole.of(meter) for meter in WHOLE},
             "max_cost": nano_text(counted.cost),
             "min_cost": nano_text(_least_cost(known, counted, left)),
             "included": dict(covered(counted.cover)),
@@ -115,5 +115,5 @@ def _least_cost(known: int, demand: Demand, left: Mapping[str, int]) -> int:
         taken = cover(units_by_meter(of, demand.prices), demand.included, left)
         return rate(of, demand.prices) - saved(taken, demand.prices)
 
-    fresh = Quantities(input_tokens=known, rows=demand.rows)
+    fresh = replace(demand.whole, input_tokens=known)
     return min(cost(fresh), cost(replace(fresh, cached_input_tokens=known)))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from billing.metering.usage import list_usage, show_usage
+from billing.rating.quantities import METERS
 from gateway.console import Json, tell, with_database
 from gateway.terminal import Terminal
 from infra.settings import Settings
@@ -42,7 +43,7 @@ def usage_list(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many calls.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """The newest calls: tokens, price and how each was settled."""
+    """The newest calls: what each consumed and cost, and how it was settled."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
         async def read(session: AsyncSession) -> list[dict[str, Any]]:
@@ -55,7 +56,8 @@ def usage_list(
             rows = [
                 {**row, "at": row["started_at"][:19], "error": row["error_code"]} for row in rows
             ]
-        columns = ("at", "model", "settlement", "error", "input_tokens", "output_tokens", "rows")
-        terminal.table(rows, (*columns, "cost", "currency"))
+        consumed = (meter for meter in METERS if meter != "cached_input_tokens")
+        columns = ("at", "model", "settlement", "error", *consumed, "cost", "currency")
+        terminal.table(rows, columns)
 
     tell(as_json, work)

@@ -5,7 +5,7 @@ project, itself. Does not own the figures (billing/metering/usage_buckets.py). P
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -52,11 +52,19 @@ class Page:
     by: frozenset[str]
 
 
-def usage_page(asked: Asked, account_id: UUID, now: datetime, operations: Sequence[str]) -> Page:
-    """A page of the usage of models by some operations. Raises ParameterInvalid."""
+def usage_page(
+    asked: Asked, account_id: UUID, now: datetime, operations: Sequence[str] | None
+) -> Page:
+    """A page of the usage of models by some operations, or all. Raises ParameterInvalid."""
     width = _width(asked, _WIDTHS)
     groups = frozenset({"model", "api_key_id", "project_id"})
     return _page(asked, account_id, now, width, _PAGES["usage", width], groups, operations)
+
+
+def images_page(asked: Asked, account_id: UUID, now: datetime) -> Page:
+    """A page of the usage of models that judge pictures. Raises ParameterInvalid."""
+    page = usage_page(asked, account_id, now, None)
+    return replace(page, wish=replace(page.wish, of_images=True))
 
 
 def costs_page(asked: Asked, account_id: UUID, now: datetime) -> Page:
@@ -97,6 +105,24 @@ def embeddings_json(page: Page, used: Sequence[Used], account_id: UUID, as_of: d
             "num_model_requests": one.calls,
             "model": one.model,
             **_whose(page, one, account_id),
+        }
+
+    return _answer(page, used, as_of, result)
+
+
+def images_json(page: Page, used: Sequence[Used], account_id: UUID, as_of: datetime) -> Any:
+    """The answer of `/v1/organization/usage/images`. No picture is made here, so it has no size
+    and none of the sources that OpenAI knows."""
+
+    def result(one: Used) -> dict[str, Any]:
+        return {
+            "object": "organization.usage.images.result",
+            "images": one.images,
+            "num_model_requests": one.calls,
+            "model": one.model,
+            **_whose(page, one, account_id),
+            "size": None,
+            "source": None,
         }
 
     return _answer(page, used, as_of, result)

@@ -9,6 +9,7 @@ files there and `exposition` adds them up.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,7 +34,7 @@ class Metrics:
     registry: CollectorRegistry
     calls: Counter
     tokens: Counter
-    rows: Counter
+    units: Mapping[str, Counter]
     included: Counter
     duration: Histogram
     first_chunk: Histogram
@@ -75,7 +76,14 @@ def _calls(registry: CollectorRegistry) -> dict[str, Any]:
             "Billable tokens.",
             ("model", "token_type"),
         ),
-        "rows": counter("maas_rows", "Billable rows of specialists.", ("model",)),
+        # By meter, but for tokens.
+        "units": {
+            "rows": counter("maas_rows", "Billable rows of specialists.", ("model",)),
+            "images": counter("maas_images", "Billable pictures of specialists.", ("model",)),
+            "adaptation_seconds": counter(
+                "maas_adaptation_seconds", "Billable time of adapting specialists.", ("model",)
+            ),
+        },
         "included": counter(
             "maas_included_units",
             "Billable units that cost nothing because a plan includes them.",

@@ -35,11 +35,18 @@ class Task(StrEnum):
     REGRESSION = "regression"
     CALCULATION = "calculation"
     ALIGNMENT = "alignment"
+    ANOMALY_DETECTION = "anomaly-detection"
 
 
 # What the Open Inference Protocol and `/v1/predictions` speak to: rows with named columns.
 SPECIALIST_TASKS = frozenset(
-    {Task.CLASSIFICATION, Task.REGRESSION, Task.CALCULATION, Task.ALIGNMENT}
+    {
+        Task.CLASSIFICATION,
+        Task.REGRESSION,
+        Task.CALCULATION,
+        Task.ALIGNMENT,
+        Task.ANOMALY_DETECTION,
+    }
 )
 
 
@@ -50,6 +57,8 @@ class Meter(StrEnum):
     CACHED_INPUT_TOKENS = "cached_input_tokens"
     OUTPUT_TOKENS = "output_tokens"
     ROWS = "rows"
+    IMAGES = "images"
+    ADAPTATION_SECONDS = "adaptation_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,8 @@ class Weights:
 
     kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
     local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
-    `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none).
+    `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
+    customer fits its own).
     """
 
     kind: str
@@ -86,6 +96,18 @@ class Model:
     concurrency: int | None = None
     adapter: str | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if self.counts_images and self._has_price(Meter.ROWS):
+            raise ValueError("a model is sold by rows or by images, in every currency alike")
+
+    @property
+    def counts_images(self) -> bool:
+        """Whether what it judges is counted, and sold, as pictures rather than as rows."""
+        return self._has_price(Meter.IMAGES)
+
+    def _has_price(self, meter: Meter) -> bool:
+        return any(meter in prices for prices in self.prices.values())
 
 
 @dataclass(frozen=True, slots=True)

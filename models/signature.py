@@ -34,6 +34,9 @@ class InputField(msgspec.Struct, frozen=True):
 
     `length` makes it a series: that many values in each row, from the least to the most. All rows
     of a request have equally many.
+
+    Where `optional`, a caller may leave it out, and the model is given an empty text in each row;
+    BYTES of one value a row only.
     """
 
     name: str
@@ -45,6 +48,7 @@ class InputField(msgspec.Struct, frozen=True):
     values: tuple[str, ...] | None = None
     trained: tuple[float, float] | None = None
     length: tuple[int, int] | None = None
+    optional: bool = False
 
 
 class OutputField(msgspec.Struct, frozen=True):
@@ -65,31 +69,33 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 def require_names(signature: Signature, given: Iterable[str]) -> None:
-    """Every input of the signature, and no other. Raises InputInvalid."""
+    """Every input of the signature that is not optional, and no other. Raises InputInvalid."""
     names, expected = set(given), {field.name for field in signature.inputs}
-    for name in sorted(expected - names):
+    optional = {field.name for field in signature.inputs if field.optional}
+    for name in sorted(expected - optional - names):
         raise InputInvalid(f"The input {name!r} is missing.", param=name)
     for name in sorted(names - expected):
         raise InputInvalid(f"The model has no input {name!r}.", param=name)
 
 
 def checked(signature: Signature, columns: Columns, units: Mapping[str, str]) -> Columns:
-    """The columns in the signature's units, all within its limits.
+    """The columns in the signature's units, all within its limits. What was left out is filled in.
 
     `units` names the unit of a column that came in another. Raises InputInvalid, naming the field,
     the row and the unit.
     """
     require_names(signature, columns)
-    for field in signature.inputs:
+    given = [field for field in signature.inputs if field.name in columns]
+    for field in given:
         _require_shape(field, columns[field.name].shape)
-    _require_rows({name: len(column) for name, column in columns.items()})
+    rows = _rows({name: len(column) for name, column in columns.items()})
     converted = {
-        field.name: _converted(field, columns[field.name], units.get(field.name))
-        for field in signature.inputs
+        field.name: _converted(field, columns[field.name], units.get(field.name)) for field in given
     }
-    for field in signature.inputs:
+    for field in given:
         _require_values(field, converted[field.name])
-    return converted
+    absent = (field.name for field in signature.inputs if field.name not in columns)
+    return {**converted, **{name: np.full(rows, "", dtype=object) for name in absent}}
 
 
 def place(index: Iterable[int]) -> str:
@@ -115,8 +121,9 @@ def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:
         )
 
 
-def _require_rows(rows: Mapping[str, int]) -> None:
-    leader, count = next(iter(rows.items()))
+def _rows(rows: Mapping[str, int]) -> int:
+    """How many all columns have."""
+    leader, count = next(iter(rows.items()), ("", 0))
     for name, other in rows.items():
         if other != count:
             raise InputInvalid(
@@ -124,6 +131,7 @@ def _require_rows(rows: Mapping[str, int]) -> None:
             )
     if count == 0:
         raise InputInvalid("There are no rows.", param="inputs")
+    return count
 
 
 def _converted(field: InputField, column: NDArray[Any], unit: str | None) -> NDArray[Any]:

@@ -21,6 +21,7 @@ import ray
 
 from infra.errors import AppError, error_object
 from models.adaptation import Adapter
+from models.anomaly import adapt as anomaly
 from models.rul import adapt as rul
 from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
@@ -29,8 +30,9 @@ from serving.loading import Source
 # By the catalog's word; each is given where the base's artefact lies.
 ADAPTERS: Mapping[str, Callable[[str], Adapter]] = MappingProxyType(
     {
-        "rul": lambda place: rul.adapt,
-        "tag-align": lambda place: tag_align.adapt,
+        "anomaly": lambda place: anomaly.adapt,
+        "remaining_life": lambda place: rul.adapt,
+        "tag_align": lambda place: tag_align.adapt,
     }
 )
 # What is held of the customer's money before it begins is the price of so long.

@@ -39,6 +39,12 @@ class ModelUnknown(InputInvalid):
     code = "model_not_found"
 
 
+class ModelUnfitted(InputInvalid):
+    """The model answers only as a customer's variant, fitted on the customer's own examples."""
+
+    code = "model_not_fitted"
+
+
 class VariantUnknown(ModelUnknown):
     """A customer's variant that is not in memory: whoever has it may put it there."""
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from models.signature import Columns
+from serving.fitted import Unfitted
 from serving.protocol import InferRequest, Rendered, parse_request, render_response
 from serving.specialists import Specialist, columns_of, join, outputs_of, require_outputs, split
 
@@ -21,6 +22,8 @@ def understand(
     model: Specialist, body: bytes, header_length: int | None
 ) -> tuple[InferRequest, Columns]:
     """The request and its columns, which the model can take. Raises InputInvalid."""
+    if isinstance(model, Unfitted):
+        raise model.refusal
     asked = parse_request(body, header_length)
     columns = columns_of(asked, model.signature)
     model.check(columns)

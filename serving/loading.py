@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.catalog import Model, Task
+from serving.fitted import Unfitted, load_anomaly
 from serving.mechanisms import load_mechanism
 from serving.specialists import Specialist, load_specialist
 from serving.tags import load_tags
@@ -14,7 +15,8 @@ from serving.tags import load_tags
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a specialist is made from: an artefact's path, or a mechanism's name. `adapter` names
+    """What a specialist is made from: an artefact's path, or a mechanism's name; nothing where each
+    customer fits it. `adapter` names
     how it is adapted (serving/adapting.py); None where it is not."""
 
     task: Task
@@ -33,5 +35,7 @@ def load(name: str, source: Source) -> Specialist:
             return load_mechanism(name, source.place)
         case Task.ALIGNMENT:
             return load_tags(name, Path(source.place))
+        case Task.ANOMALY_DETECTION:
+            return Unfitted(name, load_anomaly)
         case _:
             return load_specialist(name, Path(source.place))

@@ -73,7 +73,16 @@ class OnnxSpecialist:
         return "onnxruntime_onnx"
 
     def check(self, columns: Columns) -> None:
-        """A learned model takes any row that lies within the limits."""
+        """A learned model takes any row that lies within the limits, its series equally long."""
+        lengths = {name: column.shape[1] for name, column in columns.items() if column.ndim == 2}
+        for name, length in lengths.items():
+            leader = next(iter(lengths))
+            if length != lengths[leader]:
+                raise InputInvalid(
+                    f"{name!r} has {length} values in each row, but {leader!r} has "
+                    f"{lengths[leader]}.",
+                    param=name,
+                )
 
     def run(self, columns: Columns) -> Columns:
         feed = {
@@ -162,7 +171,11 @@ def columns_of(request: InferRequest, signature: Signature) -> Columns:
     """
     given = _by_name(request.inputs)
     require_names(signature, given)
-    columns = {field.name: _column(field, given[field.name]) for field in signature.inputs}
+    columns = {
+        field.name: _column(field, given[field.name])
+        for field in signature.inputs
+        if field.name in given
+    }
     _require_room(columns)
     units = {name: tensor.unit for name, tensor in given.items() if tensor.unit is not None}
     return checked(signature, columns, units)

@@ -10,11 +10,11 @@ from cachetools import LRUCache
 
 from serving.specialists import Specialist
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 800 << 20
 # What a loaded variant takes beside its artefact: a session, its signature, a tag's index.
-_BESIDE = 200 << 10
-# A graph's trees take some times their size in the file.
-_SPREAD = 4
+_BESIDE = 300 << 10
+# A graph takes so many times its size in the file (measured: 2.5 MB for trees of 441 kB).
+_SPREAD = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from infra.connecting import driver_url
 from infra.db import Database
 from infra.secret import secret_key
 from infra.settings import Settings
-from models.catalog import Task, load_catalog
+from models.catalog import Catalog, Meter, Task, load_catalog
 
 CATALOG = load_catalog("cpu")
 CHAT = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
@@ -35,6 +35,13 @@ REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id
 MECHANISMS = {model.weights.source: model.id for model in CATALOG.with_task(Task.CALCULATION)}
 BEARING_LIFE = MECHANISMS["bearing_life"]
 CONTROL_CHART = MECHANISMS["control_chart"]
+# The same, but that the specialist is sold by pictures, at 25,000,000 nano-units each.
+PICTURES = Catalog(
+    {
+        **CATALOG.models,
+        SPECIALIST: replace(CATALOG.models[SPECIALIST], prices={"CNY": {Meter.IMAGES: 25_000_000}}),
+    }
+)
 
 
 def credit(nano: int) -> Terms:
@@ -136,10 +143,13 @@ Limited = Callable[..., AbstractAsyncContextManager[Gateway]]
 
 @asynccontextmanager
 async def run_gateway(
-    configured: Settings, clock: Clock | None = None, terms: Terms = PLENTY
+    configured: Settings,
+    clock: Clock | None = None,
+    terms: Terms = PLENTY,
+    catalog: Catalog = CATALOG,
 ) -> AsyncIterator[Gateway]:
     """Serve on a free port until the block ends, for an account under these terms."""
-    parts = build_parts(configured, clock or SystemClock(), CATALOG)
+    parts = build_parts(configured, clock or SystemClock(), catalog)
     account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:
         headers = {"authorization": f"Bearer {key.secret}"}

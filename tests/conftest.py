@@ -13,6 +13,7 @@ from infra.clock import Clock
 from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
+from models.catalog import Catalog
 from tests import builders
 from tests.builders import Gateway, Limited, run_gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
@@ -97,10 +98,13 @@ def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limite
     """Makes a gateway whose account has other terms, and whose patience is short."""
 
     def make(
-        terms: Terms, clock: Clock | None = None, **values: Any
+        terms: Terms,
+        clock: Clock | None = None,
+        catalog: Catalog = builders.CATALOG,
+        **values: Any,
     ) -> AbstractAsyncContextManager[Gateway]:
         values = {"credit_wait_s": 0.3, **values}
         configured = builders.settings(database_url, tmp_path, upstream.url, **values)
-        return run_gateway(configured, clock, terms)
+        return run_gateway(configured, clock, terms, catalog)
 
     return make

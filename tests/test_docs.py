@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 import billing
+import gateway.adapting
 import gateway.errors
 import infra.db
 from billing.tables import Settlement
@@ -19,7 +20,10 @@ DOCS = Path(__file__).parent.parent / "docs"
 def facts() -> Iterator[type[AppError]]:
     """What a caller or an operator can be refused for: all that the gateway and billing declare."""
     modules = [gateway.errors, infra.db]
-    found = walk_packages(billing.__path__, "billing.")
+    found = [
+        *walk_packages(billing.__path__, "billing."),
+        *walk_packages(gateway.adapting.__path__, "gateway.adapting."),
+    ]
     modules += [import_module(one.name) for one in found]
     for module in modules:
         for fact in vars(module).values():

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.agreements.periods import ensure_periods
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import METERS, Quantities
 from billing.rating.statement import Consumed
 from infra.clock import Clock
 from infra.db import take_time
@@ -36,11 +36,9 @@ _OPEN = """
         window each as (partition by account_id order by starts_at)
     )
 """
-_SUMS = """
-    count(*), coalesce(sum(u.input_tokens), 0), coalesce(sum(u.cached_input_tokens), 0),
-    coalesce(sum(u.output_tokens), 0), coalesce(sum(u.rows), 0), sum(u.cost_nano)
-"""
-_COUNTED = "calls, input_tokens, cached_input_tokens, output_tokens, rows, cost_nano"
+_UNITS = ", ".join(f"coalesce(sum(u.{meter}), 0)" for meter in METERS)
+_SUMS = f"count(*), {_UNITS}, sum(u.cost_nano)"
+_COUNTED = ", ".join(("calls", *METERS, "cost_nano"))
 _ADD = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in _COUNTED.split(", "))
 _NONE = "'00000000-0000-0000-0000-000000000000'::uuid"
 _BY_HOUR = f"""
@@ -113,14 +111,14 @@ _STALE = """
     insert into stale_credit (account_id) select unnest(cast(:accounts as uuid[]))
     on conflict do nothing
 """
-_PERIODS = """
-    select period_id, plan_version_id, model, late, sum(input_tokens), sum(cached_input_tokens),
-           sum(output_tokens), sum(rows), sum(cost_nano)
+_PERIODS = f"""
+    select period_id, plan_version_id, model, late,
+           {", ".join(f"sum({meter})" for meter in METERS)}, sum(cost_nano)
     from usage_total
     where account_id = :account and period_id = any(:periods)
       and settlement in ('complete', 'client_abort')
     group by 1, 2, 3, 4 order by 1, 2, 3, 4
-"""
+"""  # noqa: S608  # the same
 
 
 @dataclass(frozen=True, slots=True)

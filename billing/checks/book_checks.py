@@ -15,6 +15,7 @@ from billing.accounts.profiles import read_profile
 from billing.agreements.plans import terms_of
 from billing.invoices.drafting import add_up, period_use
 from billing.invoices.invoicing import NOT_USAGE, PREFIX, lines_of
+from billing.rating.quantities import METERS
 from billing.rating.statement import Line, LineKind
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.rating.terms import PlanTerms
@@ -40,12 +41,11 @@ CHECKS: Mapping[str, str] = {
     "the totals of a period are what its usage rows say": f"""
         with raw as (
             select period_id, count(*) as calls, sum(cost_nano) as cost,
-                   coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0)
-                       + coalesce(sum(rows), 0) as units
+                   {" + ".join(f"coalesce(sum({meter}), 0)" for meter in METERS)} as units
             from ({_RAW}) r group by period_id
         ), totals as (
             select period_id, sum(calls) as calls, sum(cost_nano) as cost,
-                   sum(input_tokens + output_tokens + rows) as units
+                   sum({" + ".join(METERS)}) as units
             from usage_total group by period_id
         )
         select p.id::text, coalesce(t.calls, 0) + coalesce(t.units, 0) + coalesce(t.cost, 0),

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.agreements.totals import NO_TERMS
 from billing.money import allocate
-from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.quantities import METERS, NOTHING, Quantities
 from billing.rating.statement import Line, LineKind, units_of
 from billing.rating.terms import PlanTerms
 
@@ -26,7 +26,7 @@ USAGE_KINDS = (LineKind.USAGE, LineKind.LATE_USAGE)
 
 # The values of each tag by what their calls cost as they went; those beyond the most costly ones
 # are added up here, so that no number of order numbers fills the memory.
-_TOTALS = """
+_TOTALS = f"""
     with each_value as (
         select tag, value, sum(cost_nano) as cost
         from usage_tag_total
@@ -44,13 +44,12 @@ _TOTALS = """
         from each_value join biggest using (tag)
     )
     select t.tag, case when p.place <= :values then t.value end, min(p.of_tag), t.plan_version_id,
-           t.model, t.late, sum(t.input_tokens), sum(t.cached_input_tokens), sum(t.output_tokens),
-           sum(t.rows)
+           t.model, t.late, {", ".join(f"sum(t.{meter})" for meter in METERS)}
     from usage_tag_total t join placed p using (tag, value)
     where t.account_id = :account and t.period_id = :period
     group by t.tag, 2, t.plan_version_id, t.model, t.late
     order by t.tag collate "C", min(p.place)
-"""
+"""  # noqa: S608  # put together of constants
 _Of = tuple[UUID, str, bool]  # terms, model, late
 
 

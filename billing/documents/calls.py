@@ -19,6 +19,7 @@ from billing.documents.sources import stored_lines
 from billing.invoices.invoicing import get_invoice
 from billing.metering.usage import REQUEST_PREFIX
 from billing.money import nano_text
+from billing.rating.quantities import METERS
 from billing.rating.statement import Line, LineKind, cached_apart
 from billing.rating.terms import PlanTerms
 from infra import ids
@@ -46,19 +47,19 @@ _PERIOD = """
     from billing_period p
     where p.account_id = :account and p.id = :period
 """
-_CALLS = """
+_CALLS = f"""
     select u.request_id, u.started_at, coalesce(u.model, ''), u.key_id, u.operation, u.settlement,
-           u.input_tokens, u.cached_input_tokens, u.output_tokens, u.rows,
+           {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
            u.cost_nano
     from usage u
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')
       and (u.started_at >= :starts_at or u.written_in >= :cut_before) and u.written_in < :cut
-      and u.settlement in ('complete', 'client_abort') {more}
+      and u.settlement in ('complete', 'client_abort') {{more}}
     order by u.started_at, u.request_id
     limit :limit
-"""
+"""  # noqa: S608  # put together of constants
 _AFTER = """
     and (u.started_at, u.request_id) > ((
         select m.started_at from usage m
@@ -70,11 +71,9 @@ _OF_LINE = """
     and (u.started_at < :starts_at) = :late and {units} > 0
 """
 _UNITS = {
+    **{meter: f"u.{meter}" for meter in METERS},
     "input_tokens": "u.input_tokens - "
     "case when :apart then coalesce(u.cached_input_tokens, 0) else 0 end",
-    "cached_input_tokens": "u.cached_input_tokens",
-    "output_tokens": "u.output_tokens",
-    "rows": "u.rows",
 }
 
 
@@ -101,6 +100,8 @@ class BilledCall:
     cached_input_tokens: int | None
     output_tokens: int | None
     rows: int | None
+    images: int | None
+    adaptation_seconds: int | None
     version_id: UUID
     late: bool
     tags: Mapping[str, str] | None
@@ -114,10 +115,7 @@ class BilledCall:
             "key_id": self.key_id and ids.show("key", self.key_id),
             "operation": self.operation,
             "settlement": self.settlement,
-            "input_tokens": self.input_tokens,
-            "cached_input_tokens": self.cached_input_tokens,
-            "output_tokens": self.output_tokens,
-            "rows": self.rows,
+            **{meter: getattr(self, meter) for meter in METERS},
             "plan_version": None if self.version_id == NO_TERMS else self.version_id.hex,
             "late": self.late,
             "tags": dict(self.tags or {}),

@@ -10,8 +10,8 @@ from billing.documents.wording import say
 from billing.money import nano_text
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 
-# Tokens are listed by the million, rows one by one.
-_LISTED_FOR: Mapping[str, int] = {"rows": 1}
+# Tokens are listed by the million, rows and pictures one by one, adaptation by the minute.
+_LISTED_FOR: Mapping[str, int] = {"rows": 1, "images": 1, "adaptation_seconds": 60}
 _MILLION = 1_000_000
 
 
@@ -26,15 +26,17 @@ def price_decimals(price: Price) -> dict[str, Any]:
 
 
 def price_words(price: Price, meter: str, locale: str) -> str:
-    """The price as people read it: `0.50 / 1,000,000`."""
-    units = _LISTED_FOR.get(meter, _MILLION)
+    """The price as people read it: `0.50 / 1,000,000`, or `0.60 / 60 s`."""
+    listed = _LISTED_FOR.get(meter, _MILLION)
+    units = _units_words(listed, meter, locale)
     match price:
         case PerUnit(unit):
-            return say(locale, "per_unit", price=short(unit * units), units=f"{units:,}")
+            return say(locale, "per_unit", price=short(unit * listed), units=units)
         case Package(size, amount):
-            return say(locale, "package", price=short(amount), units=f"{size:,}")
-    tiers = "".join(_tier_words(tier, units, locale) for tier in price.tiers)
-    return say(locale, _kind(price), tiers=tiers, units=f"{units:,}")
+            sold = _units_words(size, meter, locale)
+            return say(locale, "package", price=short(amount), units=sold)
+    tiers = "".join(_tier_words(tier, meter, listed, locale) for tier in price.tiers)
+    return say(locale, _kind(price), tiers=tiers, units=units)
 
 
 def short(nano: int) -> str:
@@ -57,10 +59,16 @@ def _tier_decimals(tier: Tier) -> dict[str, Any]:
     return {"up_to": tier.up_to, "unit": nano_text(tier.unit), "flat": nano_text(tier.flat)}
 
 
-def _tier_words(tier: Tier, units: int, locale: str) -> str:
-    price = short(tier.unit * units)
+def _tier_words(tier: Tier, meter: str, listed: int, locale: str) -> str:
+    price = short(tier.unit * listed)
     if tier.flat:
         price += say(locale, "flat", flat=short(tier.flat))
     if tier.up_to is None:
         return say(locale, "last_tier", price=price)
-    return say(locale, "tier", up_to=f"{tier.up_to:,}", price=price)
+    return say(locale, "tier", up_to=_units_words(tier.up_to, meter, locale), price=price)
+
+
+def _units_words(units: int, meter: str, locale: str) -> str:
+    """How many, and of what where a bare number could be taken for minutes."""
+    told = f"{units:,}"
+    return say(locale, "seconds", units=told) if meter == "adaptation_seconds" else told

@@ -27,6 +27,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "cached_input_tokens": ("cached input tokens", "缓存输入词元"),
     "output_tokens": ("output tokens", "输出词元"),
     "rows": ("rows judged", "判定行数"),
+    "images": ("pictures judged", "判定图像数"),
+    "adaptation_seconds": ("seconds of adaptation", "适配秒数"),
     # Prices.
     "per_unit": ("{price} / {units}", "{price} / {units}"),
     "package": ("{price} per started {units}", "每 {units}（不足按整包计）{price}"),
@@ -41,6 +43,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "tier": ("{price} up to {up_to}; ", "{up_to} 以内 {price}；"),
     "last_tier": ("{price} above", "以上 {price}"),
     "flat": (" and {flat} once", "（另加一次性 {flat}）"),
+    "seconds": ("{units} s", "{units} 秒"),
     # Tax.
     "standard": ("Tax at {percent} %.", "税率 {percent}%。"),
     "untaxed": ("No tax is charged.", "本账单不含税费。"),

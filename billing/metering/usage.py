@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.money import nano_text
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement, Usage
 from infra import ids
 
@@ -111,10 +111,7 @@ def show_usage(row: Usage) -> dict[str, Any]:
         "settlement": row.settlement,
         "status": row.status,
         "error_code": row.error_code,
-        "input_tokens": row.input_tokens,
-        "cached_input_tokens": row.cached_input_tokens,
-        "output_tokens": row.output_tokens,
-        "rows": row.rows,
+        **{meter: getattr(row, meter) for meter in METERS},
         "cost": nano_text(row.cost_nano),
         "currency": row.currency,
         "started_at": row.started_at.isoformat(),
@@ -127,7 +124,6 @@ def show_usage(row: Usage) -> dict[str, Any]:
 
 
 def usage_row(record: UsageRecord) -> dict[str, Any]:
-    quantities = record.quantities
     return {
         "request_id": record.request_id,
         "account_id": record.account_id,
@@ -138,10 +134,7 @@ def usage_row(record: UsageRecord) -> dict[str, Any]:
         "settlement": record.settlement.value,
         "status": record.status,
         "error_code": record.error_code,
-        "input_tokens": quantities.input_tokens,
-        "cached_input_tokens": quantities.cached_input_tokens,
-        "output_tokens": quantities.output_tokens,
-        "rows": quantities.rows,
+        **{meter: getattr(record.quantities, meter) for meter in METERS},
         "cost_nano": record.cost_nano,
         "currency": record.currency,
         "started_at": record.started_at,

@@ -22,13 +22,14 @@ _BUCKETS = """
            case when cast(:by_model as boolean) then model end,
            case when cast(:by_key as boolean) then key_id end,
            sum(calls), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
-           sum(cost_nano)
+           sum(images), sum(cost_nano)
     from usage_total
     where account_id = :account and hour >= :since and hour < :until
       and settlement in ('complete', 'client_abort')
       and (cast(:operations as text[]) is null or operation = any(:operations))
       and (cast(:models as text[]) is null or model = any(:models))
       and (cast(:keys as uuid[]) is null or key_id = any(:keys))
+      and (not cast(:of_images as boolean) or images > 0)
     group by 1, 2, 3
     order by 1, 2, 3
 """
@@ -43,7 +44,8 @@ class Width(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageWish:
-    """Which usage, from an instant up to another, and by what it is added up. None is all."""
+    """Which usage, from an instant up to another, and by what it is added up. None is all;
+    `of_images` only of calls that judged pictures."""
 
     since: datetime
     until: datetime
@@ -53,6 +55,7 @@ class UsageWish:
     operations: Sequence[str] | None = None
     models: Sequence[str] | None = None
     key_ids: Sequence[UUID] | None = None
+    of_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Used:
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
+    images: int
     cost_nano: int
 
 
@@ -82,6 +86,7 @@ async def used_by(session: AsyncSession, account_id: UUID, wish: UsageWish) -> l
         "operations": _list(wish.operations),
         "models": _list(wish.models),
         "keys": _list(wish.key_ids),
+        "of_images": wish.of_images,
     }
     rows = await session.execute(text(_BUCKETS), values)
     return [Used(*row[:3], *(int(one) for one in row[3:])) for row in rows]

@@ -42,6 +42,9 @@ class CallShown:
     output_tokens: int | None
     rows: int | None
     tags: dict[str, str]
+    # Meters that bundles of before them do not name.
+    images: int | None = None
+    adaptation_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,9 @@ class UseShown:
     cached_input_tokens: int
     output_tokens: int
     rows: int
+    # Meters that bundles of before them do not name.
+    images: int = 0
+    adaptation_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

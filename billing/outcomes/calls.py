@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from billing.outcomes.attribution import CONTRACT_TAG, MOST_CALLS, is_about, span_of_calls
 from billing.outcomes.statements import Claimed
 from billing.outcomes.terms import Event, OutcomeTerms
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import METERS, Quantities
 from billing.tables import OutcomeCall, Settlement, Usage
 
 _BILLABLE = [one.value for one in Settlement if one.billable]
@@ -106,8 +106,7 @@ async def use_for(
 ) -> list[ModelUse]:
     """What calls that a contract covers consumed in a time, by model; its versions' prices tell
     which these are."""
-    units = (Usage.input_tokens, Usage.cached_input_tokens, Usage.output_tokens, Usage.rows)
-    sums = [func.coalesce(func.sum(one), 0) for one in units]
+    sums = [func.coalesce(func.sum(getattr(Usage, meter)), 0) for meter in METERS]
     query = (
         select(Usage.model, func.count(), *sums)
         .where(

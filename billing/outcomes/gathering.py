@@ -37,6 +37,7 @@ from billing.outcomes.replay import Measure as Measuring
 from billing.outcomes.replay import result_of
 from billing.outcomes.terms import Measure
 from billing.outcomes.versions import last_of, share_in_force
+from billing.rating.quantities import METERS
 from billing.rating.terms import LIST_PLAN
 from billing.tables import Attester, Evidence, Outcome, OutcomeContract, Usage
 from infra import ids
@@ -143,15 +144,7 @@ def _version(one: Span) -> VersionShown:
 
 
 def _use(one: ModelUse) -> UseShown:
-    used = one.quantities
-    return UseShown(
-        one.model,
-        one.calls,
-        used.input_tokens or 0,
-        used.cached_input_tokens or 0,
-        used.output_tokens or 0,
-        used.rows or 0,
-    )
+    return UseShown(one.model, one.calls, **{meter: one.quantities.of(meter) for meter in METERS})
 
 
 def _outcome(one: Outcome, calls: Iterable[Usage]) -> OutcomeShown:
@@ -180,11 +173,8 @@ def _call(call: Usage) -> CallShown:
         model=call.model,
         plan_version=None if call.plan_version_id is None else call.plan_version_id.hex,
         started_at=call.started_at,
-        input_tokens=call.input_tokens,
-        cached_input_tokens=call.cached_input_tokens,
-        output_tokens=call.output_tokens,
-        rows=call.rows,
         tags=call.tags or {},
+        **{meter: getattr(call, meter) for meter in METERS},
     )
 
 

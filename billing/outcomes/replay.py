@@ -23,7 +23,7 @@ from billing.outcomes.bundles import (
 from billing.outcomes.pricing import Bounds, Counted, Priced, bounds_of, price_month
 from billing.outcomes.proving import Difference, unproven
 from billing.outcomes.terms import MICRO, Event, OutcomeTerms, read_outcome_terms
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import METERS, Quantities
 from billing.rating.statement import Consumed, usage_lines
 from billing.rating.terms import read_terms
 
@@ -125,10 +125,7 @@ def _usage(bundle: Bundle) -> int | None:
     if bundle.list_terms is None:
         return None
     consumed = [
-        Consumed(
-            one.model,
-            Quantities(one.input_tokens, one.cached_input_tokens, one.output_tokens, one.rows),
-        )
+        Consumed(one.model, Quantities(**{meter: getattr(one, meter) for meter in METERS}))
         for one in bundle.use
     ]
     listed = read_terms(bundle.list_terms.encode())

@@ -35,7 +35,8 @@ from billing.outcomes.effects import (
 )
 from billing.outcomes.stating import OutcomeTermsInvalid, is_line, is_tag, is_text, require
 from billing.rating.prices import Price
-from billing.rating.terms import ANY_MODEL, METERS, Allowance, price_from_json, price_json
+from billing.rating.quantities import METERS
+from billing.rating.terms import ANY_MODEL, Allowance, price_from_json, price_json
 
 # Effects are a part of the terms: who reads these needs no other import for them.
 __all__ = (

@@ -18,7 +18,7 @@ from uuid import UUID
 from billing.money import PPM, nano_per_minor, rounded
 from billing.rating.prices import Price, amount_of, reserve_of, slope_of
 from billing.rating.quantities import NOTHING, Quantities
-from billing.rating.terms import ANY_MODEL, METERS, Allowance, PlanTerms
+from billing.rating.terms import ANY_MODEL, Allowance, PlanTerms
 
 _Place = tuple[str, str]  # model, meter
 
@@ -176,10 +176,9 @@ def units_of(terms: PlanTerms, model: str, meter: str, of: Quantities) -> int:
 
     Cached input tokens are input tokens, unless they have a price of their own.
     """
-    cached = of.cached_input_tokens or 0
-    fresh = (of.input_tokens or 0) - (cached if cached_apart(terms, model) else 0)
-    by_meter = dict(zip(METERS, (fresh, cached, of.output_tokens or 0, of.rows or 0), strict=True))
-    return by_meter[meter]
+    if meter == "input_tokens" and cached_apart(terms, model):
+        return of.of("input_tokens") - of.of("cached_input_tokens")
+    return of.of(meter)
 
 
 def cached_apart(terms: PlanTerms, model: str) -> bool:

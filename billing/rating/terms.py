@@ -21,6 +21,7 @@ import msgspec
 
 from billing.money import PPM, require_currency
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.quantities import METERS
 from infra.errors import AppError
 
 ANY_MODEL = "*"
@@ -49,9 +50,6 @@ class Alignment(StrEnum):
 
     CALENDAR = "calendar"
     ANNIVERSARY = "anniversary"
-
-
-METERS = ("input_tokens", "cached_input_tokens", "output_tokens", "rows")
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,8 @@ class UsageTotal(SQLModel, table=True):
     cached_input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
     output_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
+    images: int = Field(sa_column=Column(BigInteger, nullable=False))
+    adaptation_seconds: int = Field(sa_column=Column(BigInteger, nullable=False))
     cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
@@ -183,6 +185,8 @@ class UsageTagTotal(SQLModel, table=True):
     cached_input_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
     output_tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
     rows: int = Field(sa_column=Column(BigInteger, nullable=False))
+    images: int = Field(sa_column=Column(BigInteger, nullable=False))
+    adaptation_seconds: int = Field(sa_column=Column(BigInteger, nullable=False))
     cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 

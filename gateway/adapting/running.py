@@ -24,16 +24,13 @@ from gateway import variants
 from gateway.adapting import jobs
 from gateway.adapting.files import content_of
 from gateway.adapting.lines import LearnedVariant, lines_of, refusal_of
-from gateway.admission import Admission
-from gateway.auth import Authenticator
 from gateway.contracts import Contracts
 from gateway.errors import KeyRevoked, ModelNotFound, Unavailable, UpstreamFailed, UpstreamTimeout
 from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
 from gateway.keys import key_by_id
 from gateway.leasing import Lender
 from gateway.membership import Membership
-from gateway.metering import UsageWriter
-from gateway.pipeline import refused
+from gateway.pipeline import Stages, refused
 from gateway.pricing import intent_of, price
 from gateway.routing import Router
 from gateway.upstream import Upstream
@@ -67,13 +64,11 @@ class Tools:
     clock: Clock
     database: Database
     contracts: Contracts
-    authenticator: Authenticator
+    stages: Stages
     membership: Membership
-    admission: Admission
     lender: Lender
     router: Router
     upstream: Upstream
-    writer: UsageWriter
 
 
 class AdaptationRunner:
@@ -102,7 +97,7 @@ class AdaptationRunner:
     async def require_affordable(self, principal: Principal, model: Model) -> None:
         """Raises what the job would be refused for if it began now."""
         ask = ask_adaptation(model, b"")
-        ticket = await self._tools.admission.admit(self._call(ids.new_id()), principal, ask)
+        ticket = await self._tools.stages.admission.admit(self._call(ids.new_id()), principal, ask)
         self._tools.lender.give_back(ticket.hold)
 
     async def _run(self) -> None:
@@ -153,11 +148,11 @@ class AdaptationRunner:
         if model is None:
             raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
         ask = _tagged(ask_adaptation(model, content), job)
-        ticket = await tools.admission.admit(call, principal, ask)
-        opened = tools.writer.intend(partial(intent_of, call, ticket))
+        ticket = await tools.stages.admission.admit(call, principal, ask)
+        opened = tools.stages.writer.intend(partial(intent_of, call, ticket))
         learned: LearnedVariant | None = None
         try:
-            await tools.writer.ensure(opened)
+            await tools.stages.writer.ensure(opened)
             learned, seconds = await self._watched(job, ticket, call)
             await self._keep(job, learned, seconds)
             completion = _learned(seconds)
@@ -169,7 +164,7 @@ class AdaptationRunner:
             raise
         finally:
             record = price(call, principal, ask, ticket, completion, tools.clock)
-            ending = tools.writer.offer(record, ticket.hold, opened)
+            ending = tools.stages.writer.offer(record, ticket.hold, opened)
         if ending is not None:
             await ending.durable
         await self._publish(job)
@@ -182,8 +177,8 @@ class AdaptationRunner:
             known = await key_by_id(session, tools.contracts, account_id, job.key_id, at)
             if known is None:
                 raise KeyRevoked("The key that asked for the job is gone.")
-            principal = tools.authenticator.require_active(known)
-            tools.authenticator.require_paying(known)
+            principal = tools.stages.authenticator.require_active(known)
+            tools.stages.authenticator.require_paying(known)
             content = await content_of(session, account_id, job.training_file_id)
             await jobs.bill_by(session, job, request_id)
         return principal, content

@@ -24,6 +24,8 @@ from gateway.usage_pages import (
     costs_json,
     costs_page,
     embeddings_json,
+    images_json,
+    images_page,
     usage_page,
 )
 from infra.clock import Clock
@@ -31,7 +33,7 @@ from infra.db import Database
 
 _ARRAYS = ("group_by", "models", "api_key_ids", "project_ids")
 # What OpenAI's API has and there is nothing of here; ignored, it would give other figures.
-_NOT_HERE = ("user_ids", "batch", "line_items", "service_tiers", "api_sources")
+_NOT_HERE = ("user_ids", "batch", "line_items", "service_tiers", "api_sources", "sizes", "sources")
 
 Start = Annotated[
     int | None,
@@ -57,8 +59,8 @@ async def provide_asked(
 
 
 class OrganizationRoutes(Controller):
-    """The account as OpenAI's organization. Rows that specialists judged have no page of OpenAI's:
-    they are in `/v1/usage` and on invoices, and their cost in `/costs`."""
+    """The account as OpenAI's organization. Rows that specialists judged, and adapting them, have
+    no page of OpenAI's: they are in `/v1/usage` and on invoices, and their cost in `/costs`."""
 
     path = "/v1/organization"
 
@@ -85,6 +87,18 @@ class OrganizationRoutes(Controller):
         page = usage_page(asked, principal.account_id, clock.now(), EMBEDDINGS)
         used, as_of = await _used(database, principal, page)
         return _json(embeddings_json(page, used, principal.account_id, as_of))
+
+    @get("/usage/images", summary="How many pictures were judged, by hours or days")
+    async def images(
+        self,
+        asked: NamedDependency[Asked],
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+    ) -> Response[bytes]:
+        page = images_page(asked, principal.account_id, clock.now())
+        used, as_of = await _used(database, principal, page)
+        return _json(images_json(page, used, principal.account_id, as_of))
 
     @get("/costs", summary="What calls cost as they went, by days")
     async def costs(

@@ -11,8 +11,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from gateway.describing import Describing
-from gateway.errors import ModelNotFound, UpstreamFailed
-from gateway.flow import Operation, Principal
+from gateway.errors import ModelNotFound, UpstreamFailed, WrongEndpoint
+from gateway.flow import Operation, Principal, Served
 from gateway.parsing import Parser
 from gateway.routing import Router
 from gateway.upstream import Upstream
@@ -48,7 +48,7 @@ async def model_ready(
     name: FromPath[str],
     version: FromPath[str | None] = None,
 ) -> Response[Any]:
-    served = parser.served(name, version, Operation.INFER, principal.variants)
+    served = _served(parser, principal, name, version)
     status, _ = await describing.ask(served, principal.account_id, "/ready")
     return Response(None, status_code=200 if status == 200 else 503)
 
@@ -64,10 +64,20 @@ async def model_metadata(
     name: FromPath[str],
     version: FromPath[str | None] = None,
 ) -> Response[bytes]:
-    served = parser.served(name, version, Operation.INFER, principal.variants)
+    served = _served(parser, principal, name, version)
     status, body = await describing.ask(served, principal.account_id, "")
     if status == 404:
         raise ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
     if status != 200:
         raise UpstreamFailed("The model could not describe itself.")
     return Response(body, media_type="application/json")
+
+
+def _served(parser: Parser, principal: Principal, name: str, version: str | None) -> Served:
+    try:
+        return parser.served(name, version, Operation.INFER, principal.variants)
+    except WrongEndpoint:
+        # Under this protocol there are specialists only.
+        raise ModelNotFound(
+            f"The specialist {name[:100]!r} does not exist.", param="model"
+        ) from None

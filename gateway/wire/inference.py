@@ -1,8 +1,8 @@
 """The specialists' two shapes: Open Inference Protocol v2, and rows with named columns.
 
-Owns reading how many rows a request holds (that is what is metered), and turning rows into
-tensors and back. Does not own a model's columns, units and ranges: the specialist itself checks
-them and names what is wrong.
+Owns reading how many rows a request holds (that is what is metered, as pictures where a model is
+sold by those), and turning rows into tensors and back. Does not own a model's columns, units and
+ranges: the specialist itself checks them and names what is wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from billing.rating.quantities import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
 from gateway.flow import Ask, Extent, Served
 from gateway.wire import body as bodies
-from models.catalog import Task
+from models.catalog import Model, Task
 
 HEADER_LENGTH = b"inference-header-content-length"
 MAX_ROWS = 100_000
@@ -88,6 +88,7 @@ def ask_infer(served: Served, body: bytes, headers: Mapping[bytes, bytes]) -> As
             )
     if not 0 < rows <= MAX_ROWS:
         raise ParameterInvalid(f"A request holds 1 to {MAX_ROWS} rows.", param="inputs")
+    counted = _counted(served.model, rows)
     passed = {"content-type": headers.get(b"content-type", b"application/json").decode("latin-1")}
     if length is not None:
         passed[HEADER_LENGTH.decode()] = length.decode("latin-1")
@@ -96,8 +97,8 @@ def ask_infer(served: Served, body: bytes, headers: Mapping[bytes, bytes]) -> As
         path=f"/v2/models/{served.place}/infer",
         body=body,
         headers=passed,
-        measure=lambda _: Quantities(rows=rows),
-        extent=Extent(rows=rows),
+        measure=lambda _: Quantities(**counted),
+        extent=Extent(**counted),
         variant=served.variant,
     )
 
@@ -117,19 +118,26 @@ def ask_prediction(request: PredictionRequest, served: Served, public_id: str) -
             name = min(surplus)
             raise _fault(number, name, "is not in the first row")
 
+    counted = _counted(served.model, len(rows))
+
     def reshape(answer: bytes) -> bytes:
-        return _predictions(answer, served.shown, public_id, len(rows))
+        return _predictions(answer, served.shown, public_id, len(rows), counted)
 
     return Ask(
         model=served.model,
         path=f"/v2/models/{served.place}/infer",
         body=bodies.envelope({"inputs": inputs}),
         headers={"content-type": "application/json"},
-        measure=lambda _: Quantities(rows=len(rows)),
-        extent=Extent(rows=len(rows)),
+        measure=lambda _: Quantities(**counted),
+        extent=Extent(**counted),
         reshape=reshape,
         variant=served.variant,
     )
+
+
+def _counted(model: Model, rows: int) -> dict[str, Any]:
+    """What a request of so many rows consumes, by meter."""
+    return {"images" if model.counts_images else "rows": rows}
 
 
 def _header_size(length: bytes, body: bytes) -> int:
@@ -175,7 +183,9 @@ def _fault(row: int, name: str, what: str) -> ParameterInvalid:
     return ParameterInvalid(f"`{place}` {what}.", param=place)
 
 
-def _predictions(answer: bytes, model_id: str, public_id: str, rows: int) -> bytes:
+def _predictions(
+    answer: bytes, model_id: str, public_id: str, rows: int, usage: Mapping[str, int]
+) -> bytes:
     try:
         outputs = _ANSWER.decode(answer).outputs
     except (msgspec.MsgspecError, RecursionError):
@@ -192,6 +202,6 @@ def _predictions(answer: bytes, model_id: str, public_id: str, rows: int) -> byt
             "predictions": [
                 dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)
             ],
-            "usage": {"rows": rows},
+            "usage": usage,
         }
     )

@@ -21,6 +21,7 @@ from models.rul.data import (
 )
 from models.rul.features import Scaling, latest
 from models.rul.intervals import CONFIDENCE, EDGES, calibrate
+from models.rul.other_fleets import FEW, carried
 from models.rul.train import ARTEFACT, fit, predict, run, train, unseen
 from models.training_data import record_metrics
 
@@ -40,6 +41,7 @@ def evaluate(dataset: Dataset, artefact: bytes) -> dict[str, Any]:
         "single_seeds": single_seeds(dataset),
         "artefact": artefact_figures(dataset, artefact),
         "interval_of_unseen_machines": coverage(dataset.training),
+        "another_fleet": another_fleet(dataset.training),
     }
 
 
@@ -98,6 +100,20 @@ def coverage(fleet: Fleet) -> Figures:
         held = [np.mean(np.abs(said[at] - truth[at]) <= widths.of(said[at])) for at in others]
         shares.append(np.mean(held))
     return {"covered": _rounded(np.mean(shares)), "deviation": _rounded(np.std(shares))}
+
+
+def another_fleet(fleet: Fleet) -> dict[str, Any]:
+    """What five machines of another fleet are worth (other_fleets.py)."""
+    each = [carried(fleet, seed) for seed in SEEDS]
+    return {
+        "machines": FEW,
+        "rmse_base": [_rounded(one.base) for one in each],
+        "rmse_alone": [_rounded(one.alone) for one in each],
+        "rmse_adapted": [_rounded(one.few) for one in each],
+        "rmse_whole_fleet": [_rounded(one.whole) for one in each],
+        "ratio": [_rounded(one.ratio) for one in each],
+        "mean_ratio": _rounded(np.mean([one.ratio for one in each])),
+    }
 
 
 def nasa_score(said: Floats, truth: Floats) -> float:

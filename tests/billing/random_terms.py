@@ -7,11 +7,10 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
-from billing.rating.quantities import NOTHING, Quantities, rate
+from billing.rating.quantities import METERS, NOTHING, Quantities, rate, units_by_meter
 from billing.rating.statement import Consumed, held_prices, part_of
 from billing.rating.terms import (
     ANY_MODEL,
-    METERS,
     PPM,
     Alignment,
     Allowance,
@@ -54,7 +53,7 @@ def plan_terms(draw: st.DrawFn, prices: st.SearchStrategy[Price] = PRICES) -> Pl
     """Terms without a minimum, which is due only when the period is over."""
     # Whole models, as plans have it: allowances of all models find several to choose from.
     models = draw(st.permutations(MODELS))[: draw(st.sampled_from((3, 2, 1)))]
-    meters = draw(st.permutations(METERS))[: draw(st.sampled_from((1, 2)))]
+    meters = draw(st.permutations(METERS))[: draw(st.sampled_from((1, 2, 3)))]
     places = [(model, meter) for meter in meters for model in models]
     own_and_shared = [*places, *((ANY_MODEL, meter) for meter in meters)]
     allowed = draw(st.permutations(own_and_shared))[: draw(st.sampled_from((2, 3, 8, 0)))]
@@ -92,8 +91,9 @@ def any_terms(draw: st.DrawFn) -> PlanTerms:
 
 @st.composite
 def quantities(draw: st.DrawFn) -> Quantities:
-    inputs = draw(COUNTS)
-    return Quantities(inputs, draw(st.integers(0, inputs)), draw(COUNTS), draw(COUNTS))
+    units = {meter: draw(COUNTS) for meter in METERS}
+    cached = draw(st.integers(0, units["input_tokens"]))
+    return Quantities(**{**units, "cached_input_tokens": cached})
 
 
 @st.composite
@@ -126,17 +126,13 @@ class FirstCome:
     def cost(self, call: Consumed) -> int:
         """The running cost of the units of a call that no allowance covers."""
         of = call.quantities if call.late == NOTHING else call.late
-        apart = self._terms.price(call.model, "cached_input_tokens") is not None
-        cached = (of.cached_input_tokens or 0) if apart else 0
-        fresh = self._uncovered(call.model, "input_tokens", (of.input_tokens or 0) - cached)
-        cached = self._uncovered(call.model, "cached_input_tokens", cached)
-        uncovered = Quantities(
-            fresh + cached,
-            cached,
-            self._uncovered(call.model, "output_tokens", of.output_tokens or 0),
-            self._uncovered(call.model, "rows", of.rows or 0),
-        )
-        return rate(uncovered, held_prices(self._terms, call.model))
+        prices = held_prices(self._terms, call.model)
+        left = {
+            meter: self._uncovered(call.model, meter, units)
+            for meter, units in units_by_meter(of, prices).items()
+        }
+        left["input_tokens"] += left["cached_input_tokens"]
+        return rate(Quantities(**left), prices)
 
     def _uncovered(self, model: str, meter: str, units: int) -> int:
         if self._terms.price(model, meter) is None:

@@ -43,6 +43,11 @@ class Learner:
         }
         return web.json_response({"error": error}, status=404, headers={"x-maas-error": "1"})
 
+    def shown(self, name: str) -> str:
+        """What a model is called to whoever asks."""
+        given = self.variants.get(name)
+        return name if given is None else str(given["name"])
+
     async def put(self, request: web.Request) -> web.Response:
         body = json.loads(await request.read())
         self.puts += 1

@@ -82,7 +82,8 @@ class _Handlers:
         refusal = self._fake.learner.refusal(request.match_info["name"])
         if refusal is not None:
             return refusal
-        return web.json_response({"name": request.match_info["name"], "inputs": [], "outputs": []})
+        name = self._fake.learner.shown(request.match_info["name"])
+        return web.json_response({"name": name, "inputs": [], "outputs": []})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._take(request)

@@ -3,6 +3,7 @@
 Owns the words for these. All but attesters is done by the functions that the service itself calls.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -104,14 +105,23 @@ class Contract:
             place = (session, version.account_id, version.contract_id)
             return hash_of((await versions_of(*place))[version.number - 1])
 
-    async def use(self, machine: str, *at: int, rows: int = 1, **tags: str) -> UsageRecord:
-        """A call for the contract about a machine, at the contract's terms."""
+    async def use(
+        self,
+        machine: str,
+        *at: int,
+        rows: int = 1,
+        units: Mapping[str, int] | None = None,
+        model: str = "vib",
+        **tags: str,
+    ) -> UsageRecord:
+        """A call for the contract about a machine, at the contract's terms; of rows unless it says
+        which units."""
         return await self.firm.use(
-            "vib",
+            model,
             self.firm.story.clock.at(*at),
             {"machine": machine, "contract": self.row.tag, **tags},
             version=self.versions[-1].plan_version_id,
-            rows=rows,
+            **(units or {"rows": rows}),
         )
 
     async def says(self, kind: str, by: str, said: Any) -> UUID:

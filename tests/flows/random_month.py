@@ -13,12 +13,12 @@ from functools import partial
 from billing.agreements.plans import publish
 from billing.agreements.subscriptions import NotSubscribed
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.quantities import METERS
 from billing.rating.terms import Alignment, Allowance, Discount, Interval, ModelPrice, PlanTerms
 from billing.tables import PlanVersion
 from tests.flows.stories import Firm, Story
 
 MODELS = ("llm", "vib", "vision")
-METERS = ("input_tokens", "cached_input_tokens", "output_tokens", "rows")
 # What a unit costs in nano-units, so that a month comes to some hundreds in each currency.
 SCALES = {"CNY": 10**5, "USD": 10**4, "JPY": 10**7}
 KINDS = ("per_unit", "package", "graduated", "volume")
@@ -85,6 +85,8 @@ class Dice:
             "cached_input_tokens": self.random.randint(0, inputs),
             "output_tokens": self.random.randint(0, 700),
             "rows": self.random.randint(0, 90),
+            "images": self.random.randint(0, 90),
+            "adaptation_seconds": self.random.randint(0, 900),
         }
 
 

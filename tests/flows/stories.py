@@ -51,6 +51,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 LISTED = {
     "llm": {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2_000},
     "vib": {"rows": 1_000_000},
+    "eye": {"images": 50_000_000, "adaptation_seconds": 10_000_000},
 }
 
 

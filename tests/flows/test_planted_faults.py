@@ -17,6 +17,7 @@ from billing.collecting.payments import Payments
 from billing.collecting.stripe_facts import Charge
 from billing.invoices.credit_notes import Credit, write_credit_note
 from billing.invoices.settling import Receipt, record_payment
+from billing.rating.quantities import METERS
 from tests.fakes.stripe.running import run_fake_stripe
 from tests.flows.stories import Firm, Story
 
@@ -99,6 +100,14 @@ async def test_usage_that_was_changed_afterwards(story: Story) -> None:
     """A row made cheaper: its totals, and by them its invoice, say more than the rows."""
     await _month(story)
     await _plant(story, "update usage set output_tokens = 1")
+    assert _TOTALS in {difference.check for difference in await story.differences()}
+
+
+@pytest.mark.parametrize("meter", [one for one in METERS if one != "cached_input_tokens"])
+async def test_totals_of_a_meter_that_were_changed(story: Story, meter: str) -> None:
+    """More cached input tokens than input tokens would be no quantities at all."""
+    await _month(story)
+    await _plant(story, f"update usage_total set {meter} = {meter} + 1")
     assert _TOTALS in {difference.check for difference in await story.differences()}
 
 

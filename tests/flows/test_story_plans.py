@@ -1,5 +1,6 @@
 """Stories of plans: the month's fee, what it includes, and each kind of price."""
 
+from billing.documents.documenting import document_of
 from tests.flows.plan_texts import GROWTH
 from tests.flows.stories import Story
 
@@ -114,6 +115,78 @@ async def test_a_begun_package_is_paid_whole(story: Story) -> None:
     (cycle,) = await firm.invoices()
     assert await firm.lines(cycle) == [("usage", "vib", "rows", 2_501, 500, "9.00")]
     assert (await firm.pays(cycle, "9.00")).status == "paid"
+    assert await story.differences() == ()
+
+
+VISION = """
+plan = "vision"
+names = { en = "Vision", zh = "视觉版" }
+currency = "CNY"
+fixed_fee = "99.00"
+
+[[price]]
+model = "eye"
+meter = "images"
+price = "0.05"
+
+[[price]]
+model = "eye"
+meter = "adaptation_seconds"
+per = 60
+price = "3.00"
+
+[[allowance]]
+model = "eye"
+meter = "adaptation_seconds"
+quantity = 600
+"""
+
+
+async def test_pictures_and_minutes_of_adaptation(story: Story) -> None:
+    """October: 1,234 + 1,766 = 3,000 pictures at 0.05, 150.00, and twice adapted to the line: 540
+    and 485 seconds, together 1,025. 600 are included; 425 at 3.00 a minute, 0.05 a second: 21.25.
+
+    A picture of October that is known only in November is 0.05, and November's 600 seconds are
+    included whole. The line's tag has what was adapted and judged for it.
+    """
+    firm = await story.firm()
+    await firm.subscribe(await story.plan(VISION))
+    story.clock.set(2026, 10, 5)
+    line = {"line": "castings"}
+    await firm.use("eye", adaptation_seconds=540, tags=line)
+    await firm.use("eye", adaptation_seconds=485)
+    for day, images in ((6, 1_234), (30, 1_766)):
+        story.clock.set(2026, 10, day)
+        await firm.use("eye", images=images, tags=line)
+    await story.until(2026, 11, 1, 1)
+    await firm.use("eye", at=story.clock.at(2026, 10, 31), images=1)
+    await firm.use("eye", adaptation_seconds=600)
+    await story.until(2026, 12, 1, 1)
+    _, october, november = await firm.invoices()
+    assert await firm.lines(october) == [
+        ("usage", "eye", "images", 3_000, 0, "150.00"),
+        ("usage", "eye", "adaptation_seconds", 1_025, 600, "21.25"),
+        ("fixed_fee", None, None, None, 0, "99.00"),
+    ]
+    assert await firm.lines(november) == [
+        ("late_usage", "eye", "images", 1, 0, "0.05"),
+        ("usage", "eye", "adaptation_seconds", 600, 600, "0.00"),
+        ("fixed_fee", None, None, None, 0, "99.00"),
+    ]
+    async with story.database.transaction() as session:
+        document = await document_of(session, firm.account.id, october.id, "en")
+    words = [(one.description, one.quantity_text, one.price_text) for one in document.lines[:2]]
+    assert words == [
+        ("eye: pictures judged", "3,000", "0.05 / 1"),
+        ("eye: seconds of adaptation", "1,025", "3.00 / 60 s"),
+    ]
+    # 540 of 1,025 seconds are of the castings: 11.1951 of 21.25, and 10.0549 of nothing.
+    (tag,) = document.tags
+    assert [(part.value, part.minor) for part in tag.parts] == [
+        ("castings", 150_00 + 11_20),
+        ("", 10_05),
+    ]
+    await firm.pays_all()
     assert await story.differences() == ()
 
 

@@ -6,17 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import Quantities, rate, units_by_meter
+from billing.rating.quantities import METERS, WHOLE, Quantities, rate, units_by_meter
 from billing.tables import QuotaKind
 from gateway.cover import cover, saved
 from gateway.demand import Demand, worst_cost
 from tests.gateway.quotas import ALL, allowance, quota
 
-PRICES = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000, "rows": 7}
+TEXT = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000}
+PRICES = {**TEXT, "rows": 7, "images": 30, "adaptation_seconds": 11}
 COUNTS = st.integers(0, 10_000)
 OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
 READ, CACHED = allowance("input_tokens"), allowance("cached_input_tokens")
-INCLUDED = (READ, CACHED, OWN, SHARED, allowance("rows", "*"))
+INCLUDED = (READ, CACHED, OWN, SHARED, *(allowance(meter, "*") for meter in WHOLE))
 SOME_PRICES = st.dictionaries(
     st.sampled_from(sorted(PRICES)), st.integers(0, 5_000), max_size=len(PRICES)
 )
@@ -25,7 +26,7 @@ DEMANDS = st.builds(
     input_tokens=COUNTS,
     output_tokens=COUNTS,
     floor=st.integers(0, 100),
-    rows=st.integers(0, 50),
+    whole=st.builds(Quantities, **{meter: st.integers(0, 50) for meter in WHOLE}),
     streams=st.integers(0, 1),
     requests=st.integers(0, 1),
     prices=SOME_PRICES,
@@ -36,13 +37,20 @@ CHAT = Demand(
     input_tokens=10,
     output_tokens=100,
     floor=16,
-    rows=0,
     streams=1,
     requests=1,
-    prices=PRICES,
+    prices=TEXT,
     quotas=ALL,
 )
 PLENTY = dict.fromkeys((one.id for one in ALL), 10**9)
+
+
+@st.composite
+def within(draw: st.DrawFn, demand: Demand) -> Quantities:
+    """What a call can consume that is held for so much."""
+    units = {meter: draw(st.integers(0, demand.most.of(meter))) for meter in METERS}
+    cached = draw(st.integers(0, units["input_tokens"]))
+    return Quantities(**{**units, "cached_input_tokens": cached})
 
 
 @st.composite
@@ -62,26 +70,20 @@ def free(**amounts: int) -> dict[str, int]:
 
 class TestWorstCost:
     def test_worked_by_hand(self) -> None:
-        assert worst_cost(10, 100, 3, PRICES) == 10 * 500 + 100 * 2000 + 3 * 7
+        most = Quantities(10, None, 100, rows=3, images=2, adaptation_seconds=90)
+        assert worst_cost(most, PRICES) == 10 * 500 + 100 * 2000 + 3 * 7 + 2 * 30 + 90 * 11
 
     def test_all_may_come_from_a_cache_that_is_dear(self) -> None:
-        assert worst_cost(10, 0, 0, {"input_tokens": 5, "cached_input_tokens": 9}) == 90
+        prices = {"input_tokens": 5, "cached_input_tokens": 9}
+        assert worst_cost(Quantities(input_tokens=10), prices) == 90
 
     def test_a_cache_without_a_price_is_as_dear_as_none(self) -> None:
-        assert worst_cost(10, 0, 0, {"input_tokens": 5}) == 50
+        assert worst_cost(Quantities(input_tokens=10), {"input_tokens": 5}) == 50
 
-    @given(COUNTS, COUNTS, COUNTS, SOME_PRICES, st.data())
-    def test_nothing_within_it_costs_more(
-        self, prompt: int, output: int, rows: int, prices: dict[str, int], data: st.DataObject
-    ) -> None:
-        read = data.draw(st.integers(0, prompt))
-        consumed = Quantities(
-            input_tokens=read,
-            cached_input_tokens=data.draw(st.integers(0, read)),
-            output_tokens=data.draw(st.integers(0, output)),
-            rows=data.draw(st.integers(0, rows)),
-        )
-        assert rate(consumed, prices) <= worst_cost(prompt, output, rows, prices)
+    @given(DEMANDS, st.data())
+    def test_nothing_within_it_costs_more(self, demand: Demand, data: st.DataObject) -> None:
+        consumed = data.draw(within(demand))
+        assert rate(consumed, demand.prices) <= worst_cost(demand.most, demand.prices)
 
 
 class TestParts:
@@ -102,6 +104,33 @@ class TestParts:
         assert CHAT.least == replace(CHAT, output_tokens=16)
         short = replace(CHAT, output_tokens=3)
         assert short.least == short
+
+
+class TestWhole:
+    """12 pictures at 30 and 90 seconds at 11 nano-units: 360 and 990."""
+
+    CALL = replace(
+        CHAT,
+        input_tokens=0,
+        output_tokens=0,
+        streams=0,
+        prices=PRICES,
+        whole=Quantities(images=12, adaptation_seconds=90),
+    )
+
+    def test_costs_what_it_can_be(self) -> None:
+        assert self.CALL.cost == 12 * 30 + 90 * 11
+        assert self.CALL.units[QuotaKind.TOKENS] == 0
+
+    def test_is_taken_whole_or_not(self) -> None:
+        assert self.CALL.within(free(CREDIT=1_350)) == self.CALL
+        assert self.CALL.within(free(CREDIT=1_349)) is None
+        assert self.CALL.costing(1_349) is None
+
+    def test_what_is_included_costs_nothing(self) -> None:
+        seconds = allowance("adaptation_seconds")
+        covered = replace(self.CALL, included=(seconds,)).covered({seconds.id: 600})
+        assert (covered.cover, covered.cost) == (((seconds, 90),), 12 * 30)
 
 
 class TestWithin:
@@ -219,13 +248,7 @@ class TestCovered:
         """Whatever of what was covered a call then consumes."""
         free = {one.id: data.draw(COUNTS) for one in demand.included}
         held = demand.covered(free)
-        read = data.draw(st.integers(0, demand.input_tokens))
-        consumed = Quantities(
-            input_tokens=read,
-            cached_input_tokens=data.draw(st.integers(0, read)),
-            output_tokens=data.draw(st.integers(0, demand.output_tokens)),
-            rows=data.draw(st.integers(0, demand.rows)),
-        )
+        consumed = data.draw(within(demand))
         units = {one.id: amount for one, amount in held.cover}
         prices = {**dict.fromkeys(PRICES, 0), **demand.prices}
         taken = cover(units_by_meter(consumed, demand.prices), demand.included, units)

@@ -24,7 +24,6 @@ CALL = Demand(
     input_tokens=0,
     output_tokens=100,
     floor=10,
-    rows=0,
     streams=0,
     requests=0,
     prices={"output_tokens": 1},

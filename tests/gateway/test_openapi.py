@@ -18,6 +18,7 @@ READ = (
     "/v1/wallet",
     "/v1/organization/usage/completions",
     "/v1/organization/usage/embeddings",
+    "/v1/organization/usage/images",
     "/v1/organization/costs",
     "/v1/outcomes/contracts",
     "/v1/outcomes/contracts/{contract}",
@@ -65,7 +66,7 @@ class TestBilling:
 
     async def test_parameters_are_described(self, gateway: Gateway) -> None:
         document = (await gateway.http.get("/openapi.json")).json()
-        for what in ("usage/completions", "usage/embeddings", "costs"):
+        for what in ("usage/completions", "usage/embeddings", "usage/images", "costs"):
             described = document["paths"][f"/v1/organization/{what}"]["get"]
             names = {parameter["name"] for parameter in described["parameters"]}
             assert {"start_time", "bucket_width", "group_by", "models", "page"} <= names

@@ -11,10 +11,23 @@ from openai import AsyncOpenAI
 from openai.types.admin.organization.usage_embeddings_response import (
     DataResultOrganizationUsageEmbeddingsResult,
 )
+from openai.types.admin.organization.usage_images_response import (
+    DataResultOrganizationUsageImagesResult,
+)
 
 from billing.rounds import count_usage
 from infra import ids
-from tests.builders import CHAT, EMBEDDING, Gateway, customer
+from tests.builders import (
+    CHAT,
+    CONTROL_CHART,
+    EMBEDDING,
+    PICTURES,
+    PLENTY,
+    SPECIALIST,
+    Gateway,
+    Limited,
+    customer,
+)
 
 DAY = 86_400
 
@@ -105,6 +118,36 @@ class TestOfficialClient:
         assert [len(bucket.results) for bucket in rest.data] == [1]
         assert (rest.has_more, rest.next_page) == (False, None)
 
+    async def test_images(self, limited: Limited) -> None:
+        """Two calls of 3 and 2 pictures; a chat and rows of another specialist are none."""
+        async with limited(PLENTY, catalog=PICTURES) as gateway:
+            for model, rows in ((SPECIALIST, 3), (SPECIALIST, 2), (CONTROL_CHART, 7)):
+                body = {"model": model, "instances": [{"x": 1}] * rows}
+                await gateway.http.post("/v1/predictions", json=body)
+            await gateway.chat("w")
+            await count_usage(gateway.parts.database, gateway.parts.clock)
+            made = AsyncOpenAI(
+                base_url=f"{gateway.url}/v1",
+                api_key=gateway.key.secret,
+                admin_api_key=gateway.key.secret,
+            )
+            async with made as client:
+                usage = client.admin.organization.usage
+                page = await usage.images(start_time=today() - DAY)
+                grouped = await usage.images(start_time=today(), group_by=["model", "api_key_id"])
+                answer = await asked(gateway, "usage/images", start_time=today())
+        yesterday, bucket = page.data
+        assert yesterday.results == []
+        (result,) = bucket.results
+        assert isinstance(result, DataResultOrganizationUsageImagesResult)
+        assert (result.images, result.num_model_requests, result.model) == (5, 2, None)
+        (one,) = grouped.data[-1].results
+        assert isinstance(one, DataResultOrganizationUsageImagesResult)
+        assert (one.images, one.model) == (5, SPECIALIST)
+        assert one.api_key_id == ids.show("key", gateway.key.row.id)
+        known = DataResultOrganizationUsageImagesResult.model_fields.keys()
+        assert set(answer["data"][-1]["results"][0]) == set(known)
+
     async def test_costs(self, client: AsyncOpenAI) -> None:
         """3 x 500 + 10 x 2000 nano-yuan for chats, 3 x 100 for the embedding."""
         page = await client.admin.organization.usage.costs(
@@ -159,7 +202,7 @@ class TestAnswers:
     async def test_another_tenant_sees_nothing(self, used: Gateway) -> None:
         _, key = await customer(used.parts.database, used.parts.settings, "Other")
         used.http.headers["authorization"] = f"Bearer {key.secret}"
-        for what in ("usage/completions", "usage/embeddings", "costs"):
+        for what in ("usage/completions", "usage/embeddings", "usage/images", "costs"):
             answer = await asked(used, what, start_time=today())
             assert answer["data"][-1]["results"] == []
 
@@ -182,6 +225,10 @@ class TestAnswers:
             ("usage/embeddings", {"start_time": 0, "bucket_width": "1m"}, "bucket_width"),
             ("usage/embeddings", {"start_time": 0, "group_by": "batch"}, "group_by"),
             ("usage/embeddings", {"start_time": 0, "models": "", "page": "page_x"}, "page"),
+            ("usage/images", {}, "start_time"),
+            ("usage/images", {"start_time": 0, "group_by": "size"}, "group_by"),
+            ("usage/images", {"start_time": 0, "sources": "image.edit"}, "sources"),
+            ("usage/images", {"start_time": 0, "sizes[]": "256x256"}, "sizes"),
             ("costs", {"start_time": 0, "bucket_width": "1h"}, "bucket_width"),
             ("costs", {"start_time": 0, "group_by[]": "model"}, "group_by"),
             ("costs", {"start_time": 0, "limit": 181}, "limit"),

@@ -1,5 +1,6 @@
 """Pricing: what a usage row says, and that it never costs more than was held."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.metering.quotas import QuotaRef
-from billing.rating.quantities import NOTHING, Quantities, rate
+from billing.metering.usage import UsageRecord
+from billing.rating.quantities import NOTHING, WHOLE, Quantities, rate
 from billing.tables import QuotaKind, Settlement
 from gateway.flow import Ask, Call, Completion, Operation, Priced, Principal, Ticket
 from gateway.holds import Held, Hold, Lease
@@ -82,12 +84,12 @@ class TestIncluded:
         """1000 for the prompt, 2000 for one more token than the 3 that are included."""
         row = price(CALL, CALLER, ASK, including(3_000, {OWN: 3}), DONE, At(100.0))
         assert (row.cost_nano, row.error_code) == (3_000, HOLD_EXCEEDED)
-        assert row.quantities == Quantities(2, None, 4, 0)
+        assert row.quantities == Quantities(2, None, 4, *[0] * len(WHOLE))
         assert row.covered == {"output_tokens": {OWN.id: 3}}
 
     def test_a_prompt_that_is_not_paid_for_is_not_billed_at_all(self) -> None:
         row = price(CALL, CALLER, ASK, including(999, {OWN: 3}), DONE, At(100.0))
-        assert (row.quantities, row.covered) == (Quantities(0, 0, 0, 0), None)
+        assert (row.quantities, row.covered) == (NOTHING + NOTHING, None)
 
     @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
     def test_what_is_not_billed_takes_nothing(self, settlement: Settlement) -> None:
@@ -179,6 +181,42 @@ class TestPrice:
             if due > held >= prompt * PRICES["input_tokens"]:
                 assert held - rate(row.quantities, PRICES) < max(PRICES.values())
         assert (row.error_code == HOLD_EXCEEDED) == (due > held)
+
+
+class TestWhole:
+    """Pictures at 30 nano-units and seconds at 11: what they are more than was held is not billed,
+    as far as whole units go."""
+
+    PRICES: Mapping[str, int] = {"images": 30, "adaptation_seconds": 11}
+
+    def priced(self, held: int, included: dict[QuotaRef, int], **units: int) -> UsageRecord:
+        of = including(held, included)
+        of = replace(of, priced=replace(of.priced, prices=self.PRICES, included=tuple(included)))
+        return price(CALL, CALLER, ASK, of, replace(DONE, quantities=Quantities(**units)), At(100))
+
+    @pytest.mark.parametrize(
+        ("held", "images", "seconds", "billed", "cost"),
+        [
+            (360 + 990, 12, 90, (12, 90), 1_350),
+            (1_349, 12, 90, (12, 89), 1_349),
+            (365, 12, 90, (12, 0), 365),
+            (89, 12, 0, (2, 0), 89),
+            (0, 12, 90, (0, 0), 0),
+        ],
+    )
+    def test_no_more_than_was_held(
+        self, held: int, images: int, seconds: int, billed: tuple[int, int], cost: int
+    ) -> None:
+        row = self.priced(held, {}, images=images, adaptation_seconds=seconds)
+        of = row.quantities
+        assert ((of.images, of.adaptation_seconds), row.cost_nano) == (billed, cost)
+        assert (row.error_code == HOLD_EXCEEDED) == (held < 30 * images + 11 * seconds)
+
+    def test_what_is_included_costs_nothing(self) -> None:
+        seconds = allowance("adaptation_seconds")
+        row = self.priced(30, {seconds: 600}, images=1, adaptation_seconds=90)
+        assert (row.cost_nano, row.error_code) == (30, None)
+        assert row.covered == {"adaptation_seconds": {seconds.id: 90}}
 
 
 class TestUnbilled:

@@ -110,6 +110,8 @@ class TestWhatItSays:
             "input_tokens_are": "counted",
             "max_output_tokens": 5,
             "rows": 0,
+            "images": 0,
+            "adaptation_seconds": 0,
             "max_cost": "0.000011500",
             "min_cost": "0.000000300",
             "included": {},

@@ -1,11 +1,16 @@
 """Calls of specialists: rows with names, and the Open Inference Protocol."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.builders import CONTROL_CHART, SPECIALIST, Gateway
+from billing.agreements.plans import publish
+from billing.rating.plan_files import read_plan_file
+from billing.rating.quantities import METERS
+from billing.subscribing.changes import start
+from tests.builders import CONTROL_CHART, PICTURES, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.errors import error_of
 
@@ -119,3 +124,76 @@ class TestSpecialists:
         ]
         answer = await gateway.http.post(f"/v2/models/{SPECIALIST}/infer", json={"inputs": inputs})
         assert (answer.status_code, answer.json()["param"]) == (400, "b")
+
+
+PLAN = f"""
+plan = "vision"
+names = {{ en = "Vision", zh = "视觉版" }}
+currency = "CNY"
+alignment = "anniversary"
+
+[[price]]
+model = "{SPECIALIST}"
+meter = "images"
+price = "0.01"
+
+[[allowance]]
+model = "{SPECIALIST}"
+meter = "images"
+quantity = 2
+"""
+SHOWN = {"model": SPECIALIST, "instances": [{"picture": "iVBORw0KGgo="}] * 3}
+
+
+class TestPictures:
+    """A specialist that is sold by pictures counts them, and no rows: 3 at 0.025."""
+
+    @pytest.fixture
+    async def judging(self, limited: Limited) -> AsyncIterator[Gateway]:
+        async with limited(PLENTY, catalog=PICTURES) as gateway:
+            yield gateway
+
+    async def test_rows_are_pictures(self, judging: Gateway) -> None:
+        answer = await judging.http.post("/v1/predictions", json=SHOWN)
+        assert (answer.status_code, answer.json()["usage"]) == (200, {"images": 3})
+        row = await judging.row()
+        consumed = {meter: row[meter] for meter in METERS if row[meter] is not None}
+        assert (consumed, row["cost"]) == ({"images": 3}, "0.075000000")
+        judging.parts.figures.tell()
+        text = (await judging.http.get("/metrics")).text
+        assert f'maas_images_total{{model="{SPECIALIST}"}} 3.0' in text
+        assert f'maas_rows_total{{model="{SPECIALIST}"}}' not in text
+
+    async def test_the_protocol(self, judging: Gateway) -> None:
+        tensor = {"name": "picture", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]}
+        body = {"inputs": [tensor]}
+        await judging.http.post(f"/v2/models/{SPECIALIST}/infer", json=body)
+        row = await judging.row()
+        assert (row["images"], row["rows"], row["cost"]) == (2, None, "0.050000000")
+
+    async def test_are_quoted(self, judging: Gateway) -> None:
+        quote = (await judging.http.post("/v1/quote", json=SHOWN)).json()
+        assert (quote["images"], quote["rows"], quote["adaptation_seconds"]) == (3, 0, 0)
+        assert (quote["max_cost"], quote["min_cost"]) == ("0.075000000", "0.075000000")
+        assert quote["price_nano_per_unit"] == {"images": 25_000_000}
+
+    async def test_are_held_whole(self, limited: Limited) -> None:
+        """The credit is worth two."""
+        async with limited(credit(74_999_999), catalog=PICTURES) as gateway:
+            refused = await gateway.http.post("/v1/predictions", json=SHOWN)
+            two = {**SHOWN, "instances": [{"picture": "a"}] * 2}
+            answer = await gateway.http.post("/v1/predictions", json=two)
+            assert not (await gateway.reconciled()).differences
+        assert error_of(refused)["code"] == "credit_exhausted"
+        assert answer.json()["usage"] == {"images": 2}
+
+    async def test_included_ones_cost_nothing(self, judging: Gateway) -> None:
+        """2 of 3 are included by the plan, and the third costs what that says."""
+        plan, clock = read_plan_file(PLAN, lambda _currency: {}), judging.parts.clock
+        async with judging.parts.database.transaction() as session:
+            version = await publish(session, clock, plan)
+            await start(session, clock, judging.account.id, version)
+        await judging.http.post("/v1/predictions", json=SHOWN)
+        row = await judging.row()
+        assert (row["included"], row["cost"]) == ({"images": 2}, "0.010000000")
+        assert not (await judging.reconciled()).differences

@@ -1,15 +1,22 @@
 """Migrations: they give exactly the tables that the code declares, once, whoever runs them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
+import infra
 from infra.connecting import driver_url
 from infra.migrate import DatabaseUnreachable, SchemaNewer, migrate, newest_revision
 from infra.settings import SettingsInvalid
@@ -23,6 +30,18 @@ def empty_database(postgres: str) -> Iterator[str]:
         yield make_url(postgres).set(database="empty").render_as_string(hide_password=False)
         connection.execute(text("drop database empty with (force)"))
     admin.dispose()
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection of its own, and what was done by it kept."""
+    engine = create_engine(driver_url(url))
+    try:
+        with engine.connect() as connection:
+            yield connection
+            connection.commit()
+    finally:
+        engine.dispose()
 
 
 class TestMigrate:
@@ -55,3 +74,68 @@ class TestMigrate:
     def test_another_kind_of_database(self, url: str) -> None:
         with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
             migrate(url)
+
+
+# A tagged call of 3 rows and the totals that it is in, as of before there were pictures.
+_BEFORE = """
+    insert into account (id, name, currency, created_at)
+    values (gen_random_uuid(), 'Acme', 'CNY', now());
+    insert into usage (request_id, account_id, operation, model, streamed, settlement, status, rows,
+        cost_nano, currency, started_at, duration_us, tags)
+    select gen_random_uuid(), id, 'predictions', 'm', false, 'complete', 200, 3, 3000, 'CNY', now(),
+        1, '{"order": "7"}' from account;
+    insert into usage_total (period_id, hour, model, plan_version_id, key_id, operation, settlement,
+        late, account_id, calls, input_tokens, cached_input_tokens, output_tokens, rows, cost_nano)
+    select id, date_trunc('hour', now()), 'm', id, id, 'predictions', 'complete', false, id, 1, 0,
+        0, 0, 3, 3000 from account;
+    insert into usage_tag_total (period_id, tag, value, model, plan_version_id, late, account_id,
+        calls, input_tokens, cached_input_tokens, output_tokens, rows, cost_nano)
+    select id, 'order', '7', 'm', id, false, id, 1, 0, 0, 0, 3, 3000 from account;
+"""
+
+
+class TestMeters:
+    """0008: pictures and seconds of adaptation are counted, beside what was there."""
+
+    TABLES = ("usage", "usage_total", "usage_tag_total")
+
+    def step(self, url: str, to: Callable[[Config, str], None], revision: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(infra.__file__).parent / "migrations"))
+        with connected(url) as connection:
+            config.attributes["connection"] = connection
+            to(config, revision)
+
+    def run(self, url: str, statement: str) -> list[Any]:
+        with connected(url) as connection:
+            result = connection.exec_driver_sql(statement)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def kept(self, url: str) -> list[Any]:
+        """Each row without the new meters."""
+        return [
+            self.run(url, f"select to_jsonb(t) - 'images' - 'adaptation_seconds' from {table} t")
+            for table in self.TABLES
+        ]
+
+    def test_what_was_there_stays_and_goes_back(self, empty_database: str) -> None:
+        self.step(empty_database, command.upgrade, "0007")
+        self.run(empty_database, _BEFORE)
+        before = self.kept(empty_database)
+        assert [len(rows) for rows in before] == [1, 1, 1]
+        for _ in range(2):
+            migrate(empty_database)
+            assert self.kept(empty_database) == before
+            new = [
+                self.run(empty_database, f"select images, adaptation_seconds from {table}")
+                for table in self.TABLES
+            ]
+            assert new == [[(None, None)], [(0, 0)], [(0, 0)]]
+            self.step(empty_database, command.downgrade, "0007")
+            assert self.kept(empty_database) == before
+
+    def test_a_worker_of_before_counts_nothing_wrongly(self, empty_database: str) -> None:
+        """It knows no pictures, and would leave them out of a total that says how many."""
+        migrate(empty_database)
+        with pytest.raises(IntegrityError, match="images"):
+            self.run(empty_database, _BEFORE)

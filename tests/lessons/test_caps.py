@@ -119,7 +119,7 @@ class TestOverrun:
         prices = {"input_tokens": 5, "cached_input_tokens": 9, "output_tokens": 20}
         for cached in range(11):
             used = Quantities(input_tokens=10, cached_input_tokens=cached, output_tokens=7)
-            assert rate(used, prices) <= worst_cost(10, 7, 0, prices)
+            assert rate(used, prices) <= worst_cost(Quantities(10, None, 7), prices)
 
 
 class TestWrongRefusals:

@@ -40,6 +40,15 @@ class TestLoad:
         model = load_catalog("cpu", file).models["m"]
         assert model.prices["CNY"][Meter.INPUT_TOKENS] == 500
 
+    def test_what_is_counted_follows_from_the_price(self, tmp_path: Path) -> None:
+        entry = ENTRY.format(per=1, price="0.05")
+        by_rows = entry.replace("input_tokens", "rows")
+        by_images = entry.replace("input_tokens", "images").replace('"m"', '"eye"')
+        minutes = 'adaptation_seconds = { per = 60, CNY = "0.60" }'
+        models = load_catalog("cpu", write(tmp_path, f"{by_rows}{by_images}{minutes}")).models
+        assert [models[name].counts_images for name in ("m", "eye")] == [False, True]
+        assert models["eye"].prices["CNY"] == {"images": 50_000_000, "adaptation_seconds": 10**7}
+
     @pytest.mark.parametrize(
         ("per", "price"),
         [(1_000_000, "0.0001"), (3, "0.1"), (1, "-1"), (1, "x"), (0, "1"), (1, "NaN"), (1, "1e99")],
@@ -58,6 +67,11 @@ class TestLoad:
             (ENTRY.format(per=1, price="1") * 2, "twice"),
             (ENTRY.format(per=1, price="1").replace("embedding", "magic"), "is wrong"),
             (ENTRY.format(per=1, price="1").replace("input_tokens", "smiles"), "is wrong"),
+            (
+                ENTRY.format(per=1, price="1").replace("input_tokens", "rows")
+                + 'images = { per = 1, USD = "1" }',
+                "by rows or by images",
+            ),
         ],
     )
     def test_a_wrong_catalog_is_named(self, tmp_path: Path, text: str, message: str) -> None:

@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.signature import Columns, InputField, InputInvalid, Signature, checked
+from models.signature import (
+    Columns,
+    InputField,
+    InputInvalid,
+    Signature,
+    checked,
+    require_names,
+)
 
 SIGNATURE = Signature(
     (
@@ -79,3 +86,36 @@ class TestSeries:
     def test_where_one_value_belongs(self) -> None:
         with pytest.raises(InputInvalid, match="one value in each row"):
             check(heat=np.full((2, 2), 300.0))
+
+
+class TestOptional:
+    SIGNATURE = Signature(
+        (InputField("heat", "FP32"), InputField("note", "BYTES", values=("L",), optional=True)),
+        (),
+        "1",
+    )
+    HEAT = np.array([300, 301], np.float32)
+
+    def test_left_out_it_is_an_empty_text_in_each_row(self) -> None:
+        given = checked(self.SIGNATURE, {"heat": self.HEAT}, {})
+        assert given["note"].tolist() == ["", ""]
+        assert given["note"].dtype == object
+
+    def test_given_it_is_held_to_the_signature(self) -> None:
+        note = np.array(["L", "H"], object)
+        with pytest.raises(InputInvalid, match=r"'note' in row 1 \('H'\) is not one of L"):
+            checked(self.SIGNATURE, {"heat": self.HEAT, "note": note}, {})
+        with pytest.raises(InputInvalid, match="'note' has 1 rows, but 'heat' has 2"):
+            checked(self.SIGNATURE, {"heat": self.HEAT, "note": note[:1]}, {})
+
+    def test_the_others_are_missed(self) -> None:
+        require_names(self.SIGNATURE, ["heat"])
+        with pytest.raises(InputInvalid, match="'heat' is missing"):
+            require_names(self.SIGNATURE, ["note"])
+        with pytest.raises(InputInvalid, match="no input 'notes'"):
+            require_names(self.SIGNATURE, ["heat", "notes"])
+
+    def test_where_all_are_there_are_no_rows(self) -> None:
+        signature = Signature((InputField("note", "BYTES", optional=True),), (), "1")
+        with pytest.raises(InputInvalid, match="There are no rows"):
+            checked(signature, {}, {})

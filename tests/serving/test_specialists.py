@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.signature import Columns
+from models.signature import Columns, InputField, Signature
 from serving.errors import InputInvalid, WeightsBroken
 from serving.protocol import parse_request, render_response
 from serving.specialists import (
@@ -158,6 +158,25 @@ class TestAnswersThatAreLists:
     def test_the_metadata_leaves_their_length_open(self, lists: OnnxSpecialist) -> None:
         shapes = {one["name"]: one["shape"] for one in metadata_of(lists)["outputs"]}
         assert shapes == {"grades": [-1, -1], "heats": [-1, -1], "heat_again": [-1]}
+
+
+class TestOptional:
+    SIGNATURE = Signature(
+        (InputField("heat", "FP32"), InputField("note", "BYTES", optional=True)), (), "1"
+    )
+
+    def ask(self, *inputs: dict[str, Any]) -> Columns:
+        request = parse_request(json.dumps({"inputs": inputs}).encode())
+        return columns_of(request, self.SIGNATURE)
+
+    def test_left_out_the_model_is_given_empty_texts(self) -> None:
+        heat = {"name": "heat", "datatype": "FP32", "shape": [2], "data": [1, 2]}
+        assert self.ask(heat)["note"].tolist() == ["", ""]
+
+    def test_given_the_model_is_given_it(self) -> None:
+        heat = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [1]}
+        note = {"name": "note", "datatype": "BYTES", "shape": [1], "data": ["kept"]}
+        assert self.ask(heat, note)["note"].tolist() == ["kept"]
 
 
 class TestRefusal:

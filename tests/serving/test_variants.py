@@ -22,7 +22,7 @@ class TestVariants:
         assert variants.find("var_1") is None
 
     def test_those_not_used_for_longest_go_first(self) -> None:
-        variants = Variants(most_bytes=3 * MEBIBYTE)
+        variants = Variants(most_bytes=4 * MEBIBYTE)
         for number in range(12):
             variants.put(f"var_{number}", variant())
         assert variants.find("var_0") is not None
@@ -33,7 +33,7 @@ class TestVariants:
         assert variants.find("var_19") is not None
 
     def test_a_large_one_takes_the_place_of_many(self) -> None:
-        variants = Variants(most_bytes=3 * MEBIBYTE)
+        variants = Variants(most_bytes=4 * MEBIBYTE)
         for number in range(10):
             variants.put(f"var_{number}", variant())
         variants.put("large", variant(MEBIBYTE // 2))

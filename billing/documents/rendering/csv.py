@@ -14,6 +14,7 @@ from typing import Any
 
 from billing.documents.calls import BilledCall
 from billing.documents.documents import InvoiceDocument
+from billing.rating.quantities import METERS
 
 LINE_COLUMNS = (
     "line",
@@ -42,10 +43,7 @@ CALL_COLUMNS = (
     "key_id",
     "operation",
     "settlement",
-    "input_tokens",
-    "cached_input_tokens",
-    "output_tokens",
-    "rows",
+    *METERS,
     "plan_version",
     "late",
     "tags",

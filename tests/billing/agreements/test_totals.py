@@ -19,7 +19,7 @@ from billing.agreements.totals import (
     totals_of,
 )
 from billing.metering.usage import UsageRecord, append_usage
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import METERS, NOTHING, Quantities
 from billing.rating.statement import Consumed
 from billing.tables import Settlement
 from infra import ids
@@ -251,6 +251,35 @@ class TestRebuilding:
         assert (await totals(story), await tags(story)) == before
 
 
+class TestMeters:
+    CALL = Quantities(7, 2, 3, 4, 5, 600)
+
+    async def counted(self, story: Story) -> list[tuple[Any, ...]]:
+        """Every meter, by hour and by tag."""
+        sums = ", ".join(f"sum({meter})::bigint" for meter in METERS)
+        return [
+            tuple((await sql(story.database, f"select {sums} from {table}"))[0])
+            for table in ("usage_total", "usage_tag_total")
+        ]
+
+    async def test_each_is_added_up_and_rebuilt(self, story: Story) -> None:
+        """Twice the same, by two steps, and one that says nothing of any."""
+        firm, now = await story.firm(), story.clock.now()
+        tagged: dict[str, Any] = {"tags": {"order": "7"}, "quantities": self.CALL}
+        await append(story.database, row(firm, now, **tagged))
+        await step(story)
+        await append(story.database, row(firm, now, **tagged), row(firm, now, quantities=NOTHING))
+        await step(story)
+        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
+        async with story.database.transaction() as session:
+            await recount(session, firm.account.id)
+        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
+        async with story.database.transaction() as session:
+            period = await october(story)
+            found = (await totals_of(session, firm.account.id, [period]))[period]
+        assert found.consumed == {VERSION: [Consumed("vib", self.CALL + self.CALL)]}
+
+
 class TestReading:
     async def used(self, story: Story, *records: UsageRecord) -> PeriodTotals:
         await append(story.database, *records)
@@ -271,10 +300,10 @@ class TestReading:
             row(firm, now, rows=8, cost_nano=0, settlement=Settlement.PLATFORM_FAULT),
         )
         assert found.consumed == {
-            NO_TERMS: [Consumed("vib", Quantities(0, 0, 0, 4), Quantities())],
+            NO_TERMS: [Consumed("vib", NOTHING + Quantities(rows=4))],
             VERSION: [
-                Consumed("llm", Quantities(5, 2, 3, 0), Quantities()),
-                Consumed("vib", Quantities(0, 0, 0, 1), Quantities(0, 0, 0, 2)),
+                Consumed("llm", NOTHING + tokens),
+                Consumed("vib", NOTHING + Quantities(rows=1), NOTHING + Quantities(rows=2)),
             ],
         }
 

@@ -136,7 +136,7 @@ class TestReading:
         await sql(
             database,
             "insert into usage_tag_total values (:period, :tag, :value, 'vib', :version, false, "
-            ":account, 1, 0, 0, 0, :rows, :rows)",
+            ":account, 1, 0, 0, 0, :rows, :rows, 0, 0)",
             period=period,
             tag=tag,
             value=value,
@@ -154,15 +154,15 @@ class TestReading:
         await self.put(database, period, "order", "A-2", 5)
         await self.put(database, period, "machine", "M", 9, account=ids.new_id())
         assert await self.read(database, period, period) == [
-            TagUsage("order", "A-2", 1, {RUL: Quantities(0, 0, 0, 5)}),
-            TagUsage("order", "A-1", 1, {RUL: Quantities(0, 0, 0, 3)}),
+            TagUsage("order", "A-2", 1, {RUL: NOTHING + Quantities(rows=5)}),
+            TagUsage("order", "A-1", 1, {RUL: NOTHING + Quantities(rows=3)}),
         ]
 
     async def test_what_names_no_terms_was_priced_by_the_list(self, database: Database) -> None:
         period = await self.put(database, ids.new_id(), "order", "A-1", 3)
         await self.put(database, period, "order", "A-1", 4, version=NO_TERMS)
         (usage,) = await self.read(database, period, period)
-        assert usage.used == {RUL: Quantities(0, 0, 0, 7)}
+        assert usage.used == {RUL: NOTHING + Quantities(rows=7)}
 
     async def test_many_values_and_tags_are_bounded(self, database: Database) -> None:
         period = ids.new_id()
@@ -175,7 +175,7 @@ class TestReading:
         orders = [one for one in usage if one.tag == "order"]
         assert len(orders) == MOST_VALUES + 1
         assert orders[0].value == "A-000"
-        rest = Quantities(0, 0, 0, 900 + 899 + 898)
+        rest = NOTHING + Quantities(rows=900 + 899 + 898)
         assert orders[-1] == TagUsage("order", None, 3, {RUL: rest})
 
     async def test_others_are_shown_together(self, database: Database) -> None:

@@ -90,6 +90,8 @@ CALL = BilledCall(
     cached_input_tokens=None,
     output_tokens=5,
     rows=None,
+    images=12,
+    adaptation_seconds=None,
     version_id=VERSION,
     late=True,
     tags={"order": '=A-17,"x"'},
@@ -141,6 +143,7 @@ class TestCsv:
         content = calls_header() + calls_rows([CALL], "CNY") + calls_rows([plain], "CNY")
         first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
         assert tuple(first) == CALL_COLUMNS
+        assert (first["images"], first["adaptation_seconds"]) == ("12", "")
         assert (first["late"], first["cost"]) == ("yes", "0.000001234")
         assert first["tags"] == '{"order": "=A-17,\\"x\\""}'
         assert (first["cached_input_tokens"], first["plan_version"]) == ("", VERSION.hex)

@@ -12,9 +12,9 @@ from billing.documents.price_texts import percent, price_decimals, price_words, 
 from billing.documents.wording import LOCALES, say
 from billing.invoices.numbering import credit_note_number, invoice_number
 from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
+from billing.rating.quantities import METERS
 from billing.rating.statement import LineKind
 from billing.rating.taxes import TaxTreatment
-from billing.rating.terms import METERS
 from billing.tables import InvoiceStatus, Settlement
 
 TIERS = (Tier(1_000, 10**7), Tier(None, 8 * 10**6))
@@ -69,6 +69,15 @@ class TestPrices:
             (PerUnit(500), "input_tokens", "0.50 / 1,000,000"),
             (PerUnit(10**6), "rows", "0.001 / 1"),
             (Package(1_000, 2 * 10**9), "rows", "2.00 per started 1,000"),
+            (PerUnit(25 * 10**6), "images", "0.025 / 1"),
+            # By the minute; an amount in seconds says so, as the quantity beside it does.
+            (PerUnit(10**7), "adaptation_seconds", "0.60 / 60 s"),
+            (Package(60, 10**9), "adaptation_seconds", "1.00 per started 60 s"),
+            (
+                Volume(TIERS),
+                "adaptation_seconds",
+                "All units by the tier reached, per 60 s: 0.60 up to 1,000 s; 0.48 above",
+            ),
             (
                 FLATS,
                 "rows",
@@ -83,6 +92,10 @@ class TestPrices:
     )
     def test_in_words(self, price: PerUnit, meter: str, words: str) -> None:
         assert price_words(price, meter, "en") == words
+
+    def test_in_chinese(self) -> None:
+        assert price_words(PerUnit(10**7), "adaptation_seconds", "zh") == "0.60 / 60 秒"
+        assert price_words(PerUnit(10**7), "images", "zh") == "0.01 / 1"
 
     def test_as_decimals(self) -> None:
         assert price_decimals(PerUnit(500)) == {"kind": "per_unit", "unit": "0.000000500"}

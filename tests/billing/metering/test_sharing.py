@@ -327,7 +327,6 @@ _DEMAND = Demand(
     input_tokens=20,
     output_tokens=0,
     floor=1,
-    rows=0,
     streams=0,
     requests=1,
     prices=_PRICES,

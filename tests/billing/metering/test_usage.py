@@ -8,7 +8,7 @@ import pytest
 
 from billing.accounts.accounts import create_account
 from billing.metering.usage import UsageRecord, append_usage, list_usage, show_usage
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement
 from infra import ids
 from infra.clock import SystemClock
@@ -107,3 +107,19 @@ class TestShow:
         assert (shown["cost"], shown["currency"]) == ("0.000001234", "CNY")
         assert (shown["duration_ms"], shown["first_chunk_ms"]) == (1.5, 0.25)
         assert shown["key_id"] is None
+        assert (shown["images"], shown["adaptation_seconds"]) == (None, None)
+
+    async def test_each_meter(self, database: Database) -> None:
+        mine, _ = await accounts(database)
+        consumed = Quantities(7, 2, 3, 4, 5, 600)
+        async with database.transaction() as session:
+            await append_usage(session, [replace(record(mine, 7), quantities=consumed)])
+            shown = show_usage((await list_usage(session, account_id=mine, limit=1))[0])
+        assert {meter: shown[meter] for meter in METERS} == {
+            "input_tokens": 7,
+            "cached_input_tokens": 2,
+            "output_tokens": 3,
+            "rows": 4,
+            "images": 5,
+            "adaptation_seconds": 600,
+        }

@@ -98,7 +98,7 @@ async def test_it_reads_an_index(firm: Firm) -> None:
         database,
         "insert into usage_total select gen_random_uuid(), now() - n * interval '1 hour', 'm', "
         "gen_random_uuid(), gen_random_uuid(), 'chat', 'complete', false, gen_random_uuid(), "
-        "1, 1, 1, 1, 1, 1 from generate_series(1, 20000) n",
+        "1, 1, 1, 1, 1, 1, 1, 1 from generate_series(1, 20000) n",
     )
     await sql(database, "analyze usage_total")
     plan = await sql(

@@ -43,6 +43,29 @@ async def test_the_same_again(said: dict[str, Any]) -> None:
     assert found.settlement.startswith("oset_")
 
 
+async def test_a_bundle_of_before_pictures_were_counted(said: dict[str, Any]) -> None:
+    """It names no such meters, and is as good as ever."""
+    calls = [call for one in said["outcomes"] for call in one["calls"]]
+    for one in (*said["use"], *calls):
+        assert (one.pop("images"), one.pop("adaptation_seconds")) in ((0, 0), (None, None))
+    assert calls
+    assert figures(said) == []
+
+
+async def test_covered_pictures_bound_what_it_costs(story: Story) -> None:
+    """100 pictures and a minute at list prices would be 100 x 0.05 + 60 x 0.01 = 5.60."""
+    covered = (Allowance("eye", "images", 100), Allowance("eye", "adaptation_seconds", 60))
+    of = await contract(await story.firm(), lower_of_usage=True, covered=covered)
+    story.clock.set(2026, 10, 20)
+    units = {"images": 120, "adaptation_seconds": 60}
+    await of.use("M1", 2026, 10, 11, 6, model="eye", units=units)
+    await of.confirms(await of.claims("W-1", "M1", 2026, 10, 11, 12))
+    await of.until(2026, 11, 4)
+    (settled,) = await of.settlements()
+    found = replay(settled.bundle, measure_effect)
+    assert (found.result.usage, found.result.minor, found.differences) == (5_60, 5_60, ())
+
+
 async def test_another_amount(said: dict[str, Any]) -> None:
     said["result"]["minor"] += 1
     assert figures(said) == [("minor", 600_01, 600_00)]

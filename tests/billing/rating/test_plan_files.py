@@ -4,9 +4,9 @@ import pytest
 
 from billing.rating.plan_files import ListPrices, list_terms, read_plan_file
 from billing.rating.prices import Graduated, Package, PerUnit, PriceInvalid, Tier, Volume
+from billing.rating.quantities import METERS
 from billing.rating.terms import (
     ANY_MODEL,
-    METERS,
     Alignment,
     Allowance,
     Discount,
@@ -355,6 +355,22 @@ class TestInvalid:
 def test_every_meter_can_be_priced() -> None:
     prices = "".join(f'{ROWS}price = "1"\n'.replace("rows", meter) for meter in METERS)
     assert [one.meter for one in read(HEAD + prices).prices] == list(METERS)
+
+
+MINUTES = ROWS.replace("rows", "adaptation_seconds")
+
+
+def test_adaptation_is_priced_by_the_minute() -> None:
+    (price,) = read(f'{HEAD}{MINUTES}per = 60\nprice = "0.60"').prices
+    assert price == ModelPrice("m", "adaptation_seconds", PerUnit(10**7))
+
+
+def test_a_minute_that_no_second_can_cost_is_sold_begun() -> None:
+    """1.00 / 60 is no whole number of nano-units: it is refused rather than rounded."""
+    with pytest.raises(TermsInvalid, match=r"1\.00 for 60 units is no whole number"):
+        read(f'{HEAD}{MINUTES}per = 60\nprice = "1.00"')
+    (price,) = read(f'{HEAD}{MINUTES}kind = "package"\nsize = 60\nprice = "1.00"').prices
+    assert price.price == Package(60, 10**9)
 
 
 def test_nobody_publishes_the_list() -> None:

@@ -4,10 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import NOTHING, Quantities, rate
+from billing.rating.quantities import METERS, NOTHING, Quantities, rate, units_by_meter
+from tests.billing.random_terms import quantities
 
-PRICES = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000, "rows": 1_000_000}
+PRICES = {
+    "input_tokens": 500,
+    "cached_input_tokens": 100,
+    "output_tokens": 2000,
+    "rows": 1_000_000,
+    "images": 25_000_000,
+    "adaptation_seconds": 10_000_000,  # 0.60 a minute
+}
 COUNTS = st.integers(0, 10**9)
+SOME_PRICES = st.dictionaries(st.sampled_from(METERS), st.integers(0, 10**8))
 
 
 class TestGolden:
@@ -20,6 +29,11 @@ class TestGolden:
             (Quantities(input_tokens=1000, cached_input_tokens=400), 340_000),
             (Quantities(input_tokens=3, output_tokens=5), 11_500),
             (Quantities(rows=2), 2_000_000),
+            (Quantities(images=3), 75_000_000),
+            # A minute and a half
+            (Quantities(adaptation_seconds=90), 900_000_000),
+            (Quantities(images=1, adaptation_seconds=1), 35_000_000),
+            (Quantities(5, 5, 1, 1, 1, 1), 500 + 2000 + 1_000_000 + 35_000_000),
             (Quantities(input_tokens=0, output_tokens=0), 0),
         ],
     )
@@ -35,11 +49,20 @@ class TestGolden:
 
 
 class TestProperties:
-    @given(COUNTS, COUNTS, COUNTS, COUNTS)
-    def test_splitting_calls_changes_nothing(self, a: int, b: int, c: int, d: int) -> None:
-        first, second = Quantities(a, None, b, c), Quantities(d, None, a, b)
-        whole = Quantities(a + d, None, b + a, c + b)
-        assert rate(first, PRICES) + rate(second, PRICES) == rate(whole, PRICES)
+    @given(quantities(), quantities(), SOME_PRICES)
+    def test_splitting_calls_changes_nothing(
+        self, first: Quantities, second: Quantities, prices: dict[str, int]
+    ) -> None:
+        whole = rate(first + second, prices)
+        assert rate(first, prices) + rate(second, prices) == whole
+
+    @given(quantities(), SOME_PRICES)
+    def test_is_the_units_of_each_meter_at_its_price(
+        self, of: Quantities, prices: dict[str, int]
+    ) -> None:
+        units = units_by_meter(of, prices)
+        assert list(units) == list(METERS)
+        assert rate(of, prices) == sum(units[meter] * prices[meter] for meter in prices)
 
     @given(COUNTS, COUNTS)
     def test_is_never_negative(self, total: int, part: int) -> None:
@@ -58,14 +81,21 @@ class TestQuantities:
         """What is unknown adds nothing."""
         one = Quantities(input_tokens=5, cached_input_tokens=4, output_tokens=2)
         other = Quantities(input_tokens=1, cached_input_tokens=1, rows=3)
-        assert one + other == other + one == Quantities(6, 5, 2, 3)
-        assert NOTHING + NOTHING == Quantities(0, 0, 0, 0)
+        both = Quantities(6, 5, 2, 3, 0, 0)
+        assert one + other == other + one == both
+        assert NOTHING + NOTHING == Quantities(0, 0, 0, 0, 0, 0)
+        seen = Quantities(images=7, adaptation_seconds=600)
+        assert both + seen + seen == Quantities(6, 5, 2, 3, 14, 1200)
+
+    @pytest.mark.parametrize("meter", METERS)
+    def test_what_is_known_of_a_meter(self, meter: str) -> None:
+        both = {"input_tokens": 3, meter: 3}
+        assert (Quantities(**both).of(meter), NOTHING.of(meter)) == (3, 0)
 
     @pytest.mark.parametrize(
         "values",
         [
-            {"input_tokens": -1},
-            {"rows": -1},
+            *({meter: -1} for meter in METERS),
             {"input_tokens": 1, "cached_input_tokens": 2},
             {"cached_input_tokens": 1},
         ],

@@ -32,7 +32,7 @@ class TestJobs:
         assert job.score["base"] == 10
         assert job.score["adapted"] == 8
         row = await customer.gateway.row()
-        assert row["id"] == job.usage_id
+        assert row["request_id"] == job.usage_id
         assert row["operation"] == "adaptation"
         assert row["adaptation_seconds"] == SECONDS
         assert row["cost"] == f"{SECONDS * PRICE / 1e9:.9f}"

@@ -26,8 +26,8 @@ async def known(customer: Customer, name: str, there: bool = True) -> None:
 
 async def version(customer: Customer, name: str, number: int) -> None:
     for _ in range(100):
-        model: Any = await customer.openai.models.retrieve(name)
-        if model.version == number:
+        listed: list[Any] = (await customer.openai.models.list()).data
+        if number in [model.version for model in listed if model.id == name]:
             return
         await asyncio.sleep(0.05)
     raise AssertionError(f"{name} does not come to version {number}")
@@ -77,7 +77,7 @@ class TestCalling:
             return metadata
 
         metadata = await asyncio.to_thread(ask)
-        assert metadata["name"].startswith("var_")
+        assert metadata["name"] == name
         tensor = {"name": "T24", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
         for path in (name, f"{name}/versions/1"):
             answer = await customer.gateway.http.post(
@@ -87,7 +87,7 @@ class TestCalling:
         answer = await customer.gateway.http.post(
             f"/v2/models/{name}/versions/7/infer", json={"inputs": [tensor]}
         )
-        assert (answer.status_code, error_of(answer)["param"]) == (404, "version")
+        assert (answer.status_code, answer.json()["param"]) == (404, "version")
 
     @pytest.mark.parametrize("number", ["1", "..%2f..%2fmetrics", "1%0d%0ax:%20y", "x" * 41])
     async def test_a_version_is_no_way_to_other_addresses(

@@ -1,0 +1,1 @@
+"""Anomalies of several sensors together, told by a detector that is fitted on normal hours."""

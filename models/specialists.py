@@ -1,0 +1,119 @@
+"""Every specialist, retrained and measured, and the table of their figures beside the bars.
+
+    python -m models.specialists [--data FOLDER] [--only NAME …] [--table]
+
+Owns the order and the table. Does not own how any of them learns or is measured (each package's
+train.py and evaluate.py), nor the bars' reasons.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import ge, le
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from models.anomaly import evaluate as anomaly
+from models.failure_class import evaluate as failure_class
+from models.failure_class import train as failure_class_train
+from models.rul import evaluate as rul
+from models.rul import train as rul_train
+from models.tag_align import evaluate as tag_align
+from models.tag_align import train as tag_align_train
+from models.training_data import default_directory
+
+Step = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A figure of a specialist, by its place in `metrics.json`, and what it should keep to."""
+
+    specialist: str
+    what: str
+    place: str
+    bar: float
+    holds: Callable[[float, float], bool] = ge
+    percent: bool = False
+
+
+# What retrains a specialist and what measures it; one that customers fit is only measured.
+STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
+    {
+        "rul": (rul_train.main, rul.main),
+        "anomaly": (anomaly.main,),
+        "failure_class": (failure_class_train.main, failure_class.main),
+        "tag_align": (tag_align_train.main, tag_align.main),
+    }
+)
+BARS = (
+    Bar("rul", "FD001 RMSE, truth capped, mean of 5 seeds", "single_seeds/mean", 12.0, le),
+    Bar("rul", "interval of 90 % holds, engines left out", "interval_of_unseen_machines/covered",
+        0.88, percent=True),
+    Bar("rul", "five machines of another (stand-in) fleet, error against the whole fleet's",
+        "another_fleet/mean_ratio", 1.2, le),
+    Bar("anomaly", "SKAB F1, settings by leave-one-out", "chosen_leaving_one_out/f1", 0.81),
+    Bar("anomaly", "SKAB false alarms", "chosen_leaving_one_out/false_alarms", 0.26, le,
+        percent=True),
+    Bar("anomaly", "SKAB misses", "chosen_leaving_one_out/misses", 0.18, le, percent=True),
+    Bar("failure_class", "AI4I F1, 5-fold", "stratified_5_fold/mean/f1", 0.86),
+    Bar("tag_align", "SDH, 50 confirmations", "confirmed/SDH/proposed/50", 0.98, percent=True),
+    Bar("tag_align", "UVA, 100 confirmations, settings of the other building",
+        "settings_chosen_on_the_other_building/UVA/right", 0.85, percent=True),
+    Bar("tag_align", "SDH, no confirmation, top 5", "zero_shot/SDH/top_5", 0.90, percent=True),
+    Bar("tag_align", "UVA, no confirmation, top 5", "zero_shot/UVA/top_5", 0.90, percent=True),
+    Bar("tag_align", "German to English, top 1", "german/with_encoder/top_1", 0.70, percent=True),
+    Bar("tag_align", "Chinese to English, top 1", "chinese/with_encoder/top_1", 0.40,
+        percent=True),
+)  # fmt: skip
+
+
+def figure(bar: Bar, metrics: Mapping[str, Any]) -> float:
+    """The figure at the bar's place. Raises KeyError where it was not measured."""
+    found: Any = metrics
+    for part in bar.place.split("/"):
+        found = found[part]
+    return float(found)
+
+
+def table(folder: Path = Path(__file__).parent) -> str:
+    """What is recorded, in Markdown."""
+    lines = ["| specialist | what | figure | bar | |", "|---|---|---|---|---|"]
+    for bar in BARS:
+        metrics = json.loads((folder / bar.specialist / "metrics.json").read_text("utf-8"))
+        found = figure(bar, metrics)
+        kept = "" if bar.holds(found, bar.bar) else "**missed**"
+        sign = "≥" if bar.holds is ge else "≤"
+        lines.append(
+            f"| {bar.specialist} | {bar.what} | {_shown(found, bar)} "
+            f"| {sign} {_shown(bar.bar, bar)} | {kept} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: float, bar: Bar) -> str:
+    return f"{value:.1%}" if bar.percent else f"{value:.3g}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Retrain, measure, print the table."""
+    parser = argparse.ArgumentParser(description="Retrain and measure every specialist.")
+    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
+    parser.add_argument("--only", nargs="*", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--table", action="store_true", help="show what is recorded, no more")
+    options = parser.parse_args(arguments)
+    for name in () if options.table else options.only:
+        for step in STEPS[name]:
+            began = time.monotonic()
+            step(["--data", str(options.data)])
+            took = time.monotonic() - began
+            sys.stderr.write(f"{name}: {step.__module__.rpartition('.')[2]}, {took:.0f} s\n")
+    sys.stdout.write(table())
+
+
+if __name__ == "__main__":
+    main()

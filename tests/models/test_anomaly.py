@@ -1,0 +1,251 @@
+"""The anomaly detector: what it tells, what it withstands, and the figures as recorded."""
+
+import gzip
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.anomaly.data import FOLDER, SENSORS, Dataset, Experiment, load
+from models.anomaly.detector import FARTHEST, Detector, Floats
+from models.anomaly.evaluate import METRICS, Rates, choose, count
+from models.anomaly.fitting import HoursInvalid, Settings, fit
+from models.training_data import TrainingDataMissing, default_directory
+from tests.models import made_up_rig
+from tests.models.made_up_rig import hours, leaking
+
+TOLERANCE = 0.002
+FLOW, CURRENT, ROOM = 1, 2, 3
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return fit([hours(1, 1500), hours(2, 1500)], made_up_rig.SENSORS)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    try:
+        return load(default_directory())
+    except TrainingDataMissing as missing:
+        pytest.skip(str(missing))
+
+
+def scores(detector: Detector, readings: Floats) -> Floats:
+    verdict, _ = detector.run(readings[np.newaxis])
+    return verdict.score[0]
+
+
+def shifted(readings: Floats, sensor: int, by: float) -> Floats:
+    changed = readings.copy()
+    changed[:, sensor] += by
+    return changed
+
+
+class TestTelling:
+    def test_other_normal_hours_seldom_raise_an_alarm(self, detector: Detector) -> None:
+        assert np.mean([scores(detector, hours(seed, 2000)) > 1 for seed in range(10, 15)]) < 0.02
+
+    def test_a_sensor_that_is_off_is_told_and_named(self, detector: Detector) -> None:
+        verdict, _ = detector.run(shifted(hours(3, 300), CURRENT, 0.5)[np.newaxis])
+        assert verdict.alarm[0, 30:].all()
+        assert (verdict.shares[0, 30:].argmax(axis=-1) == CURRENT).all()
+
+    def test_sensors_that_no_longer_move_together(self, detector: Detector) -> None:
+        """Either alone is where it often is."""
+        readings = leaking(hours(4, 300))
+        low, high = hours(1, 1500)[:, :2].min(axis=0), hours(1, 1500)[:, :2].max(axis=0)
+        assert np.mean((readings[:, :2] > low) & (readings[:, :2] < high)) > 0.95
+        assert np.mean(scores(detector, readings)[30:] > 1) > 0.9
+
+    def test_a_slow_sensor_may_drift_but_not_jump(self, detector: Detector) -> None:
+        assert detector.slow.tolist() == [False, False, False, True]
+        drifting = hours(5, 1500)
+        drifting[:, ROOM] += np.linspace(0, 10, 1500)
+        assert np.mean(scores(detector, drifting) > 1) < 0.1
+        jumping = shifted(hours(5, 300), ROOM, 0.0)
+        jumping[150:, ROOM] += 8
+        assert scores(detector, jumping)[:150].max() < 1
+        assert scores(detector, jumping)[170:200].min() > 1
+
+    def test_a_share_is_never_negative_and_all_sum_to_one(self, detector: Detector) -> None:
+        verdict, _ = detector.run(hours(6, 100)[np.newaxis])
+        assert verdict.shares.min() >= 0
+        assert verdict.shares.sum(axis=-1) == pytest.approx(np.ones((1, 100)))
+
+    def test_the_score_is_a_mahalanobis_distance(self, detector: Detector) -> None:
+        """Of the averages' second moments, shrunk: about 1 in the mean square, less the limit."""
+        readings = hours(7, 40_000)[:, :3]
+        plain = fit([readings], made_up_rig.SENSORS[:3], Settings(trimmed=0.0))
+        verdict, _ = plain.run(readings[np.newaxis])
+        squares = verdict.score[0] ** 2
+        assert squares.mean() / np.quantile(squares, 0.99) == pytest.approx(3 / 11.34, rel=0.1)
+
+
+class TestStreaming:
+    def test_in_pieces_or_at_once(self, detector: Detector) -> None:
+        readings = leaking(hours(8, 90))[np.newaxis]
+        whole, end = detector.run(readings)
+        first, state = detector.run(readings[:, :40])
+        second, state = detector.run(readings[:, 40:89], state)
+        last, state = detector.step(readings[:, 89], state)
+        pieces = [part.score for part in (first, second, last)]
+        assert np.concatenate(pieces, axis=1) == pytest.approx(whole.score)
+        assert state.average == pytest.approx(end.average)
+        assert state.baseline == pytest.approx(end.baseline)
+
+    def test_machines_are_each_alone(self, detector: Detector) -> None:
+        machines = np.stack([hours(9, 60), shifted(hours(10, 60), FLOW, 40.0), hours(11, 60)])
+        together, _ = detector.run(machines)
+        alone = [scores(detector, one) for one in machines]
+        assert together.score == pytest.approx(np.stack(alone))
+
+
+class TestWithstanding:
+    def test_the_alarm_ends_soon_after_a_great_anomaly(self, detector: Detector) -> None:
+        readings = hours(12, 300)
+        readings[100:200, CURRENT] += 1000.0
+        alarm = scores(detector, readings) > 1
+        assert alarm[101:200].all()
+        assert not alarm[220:].any()
+        _, state = detector.run(readings[np.newaxis, :200])
+        assert np.linalg.norm(state.average) == pytest.approx(FARTHEST)
+
+    def test_one_wild_reading_does_not_take_a_baseline_along(self, detector: Detector) -> None:
+        readings = hours(13, 300)
+        readings[100, ROOM] = 9999.0
+        alarm = scores(detector, readings) > 1
+        assert alarm[100]
+        assert not alarm[130:].any()
+
+    @pytest.mark.parametrize("wild", [3e38, -3e38])
+    def test_the_largest_numbers(self, detector: Detector, wild: float) -> None:
+        readings = hours(14, 400)
+        readings[100] = wild
+        found = scores(detector, readings)
+        assert np.isfinite(found).all()
+        assert not (found[350:] > 1).any()
+
+    def test_sensors_that_say_the_same(self) -> None:
+        one = hours(15, 1000)[:, [0, 0, 2]]
+        twins = fit([one], ("a", "b", "c"))
+        assert np.mean(scores(twins, hours(16, 1000)[:, [0, 0, 2]]) > 1) < 0.02
+        assert scores(twins, shifted(one, 1, 0.5))[50:].min() > 1
+
+    def test_excursions_do_not_say_how_sensors_move_together(self) -> None:
+        """A twenty-fifth of the normal hours is as what is to be found."""
+        spoilt = hours(17, 2000)
+        spoilt[600:680] = leaking(spoilt[600:680])
+        contrast = []
+        for share in (0.05, 0.0):
+            fitted = fit([spoilt], made_up_rig.SENSORS, Settings(trimmed=share))
+            plain, broken = hours(18, 300), leaking(hours(18, 300))
+            contrast.append(np.median(scores(fitted, broken)) / np.median(scores(fitted, plain)))
+        assert contrast[0] > 1.3 * contrast[1]
+
+    def test_a_sensor_that_seldom_moves(self) -> None:
+        """As a set point: its moves are no reason to overlook the others."""
+        readings = hours(19, 3000)
+        readings[:, CURRENT] = 3.0
+        readings[1500:1560, CURRENT] = 3.5
+        fitted = fit([readings], made_up_rig.SENSORS)
+        broken = shifted(readings[:300], FLOW, 12.0)
+        assert scores(fitted, broken)[50:].min() > 1
+
+
+class TestFitting:
+    def test_more_hours_bring_the_limit_down_to_the_quantile(self) -> None:
+        settings = Settings()
+        distances = np.linspace(0, 1, 400)
+        assert settings.limit(distances) == pytest.approx(0.99 * (1 + 50 / 20))
+        assert settings.limit(np.linspace(0, 1, 400_000)) == pytest.approx(0.99, rel=0.01)
+
+    def test_too_few_rows(self) -> None:
+        with pytest.raises(HoursInvalid, match=r"199 rows .* 4 sensors take at least 200"):
+            fit([hours(1, 100), hours(2, 99)], made_up_rig.SENSORS)
+
+    def test_many_sensors_take_more(self) -> None:
+        assert Settings().rows_needed(8) == 320
+        assert Settings().rows_needed(1) == 200
+
+    def test_a_sensor_that_never_moves(self) -> None:
+        readings = hours(1, 400)
+        readings[:, FLOW] = 60.0
+        with pytest.raises(HoursInvalid, match="'flow' never changed"):
+            fit([readings], made_up_rig.SENSORS)
+
+    def test_a_sensor_that_moves_only_between_stretches(self) -> None:
+        stretches = [hours(seed, 400) for seed in (1, 2)]
+        for level, readings in enumerate(stretches):
+            readings[:, FLOW] = level
+        with pytest.raises(HoursInvalid, match="'flow' never changed within a stretch"):
+            fit(stretches, made_up_rig.SENSORS)
+
+    @pytest.mark.parametrize("wrong", [np.nan, np.inf])
+    def test_what_is_no_number(self, wrong: float) -> None:
+        readings = hours(1, 400)
+        readings[30, 2] = wrong
+        with pytest.raises(HoursInvalid, match="not a finite number"):
+            fit([readings], made_up_rig.SENSORS)
+
+
+class TestRates:
+    def test_are_of_pooled_counts(self) -> None:
+        counts = np.array([[3.0, 1.0, 1.0, 5.0], [3.0, 1.0, 1.0, 3.0]])
+        assert Rates.of(counts) == Rates(0.75, 0.2, 0.25)
+
+    def test_alarms_are_counted_after_what_was_fitted_on(self) -> None:
+        readings = np.tile(hours(20, 700), 2)
+        readings[500:] += 100.0
+        truth = np.arange(700) >= 500
+        counted = count([Experiment(readings, truth)], Settings())
+        assert counted.sum() == 300
+        assert counted[0, 0] == pytest.approx(200, abs=5)
+
+    def test_settings_are_chosen_on_the_others(self) -> None:
+        good, bad = np.array([9.0, 1.0, 1.0, 9.0]), np.array([1.0, 9.0, 9.0, 1.0])
+        counts = {
+            Settings(memory=1.0): np.stack([good, bad, bad]),
+            Settings(memory=2.0): np.stack([bad, good, good]),
+        }
+        assert choose(counts, [1, 2]) == Settings(memory=2.0)
+        assert choose(counts, [0]) == Settings(memory=1.0)
+
+
+class TestRecorded:
+    def test_the_settings_are_as_good_as_recorded(self, dataset: Dataset) -> None:
+        recorded = json.loads(METRICS.read_text(encoding="utf-8"))
+        now = asdict(Rates.of(count(dataset.experiments, Settings())))
+        assert now == pytest.approx(recorded["default"], abs=TOLERANCE)
+        assert recorded["settings"] == asdict(Settings())
+        assert recorded["data"]["sha256"] == dict(dataset.sha256)
+
+    @pytest.mark.parametrize("how", ["default", "chosen_leaving_one_out"])
+    def test_the_record_meets_what_was_asked(self, how: str) -> None:
+        recorded = json.loads(METRICS.read_text(encoding="utf-8"))[how]
+        assert recorded["f1"] >= 0.81
+        assert recorded["false_alarms"] <= 0.26
+        assert recorded["misses"] <= 0.18
+
+    def test_the_data_is_whole(self, dataset: Dataset) -> None:
+        assert len(dataset.experiments) == 14
+        assert sum(len(one.readings) for one in dataset.experiments) == 14_929
+        assert dataset.free.shape == (9405, 8)
+
+
+class TestFiles:
+    def test_absent(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingDataMissing, match="--data"):
+            load(tmp_path)
+
+    def test_of_another_kind(self, tmp_path: Path) -> None:
+        lines = f"{';'.join(SENSORS)}\n{';'.join('1' * len(SENSORS))}\n"
+        names = [f"other/{number}" for number in range(1, 15)] + ["anomaly-free/anomaly-free"]
+        for name in names:
+            path = tmp_path / FOLDER / f"{name}.csv.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(gzip.compress(lines.encode()))
+        with pytest.raises(TrainingDataMissing, match=r"other/1.csv.gz lacks .* anomaly"):
+            load(tmp_path)

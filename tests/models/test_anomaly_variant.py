@@ -1,0 +1,182 @@
+"""A variant as serving has it: its artefact, its signature, its answers and its states."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.anomaly.detector import Floats
+from models.anomaly.fitting import fit
+from models.anomaly.variant import MAX_STEPS, STATE, Variant, VariantBroken, load, render
+from models.signature import Columns, InputInvalid, checked
+from tests.models.made_up_rig import SENSORS, hours, leaking
+
+UNITS = {"pressure": "bar", "room": "°C"}
+
+
+def artefact(seed: int = 1) -> bytes:
+    stretches = [hours(seed, 1500)]
+    return render(fit(stretches, SENSORS), UNITS, stretches)
+
+
+@pytest.fixture(scope="module")
+def variant() -> Variant:
+    return load(artefact())
+
+
+def columns(*machines: Floats, state: list[str] | None = None) -> dict[str, Any]:
+    stacked = np.stack(machines).astype(np.float32)
+    named: dict[str, Any] = {name: stacked[..., at] for at, name in enumerate(SENSORS)}
+    return named if state is None else {**named, STATE: np.array(state, dtype=object)}
+
+
+def ask(variant: Variant, asked: Columns) -> Columns:
+    accepted = checked(variant.signature, asked, {})
+    variant.check(accepted)
+    return variant.run(accepted)
+
+
+class TestSignature:
+    def test_is_of_the_customers_sensors(self, variant: Variant) -> None:
+        fields = {field.name: field for field in variant.signature.inputs}
+        assert list(fields) == [*SENSORS, STATE]
+        assert [fields[name].unit for name in SENSORS] == ["bar", None, None, "°C"]
+        assert {fields[name].length for name in SENSORS} == {(1, MAX_STEPS)}
+        readings = hours(1, 1500)[:, 0]
+        assert fields["pressure"].trained == (readings.min(), readings.max())
+        assert (fields[STATE].datatype, fields[STATE].optional) == ("BYTES", True)
+
+    def test_answers_are_as_signed(self, variant: Variant) -> None:
+        answer = ask(variant, columns(hours(2, 30), leaking(hours(3, 30))))
+        assert list(answer) == [field.name for field in variant.signature.outputs]
+        for field in variant.signature.outputs:
+            assert answer[field.name].shape == ((2, 30) if field.series else (2,))
+        assert answer["score"].dtype == np.float32
+        assert answer["alarm"].dtype == np.bool_
+        assert {type(name) for name in answer["sensor"].ravel()} == {str}
+        assert {type(text) for text in answer[STATE]} == {str}
+
+    def test_units_are_converted(self, variant: Variant) -> None:
+        asked = columns(hours(2, 200))
+        psi = {**asked, "pressure": (asked["pressure"] * 14.503774).astype(np.float32)}
+        accepted = checked(variant.signature, psi, {"pressure": "psi"})
+        assert variant.run(accepted)["score"] == pytest.approx(
+            ask(variant, asked)["score"], abs=1e-3
+        )
+
+
+class TestAnswers:
+    def test_what_stands_out(self, variant: Variant) -> None:
+        readings = hours(2, 200)
+        readings[100:, 2] += 2.0
+        answer = ask(variant, columns(readings))
+        assert not answer["alarm"][0, :100].any()
+        assert answer["alarm"][0, 120:].all()
+        assert set(answer["sensor"][0, 120:]) == {"current"}
+        assert np.array_equal(answer["alarm"], answer["score"] > 1)
+
+    @pytest.mark.parametrize("wild", [3e38, -3e38])
+    def test_the_largest_numbers(self, variant: Variant, wild: float) -> None:
+        answer = ask(variant, columns(np.full((5, 4), wild)))
+        assert np.isfinite(answer["score"]).all()
+        assert answer["alarm"].all()
+        ask(variant, columns(hours(2, 5), state=answer[STATE].tolist()))
+
+    def test_sensors_of_unequal_length(self, variant: Variant) -> None:
+        asked = {**columns(hours(2, 30)), "current": np.zeros((1, 29), dtype=np.float32)}
+        with pytest.raises(InputInvalid, match="'current' has 29 steps, but 'pressure' has 30"):
+            ask(variant, asked)
+
+
+class TestStates:
+    def test_several_calls_answer_as_one(self, variant: Variant) -> None:
+        machines = [hours(2, 60), leaking(hours(3, 60))]
+        whole = ask(variant, columns(*machines))
+        state = ["", ""]
+        parts = []
+        for start, end in ((0, 25), (25, 26), (26, 60)):
+            answer = ask(variant, columns(*(one[start:end] for one in machines), state=state))
+            parts.append(answer["score"])
+            state = answer[STATE].tolist()
+        assert np.concatenate(parts, axis=1) == pytest.approx(whole["score"], rel=1e-5)
+
+    def test_left_out_or_empty_is_a_beginning(self, variant: Variant) -> None:
+        machines = [hours(2, 20), hours(3, 20)]
+        first = ask(variant, columns(machines[0]))
+        mixed = ask(variant, columns(*machines, state=[first[STATE][0], ""]))
+        assert mixed["score"][1] == pytest.approx(ask(variant, columns(machines[1]))["score"][0])
+
+    def test_another_load_of_the_artefact_takes_it(self, variant: Variant) -> None:
+        state = ask(variant, columns(hours(2, 20)))[STATE].tolist()
+        ask(load(artefact()), columns(hours(3, 20), state=state))
+
+    def test_is_short(self, variant: Variant) -> None:
+        assert len(ask(variant, columns(hours(2, 1000)))[STATE][0]) <= 24 * len(SENSORS)
+
+    def test_of_another_variant(self, variant: Variant) -> None:
+        other = ask(load(artefact(seed=9)), columns(hours(2, 20)))[STATE][0]
+        with pytest.raises(InputInvalid, match=r"'state' in row 1 .* of another variant") as caught:
+            ask(variant, columns(hours(2, 20), hours(3, 20), state=["", other]))
+        assert caught.value.param == STATE
+
+    @pytest.mark.parametrize("how", ["cut", "changed", "rubbish", "not ASCII", "longer"])
+    def test_broken(self, variant: Variant, how: str) -> None:
+        text = ask(variant, columns(hours(2, 20)))[STATE][0]
+        broken = {
+            "cut": text[:-8],
+            "changed": text[:30] + ("A" if text[30] != "A" else "B") + text[31:],
+            "rubbish": "rubbish!",
+            "not ASCII": "状态",
+            "longer": text * 2,
+        }[how]
+        asked = columns(hours(2, 20), state=[broken])
+        with pytest.raises(InputInvalid, match="'state' in row 0 is no state of this variant"):
+            variant.check(asked)
+        with pytest.raises(InputInvalid, match="'state' in row 0"):
+            variant.run(asked)
+
+
+class TestArtefact:
+    def test_reads_back_exactly(self, variant: Variant) -> None:
+        fitted = fit([hours(1, 1500)], SENSORS)
+        assert variant.detector.whitening.tolist() == fitted.whitening.tolist()
+        assert variant.detector.level.tolist() == fitted.level.tolist()
+        assert variant.detector.slow.tolist() == fitted.slow.tolist()
+        assert variant.detector.weight == fitted.weight
+
+    @pytest.mark.parametrize("broken", [b"", b"rubbish", b"[]", b"{}", b"\xff\xfe", b"\x80\x04."])
+    def test_rubbish(self, broken: bytes) -> None:
+        with pytest.raises(VariantBroken, match="no variant"):
+            load(broken)
+
+    def test_cut(self) -> None:
+        with pytest.raises(VariantBroken, match="no variant"):
+            load(artefact()[:-10])
+
+    def test_of_another_version(self) -> None:
+        document = {**json.loads(artefact()), "version": 2, "whitening": "another form"}
+        with pytest.raises(VariantBroken, match="version 2, not 1"):
+            load(json.dumps(document).encode())
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"weight": 0}, "weights"),
+            ({"baseline_weight": 2.0}, "weights"),
+            ({"sensors": []}, "names"),
+            ({"whitening": [[1.0] * 4] * 3}, "matrix is not of its 4 sensors"),
+            ({"whitening": [[1.0] * 4] * 3 + [[1.0]]}, "matrix is not of its 4 sensors"),
+            ({"whitening": [[None] * 4] * 4}, "no variant"),
+        ],
+    )
+    def test_of_another_shape(self, changes: dict[str, Any], words: str) -> None:
+        document = {**json.loads(artefact()), **changes}
+        with pytest.raises(VariantBroken, match=words):
+            load(json.dumps(document).encode())
+
+    def test_sensors_of_one_name(self) -> None:
+        document = json.loads(artefact())
+        document["sensors"][1]["name"] = document["sensors"][0]["name"]
+        with pytest.raises(VariantBroken, match="no names of their own"):
+            load(json.dumps(document).encode())

@@ -1,0 +1,34 @@
+"""The table of all specialists: its figures are there and its words are true."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.specialists import BARS, STEPS, Bar, figure, main, table
+
+ROOT = Path(__file__).parents[2] / "models"
+
+
+class TestTable:
+    @pytest.mark.parametrize("bar", BARS, ids=lambda bar: f"{bar.specialist}: {bar.what}")
+    def test_every_figure_was_measured(self, bar: Bar) -> None:
+        metrics = json.loads((ROOT / bar.specialist / "metrics.json").read_text("utf-8"))
+        figure(bar, metrics)
+        assert bar.specialist in STEPS
+
+    def test_what_is_missed_is_said(self, tmp_path: Path) -> None:
+        for name in STEPS:
+            (tmp_path / name).mkdir()
+            text = (ROOT / name / "metrics.json").read_text("utf-8")
+            (tmp_path / name / "metrics.json").write_text(text, "utf-8")
+        rul = json.loads((tmp_path / "rul" / "metrics.json").read_text("utf-8"))
+        rul["single_seeds"]["mean"] = 13.0
+        (tmp_path / "rul" / "metrics.json").write_text(json.dumps(rul), "utf-8")
+        (missed,) = [line for line in table(tmp_path).splitlines() if "| 13 |" in line]
+        assert "**missed**" in missed
+        assert "≤ 12" in missed
+
+    def test_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        main(["--table"])
+        assert capsys.readouterr().out.count("\n") == len(BARS) + 2
