@@ -20,6 +20,8 @@ from typing import Any
 from models.anomaly import evaluate as anomaly
 from models.failure_class import evaluate as failure_class
 from models.failure_class import train as failure_class_train
+from models.routing import evaluate as routing
+from models.routing import train as routing_train
 from models.rul import evaluate as rul
 from models.rul import train as rul_train
 from models.tag_align import evaluate as tag_align
@@ -48,6 +50,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
         "anomaly": (anomaly.main,),
         "failure_class": (failure_class_train.main, failure_class.main),
         "tag_align": (tag_align_train.main, tag_align.main),
+        "routing": (routing_train.main, routing.main),
     }
 )
 BARS = (
@@ -68,6 +71,8 @@ BARS = (
     Bar("tag_align", "UVA, no confirmation, top 5", "zero_shot/UVA/top_5", 0.90, percent=True),
     Bar("tag_align", "German to English, top 1", "german/with_encoder/top_1", 0.70, percent=True),
     Bar("tag_align", "Chinese to English, top 1", "chinese/with_encoder/top_1", 0.40,
+        percent=True),
+    Bar("routing", "`auto`, 200 requests in Chinese and English", "requests/right", 0.95,
         percent=True),
 )  # fmt: skip
 
