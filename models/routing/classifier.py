@@ -17,6 +17,11 @@ from models.routing.features import BUCKETS, features
 
 ARTEFACT = Path(__file__).with_name("weights.npz")
 
+# What no specialist does.
+LANGUAGE = "language"
+# Less sure than that, it is not taken for a specialist's task.
+SURE = 0.5
+
 Floats = NDArray[np.float32]
 
 
@@ -37,6 +42,11 @@ class Judgement:
     @property
     def confidence(self) -> float:
         return self.confidences[self.task]
+
+    @property
+    def specialist_task(self) -> str | None:
+        """The task, where it is surely that of a specialist."""
+        return self.task if self.task != LANGUAGE and self.confidence >= SURE else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ import msgspec
 
 EXAMPLES = Path(__file__).with_name("examples.tsv")
 DEVELOPMENT = Path(__file__).with_name("development.tsv")
-# What no specialist does.
-LANGUAGE = "language"
 
 
 @dataclass(frozen=True, slots=True)

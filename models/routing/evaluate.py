@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.routing.classifier import ARTEFACT, Judgement, RouteClassifier
+from models.routing.classifier import ARTEFACT, LANGUAGE, Judgement, RouteClassifier
 from models.routing.data import (
     DEVELOPMENT,
     EXAMPLES,
-    LANGUAGE,
     Labelled,
     read_examples,
     read_requests,
@@ -29,8 +28,6 @@ METRICS = Path(__file__).with_name("metrics.json")
 REQUESTS = Path(__file__).parents[2] / "tests" / "models" / "routing_requests.jsonl"
 # Not the folds on which settings were compared.
 SEEDS = (101, 102, 103)
-# Where the classifier is surer than that, a specialist is named to who asked a language model.
-SURE = 0.5
 DIGITS = 4
 _FIRST_CHINESE, _LAST_CHINESE = "一", "鿿"
 
@@ -74,11 +71,10 @@ def judged(classifier: RouteClassifier, asked: Sequence[Labelled]) -> Figures:
 
 def suggestions(judgements: Sequence[Judgement], asked: Sequence[Labelled]) -> Figures:
     """Of the requests for a specialist, how many get it named; and how many names are right."""
-    sure = [it.task if it.confidence >= SURE else LANGUAGE for it in judgements]
-    hits = sum(task == one.task != LANGUAGE for task, one in zip(sure, asked, strict=True))
-    named = sum(task != LANGUAGE for task in sure)
+    named = [it.specialist_task for it in judgements]
+    hits = sum(task == one.task for task, one in zip(named, asked, strict=True))
     wanted = sum(one.task != LANGUAGE for one in asked)
-    return {"precision": _rounded(hits / named), "recall": _rounded(hits / wanted)}
+    return {"precision": _rounded(hits / sum(map(bool, named))), "recall": _rounded(hits / wanted)}
 
 
 def apart(

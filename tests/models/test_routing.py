@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.routing.classifier import ClassifierBroken, RouteClassifier
+from models.routing.classifier import LANGUAGE, SURE, ClassifierBroken, RouteClassifier
 from models.routing.data import (
     DEVELOPMENT,
     EXAMPLES,
-    LANGUAGE,
     ExamplesInvalid,
     Labelled,
     digest,
@@ -18,7 +17,7 @@ from models.routing.data import (
     read_requests,
     tasks_of,
 )
-from models.routing.evaluate import METRICS, REQUESTS, SURE, measured, suggestions
+from models.routing.evaluate import METRICS, REQUESTS, measured, suggestions
 from models.routing.features import BUCKETS, HEAD, TAIL, features
 from models.routing.train import FOLDS, learn, temperature
 
