@@ -5,7 +5,7 @@ obtaining weights (serving/weights.py).
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -38,6 +38,7 @@ class Task(StrEnum):
     CALCULATION = "calculation"
     ALIGNMENT = "alignment"
     ANOMALY_DETECTION = "anomaly-detection"
+    IMAGE_CLASSIFICATION = "image-classification"
 
 
 # What the Open Inference Protocol and `/v1/predictions` speak to: rows with named columns.
@@ -48,6 +49,7 @@ SPECIALIST_TASKS = frozenset(
         Task.CALCULATION,
         Task.ALIGNMENT,
         Task.ANOMALY_DETECTION,
+        Task.IMAGE_CLASSIFICATION,
     }
 )
 
@@ -70,7 +72,8 @@ class Weights:
     kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
     local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
     `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
-    customer fits its own).
+    customer fits its own), `vision-package` (an optional Python package with a backbone, on which
+    each customer fits its own head: served where it is installed).
     """
 
     kind: str
@@ -136,6 +139,11 @@ class Catalog:
 
     def find(self, model_id: str) -> Model | None:
         return self.models.get(model_id)
+
+    def only(self, kept: Callable[[Model], bool]) -> "Catalog":
+        """The same without the models of which `kept` says no."""
+        some = {key: model for key, model in self.models.items() if kept(model)}
+        return Catalog(MappingProxyType(some))
 
     def with_task(self, task: Task) -> tuple[Model, ...]:
         return tuple(model for model in self.models.values() if model.task is task)

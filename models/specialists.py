@@ -28,6 +28,9 @@ from models.tag_align import evaluate as tag_align
 from models.tag_align import train as tag_align_train
 from models.training_data import default_directory
 
+# By its folder: the catalog's ids are spelled there only.
+REMAINING_LIFE = rul_train.ARTEFACT.parent.name
+
 Step = Callable[[Sequence[str]], None]
 
 
@@ -46,7 +49,7 @@ class Bar:
 # What retrains a specialist and what measures it; one that customers fit is only measured.
 STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     {
-        "rul": (rul_train.main, rul.main),
+        REMAINING_LIFE: (rul_train.main, rul.main),
         "anomaly": (anomaly.main,),
         "failure_class": (failure_class_train.main, failure_class.main),
         "tag_align": (tag_align_train.main, tag_align.main),
@@ -54,27 +57,52 @@ STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
     }
 )
 BARS = (
-    Bar("rul", "FD001 RMSE, truth capped, mean of 5 seeds", "single_seeds/mean", 12.0, le),
-    Bar("rul", "interval of 90 % holds, engines left out", "interval_of_unseen_machines/covered",
-        0.88, percent=True),
-    Bar("rul", "five machines of another (stand-in) fleet, error against the whole fleet's",
-        "another_fleet/mean_ratio", 1.2, le),
+    Bar(REMAINING_LIFE, "FD001 RMSE, truth capped, mean of 5 seeds", "single_seeds/mean", 12.0, le),
+    Bar(
+        REMAINING_LIFE,
+        "interval of 90 % holds, engines left out",
+        "interval_of_unseen_machines/covered",
+        0.88,
+        percent=True,
+    ),
+    Bar(
+        REMAINING_LIFE,
+        "five machines of another (stand-in) fleet, error against the whole fleet's",
+        "another_fleet/mean_ratio",
+        1.2,
+        le,
+    ),
     Bar("anomaly", "SKAB F1, settings by leave-one-out", "chosen_leaving_one_out/f1", 0.81),
-    Bar("anomaly", "SKAB false alarms", "chosen_leaving_one_out/false_alarms", 0.26, le,
-        percent=True),
+    Bar(
+        "anomaly",
+        "SKAB false alarms",
+        "chosen_leaving_one_out/false_alarms",
+        0.26,
+        le,
+        percent=True,
+    ),
     Bar("anomaly", "SKAB misses", "chosen_leaving_one_out/misses", 0.18, le, percent=True),
     Bar("failure_class", "AI4I F1, 5-fold", "stratified_5_fold/mean/f1", 0.86),
     Bar("tag_align", "SDH, 50 confirmations", "confirmed/SDH/proposed/50", 0.98, percent=True),
-    Bar("tag_align", "UVA, 100 confirmations, settings of the other building",
-        "settings_chosen_on_the_other_building/UVA/right", 0.85, percent=True),
+    Bar(
+        "tag_align",
+        "UVA, 100 confirmations, settings of the other building",
+        "settings_chosen_on_the_other_building/UVA/right",
+        0.85,
+        percent=True,
+    ),
     Bar("tag_align", "SDH, no confirmation, top 5", "zero_shot/SDH/top_5", 0.90, percent=True),
     Bar("tag_align", "UVA, no confirmation, top 5", "zero_shot/UVA/top_5", 0.90, percent=True),
     Bar("tag_align", "German to English, top 1", "german/with_encoder/top_1", 0.70, percent=True),
-    Bar("tag_align", "Chinese to English, top 1", "chinese/with_encoder/top_1", 0.40,
-        percent=True),
-    Bar("routing", "`auto`, 200 requests in Chinese and English", "requests/right", 0.95,
-        percent=True),
-)  # fmt: skip
+    Bar("tag_align", "Chinese to English, top 1", "chinese/with_encoder/top_1", 0.40, percent=True),
+    Bar(
+        "routing",
+        "`auto`, 200 requests in Chinese and English",
+        "requests/right",
+        0.95,
+        percent=True,
+    ),
+)
 
 
 def figure(bar: Bar, metrics: Mapping[str, Any]) -> float:

@@ -20,7 +20,7 @@ from serving.folders import Folders, folders_of, forget_old_sessions, only_one, 
 from serving.haproxy import end_leftover, write_script
 from serving.progress import Progress, Stage, progress
 from serving.stopping import stop_with
-from serving.weights import Obtained, obtain
+from serving.weights import Obtained, installed, obtain
 
 
 def main() -> int:
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _serve(arguments: Arguments, folders: Folders, shown: Progress) -> None:
-    catalog = load_catalog(arguments.profile)
+    catalog = load_catalog(arguments.profile).only(installed)
     weights = _weights(catalog, folders, shown)
     end_leftover(folders)
     forget_old_sessions(folders)

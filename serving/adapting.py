@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +24,7 @@ from infra.errors import AppError, error_object
 from models.adaptation import Adapter
 from models.anomaly import adapt as anomaly
 from models.rul import adapt as rul
+from models.surface_defect.adapt import SurfaceAdapter
 from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
 from serving.loading import Source
@@ -32,6 +34,7 @@ ADAPTERS: Mapping[str, Callable[[str], Adapter]] = MappingProxyType(
     {
         "anomaly": lambda place: anomaly.adapt,
         "remaining_life": lambda place: rul.adapt,
+        "surface_defect": lambda place: SurfaceAdapter(Path(place)),
         "tag_align": lambda place: tag_align.adapt,
     }
 )

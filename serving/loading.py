@@ -9,6 +9,7 @@ from pathlib import Path
 from models.catalog import Model, Task
 from serving.fitted import Unfitted, load_anomaly
 from serving.mechanisms import load_mechanism
+from serving.pictures import load_pictures
 from serving.specialists import Specialist, load_specialist
 from serving.tags import load_tags
 
@@ -37,5 +38,7 @@ def load(name: str, source: Source) -> Specialist:
             return load_tags(name, Path(source.place))
         case Task.ANOMALY_DETECTION:
             return Unfitted(name, load_anomaly)
+        case Task.IMAGE_CLASSIFICATION:
+            return load_pictures(name, Path(source.place))
         case _:
             return load_specialist(name, Path(source.place))

@@ -16,14 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.processes import start_module, stop
 from models.catalog import CATALOG_FILE, Model, Weights
 from serving.errors import WeightsBroken
-from serving.packages import gguf_parts, package_file
+from serving.packages import gguf_parts, is_installed, package_file
 
 MODELS_FOLDER = CATALOG_FILE.parent
 # Part of the folder's name: raise it when the conversion changes, and folders are made anew.
 _RECIPE = "1"
 _BLOCK = 1 << 20
+_BACKBONE, _GRAPH, _PATIENCE_S = "models.surface_defect.conversion", "backbone.onnx", 300.0
 
 Report = Callable[[str, float | None], None]
 """Called with plain words and how far it is, from 0 to 1 (None: cannot tell)."""
@@ -56,11 +58,18 @@ def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Ob
             return _onnx_package(model, data_dir, report)
         case "mechanism":
             return Obtained(weights.source)  # a name: there is nothing to obtain
+        case "vision-package":
+            return Obtained(str(_backbone(model, data_dir, report)))
         case "fitted":
             return Obtained("")  # each customer fits its own
         case "artefact":
             return Obtained(str(_verified(MODELS_FOLDER / weights.source, weights.sha256)))
     raise WeightsBroken(f"The catalog's weights kind {weights.kind!r} is unknown.")
+
+
+def installed(model: Model) -> bool:
+    """Whether what it needs is here; only that of an optional extra may be absent."""
+    return model.weights.kind != "vision-package" or is_installed(model.weights.source)
 
 
 def folder_of(model: Model, data_dir: Path) -> Path:
@@ -149,6 +158,21 @@ def _onnx_package(model: Model, data_dir: Path, report: Report) -> Obtained:
         if scratch is not None:
             _extract(package_file(weights.tokenizer, "model.zip"), "tokenizer.json", scratch)
     return Obtained(str(path), tokenizer=folder / "tokenizer.json")
+
+
+def _backbone(model: Model, data_dir: Path, report: Report) -> Path:
+    folder = folder_of(model, data_dir)
+    with making(folder) as scratch:
+        if scratch is not None:
+            report("Converting the backbone for pictures", None)
+            # In a process of its own: it takes torch, which would stay in ours.
+            child = start_module(_BACKBONE, [str(scratch / _GRAPH)])
+            try:
+                if child.wait(_PATIENCE_S) != 0:
+                    raise WeightsBroken("The backbone cannot be converted; the log says why.")
+            finally:
+                stop(child, 2.0)
+    return folder / _GRAPH
 
 
 def _extract(archive: Path, member: str, folder: Path) -> None:

@@ -102,13 +102,19 @@ async def create(session: AsyncSession, clock: Clock, new: NewJob) -> Adaptation
 
 
 async def claim(session: AsyncSession, clock: Clock, process_id: UUID) -> Adaptation | None:
-    """The oldest job that waits, or whose process was lost; None where there is none."""
+    """The oldest job that waits, or whose process was lost; None where there is none.
+
+    Whoever asks runs no job, so one of its own is one that it could not end when the database was
+    away.
+    """
+    free = (
+        col(Adaptation.process_id).is_(None)
+        | (col(Adaptation.process_id) == process_id)
+        | col(Adaptation.process_id).in_(_LOST)
+    )
     query = (
         select(Adaptation)
-        .where(
-            col(Adaptation.status).in_(_OPEN),
-            (col(Adaptation.process_id).is_(None)) | col(Adaptation.process_id).in_(_LOST),
-        )
+        .where(col(Adaptation.status).in_(_OPEN), free)
         .order_by(col(Adaptation.id))
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.specialists import BARS, STEPS, Bar, figure, main, table
+from models.specialists import BARS, REMAINING_LIFE, STEPS, Bar, figure, main, table
 
 ROOT = Path(__file__).parents[2] / "models"
 
@@ -22,9 +22,9 @@ class TestTable:
             (tmp_path / name).mkdir()
             text = (ROOT / name / "metrics.json").read_text("utf-8")
             (tmp_path / name / "metrics.json").write_text(text, "utf-8")
-        rul = json.loads((tmp_path / "rul" / "metrics.json").read_text("utf-8"))
+        rul = json.loads((tmp_path / REMAINING_LIFE / "metrics.json").read_text("utf-8"))
         rul["single_seeds"]["mean"] = 13.0
-        (tmp_path / "rul" / "metrics.json").write_text(json.dumps(rul), "utf-8")
+        (tmp_path / REMAINING_LIFE / "metrics.json").write_text(json.dumps(rul), "utf-8")
         (missed,) = [line for line in table(tmp_path).splitlines() if "| 13 |" in line]
         assert "**missed**" in missed
         assert "≤ 12" in missed

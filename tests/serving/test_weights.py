@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 import pytest
 
-from models.catalog import Model, Task, Weights
+from models.catalog import Model, Task, Weights, load_catalog
 from serving import weights as subject
 from serving.errors import WeightsBroken
 from serving.packages import gguf_parts, package_file, package_folder
-from serving.weights import Report, assemble, folder_of, making, obtain
+from serving.weights import Report, assemble, folder_of, installed, making, obtain
 
 PIECES = (b"first ", b"second ", b"third")
 DIGEST = hashlib.sha256(b"".join(PIECES)).hexdigest()
@@ -248,3 +248,34 @@ class TestAssembling:
         assemble(gguf_parts(package), target, DIGEST, lambda _, fraction: said.append(fraction))
         assert target.read_bytes() == b"".join(PIECES)
         assert said[-1] == 1.0
+
+
+class TestBackbone:
+    def test_is_served_where_its_package_is(self) -> None:
+        assert not installed(model("vision-package", "no_such_package"))
+        assert installed(model("vision-package", "numpy"))
+        assert installed(model("fitted", "no_such_package"))
+
+    def test_is_converted_once(self, tmp_path: Path) -> None:
+        (sold,) = load_catalog("cpu").with_task(Task.IMAGE_CLASSIFICATION)
+        if not installed(sold):
+            pytest.skip("needs the vision extra")
+        convert = Conversion()
+        first = Path(obtain(sold, tmp_path, silent, convert).source)
+        made = first.stat().st_mtime_ns
+        assert Path(obtain(sold, tmp_path, silent, convert).source) == first
+        assert first.stat().st_mtime_ns == made
+
+    def test_what_cannot_be_converted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        package = model("vision-package", "no_such_package")
+        monkeypatch.setattr(subject, "_BACKBONE", "no.such.module")
+        with pytest.raises(WeightsBroken, match="backbone"):
+            obtain(package, tmp_path, silent, Conversion())
+        assert not folder_of(package, tmp_path).exists()
+
+    def test_a_catalog_without_it(self) -> None:
+        whole = load_catalog("cpu")
+        rest = whole.only(lambda one: one.task is not Task.IMAGE_CLASSIFICATION)
+        assert len(rest.models) == len(whole.models) - 1

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from openai import APIStatusError
+from sqlalchemy import text
 
 from tests.builders import (
     BEARING_LIFE,
@@ -215,3 +216,64 @@ class TestAsking:
             with pytest.raises(APIStatusError) as caught:
                 await theirs.create(model=REMAINING_LIFE, training_file=job.training_file)
             assert code_of(caught.value) == "file_not_found"
+
+
+class TestInterrupted:
+    """Jobs whose process went away in the middle, told by what is left in the database."""
+
+    async def test_what_was_billed_is_made_live_and_not_learned_again(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        job = await customer.adapts()
+        await self._as_if_killed(customer, before="live")
+        await customer.ended(job.id)
+        events = await customer.openai.fine_tuning.jobs.list_events(job.id, limit=2)
+        assert [event.message for event in reversed(events.data)] == [
+            "It goes on.",
+            f"Version 1 of {job.fine_tuned_model} can be called.",
+        ]
+        assert len(upstream.learner.files) == 1
+        assert len(await customer.gateway.rows(1)) == 1
+
+    async def test_what_was_not_billed_is_learned_again(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        job = await customer.adapts()
+        await self._as_if_killed(customer, before="billed")
+        again = await customer.ended(job.id)
+        assert again.status == "succeeded"
+        assert len(upstream.learner.files) == 2
+        rows = await customer.gateway.rows(2)
+        assert again.usage_id != job.usage_id
+        assert {row["settlement"] for row in rows} == {"complete", "unknown"}
+
+    async def test_what_brings_every_process_down_is_given_up(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        job = await customer.adapts()
+        await self._as_if_killed(customer, before="billed", attempts=3)
+        again = await customer.ended(job.id)
+        assert (again.status, again.error.code) == ("failed", "interrupted")
+        assert len(upstream.learner.files) == 1
+
+    async def _as_if_killed(self, customer: Customer, before: str, attempts: int = 1) -> None:
+        """The job's rows as a process leaves them that was killed before that step."""
+        parts = customer.gateway.parts
+        await parts.adaptations.stop()
+        async with parts.database.transaction() as session:
+            await session.execute(
+                text(
+                    "update adaptation set status = 'running', finished_at = null, "
+                    "attempts = :attempts"
+                ),
+                {"attempts": attempts},
+            )
+            await session.execute(text("update variant set current = false, live_at = null"))
+            if before == "billed":
+                # As reaping settles a call whose process was lost. Rows are never changed, but for
+                # a replica.
+                await session.execute(text("set local session_replication_role = replica"))
+                await session.execute(
+                    text("update usage set settlement = 'unknown', cost_nano = 0")
+                )
+        await parts.adaptations.start()
