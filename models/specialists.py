@@ -22,6 +22,7 @@ from models.failure_class import evaluate as failure_class
 from models.failure_class import train as failure_class_train
 from models.rul import evaluate as rul
 from models.rul import train as rul_train
+from models.surface_defect import evaluate as surface_defect
 from models.tag_align import evaluate as tag_align
 from models.tag_align import train as tag_align_train
 from models.training_data import default_directory
@@ -50,6 +51,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
         REMAINING_LIFE: (rul_train.main, rul.main),
         "anomaly": (anomaly.main,),
         "failure_class": (failure_class_train.main, failure_class.main),
+        "surface_defect": (surface_defect.main,),
         "tag_align": (tag_align_train.main, tag_align.main),
     }
 )
@@ -80,6 +82,13 @@ BARS = (
     ),
     Bar("anomaly", "SKAB misses", "chosen_leaving_one_out/misses", 0.18, le, percent=True),
     Bar("failure_class", "AI4I F1, 5-fold", "stratified_5_fold/mean/f1", 0.86),
+    Bar(
+        "surface_defect",
+        "NEU, 10 pictures a class, pictures never tuned on",
+        "kept_apart/10/right",
+        0.90,
+        percent=True,
+    ),
     Bar("tag_align", "SDH, 50 confirmations", "confirmed/SDH/proposed/50", 0.98, percent=True),
     Bar(
         "tag_align",
