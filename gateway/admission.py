@@ -104,6 +104,10 @@ class Admission:
             raise _refusal(refused.short, principal, demand) from None
         return self._ticket(principal, ask, fitted, hold, most)
 
+    def release(self, ticket: Ticket) -> None:
+        """Give back what an admitted call holds whose model could not be reached."""
+        self._lender.give_back(ticket.hold)
+
     async def _hold(
         self, demand: Demand, most: int | None, ask: Ask, patience_s: float
     ) -> tuple[Demand, Hold]:

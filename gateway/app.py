@@ -24,6 +24,7 @@ from billing.collecting.payments import Payments
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.choosing import Chooser
 from gateway.contracts import Contracts
 from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
@@ -50,6 +51,7 @@ from gateway.replay import Replayer
 from gateway.routes import ops, specialists
 from gateway.routes.account import AccountRoutes, QuoteRoutes, provide_principal
 from gateway.routes.alerts import AlertRoutes
+from gateway.routes.auto import AutoRoutes
 from gateway.routes.claims import OutcomeRoutes
 from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.routes.files import FileRoutes
@@ -77,6 +79,7 @@ from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
 from models.catalog import Catalog, load_catalog
+from models.routing.classifier import RouteClassifier
 
 # Calls that wait for one model in one process, at most.
 _WAITING = 1000
@@ -107,6 +110,7 @@ class Parts:
     router: Router
     upstream: Upstream
     parser: Parser
+    chooser: Chooser
     describing: Describing
     adaptations: AdaptationRunner
     pipeline: Pipeline
@@ -139,9 +143,10 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     upstream = Upstream(settings.connect_timeout_s)
     loader = VariantLoader(database, upstream)
     contracts = Contracts(catalog, clock)
+    chooser = Chooser(catalog, RouteClassifier.load())
     stages = Stages(
         authenticator=Authenticator(database, reading, contracts, clock, secret_key(settings)),
-        parser=Parser(catalog),
+        parser=Parser(catalog, chooser),
         replayer=Replayer(database, membership),
         admission=Admission(lender, counter, settings.credit_wait_s),
         dispatcher=_dispatcher(catalog, settings, clock, router, upstream, loader),
@@ -168,6 +173,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         router=router,
         upstream=upstream,
         parser=stages.parser,
+        chooser=chooser,
         describing=Describing(router, upstream, loader),
         adaptations=AdaptationRunner(
             Tools(catalog, clock, database, contracts, stages, membership, lender, router, upstream)
@@ -199,6 +205,7 @@ def build_app(parts: Parts) -> Litestar:
             FileRoutes,
             FineTuningRoutes,
             QuoteRoutes,
+            AutoRoutes,
             InvoiceRoutes,
             SubscriptionRoutes,
             OutcomeRoutes,
@@ -225,6 +232,7 @@ def build_app(parts: Parts) -> Litestar:
             "adaptations": _provide(parts.adaptations),
             "authenticator": _provide(parts.authenticator),
             "catalog": _provide(parts.catalog),
+            "chooser": _provide(parts.chooser),
             "clock": _provide(parts.clock),
             "database": _provide(parts.database),
             "describing": _provide(parts.describing),

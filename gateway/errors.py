@@ -249,6 +249,10 @@ class UpstreamUnreachable(Unavailable):
     code = "model_unavailable"
 
 
+class ModelNotServed(Unavailable):
+    """No server is there for the model, or its server does not know it."""
+
+
 class UpstreamFailed(Unavailable):
     """The model's server broke off, or answered what makes no sense."""
 

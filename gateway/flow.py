@@ -137,13 +137,28 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which model answers, where the client left that to us, and why.
+
+    `others` may stand in for it, in this order. `confidences` are those of the task that the words
+    ask for, the likeliest first; `suggested` would do that task, but at another address.
+    """
+
+    model: Model
+    reason: str
+    others: tuple[Model, ...] = ()
+    confidences: Mapping[str, float] = field(default_factory=dict)
+    suggested: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A request that was understood: what goes upstream and how to read what comes back.
 
     `measure` reads what a whole plain answer consumed; `reshape` turns the upstream's answer into
     the client's, where the two differ. `choices_each` is the number of choices for each prompt,
     `prompt` the request's fields, `tags` what the call is for, `shortened` gives the body with at
-    most so many tokens a choice.
+    most so many tokens a choice, `choice` is how its model was chosen, if it was.
     """
 
     model: Model
@@ -161,6 +176,7 @@ class Ask:
     shortened: Callable[[int], bytes] | None = None
     tags: Mapping[str, str] | None = None
     variant: UUID | None = None
+    choice: Choice | None = None
 
 
 class Allowance(Protocol):

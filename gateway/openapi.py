@@ -20,6 +20,7 @@ from litestar.static_files import create_static_files_router
 from gateway.flow import Operation
 from gateway.routes import (
     alerts,
+    auto,
     claims,
     evidence,
     fine_tuning,
@@ -43,6 +44,7 @@ _BODIES: Mapping[Operation, tuple[type[msgspec.Struct], str]] = {
 _PLAIN_BODIES = {
     **subscription.BODIES,
     **alerts.BODIES,
+    **auto.BODIES,
     **outcomes.BODIES,
     **evidence.BODIES,
     **claims.BODIES,
@@ -151,6 +153,9 @@ _HEADERS = {
         "x-request-id": "The call's id, as in its usage row",
         "x-maas-cost": "What the call cost, in the major unit of x-maas-currency (not in streams)",
         "x-maas-currency": "ISO 4217",
+        "x-maas-model": "Which model was chosen, where the call asked for `auto`",
+        "x-maas-route-reason": "Why it was",
+        "x-maas-suggested-model": "The specialist that would do what a text asks for",
     }.items()
 }
 _FAILURES = {

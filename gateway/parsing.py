@@ -1,21 +1,31 @@
 """Parsing: from a body to what is asked of which model.
 
-Owns which shape belongs to which operation, and finding the model among those that are sold.
-Does not own the shapes (gateway/wire/).
+Owns which shape belongs to which operation, and finding the model among those that are sold, or
+having it chosen. Does not own the shapes (gateway/wire/) nor the choice (gateway/choosing.py).
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 from billing.metering.usage import REQUEST_PREFIX
+from gateway.choosing import (
+    BYTES_A_TOKEN,
+    LIKELY_OUTPUT,
+    Chooser,
+    Wish,
+    budget_of,
+    fallback_allowed,
+    next_choice,
+)
 from gateway.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
-from gateway.flow import Ask, Call, Operation, OwnVariant, Served
+from gateway.flow import Ask, Call, Choice, Operation, OwnVariant, Principal, Served
 from gateway.tags import tags_of
 from gateway.variants import PREFIX as VARIANT_PREFIX
 from gateway.wire import fine_tuning, inference, openai
 from infra import ids
-from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
+from models.catalog import AUTO, SPECIALIST_TASKS, Catalog, Model, Task
 
 _TASKS: Mapping[Operation, frozenset[Task]] = {
     Operation.CHAT: frozenset({Task.TEXT_GENERATION}),
@@ -29,31 +39,43 @@ _TASKS: Mapping[Operation, frozenset[Task]] = {
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A request that was read, whichever model it goes to: `ask` makes it one of a model. By `wish`
+    a model is chosen where none is named; None where that cannot be."""
+
+    name: str
+    ask: Callable[[Served], Ask]
+    version: str | None = None
+    wish: Wish | None = None
+
+
 class Parser:
     """Understands requests for the models of one catalog."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, chooser: Chooser) -> None:
         self._catalog = catalog
+        self._chooser = chooser
 
-    def parse(self, call: Call, body: bytes, variants: Mapping[str, OwnVariant]) -> Ask:
+    def parse(self, call: Call, body: bytes, principal: Principal) -> Ask:
         """What is asked, of the catalog's models or the account's own variants.
 
-        Raises BodyNotJson, ParameterInvalid, ModelNotFound, WrongEndpoint, EndpointUnsupported.
+        Raises BodyNotJson, ParameterInvalid, ModelNotFound, WrongEndpoint, EndpointUnsupported, and
+        ModelNotPriced where a model is to be chosen.
         """
-        tags, ask = tags_of(call.headers), self._ask(call, body, variants)
+        tags, ask = tags_of(call.headers), self._ask(call, body, principal)
         return ask if tags is None else replace(ask, tags=tags)
 
-    def _ask(self, call: Call, body: bytes, variants: Mapping[str, OwnVariant]) -> Ask:
+    def instead(self, call: Call, body: bytes, principal: Principal, ask: Ask) -> Ask | None:
+        """The same request of the model that stands in for that of `ask`; None where none does."""
+        choice = None if ask.choice is None else next_choice(ask.choice)
+        if choice is None:
+            return None
+        other = _read(call, body, principal).ask(_as_sold(choice.model))
+        return replace(other, tags=ask.tags, choice=choice)
+
+    def _ask(self, call: Call, body: bytes, principal: Principal) -> Ask:
         match call.operation:
-            case Operation.INFER:
-                name, version = call.model_in_path or "", call.version_in_path
-                served = self.served(name, version, call.operation, variants)
-                return inference.ask_infer(served, body, call.headers)
-            case Operation.PREDICTIONS:
-                prediction = inference.read_prediction(body)
-                served = self.served(prediction.model, None, call.operation, variants)
-                public_id = ids.show(REQUEST_PREFIX, call.request_id)
-                return inference.ask_prediction(prediction, served, public_id)
             case Operation.ADAPTATION:
                 job = fine_tuning.read_job(body)
                 return fine_tuning.ask_adaptation(self._model(job.model, call.operation), b"")
@@ -62,9 +84,28 @@ class Parser:
                     f"This service has no {call.path[:200]}. /docs lists what it has."
                 )
             case _:
-                request = openai.read_request(call.operation, body)
-                model = self._model(request.model, call.operation)
-                return openai.ask(request, model, call.path, body)
+                reading = _read(call, body, principal)
+                choice = self._choice(call, reading, principal)
+                if choice is not None:
+                    return replace(reading.ask(_as_sold(choice.model)), choice=choice)
+                variants = principal.variants
+                served = self.served(reading.name, reading.version, call.operation, variants)
+                return reading.ask(served)
+
+    def _choice(self, call: Call, reading: _Reading, principal: Principal) -> Choice | None:
+        """The choice of a model, where it is left to us or others may stand in for it."""
+        allowed = fallback_allowed(call.headers)
+        if reading.name == AUTO:
+            if reading.wish is None:
+                raise WrongEndpoint("Name the model: `auto` chooses none here.", param="model")
+            wish = replace(reading.wish, budget_ms=budget_of(call.headers))
+            by_columns = call.operation is Operation.PREDICTIONS
+            choose = self._chooser.for_rows if by_columns else self._chooser.for_text
+            choice = choose(wish)
+            return replace(choice, others=()) if allowed is False else choice
+        if not allowed or reading.version is not None or reading.name in principal.variants:
+            return None
+        return self._chooser.for_name(self._model(reading.name, call.operation), principal.contract)
 
     def served(
         self,
@@ -78,7 +119,7 @@ class Parser:
         if own is None:
             model = self._model(name, operation)
             if version is None:
-                return Served(model, model.id, model.id)
+                return _as_sold(model)
             # It becomes a part of the address that its server is asked at.
             if not _VERSION.fullmatch(version):
                 raise _no_version(name)
@@ -98,6 +139,47 @@ class Parser:
                 param="model",
             )
         return model
+
+
+def _read(call: Call, body: bytes, principal: Principal) -> _Reading:
+    """Raises BodyNotJson, ParameterInvalid."""
+    match call.operation:
+        case Operation.INFER:
+            ask = partial(inference.ask_infer, body=body, headers=call.headers)
+            return _Reading(call.model_in_path or "", ask, call.version_in_path)
+        case Operation.PREDICTIONS:
+            prediction = inference.read_prediction(body)
+            public_id = ids.show(REQUEST_PREFIX, call.request_id)
+            ask = partial(inference.ask_prediction, prediction, public_id=public_id)
+            rows = prediction.instances
+            wish = Wish(principal.contract, prediction.task, frozenset(rows[0]), len(rows))
+            return _Reading(prediction.model, ask, wish=wish)
+        case _:
+            request = openai.read_request(call.operation, body)
+
+            def ask_engine(served: Served) -> Ask:
+                return openai.ask(request, served.model, call.path, body)
+
+            if request.model != AUTO:
+                return _Reading(request.model, ask_engine)
+            return _Reading(request.model, ask_engine, wish=_wish(request, body, principal))
+
+
+def _wish(
+    request: openai.Generation | openai.EmbeddingRequest, body: bytes, principal: Principal
+) -> Wish | None:
+    if not isinstance(request, openai.Generation):
+        return None
+    return Wish(
+        principal.contract,
+        openai.words_of(request),
+        input_tokens=len(body) // BYTES_A_TOKEN,
+        output_tokens=openai.output_limit(request) or LIKELY_OUTPUT,
+    )
+
+
+def _as_sold(model: Model) -> Served:
+    return Served(model, model.id, model.id)
 
 
 def served_variant(model: Model, name: str, own: OwnVariant, version: str | None) -> Served:

@@ -17,10 +17,18 @@ from billing.metering.usage import REQUEST_PREFIX, UsageRecord
 from billing.tables import Settlement
 from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.choosing import as_headers
 from gateway.client import Client, ClientGone, Copy
 from gateway.dispatch import Dispatcher
 from gateway.entries import Opened
-from gateway.errors import InternalError, MeteringUnavailable, envelope, event
+from gateway.errors import (
+    InternalError,
+    MeteringUnavailable,
+    ModelNotServed,
+    UpstreamUnreachable,
+    envelope,
+    event,
+)
 from gateway.figures import Figures, as_fields
 from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
 from gateway.metering import UsageWriter
@@ -34,6 +42,9 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
+
+# How long an answer is that was made shorter than asked for, in tokens.
+_SHORTENED = "x-maas-max-tokens"
 
 
 @dataclass(slots=True)
@@ -109,17 +120,48 @@ class Pipeline:
         principal = stages.authenticator.require_active(known)
         stages.authenticator.require_paying(known)
         body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
-        seen.ask = ask = stages.parser.parse(call, body, principal.variants)
+        seen.ask = stages.parser.parse(call, body, principal)
         claimed = await stages.replayer.claim(call, principal, body)
         if isinstance(claimed, Completion):
             return claimed
         if claimed is not None:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
+        while True:
+            try:
+                return await self._try(call, client, principal, seen.ask, seen)
+            except (UpstreamUnreachable, ModelNotServed):
+                instead = stages.parser.instead(call, body, principal, seen.ask)
+                if instead is None:
+                    raise
+                self._undo(client, seen)
+                seen.ask = instead
+
+    async def _try(
+        self, call: Call, client: Client, principal: Principal, ask: Ask, seen: _Seen
+    ) -> Completion:
+        """The call to one model: the one asked for, or one that stands in for it."""
+        stages = self._stages
+        if ask.choice is not None:
+            client.shown.update(as_headers(ask.choice))
         seen.ticket = ticket = await self._admit(call, client, principal, ask)
         seen.slot = await stages.dispatcher.slot(ticket, client)
-        seen.opened = opened = stages.writer.intend(partial(intent_of, call, ticket))
-        client.guard = partial(stages.writer.ensure, opened)
+        intent = partial(intent_of, call, ticket)
+        if seen.opened is None:
+            seen.opened = stages.writer.intend(intent)
+        else:
+            # That a call is open is written once; if it was already, by its first model's name.
+            seen.opened.intent = intent
+        client.guard = partial(stages.writer.ensure, seen.opened)
         return await stages.dispatcher.send(call, ticket, client)
+
+    def _undo(self, client: Client, seen: _Seen) -> None:
+        """What was taken for a model that cannot be reached: the next one takes for itself."""
+        if seen.slot is not None:
+            seen.slot.leave()
+        if seen.ticket is not None:
+            self._stages.admission.release(seen.ticket)
+        seen.slot = seen.ticket = None
+        client.shown.pop(_SHORTENED, None)
 
     async def _admit(self, call: Call, client: Client, principal: Principal, ask: Ask) -> Ticket:
         admission = self._stages.admission
@@ -131,7 +173,7 @@ class Pipeline:
         finally:
             client.shown.update(self._stages.figures.limits(principal))
         if ticket.shortened_to is not None:
-            client.shown["x-maas-max-tokens"] = str(ticket.shortened_to)
+            client.shown[_SHORTENED] = str(ticket.shortened_to)
         return ticket
 
     async def _end(self, call: Call, client: Client, seen: _Seen, completion: Completion) -> None:

@@ -18,7 +18,6 @@ from gateway.demand import Demand
 from gateway.errors import BodyTooLarge, ParameterInvalid
 from gateway.flow import Ask, Call, Operation, Principal
 from gateway.parsing import Parser
-from gateway.tags import HEADER
 from gateway.wire import body as bodies
 from infra import ids
 from infra.clock import Clock
@@ -47,17 +46,17 @@ class Quoting:
         self._limit = limit
 
     async def quote(
-        self, principal: Principal, body: bytes, tags: str | None = None
+        self, principal: Principal, body: bytes, headers: Mapping[bytes, bytes]
     ) -> dict[str, Any]:
         """The worst case, with the prompt's tokens counted where the model's tokenizer is here.
 
-        `tags` are what the call itself would say in X-Maas-Tags. Raises what the call would raise
-        for them and its body.
+        `headers` are those of the call itself that it is priced by. Raises what the call would
+        raise for them and its body.
         """
         if len(body) > self._limit:
             raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
-        call = self._call(body, {} if tags is None else {HEADER: tags.encode("latin-1")})
-        ask = self._parser.parse(call, body, principal.variants)
+        call = self._call(body, headers)
+        ask = self._parser.parse(call, body, principal)
         bounded = self._whole(call, principal, ask)
         counted = await self._admission.counted(call, ask, bounded)
         known, prompt = (0, "bounded") if counted is bounded else (counted.input_tokens, "counted")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from gateway.errors import (
-    Unavailable,
+    ModelNotServed,
     UpstreamBusy,
     UpstreamFailed,
     UpstreamTimeout,
@@ -111,13 +111,13 @@ class Router:
     def route(self, ticket: Ticket, request_id: UUID, tried: Collection[str] = ()) -> Target:
         """The least loaded healthy server that is not among `tried` (values of Target.server).
 
-        Raises UpstreamUnreachable at once where there is none, Unavailable where no server is
+        Raises UpstreamUnreachable at once where there is none, ModelNotServed where no server is
         configured for the model.
         """
         ask = ticket.ask
         pool = self._pool(ask.model.id)
         if not pool:
-            raise Unavailable(f"The model {ask.model.id!r} is not being served just now.")
+            raise ModelNotServed(f"The model {ask.model.id!r} is not being served just now.")
         able = self._able(ask.model.id, tried)
         if not able:
             raise self._unreachable(ask.model.id, pool)

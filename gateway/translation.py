@@ -15,8 +15,8 @@ import msgspec
 from gateway.errors import (
     BadRequest,
     ContextLengthExceeded,
+    ModelNotServed,
     ParameterInvalid,
-    Unavailable,
     UpstreamBusy,
     UpstreamFailed,
 )
@@ -102,7 +102,7 @@ def translate(refusal: Refusal, ask: Ask) -> AppError:
     if status in (429, 503):
         return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
     if status == 404:
-        return Unavailable(f"The model {ask.model.id!r} is not being served just now.")
+        return ModelNotServed(f"The model {ask.model.id!r} is not being served just now.")
     if status in (400, 413, 422):
         return _bad_request(str(error.get("message", "")), ask)
     return UpstreamFailed("The model could not answer. The call is not billed.")

@@ -17,6 +17,8 @@ from infra.errors import AppError
 
 CATALOG_FILE = Path(__file__).with_name("catalog.toml")
 _NANO = Decimal(10) ** 9
+# Who asks for it leaves the choice to us.
+AUTO = "auto"
 _DEAREST = 10**15  # a million for one unit: anything above is a slip of the pen
 
 
@@ -82,10 +84,21 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """What `auto` chooses a model for: a task that models/routing tells from a text, and the names
+    of the columns that a specialist takes. Without them it cannot be chosen by columns."""
+
+    task: str
+    inputs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit.
 
-    `adapter` names how customers adapt it (serving/adapting.py); None where they cannot.
+    `adapter` names how customers adapt it (serving/adapting.py); None where they cannot. Without a
+    `route` it is never chosen, only named. `latency_ms` is typical for one row, or for the first
+    token of a short prompt; None where nobody measured it. `fallbacks` stand in for it, in order.
     """
 
     id: str
@@ -98,9 +111,14 @@ class Model:
     context_length: int | None = None
     concurrency: int | None = None
     adapter: str | None = None
+    route: Route | None = None
+    latency_ms: int | None = None
+    fallbacks: tuple[str, ...] = ()
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        if self.id == AUTO:
+            raise ValueError(f"{AUTO!r} is no model, but asks for one to be chosen")
         if self.counts_images and self._has_price(Meter.ROWS):
             raise ValueError("a model is sold by rows or by images, in every currency alike")
 
@@ -146,6 +164,8 @@ def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
         if model.id in models:
             raise CatalogInvalid(f"The catalog names the model {model.id!r} twice.")
         models[model.id] = model
+    for model in models.values():
+        _require_fallbacks(model, models)
     served = {key: model for key, model in models.items() if profile in model.profiles}
     if not served:
         raise CatalogInvalid(f"The catalog holds no model for the profile {profile!r}.")
@@ -166,10 +186,33 @@ def _model(entry: dict[str, Any]) -> Model:
             context_length=entry.get("context_length"),
             concurrency=entry.get("concurrency"),
             adapter=entry.get("adapter"),
+            route=_route(entry["route"]) if "route" in entry else None,
+            latency_ms=entry.get("latency_ms"),
+            fallbacks=tuple(entry.get("fallbacks", ())),
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CatalogInvalid(f"The catalog entry {name!r} is wrong: {error}") from error
+
+
+def _route(route: dict[str, Any]) -> Route:
+    return Route(route["task"], frozenset(route.get("inputs", ())))
+
+
+def _require_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
+    """What stands in for a model takes the same requests. Raises CatalogInvalid."""
+    for name in model.fallbacks:
+        other = models.get(name)
+        if other is None or other is model or not _alike(model, other):
+            raise CatalogInvalid(
+                f"The catalog entry {model.id!r} is wrong: {name!r} is no other model that takes "
+                "the same requests."
+            )
+
+
+def _alike(model: Model, other: Model) -> bool:
+    takes = (frozenset() if one.route is None else one.route.inputs for one in (model, other))
+    return model.task is other.task and len(set(takes)) == 1
 
 
 def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[str, int]]:

@@ -20,6 +20,8 @@ from typing import Any
 from models.anomaly import evaluate as anomaly
 from models.failure_class import evaluate as failure_class
 from models.failure_class import train as failure_class_train
+from models.routing import evaluate as routing
+from models.routing import train as routing_train
 from models.rul import evaluate as rul
 from models.rul import train as rul_train
 from models.surface_defect import evaluate as surface_defect
@@ -53,6 +55,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
         "failure_class": (failure_class_train.main, failure_class.main),
         "surface_defect": (surface_defect.main,),
         "tag_align": (tag_align_train.main, tag_align.main),
+        "routing": (routing_train.main, routing.main),
     }
 )
 BARS = (
@@ -101,6 +104,13 @@ BARS = (
     Bar("tag_align", "UVA, no confirmation, top 5", "zero_shot/UVA/top_5", 0.90, percent=True),
     Bar("tag_align", "German to English, top 1", "german/with_encoder/top_1", 0.70, percent=True),
     Bar("tag_align", "Chinese to English, top 1", "chinese/with_encoder/top_1", 0.40, percent=True),
+    Bar(
+        "routing",
+        "`auto`, 200 requests in Chinese and English",
+        "requests/right",
+        0.95,
+        percent=True,
+    ),
 )
 
 

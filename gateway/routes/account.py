@@ -11,14 +11,19 @@ from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
 from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
 from gateway.auth import Authenticator
+from gateway.choosing import LATENCY_HEADER
 from gateway.errors import ParameterInvalid
 from gateway.flow import Principal
 from gateway.quoting import Quoting
+from gateway.tags import HEADER as TAGS_HEADER
 from infra import ids
 from infra.db import Database
 
 _Tags = Annotated[
     str | None, HeaderParameter(name="X-Maas-Tags", description="Those that the call will have")
+]
+_Latency = Annotated[
+    str | None, HeaderParameter(name="X-Maas-Latency-Ms", description="That of a call for `auto`")
 ]
 
 
@@ -58,8 +63,11 @@ class QuoteRoutes(Controller):
         quoting: NamedDependency[Quoting],
         request: Request[Any, Any, Any],
         tags: _Tags = None,
+        latency: _Latency = None,
     ) -> dict[str, Any]:
-        return await quoting.quote(principal, await request.body(), tags)
+        said = {TAGS_HEADER: tags, LATENCY_HEADER: latency}
+        headers = {name: text.encode("latin-1") for name, text in said.items() if text is not None}
+        return await quoting.quote(principal, await request.body(), headers)
 
 
 async def provide_principal(

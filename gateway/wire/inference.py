@@ -55,12 +55,14 @@ class InferAnswer(msgspec.Struct):
 class PredictionRequest(msgspec.Struct):
     """`POST /v1/predictions`: rows with named columns. A list is a series in one row.
 
-    `units` names the unit of a column that is not in the model's own.
+    `units` names the unit of a column that is not in the model's own. `task` says in words what is
+    asked, where `model` is `auto` and the columns are those of several models.
     """
 
     model: str
     instances: Annotated[list[dict[str, Value]], Meta(min_length=1, max_length=MAX_ROWS)]
     units: dict[str, str] = {}
+    task: str = ""
 
 
 _KINDS: Mapping[type, str] = MappingProxyType({bool: "BOOL", str: "BYTES"})

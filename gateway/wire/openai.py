@@ -122,6 +122,12 @@ class Answer(msgspec.Struct):
     usage: UsageObject
 
 
+class TextPart(msgspec.Struct):
+    """A part of a message, of which only text is read here."""
+
+    text: str = ""
+
+
 _REQUESTS: Mapping[Operation, msgspec.json.Decoder[Any]] = {
     Operation.CHAT: msgspec.json.Decoder(ChatRequest),
     Operation.TEXT_COMPLETION: msgspec.json.Decoder(CompletionRequest),
@@ -129,6 +135,7 @@ _REQUESTS: Mapping[Operation, msgspec.json.Decoder[Any]] = {
 }
 _ANSWER = msgspec.json.Decoder(Answer)
 _USAGE = msgspec.json.Decoder(UsageObject)
+_PART = msgspec.json.Decoder(TextPart)
 _ASK_USAGE = msgspec.Raw(b'{"include_usage":true,"continuous_usage_stats":true}')
 _JSON = {"content-type": "application/json"}
 _TIERS = {tier.value: tier for tier in Tier}
@@ -153,6 +160,8 @@ def ask(request: Generation | EmbeddingRequest, model: Model, path: str, body: b
     Raises ParameterInvalid for a field that clients may not set.
     """
     values = bodies.fields(body)
+    # Where the client left the choice to us, its engine must not be asked for `auto`.
+    values["model"] = msgspec.Raw(msgspec.json.encode(model.id))
     for name in _ENGINE_ONLY.intersection(values):
         raise ParameterInvalid(f"`{name}` cannot be set here.", param=name)
     if not isinstance(request, Generation):
@@ -182,15 +191,35 @@ def ask(request: Generation | EmbeddingRequest, model: Model, path: str, body: b
     )
 
 
+def words_of(request: Generation) -> str:
+    """What is asked for in words, if it is: the user's last message, or the prompt."""
+    if isinstance(request, CompletionRequest):
+        return request.prompt if isinstance(request.prompt, str) else ""
+    messages = request.messages if isinstance(request, ChatRequest) else []
+    said = next((one.content for one in reversed(messages) if one.role == "user"), None) or ""
+    return said if isinstance(said, str) else " ".join(_text_of(part) for part in said)
+
+
+def output_limit(request: Generation) -> int | None:
+    """The most tokens of an answer, where the client says so."""
+    if isinstance(request, ChatRequest) and request.max_completion_tokens is not None:
+        return request.max_completion_tokens
+    return request.max_tokens
+
+
+def _text_of(part: msgspec.Raw) -> str:
+    try:
+        return _PART.decode(part).text
+    except msgspec.ValidationError:
+        return ""
+
+
 def _extent(request: Generation, model: Model) -> Extent:
     """How many choices there will be, and how long one can become."""
     context = model.context_length or _LONGEST
-    prompts = 1
-    if isinstance(request, ChatRequest):
-        asked = request.max_completion_tokens or request.max_tokens
-        natural = context
-    else:
-        asked, natural = request.max_tokens, min(_COMPLETION_TOKENS, context)
+    prompts, asked, natural = 1, output_limit(request), context
+    if isinstance(request, CompletionRequest):
+        natural = min(_COMPLETION_TOKENS, context)
     if isinstance(request, CompletionRequest) and not isinstance(request.prompt, str):
         texts = bytes(request.prompt[0]).lstrip()[:1] in (b'"', b"[")
         prompts = len(request.prompt) if texts else 1
