@@ -70,12 +70,12 @@ load: $(TESTED)
 
 # Against a service that runs; KEY is a key of it, SERVING the address of its models.
 bench-specialists: $(TESTED)
-	$(INSTALL) --editable '.[multilingual]'
+	$(INSTALL) --editable '.[multilingual,vision]'
 	$(BIN)/python -m load.bench.specialists --key $(KEY) --serving $(SERVING)
 
 # Retrains every specialist from the data beside the repository, measures it and prints the table.
 specialists: $(TESTED)
-	$(INSTALL) --editable '.[multilingual]'
+	$(INSTALL) --editable '.[multilingual,vision]'
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m models.specialists
 
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.

@@ -228,25 +228,7 @@ def build_app(parts: Parts) -> Litestar:
             document_route(),
             assets_router(),
         ],
-        dependencies={
-            "adaptations": _provide(parts.adaptations),
-            "authenticator": _provide(parts.authenticator),
-            "catalog": _provide(parts.catalog),
-            "chooser": _provide(parts.chooser),
-            "clock": _provide(parts.clock),
-            "database": _provide(parts.database),
-            "describing": _provide(parts.describing),
-            "figures": _provide(parts.figures),
-            "metrics": _provide(parts.metrics),
-            "parser": _provide(parts.parser),
-            "quoting": _provide(parts.quoting),
-            "payments": _provide(parts.payments),
-            "router": _provide(parts.router),
-            "settings": _provide(parts.settings),
-            "upstream": _provide(parts.upstream),
-            "principal": Provide(provide_principal),
-            "asked": Provide(provide_asked),
-        },
+        dependencies=_dependencies(parts),
         exception_handlers={
             AppError: _show_fact,
             HTTPException: _show_http,
@@ -256,6 +238,29 @@ def build_app(parts: Parts) -> Litestar:
         openapi_config=openapi_config(),
         logging_config=None,
     )
+
+
+def _dependencies(parts: Parts) -> dict[str, Provide]:
+    """What handlers may ask for, by the name that they ask by."""
+    return {
+        "adaptations": _provide(parts.adaptations),
+        "authenticator": _provide(parts.authenticator),
+        "catalog": _provide(parts.catalog),
+        "chooser": _provide(parts.chooser),
+        "clock": _provide(parts.clock),
+        "database": _provide(parts.database),
+        "describing": _provide(parts.describing),
+        "figures": _provide(parts.figures),
+        "metrics": _provide(parts.metrics),
+        "parser": _provide(parts.parser),
+        "quoting": _provide(parts.quoting),
+        "payments": _provide(parts.payments),
+        "router": _provide(parts.router),
+        "settings": _provide(parts.settings),
+        "upstream": _provide(parts.upstream),
+        "principal": Provide(provide_principal),
+        "asked": Provide(provide_asked),
+    }
 
 
 def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:

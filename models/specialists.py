@@ -24,6 +24,7 @@ from models.routing import evaluate as routing
 from models.routing import train as routing_train
 from models.rul import evaluate as rul
 from models.rul import train as rul_train
+from models.surface_defect import evaluate as surface_defect
 from models.tag_align import evaluate as tag_align
 from models.tag_align import train as tag_align_train
 from models.training_data import default_directory
@@ -52,6 +53,7 @@ STEPS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
         REMAINING_LIFE: (rul_train.main, rul.main),
         "anomaly": (anomaly.main,),
         "failure_class": (failure_class_train.main, failure_class.main),
+        "surface_defect": (surface_defect.main,),
         "tag_align": (tag_align_train.main, tag_align.main),
         "routing": (routing_train.main, routing.main),
     }
@@ -83,6 +85,13 @@ BARS = (
     ),
     Bar("anomaly", "SKAB misses", "chosen_leaving_one_out/misses", 0.18, le, percent=True),
     Bar("failure_class", "AI4I F1, 5-fold", "stratified_5_fold/mean/f1", 0.86),
+    Bar(
+        "surface_defect",
+        "NEU, 10 pictures a class, pictures never tuned on",
+        "kept_apart/10/right",
+        0.90,
+        percent=True,
+    ),
     Bar("tag_align", "SDH, 50 confirmations", "confirmed/SDH/proposed/50", 0.98, percent=True),
     Bar(
         "tag_align",

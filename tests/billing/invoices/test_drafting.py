@@ -10,7 +10,7 @@ from billing.accounts.profiles import read_profile
 from billing.agreements.periods import running_period
 from billing.agreements.plans import PlanNotFound
 from billing.invoices.drafting import TermsUsed, add_up, amounts_of, period_use, use_of
-from billing.rating.quantities import Quantities
+from billing.rating.quantities import NOTHING, Quantities
 from billing.rating.statement import Consumed, Line, LineKind
 from billing.rating.taxes import Tax, Taxed, TaxTreatment
 from billing.rating.terms import PlanTerms
@@ -83,7 +83,7 @@ class TestTerms:
             ("list", Fraction(0)),
         ]
         assert used[0].consumed == used[1].consumed == ()
-        assert used[2].consumed == [Consumed("vib", Quantities(0, 0, 0, 5), Quantities())]
+        assert used[2].consumed == [Consumed("vib", NOTHING + Quantities(rows=5))]
 
     async def test_the_same_plan_left_and_taken_again(self, story: Story) -> None:
         """1 to 4 October and 20 to 31: 4 + 12 = 16 of 31 days."""
@@ -109,8 +109,8 @@ class TestTerms:
         (used,) = await used_by(firm)
         assert used.terms.plan == "list"
         assert sorted(used.consumed, key=lambda one: one.model) == [
-            Consumed("llm", Quantities(0, 0, 1, 0), Quantities()),
-            Consumed("vib", Quantities(0, 0, 0, 42), Quantities(0, 0, 0, 0)),
+            Consumed("llm", NOTHING + tokens),
+            Consumed("vib", NOTHING + Quantities(rows=42), NOTHING + NOTHING),
         ]
 
     async def test_that_are_not_kept(self, story: Story) -> None:

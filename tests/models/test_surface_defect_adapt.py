@@ -1,0 +1,198 @@
+"""A customer's labelled pictures: what is learned and told of them, and what is refused and how."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.adaptation import Adaptation, TrainingFileInvalid
+from models.surface_defect import adapt
+from models.surface_defect.adapt import METRIC, SurfaceAdapter, read
+from models.surface_defect.backbone import BackboneBroken, open_backbone
+from models.surface_defect.variant import load
+from tests.models.made_up_surfaces import (
+    LABELS,
+    base64_of,
+    file_of,
+    line,
+    lines,
+    surface,
+    training_file,
+    write_backbone,
+)
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> SurfaceAdapter:
+    return SurfaceAdapter(write_backbone(tmp_path_factory.mktemp("backbone") / "made_up.onnx"))
+
+
+def adapted(adapter: SurfaceAdapter, *given: dict[str, Any]) -> tuple[Adaptation, list[str]]:
+    told: list[str] = []
+    return adapter(training_file(*given), told.append), told
+
+
+def refused(*given: dict[str, Any]) -> str:
+    with pytest.raises(TrainingFileInvalid) as caught:
+        read(training_file(*given))
+    return caught.value.message
+
+
+class TestLearning:
+    def test_what_is_told(self, adapter: SurfaceAdapter) -> None:
+        adaptation, told = adapted(adapter, *lines(6))
+        assert adaptation.score.metric == METRIC
+        assert adaptation.score.base is None
+        assert adaptation.score.adapted == 1
+        assert adaptation.score.higher_is_better
+        assert (adaptation.examples, adaptation.held_out) == (18, 18)
+        assert told == [
+            "18 different pictures with 3 labels were read.",
+            "Of held-out pictures 100.0% came out right.",
+        ]
+
+    def test_the_variant_knows_pictures_that_it_has_not_seen(self, adapter: SurfaceAdapter) -> None:
+        adaptation, _ = adapted(adapter, *lines(6))
+        variant = load(adaptation.artefact, open_backbone(adapter.backbone))
+        asked = [line(label, seed) for label in LABELS for seed in range(50, 60)]
+        images = np.array([one["image"] for one in asked], dtype=object)
+        answer = variant.run({"image": images})
+        assert answer["label"].tolist() == [one["label"] for one in asked]
+
+    def test_the_same_file_gives_the_same_variant(self, adapter: SurfaceAdapter) -> None:
+        first, second = (adapted(adapter, *lines(5))[0] for _ in range(2))
+        assert first == second
+
+    def test_it_travels_to_another_process(self, adapter: SurfaceAdapter) -> None:
+        there = pickle.loads(pickle.dumps(adapter))
+        assert adapted(there, *lines(5))[0] == adapted(adapter, *lines(5))[0]
+
+    def test_wrong_labels_are_pointed_at(self, adapter: SurfaceAdapter) -> None:
+        given = lines(12)
+        given[3]["label"], given[30]["label"] = "pitted", "brushed"
+        adaptation, told = adapted(adapter, *given)
+        assert adaptation.score.adapted < 1
+        assert told[-1].startswith("Look again at lines that seem to be of another label:")
+        assert {"4 (brushed)", "31 (rough)"} <= set(told[-1].rstrip(".").split(": ")[1].split(", "))
+
+    def test_labels_that_mean_nothing_are_refused(self, adapter: SurfaceAdapter) -> None:
+        given = [{**line("rough", seed), "label": LABELS[seed % 3]} for seed in range(30)]
+        with pytest.raises(TrainingFileInvalid, match=r"33\.3% would by guessing"):
+            adapted(adapter, *given)
+
+    def test_one_label_among_many_counts_as_much(self, adapter: SurfaceAdapter) -> None:
+        """Five of six held-out pictures would be right for who always says the frequent one."""
+        rare = [{**line("rough", seed), "label": "rare"} for seed in range(5)]
+        given = [line("rough", seed) for seed in range(100, 125)] + rare
+        with pytest.raises(TrainingFileInvalid, match="cannot be told"):
+            adapted(adapter, *given)
+
+    def test_progress_on_many(
+        self, adapter: SurfaceAdapter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adapt, "_TOLD_EVERY", 10)
+        _, told = adapted(adapter, *lines(7))
+        assert told[1:3] == [
+            "10 of 21 pictures have been looked at.",
+            "20 of 21 pictures have been looked at.",
+        ]
+
+    def test_a_file_that_is_no_backbone(self, tmp_path: Path) -> None:
+        path = tmp_path / "backbone.onnx"
+        path.write_bytes(b"none")
+        with pytest.raises(BackboneBroken):
+            adapted(SurfaceAdapter(path), *lines(5))
+
+
+class TestTwins:
+    def test_a_picture_given_twice_counts_once(self, adapter: SurfaceAdapter) -> None:
+        once, again = lines(5), lines(5)
+        adaptation, told = adapted(adapter, *once, *again)
+        assert adaptation == adapted(adapter, *once)[0]
+        assert told[0] == "15 different pictures with 3 labels were read."
+
+    def test_in_another_file_it_is_the_same(self) -> None:
+        grey = surface("rough", 0)
+        bitmap = {"image": base64_of(file_of(grey, "BMP")), "label": "rough"}
+        assert len(read(training_file(*lines(5), bitmap))) == 15
+
+    def test_with_another_label_it_is_refused(self) -> None:
+        twin = {**line("rough", 2), "label": "pitted"}
+        assert refused(*lines(5), twin) == (
+            "Line 16: the picture is that of line 13, but its label is 'pitted' and not 'rough'."
+        )
+
+    def test_twins_are_no_five_pictures(self) -> None:
+        given = [*lines(5)[:10], *[line("rough", 1)] * 5]
+        assert "'rough', first in line 11, has 1 different pictures" in refused(*given)
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("image", "said"),
+        [
+            pytest.param("no base64!", "'image' is not base64 of", id="no base64"),
+            pytest.param("", "'image' is empty", id="empty"),
+            pytest.param(base64_of(b"a,b\n"), "'image' is no picture in PNG", id="no picture"),
+            pytest.param(
+                base64_of(file_of(surface("rough", 9))[:900]), "'image' is damaged", id="cut off"
+            ),
+            pytest.param(
+                base64_of(file_of(np.zeros((1, 1), np.uint8))), "'image' has 1 × 1", id="a dot"
+            ),
+        ],
+    )
+    def test_a_bad_picture_names_its_line(self, image: str, said: str) -> None:
+        given = lines(5)
+        given[6]["image"] = image
+        assert refused(*given).startswith(f"Line 7: {said}")
+
+    @pytest.mark.parametrize("label", ["", "  ", "a" * 101, "a\nb", "\u200b"])
+    def test_a_label_that_is_none(self, label: str) -> None:
+        given = lines(5)
+        given[3]["label"] = label
+        assert refused(*given).startswith("Line 4: 'label' is 1 to 100 characters")
+
+    def test_spaces_around_a_label_make_no_other(self) -> None:
+        given = lines(5)
+        given[3]["label"] = " brushed "
+        assert {one.label for one in read(training_file(*given))} == set(LABELS)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda one: {"label": one["label"]}, id="no image"),
+            pytest.param(lambda one: {"image": one["image"]}, id="no label"),
+            pytest.param(lambda one: {**one, "lable": "rough"}, id="a slip of the pen"),
+            pytest.param(lambda one: {**one, "label": 3}, id="a number"),
+            pytest.param(lambda one: {**one, "image": [1, 2]}, id="a list"),
+        ],
+    )
+    def test_a_line_of_another_form(self, change: Change) -> None:
+        given = lines(5)
+        given[1] = change(given[1])
+        assert refused(*given).startswith("Line 2: ")
+
+    def test_one_label(self) -> None:
+        assert refused(*lines(5)[:5]) == "There are pictures with 1 labels; 2 are needed."
+
+    def test_nothing(self) -> None:
+        assert refused() == "There are pictures with 0 labels; 2 are needed."
+
+    def test_too_few_of_one(self) -> None:
+        assert refused(*lines(5)[:-1]) == (
+            "The label 'rough', first in line 11, has 4 different pictures; at least 5 are needed."
+        )
+
+    def test_too_many_labels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(adapt, "MOST_CLASSES", 2)
+        assert refused(*lines(5)) == "There are 3 labels, more than 2."
+
+    def test_too_many_pictures(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(adapt, "MOST_PICTURES", 8)
+        assert refused(*lines(5)) == "Line 9: at most 8 pictures are learned from."
