@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.catalog import CATALOG_FILE, CatalogInvalid, Meter, Task, load_catalog
+from models.catalog import CATALOG_FILE, CatalogInvalid, Meter, Route, Task, load_catalog
 
 ENTRY = """
 [[model]]
@@ -76,6 +76,55 @@ class TestLoad:
     )
     def test_a_wrong_catalog_is_named(self, tmp_path: Path, text: str, message: str) -> None:
         with pytest.raises(CatalogInvalid, match=message):
+            load_catalog("cpu", write(tmp_path, text))
+
+    @pytest.mark.parametrize(
+        ("first", "second", "message"),
+        [
+            ('fallbacks = ["n"]', "", None),
+            ('fallbacks = ["m"]', "", "'m' is no other model"),
+            ('fallbacks = ["o"]', "", "'o' is no other model"),
+            (
+                'fallbacks = ["n"]',
+                'route = { task = "t", inputs = ["a"] }',
+                "'n' is no other model",
+            ),
+            ('route = { inputs = ["a"] }', "", "'m' is wrong"),
+        ],
+    )
+    def test_what_stands_in_takes_the_same_requests(
+        self, tmp_path: Path, first: str, second: str, message: str | None
+    ) -> None:
+        entry = ENTRY.format(per=1, price="1")
+        texts = [
+            entry.replace("[model.meters]", f"{more}\n[model.meters]") for more in (first, second)
+        ]
+        file = write(tmp_path, texts[0] + texts[1].replace('"m"', '"n"', 1))
+        if message is None:
+            assert load_catalog("cpu", file).models["m"].fallbacks == ("n",)
+        else:
+            with pytest.raises(CatalogInvalid, match=message):
+                load_catalog("cpu", file)
+
+    def test_what_stands_in_does_the_same_task(self, tmp_path: Path) -> None:
+        entry = ENTRY.format(per=1, price="1")
+        first = entry.replace("[model.meters]", 'fallbacks = ["n"]\n[model.meters]')
+        other = entry.replace('"m"', '"n"').replace("embedding", "text-generation")
+        with pytest.raises(CatalogInvalid, match="takes the same requests"):
+            load_catalog("cpu", write(tmp_path, first + other))
+
+    def test_a_route_has_columns_or_none(self, tmp_path: Path) -> None:
+        route = 'route = { task = "t", inputs = ["a", "b"] }\nlatency_ms = 7\n[model.meters]'
+        text = ENTRY.format(per=1, price="1")
+        plain = load_catalog("cpu", write(tmp_path, text)).models["m"]
+        assert (plain.route, plain.latency_ms, plain.fallbacks) == (None, None, ())
+        text = text.replace("[model.meters]", route)
+        routed = load_catalog("cpu", write(tmp_path, text)).models["m"]
+        assert (routed.route, routed.latency_ms) == (Route("t", frozenset({"a", "b"})), 7)
+
+    def test_no_model_is_called_auto(self, tmp_path: Path) -> None:
+        text = ENTRY.format(per=1, price="1").replace('"m"', '"auto"')
+        with pytest.raises(CatalogInvalid, match="asks for one to be chosen"):
             load_catalog("cpu", write(tmp_path, text))
 
     def test_ids_are_spelled_nowhere_else(self) -> None:
