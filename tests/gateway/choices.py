@@ -6,15 +6,15 @@ from typing import Any
 from models.catalog import Catalog
 from tests.builders import CATALOG, CHAT
 
-# 2 tokens in and 5 out cost 4,500 nano at CHAT's prices, and 7 times as much at SWIFT's.
+# 2 tokens in and 5 out cost 11,000 nano at CHAT's prices, and 7 times as much at SWIFT's.
 PRICES = {"CNY": {meter: 7 * price for meter, price in CATALOG.models[CHAT].prices["CNY"].items()}}
 SWIFT = "swift"
 
 
-def two(**values: Any) -> Catalog:
+def two() -> Catalog:
     """The catalog with a second language model, dearer and faster, that CHAT falls back to."""
     chat = replace(CATALOG.models[CHAT], latency_ms=400, fallbacks=(SWIFT,))
-    swift = replace(chat, id=SWIFT, prices=PRICES, latency_ms=40, fallbacks=(), **values)
+    swift = replace(chat, id=SWIFT, prices=PRICES, latency_ms=40, fallbacks=())
     return Catalog({**CATALOG.models, CHAT: chat, SWIFT: swift})
 
 

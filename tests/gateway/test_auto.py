@@ -20,7 +20,7 @@ from tests.fakes.upstream import FakeUpstream
 from tests.gateway.choices import SWIFT, chat, two
 from tests.gateway.errors import error_of
 
-CHAIN = {"task": "oee", "text": "OEE: 480 min planned, 430 run, 0.9 min each, 440 made, 432 good"}
+OEE = "OEE: 480 min planned, 430 run, 0.9 min each, 440 made, 432 good"
 POINTS = {"points": [1.0, 2.0], "centre": 1.0, "deviation": 0.5}
 
 
@@ -73,14 +73,14 @@ class TestText:
         assert (await both.row())["model"] == CHAT
 
     async def test_a_specialist_that_would_do_it_is_named(self, both: Gateway) -> None:
-        answer = await both.http.post("/v1/chat/completions", json=chat(prompt=CHAIN["text"]))
+        answer = await both.http.post("/v1/chat/completions", json=chat(prompt=OEE))
         suggested = CATALOG.models[answer.headers["x-maas-suggested-model"]]
         assert suggested.route is not None
-        assert suggested.route.task == CHAIN["task"]
+        assert suggested.route.task == "oee"
         assert (await both.row())["model"] == CHAT
 
     async def test_words_are_those_of_the_users_last_message(self, both: Gateway) -> None:
-        parts = [{"type": "text", "text": CHAIN["text"]}, {"type": "other", "text": 5}]
+        parts = [{"type": "text", "text": OEE}, {"type": "other", "text": 5}]
         messages = [
             {"role": "user", "content": "Write a poem"},
             {"role": "assistant", "content": "No."},
@@ -91,7 +91,7 @@ class TestText:
         answer = await both.http.post("/v1/chat/completions", json=body)
         assert "x-maas-suggested-model" in answer.headers
 
-    @pytest.mark.parametrize("prompt", [CHAIN["text"], [CHAIN["text"]], [1, 2, 3]])
+    @pytest.mark.parametrize("prompt", [OEE, [OEE], [1, 2, 3]])
     async def test_plain_completions(self, both: Gateway, prompt: Any) -> None:
         body = {"model": "auto", "prompt": prompt, "max_tokens": 5}
         answer = await both.http.post("/v1/completions", json=body)
@@ -169,7 +169,7 @@ class TestRows:
 
 class TestRoute:
     async def test_of_words(self, both: Gateway) -> None:
-        answer = await both.http.post("/v1/route", json={"input": CHAIN["text"]})
+        answer = await both.http.post("/v1/route", json={"input": OEE})
         told = answer.json()
         model = CATALOG.models[told["model"]]
         assert model.route is not None
