@@ -89,6 +89,8 @@ class SpecialistApp:
         raise RouteUnknown("There is nothing at this address.")
 
     async def _model(self, request: Request, name: str, rest: list[str]) -> Response:
+        # Read also where it is refused: an answer that overtakes its body breaks the connection.
+        body = await read_body(request, MAX_BODY)
         model, run = self._find(name)
         if rest[:1] == ["versions"]:
             _require_version(model, rest[1:2])
@@ -102,7 +104,7 @@ class SpecialistApp:
                 return json_response({"name": model.name, "ready": True})
             case ["infer"]:
                 require_method(request, "POST")
-                return await self._infer(request, model, run)
+                return await self._infer(request, body, model, run)
         raise RouteUnknown("There is nothing at this address.")
 
     async def _ready(self) -> Response:
@@ -111,8 +113,7 @@ class SpecialistApp:
         ready = all(states.values())
         return json_response({"ready": ready, "models": states}, 200 if ready else 503)
 
-    async def _infer(self, request: Request, model: Specialist, run: Run) -> Response:
-        body = await read_body(request, MAX_BODY)
+    async def _infer(self, request: Request, body: bytes, model: Specialist, run: Run) -> Response:
         length = _header_length(request)
         asked, columns = await asyncio.to_thread(understand, model, body, length)
         rows = len(next(iter(columns.values())))
