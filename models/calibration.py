@@ -38,12 +38,15 @@ class Calibration:
         return _softmax(self.slope * scores + self.shifts)
 
 
-def calibrate(scores: Exact, truth: Classes) -> Calibration:
+def calibrate(scores: Exact, truth: Classes, shifted: bool = True) -> Calibration:
     """From scores [rows, classes] that a model gave to rows it has not seen, and the true class of
-    each row [rows]. Raises CalibrationFailed."""
-    start = np.concatenate([[1.0], np.zeros(scores.shape[1] - 1)])
-    found = minimize(_loss, start, (scores, truth), jac=True, method="BFGS")
-    slope, shifts = float(found.x[0]), np.concatenate([[0.0], found.x[1:]])
+    each row [rows]; every class occurs. Not `shifted`, only the slope is fitted, and the likeliest
+    class stays that of the greatest score. Raises CalibrationFailed."""
+    classes = scores.shape[1]
+    start = np.array([1.0] + [0.0] * (classes - 1 if shifted else 0))
+    found = minimize(_loss, start, (scores, _targets(classes, truth)), jac=True)
+    slope, shifts = float(found.x[0]), np.zeros(classes)
+    shifts[1 : len(start)] = found.x[1:]
     if not slope > 0:
         raise CalibrationFailed(f"The slope is {slope:.3g}.")
     return Calibration(slope, shifts)
@@ -77,16 +80,23 @@ def _ece(probability: Exact, hit: Exact) -> float:
     return float(np.abs(gaps).sum() / len(hit))
 
 
-def _loss(parameters: Exact, scores: Exact, truth: Classes) -> tuple[float, Exact]:
-    """Mean log-loss, and its derivative by the slope and all shifts but the first."""
+def _targets(classes: int, truth: Classes) -> Exact:
+    """What the probabilities are fitted to, [rows, classes]: of n rows of a class one more might
+    have been of each class (Platt). Scores that part the classes would otherwise be told as sure
+    without any bound."""
+    count = np.bincount(truth, minlength=classes)[truth][:, np.newaxis]
+    return np.asarray((np.eye(classes)[truth] * count + 1) / (count + classes))
+
+
+def _loss(parameters: Exact, scores: Exact, targets: Exact) -> tuple[float, Exact]:
+    """Mean cross-entropy, and its derivative by the slope and, where they are fitted, all shifts
+    but the first."""
     shifts = np.concatenate([[0.0], parameters[1:]])
     probability = _softmax(parameters[0] * scores + shifts)
-    rows = np.arange(len(truth))
-    loss = -np.mean(np.log(np.maximum(probability[rows, truth], _SMALLEST)))
-    apart = probability.copy()
-    apart[rows, truth] -= 1
+    loss = -np.mean(np.sum(targets * np.log(np.maximum(probability, _SMALLEST)), axis=1))
+    apart = probability - targets
     by_slope = np.mean(np.sum(apart * scores, axis=1))
-    return float(loss), np.concatenate([[by_slope], apart.mean(axis=0)[1:]])
+    return float(loss), np.concatenate([[by_slope], apart.mean(axis=0)[1 : len(parameters)]])
 
 
 def _softmax(logits: Exact) -> Exact:

@@ -52,6 +52,14 @@ def test_keeps_the_order_and_sums_to_one() -> None:
     assert told.sum(axis=1) == pytest.approx([1.0] * 4)
 
 
+def test_classes_that_part_are_not_told_as_sure() -> None:
+    """A hundred rows of each class and no error leave room for one error in a hundred or so."""
+    truth = np.repeat([0, 1], 100)
+    scores = np.stack([np.zeros(200), np.where(truth == 1, 5.0, -5.0)], axis=1)
+    told = calibrate(scores, truth).probabilities(scores)[np.arange(200), truth]
+    assert told == pytest.approx([101 / 102] * 200, abs=1e-3)
+
+
 def test_scores_that_say_the_contrary_are_refused() -> None:
     positive = np.linspace(-3, 3, 200)
     scores = np.stack([np.zeros(200), positive], axis=1)

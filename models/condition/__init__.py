@@ -1,0 +1,1 @@
+"""Condition of a hydraulic rig's cooler, valve, pump and accumulator from one cycle's sensors."""

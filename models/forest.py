@@ -1,0 +1,45 @@
+"""A forest of scikit-learn's as one ONNX node.
+
+Owns taking it out of the converter. Does not own the frame of a graph (onnx_graph.py), nor boosted
+trees (there, and contributing_trees.py).
+"""
+
+import numpy as np
+from onnx import NodeProto
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.ensemble import ExtraTreesClassifier
+
+from models.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET
+
+
+def forest(classifier: ExtraTreesClassifier, source: str, output: str) -> NodeProto:
+    """A forest's share of votes as one node, from features `source` [rows, features] to `output`
+    FLOAT [rows, classes]."""
+    converted = convert_sklearn(
+        classifier,
+        initial_types=[(source, FloatTensorType([None, classifier.n_features_in_]))],
+        target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
+        options={"zipmap": False},
+    )
+    node: NodeProto = next(
+        node for node in converted.graph.node if node.op_type.startswith("TreeEnsemble")
+    )
+    del node.input[:], node.output[:]
+    node.input.append(source)
+    node.output.extend([f"{output}_vote", output])
+    node.name = output
+    _drop_zero_weights(node)
+    return node
+
+
+def _drop_zero_weights(node: NodeProto) -> None:
+    """Of each leaf the converter writes the weight of every class; most leaves hold one class."""
+    by_name = {one.name: one for one in node.attribute if one.name.startswith("class_")}
+    kept = np.flatnonzero(np.array(by_name["class_weights"].floats))
+    for name in ("class_treeids", "class_nodeids", "class_ids", "class_weights"):
+        attribute = by_name[name]
+        values = attribute.floats if attribute.floats else attribute.ints
+        left = [values[at] for at in kept]
+        del values[:]
+        values.extend(left)

@@ -1,0 +1,187 @@
+"""The condition: how it is learned, on a rig that is made up."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.condition.data import (
+    CONDITIONS_FILE,
+    FOLDER,
+    SECONDS,
+    SENSORS,
+    SERIES_FILES,
+    TARGETS,
+    Dataset,
+    load,
+)
+from models.condition.features import NAMES, PHASE_SECONDS, Scaling, engineer
+from models.condition.levels import Moments, fit
+from models.condition.train import STRENGTHS, Trained, choose, learn, predict, run, stretches
+from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+from tests.models.made_up_cycles import TELLS, dataset
+
+STRENGTH = (0.001,) * len(TARGETS)
+
+
+@pytest.fixture(scope="module")
+def rig() -> Dataset:
+    return dataset(seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(rig: Dataset) -> Trained:
+    return learn(rig.readings, rig.places)
+
+
+class TestFeatures:
+    def test_are_what_their_names_say(self) -> None:
+        readings = np.random.default_rng(1).normal(size=(2, len(SENSORS), SECONDS)).astype("f4")
+        row = dict(zip(NAMES, engineer(readings)[1, 3], strict=True))
+        phase = readings[1, 3, 2 * PHASE_SECONDS : 3 * PHASE_SECONDS].astype(float)
+        assert row["mean_2"] == pytest.approx(phase.mean())
+        assert row["slope_2"] == pytest.approx(np.polyfit(np.arange(PHASE_SECONDS), phase, 1)[0])
+        assert row["spread_2"] == pytest.approx(phase.std())
+        assert row["lowest"] == readings[1, 3].min()
+        assert row["highest"] == readings[1, 3].max()
+
+    def test_a_sensor_that_never_moves(self) -> None:
+        features = engineer(np.full((5, len(SENSORS), SECONDS), 9.17, dtype=np.float32))
+        assert np.isfinite(Scaling.of(features).apply(features)).all()
+
+
+class TestStretches:
+    def test_follow_each_other_and_hold_every_cycle(self, rig: Dataset) -> None:
+        parts = stretches(rig.places, 10)
+        assert np.concatenate(parts).tolist() == list(range(len(rig)))
+        assert min(map(len, parts)) > len(rig) / 20
+
+    def test_no_cycle_is_parted_from_its_like_beside_it(self, rig: Dataset) -> None:
+        for before, after in zip(*[stretches(rig.places, 10)[at:] for at in (0, 1)], strict=False):
+            assert np.any(rig.places[before[-1]] != rig.places[after[0]])
+
+
+class TestLevels:
+    def test_count_the_conditions_from_the_worst(self, rig: Dataset) -> None:
+        features = engineer(rig.readings)
+        levels = fit(Moments.of(features, rig.places), STRENGTH).levels(features)
+        assert np.abs(levels - rig.places).mean() < 0.15
+
+    def test_a_sound_component_has_nothing_held_against_it(self, rig: Dataset) -> None:
+        features = engineer(rig.readings)
+        said = fit(Moments.of(features, rig.places), STRENGTH).contributions(features)
+        for at, target in enumerate(TARGETS):
+            sound = said[rig.places[:, at] == target.sound, :, at]
+            assert sound.mean(axis=0) == pytest.approx(np.zeros(len(SENSORS)), abs=1e-9)
+
+    def test_sensors_that_move_together_do_not_cancel_each_other(self) -> None:
+        """Two sensors tell the same to a hair, one a hair more: without the penalty the difference
+        is blown up, and what one says the other takes back."""
+        generator = np.random.default_rng(2)
+        places = np.tile(generator.permutation(np.repeat(np.arange(3), 100))[:, np.newaxis], 4)
+        hair = generator.normal(size=300) * 1e-3
+        twins = generator.normal(size=300) + places[:, 0]
+        features = generator.normal(size=(300, len(SENSORS), 1)) * 0.1
+        features[:, 0, 0], features[:, 1, 0] = twins, twins - hair + 1e-3 * places[:, 0]
+        sizes = []
+        for strength in (0.0, 0.01):
+            model = fit(Moments.of(features, places), (strength,) * len(TARGETS))
+            said = model.contributions(features)[:, :2, 0]
+            sizes.append(np.median(np.abs(said).sum(axis=1) / np.abs(said.sum(axis=1))))
+        assert sizes[0] > 10 * sizes[1]
+        assert sizes[1] < 1.5
+
+
+class TestChoosing:
+    def test_takes_the_strength_that_makes_the_truth_likeliest(self) -> None:
+        generator = np.random.default_rng(3)
+        truth = generator.integers(0, 3, size=400)
+        scores = [
+            (truth[:, np.newaxis] + generator.normal(size=(400, 1)) * noise) * np.arange(3)
+            - np.arange(3) ** 2 / 2
+            for noise in (1.2, 0.4, 0.8, 1.0)
+        ]
+        strength, calibration = choose(scores, truth)
+        assert strength == STRENGTHS[1]
+        assert calibration.slope == pytest.approx(1 / 0.4**2, rel=0.25)
+        assert not calibration.shifts.any()
+
+
+class TestGraph:
+    def test_answers_as_the_model(self, trained: Trained) -> None:
+        other = dataset(seed=2, repeats=1)
+        answers = run(trained.model.SerializeToString(), other.readings)
+        for at, target in enumerate(TARGETS):
+            expected = predict(trained, other.readings, at)
+            answer = answers[target.name]
+            assert answer.probability == pytest.approx(expected.max(axis=1), abs=1e-3)
+            told = np.array(target.conditions)[expected.argmax(axis=1)]
+            assert answer.condition.tolist() == told.tolist()
+
+    def test_is_right_of_a_rig_of_the_same_kind(self, trained: Trained) -> None:
+        other = dataset(seed=3, repeats=2)
+        answers = run(trained.model.SerializeToString(), other.readings)
+        for at, target in enumerate(TARGETS):
+            truth = np.array(target.conditions)[other.places[:, at]]
+            assert np.mean(answers[target.name].condition == truth) > 0.95
+
+    def test_the_strongest_reason_is_the_sensor_that_tells(self, trained: Trained) -> None:
+        other = dataset(seed=4, repeats=1)
+        answers = run(trained.model.SerializeToString(), other.readings)
+        for at, target in enumerate(TARGETS):
+            worst, answer = other.places[:, at] == 0, answers[target.name]
+            assert np.mean(answer.reasons[worst, 0] == TELLS[target.name]) > 0.9
+            assert np.mean(answer.contributions[worst, 0] < -1) > 0.9
+
+
+class TestData:
+    def test_absent_files_are_named(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
+            load(tmp_path)
+
+    def test_read_with_the_misread_thousands_repaired(self, tmp_path: Path) -> None:
+        write(
+            tmp_path, CE=np.array([[47_202.0] * 59 + [47.2]] * 2), conditions="3 100 0 130 1\n" * 2
+        )
+        read = load(tmp_path)
+        assert read.readings.shape == (2, len(SENSORS), SECONDS)
+        cooling = read.readings[0, SENSORS.index("CE")]
+        assert cooling == pytest.approx([47.202] * 59 + [47.2], rel=1e-5)
+        assert read.places[0].tolist() == [0, 3, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("conditions", "words"),
+        [
+            ("3 100 0 130 1\n", "1 cycles, not 2"),
+            ("3 100 0 130 1\n3 100 0 131 1\n", "unknown condition"),
+            ("3 100 0\n3 100 0\n", "unknown condition"),
+        ],
+    )
+    def test_other_conditions_are_refused(
+        self, tmp_path: Path, conditions: str, words: str
+    ) -> None:
+        write(tmp_path, conditions=conditions)
+        with pytest.raises(TrainingDataMissing, match=words):
+            load(tmp_path)
+
+    def test_series_that_are_none_are_refused(self, tmp_path: Path) -> None:
+        write(tmp_path, conditions="")
+        (tmp_path / FOLDER / SERIES_FILES[0]).write_bytes(b"rubbish")
+        with pytest.raises(TrainingDataMissing, match="no arrays"):
+            load(tmp_path)
+
+    def test_a_missing_sensor_is_named(self, tmp_path: Path) -> None:
+        write(tmp_path, conditions="")
+        np.savez(tmp_path / FOLDER / SERIES_FILES[1], **{"VS1": np.ones((2, SECONDS))})
+        with pytest.raises(TrainingDataMissing, match="CE"):
+            load(tmp_path)
+
+
+def write(directory: Path, *, conditions: str, **changed: np.ndarray) -> None:
+    """Files of two cycles in which every sensor but those `changed` reads 1."""
+    folder = directory / FOLDER
+    folder.mkdir()
+    series = {name: np.ones((2, SECONDS)) for name in SENSORS} | changed
+    for file, names in zip(SERIES_FILES, (SENSORS[:6], SENSORS[6:]), strict=True):
+        np.savez(folder / file, **{name: series[name] for name in names})
+    (folder / CONDITIONS_FILE).write_text(conditions)

@@ -1,0 +1,150 @@
+"""The condition's artefact as committed: what it promises, and its recorded figures."""
+
+import json
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from models.condition.data import SECONDS, SENSORS, TARGETS, Dataset, Floats, load
+from models.condition.evaluate import METRICS
+from models.condition.signature import CONDITIONS, NOT_APPLICABLE
+from models.condition.train import ARTEFACT, run, train
+from models.onnx_graph import METADATA_KEY, opened
+from models.reasons import TOLD
+from models.training_data import TrainingDataMissing, default_directory
+from models.units import conversion
+from tests.models.made_up_cycles import dataset as made_up
+
+# Two machines may sum products in another order.
+TOLERANCE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def artefact() -> bytes:
+    return ARTEFACT.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def session(artefact: bytes) -> ort.InferenceSession:
+    return opened(artefact)
+
+
+@pytest.fixture(scope="module")
+def signature(session: ort.InferenceSession) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    return document
+
+
+@pytest.fixture(scope="module")
+def rig() -> Dataset:
+    try:
+        return load(default_directory())
+    except TrainingDataMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(METRICS.read_text(encoding="utf-8"))
+    return document
+
+
+@pytest.fixture
+def cycles() -> Floats:
+    return made_up(seed=5, repeats=1).readings[:6]
+
+
+def test_signs_what_it_takes_and_gives(
+    session: ort.InferenceSession, signature: dict[str, Any]
+) -> None:
+    assert [one["name"] for one in signature["inputs"]] == [*SENSORS]
+    assert [node.name for node in session.get_inputs()] == [*SENSORS]
+    assert all(one["length"] == [SECONDS, SECONDS] for one in signature["inputs"])
+    assert [one["name"] for one in signature["outputs"]] == [
+        node.name for node in session.get_outputs()
+    ]
+    for one, node in zip(signature["outputs"], session.get_outputs(), strict=True):
+        assert node.shape == (["batch", TOLD] if one.get("series") else ["batch"])
+
+
+def test_units_are_known_and_limits_hold_what_was_seen(signature: dict[str, Any]) -> None:
+    for one in signature["inputs"]:
+        conversion(one["unit"], one["unit"])
+        assert one["minimum"] <= one["trained"][0] < one["trained"][1] <= one["maximum"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("PS1", 15.9, id="pressure in megapascals"),
+        pytest.param("PS1", 2300.0, id="pressure in pounds a square inch"),
+        pytest.param("EPS1", 2.4, id="power in kilowatts"),
+        pytest.param("TS1", 318.0, id="temperature in kelvin"),
+        pytest.param("CP", 1600.0, id="cooling power in watts"),
+        pytest.param("CE", 28_258.0, id="the misread thousands of the published file"),
+    ],
+)
+def test_a_wrong_unit_lies_outside_the_limits(
+    signature: dict[str, Any], name: str, value: float
+) -> None:
+    one = next(one for one in signature["inputs"] if one["name"] == name)
+    assert not one["minimum"] <= value <= one["maximum"]
+
+
+def test_every_condition_has_its_word(signature: dict[str, Any]) -> None:
+    described = {one["name"]: one["description"] for one in signature["outputs"]}
+    for target in TARGETS:
+        for told, word in zip(target.conditions, CONDITIONS[target.name].words, strict=True):
+            assert f"{told} {word}" in described[target.name]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_cannot_be_read_is_not_judged(artefact: bytes, cycles: Floats, wrong: float) -> None:
+    cycles[1, 4, 30] = wrong
+    for answer in run(artefact, cycles).values():
+        assert answer.condition[1] == NOT_APPLICABLE
+        assert np.isnan(answer.probability).tolist() == [False, True] + [False] * 4
+        assert answer.reasons[1].tolist() == [""] * TOLD
+        assert np.isnan(answer.contributions[1]).all()
+
+
+def test_a_batch_answers_as_its_cycles_do_alone(artefact: bytes, cycles: Floats) -> None:
+    together = run(artefact, cycles)
+    for at in range(len(cycles)):
+        for name, alone in run(artefact, cycles[at : at + 1]).items():
+            assert together[name].condition[at] == alone.condition[0]
+            assert together[name].probability[at] == pytest.approx(alone.probability[0], abs=1e-4)
+            assert together[name].reasons[at].tolist() == alone.reasons[0].tolist()
+
+
+def test_no_cycles_get_no_answers(session: ort.InferenceSession, cycles: Floats) -> None:
+    feed = {name: cycles[:0, at] for at, name in enumerate(SENSORS)}
+    assert all(len(output) == 0 for output in session.run(None, feed))
+
+
+def test_the_recorded_figures_meet_their_bar(metrics: dict[str, Any]) -> None:
+    told = metrics["accuracy_over_all_cuts"]
+    assert told["accumulator"] >= 0.92
+    assert min(told[name] for name in ("cooler", "valve", "pump")) >= 0.99
+
+
+def test_the_artefact_scores_what_is_recorded(
+    artefact: bytes, rig: Dataset, metrics: dict[str, Any]
+) -> None:
+    assert metrics["artefact"]["bytes"] == len(artefact)
+    assert metrics["data"]["sha256"] == dict(rig.sha256)
+    answers = run(artefact, rig.readings)
+    for at, target in enumerate(TARGETS):
+        truth = np.array(target.conditions)[rig.places[:, at]]
+        assert np.mean(answers[target.name].condition == truth) > 0.99
+
+
+def test_training_gives_the_committed_artefact_again(artefact: bytes, rig: Dataset) -> None:
+    committed = run(artefact, rig.readings)
+    again = run(train(rig).model.SerializeToString(), rig.readings)
+    for target in TARGETS:
+        one, other = committed[target.name], again[target.name]
+        assert one.condition.tolist() == other.condition.tolist()
+        np.testing.assert_allclose(one.probability, other.probability, rtol=0, atol=TOLERANCE)

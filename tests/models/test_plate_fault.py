@@ -1,0 +1,254 @@
+"""The plate fault: its artefact as committed, and that training gives it again."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from models.onnx_graph import METADATA_KEY, opened
+from models.plate_fault.data import FAULTS, FILE, MEASURES, Dataset, Floats, load
+from models.plate_fault.evaluate import METRICS
+from models.plate_fault.export import to_onnx
+from models.plate_fault.groups import GROUPS, mixtures, shapley_weights, taken
+from models.plate_fault.signature import LIMITS
+from models.plate_fault.signature import signature as signature_of
+from models.plate_fault.train import (
+    ARTEFACT,
+    Trained,
+    learn,
+    predict,
+    run,
+    train,
+    usual_plate,
+)
+from models.reasons import TOLD
+from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
+
+TOLERANCE = 1e-4
+MADE_UP_PLATES = 280
+
+
+def made_up(seed: int) -> Dataset:
+    """Plates on which each fault raises one measure of its own; thickness tells nothing."""
+    generator = np.random.default_rng(seed)
+    measures = generator.uniform(0.2, 0.4, size=(MADE_UP_PLATES, len(MEASURES)))
+    faults = generator.permutation(np.arange(MADE_UP_PLATES) % len(FAULTS))
+    measures[np.arange(MADE_UP_PLATES), faults] += 0.5
+    return Dataset(measures.astype(np.float32), faults, "")
+
+
+@pytest.fixture(scope="module")
+def artefact() -> bytes:
+    return ARTEFACT.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def session(artefact: bytes) -> ort.InferenceSession:
+    return opened(artefact)
+
+
+@pytest.fixture(scope="module")
+def signature(session: ort.InferenceSession) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    return document
+
+
+@pytest.fixture(scope="module")
+def plates() -> Floats:
+    """Some that are none, within the limits."""
+    low = np.array([LIMITS[name].minimum for name in MEASURES])
+    high = np.array([LIMITS[name].maximum for name in MEASURES])
+    shares = np.random.default_rng(1).uniform(size=(5, len(MEASURES)))
+    return (low + shares**4 * (high - low)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    try:
+        return load(default_directory())
+    except TrainingDataMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(METRICS.read_text(encoding="utf-8"))
+    return document
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    """Of made-up plates."""
+    plates = made_up(seed=1)
+    return learn(plates.measures, plates.faults)
+
+
+class TestLearning:
+    def test_finds_the_fault(self, trained: Trained) -> None:
+        other = made_up(seed=2)
+        answer = run(trained.model.SerializeToString(), other.measures)
+        assert np.mean(answer.fault == np.array(list(FAULTS))[other.faults]) > 0.95
+
+    def test_the_strongest_reason_is_the_group_that_tells(self, trained: Trained) -> None:
+        """Faults 0 to 3 raise a position, 4 to 6 a size."""
+        other = made_up(seed=2)
+        answer = run(trained.model.SerializeToString(), other.measures)
+        telling = np.where(other.faults < 4, "position", "size")
+        assert np.mean(answer.reasons[:, 0] == telling) > 0.9
+        assert np.median(answer.contributions[:, 0]) > 1
+
+    def test_the_graph_answers_as_the_trees(self, trained: Trained) -> None:
+        other = made_up(seed=3)
+        answer = run(trained.model.SerializeToString(), other.measures)
+        expected = predict(trained, other.measures)
+        np.testing.assert_allclose(answer.each, expected, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(answer.probability, expected.max(axis=1), atol=TOLERANCE)
+
+
+class TestReasons:
+    def test_every_measure_is_in_one_group(self) -> None:
+        grouped = [name for names in GROUPS.values() for name in names]
+        assert sorted(grouped) == sorted(MEASURES)
+
+    def test_mixtures_go_from_the_usual_plate_to_the_plate_itself(self) -> None:
+        own = mixtures()
+        assert own.shape == (2 ** len(GROUPS), len(MEASURES))
+        assert not own[0].any()
+        assert own[-1].all()
+        assert len(np.unique(own, axis=0)) == len(own)
+
+    def test_a_sum_is_shared_out_by_its_terms(self) -> None:
+        """Shapley values of a sum are its terms, and of a product of two halves of it."""
+        terms = np.array([3.0, -1.0, 0.5, 0.0, 2.0])
+        both = taken()[:, 0] & taken()[:, 4]
+        np.testing.assert_allclose((taken() @ terms) @ shapley_weights(), terms, atol=1e-12)
+        np.testing.assert_allclose(both @ shapley_weights(), [0.5, 0, 0, 0, 0.5], atol=1e-12)
+
+    def test_contributions_are_the_steps_of_the_log_odds(self, trained: Trained) -> None:
+        """Told are three of five groups: where only one group is unusual, it holds the whole way
+        from the usual plate to this one."""
+        other = made_up(seed=2).measures
+        usual = usual_plate(other)
+        plates = np.tile(usual, (2, 1))
+        plates[1, MEASURES.index("Y_Minimum")] += 0.5
+        model = to_onnx(trained.trees, trained.calibration, usual, signature_of(other))
+        answer = run(model.SerializeToString(), plates)
+        before, after = predict(trained, plates)[:, predict(trained, plates)[1].argmax()]
+        step = np.log(after / (1 - after)) - np.log(before / (1 - before))
+        assert answer.reasons[1, 0] == "position"
+        assert answer.contributions[1].tolist() == pytest.approx([step, 0, 0], abs=1e-3)
+        assert answer.contributions[0].tolist() == pytest.approx([0, 0, 0], abs=1e-3)
+
+
+class TestArtefact:
+    def test_signs_what_it_takes_and_gives(
+        self, session: ort.InferenceSession, signature: dict[str, Any]
+    ) -> None:
+        assert [one["name"] for one in signature["inputs"]] == [*MEASURES]
+        assert [node.name for node in session.get_inputs()] == [*MEASURES]
+        assert [one["name"] for one in signature["outputs"]] == [
+            node.name for node in session.get_outputs()
+        ]
+        for one, node in zip(signature["outputs"], session.get_outputs(), strict=True):
+            assert node.shape == (["batch", TOLD] if one.get("series") else ["batch"])
+        for one in signature["inputs"]:
+            low, high = one["trained"]
+            assert one["minimum"] <= low < high <= one["maximum"]
+            assert one["description"]
+
+    def test_probabilities_are_of_all_faults(self, artefact: bytes, plates: Floats) -> None:
+        answer = run(artefact, plates)
+        assert answer.each.sum(axis=1) == pytest.approx(np.ones(len(plates)), abs=1e-5)
+        assert answer.probability == pytest.approx(answer.each.max(axis=1))
+        assert answer.fault.tolist() == [[*FAULTS][at] for at in answer.each.argmax(axis=1)]
+
+    def test_reasons_are_told_strongest_first(self, artefact: bytes, plates: Floats) -> None:
+        answer = run(artefact, plates)
+        assert np.all(np.diff(np.abs(answer.contributions), axis=1) <= 0)
+        assert set(answer.reasons.ravel()) <= set(GROUPS)
+
+    @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+    def test_what_cannot_be_read_is_not_judged(
+        self, artefact: bytes, plates: Floats, wrong: float
+    ) -> None:
+        spoilt = plates.copy()
+        spoilt[2, 7] = wrong
+        answer = run(artefact, spoilt)
+        assert [bool(one) for one in answer.fault] == [True, True, False, True, True]
+        assert np.isnan(answer.each).all(axis=1).tolist() == [False, False, True, False, False]
+        assert answer.reasons[2].tolist() == [""] * TOLD
+        assert np.isnan(answer.contributions[2]).all()
+
+    def test_a_batch_answers_as_its_rows_do_alone(self, artefact: bytes, plates: Floats) -> None:
+        together = run(artefact, plates)
+        for at in range(len(plates)):
+            alone = run(artefact, plates[at : at + 1])
+            assert together.each[at] == pytest.approx(alone.each[0], abs=1e-5)
+            assert together.reasons[at].tolist() == alone.reasons[0].tolist()
+
+    def test_no_plates_get_no_answers(self, session: ort.InferenceSession, plates: Floats) -> None:
+        feed = {name: plates[:0, at] for at, name in enumerate(MEASURES)}
+        assert all(len(output) == 0 for output in session.run(None, feed))
+
+
+class TestFigures:
+    def test_meet_their_bar(self, metrics: dict[str, Any]) -> None:
+        told = metrics["stratified_10_fold"]["mean"]
+        assert told["accuracy"] >= 0.81
+        assert told["ece"] < told["uncalibrated_ece"]
+        assert told["log_loss"] < told["uncalibrated_log_loss"]
+
+    def test_are_those_of_the_committed_artefact(
+        self, artefact: bytes, dataset: Dataset, metrics: dict[str, Any]
+    ) -> None:
+        answer = run(artefact, dataset.measures)
+        right = np.mean(answer.fault == np.array(list(FAULTS))[dataset.faults])
+        recorded = metrics["artefact"]
+        assert right == pytest.approx(recorded["accuracy_on_plates_it_was_trained_on"], abs=2e-3)
+        assert recorded["bytes"] == len(artefact)
+        assert metrics["data"]["sha256"] == dataset.sha256
+
+    def test_training_gives_the_committed_artefact_again(
+        self, artefact: bytes, dataset: Dataset
+    ) -> None:
+        committed = run(artefact, dataset.measures)
+        again = run(train(dataset).model.SerializeToString(), dataset.measures)
+        np.testing.assert_allclose(again.each, committed.each, rtol=0, atol=TOLERANCE)
+        assert again.fault.tolist() == committed.fault.tolist()
+
+
+class TestData:
+    def test_absent_data_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingDataMissing, match=DIRECTORY_VARIABLE):
+            load(tmp_path)
+
+    def test_a_missing_column_is_named(self, tmp_path: Path) -> None:
+        write(tmp_path, [*MEASURES, *list(FAULTS.values())[:-1]], [])
+        with pytest.raises(TrainingDataMissing, match="Other_Faults"):
+            load(tmp_path)
+
+    def test_a_plate_of_two_faults_is_refused(self, tmp_path: Path) -> None:
+        write(tmp_path, [*MEASURES, *FAULTS.values()], [1, 1, 0, 0, 0, 0, 0])
+        with pytest.raises(TrainingDataMissing, match="exactly one"):
+            load(tmp_path)
+
+    def test_a_file_is_read_by_its_names(self, tmp_path: Path) -> None:
+        columns = [*MEASURES, *FAULTS.values()]
+        write(tmp_path, columns[::-1], [0, 0, 0, 0, 1, 0, 0])
+        read = load(tmp_path)
+        assert read.measures[0].tolist() == list(range(len(MEASURES)))
+        assert list(FAULTS)[read.faults[0]] == "k_scratch"
+
+
+def write(directory: Path, columns: list[str], faults: list[int]) -> None:
+    """A file of these columns and one plate, whose measures count from 0 in the model's order."""
+    values = {name: str(at) for at, name in enumerate(MEASURES)}
+    marks = faults[::-1] if columns[0] not in MEASURES else faults
+    values |= {name: str(mark) for name, mark in zip(FAULTS.values(), marks, strict=False)}
+    row = ",".join(values.get(name, "0") for name in columns)
+    (directory / FILE).parent.mkdir()
+    (directory / FILE).write_bytes(gzip.compress(f"{','.join(columns)}\n{row}\n".encode()))
