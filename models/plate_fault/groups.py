@@ -43,14 +43,13 @@ def mixtures() -> Marks:
     """Which measures are the plate's own in each mixture, [2 ** GROUPS, MEASURES]: none in the
     first, all in the last."""
     group_of = {name: at for at, names in enumerate(GROUPS.values()) for name in names}
-    columns = np.array([group_of[name] for name in MEASURES])
-    return np.take(taken(), columns, axis=1)
+    return np.asarray(taken()[:, [group_of[name] for name in MEASURES]])
 
 
 def taken() -> Marks:
     """Which groups are the plate's own in each mixture, [2 ** GROUPS, GROUPS]."""
     numbers = np.arange(2 ** len(GROUPS))
-    return (numbers[:, np.newaxis] >> np.arange(len(GROUPS)) & 1).astype(bool)
+    return np.asarray(numbers[:, np.newaxis] >> np.arange(len(GROUPS)) & 1, dtype=np.bool_)
 
 
 def shapley_weights() -> NDArray[np.float64]:
