@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from billing.rating.quantities import Quantities, rate
 from gateway.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
 from gateway.flow import Choice, Priced
-from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Task
+from models.catalog import SPECIALIST_TASKS, Catalog, CatalogInvalid, Model, Route, Task
 from models.routing.classifier import RouteClassifier
 
 LATENCY_HEADER = b"x-maas-latency-ms"
@@ -80,7 +80,7 @@ class Chooser:
 
         Raises ParameterInvalid naming the nearest, ModelNotPriced.
         """
-        able = [both for both in self._specialists if both[1].inputs == wish.columns]
+        able = [both for both in self._specialists if both[1].takes(wish.columns)]
         if not able:
             raise self._no_such_columns(wish)
         confidences, _ = self._asked_for(wish)
@@ -129,9 +129,9 @@ class Chooser:
         return Choice(model, reason, others, confidences, suggested)
 
     def _no_such_columns(self, wish: Wish) -> ParameterInvalid:
-        known = [(model.id, route.inputs) for model, route in self._specialists if route.inputs]
-        known.sort(key=lambda one: len(one[1] ^ wish.columns))
-        nearest = [_difference(name, inputs, wish) for name, inputs in known[:_NEAREST]]
+        known = [(model.id, route) for model, route in self._specialists if route.inputs]
+        known.sort(key=lambda one: len(one[1].inputs ^ (wish.columns - one[1].optional)))
+        nearest = [_difference(name, route, wish) for name, route in known[:_NEAREST]]
         return ParameterInvalid(
             f"No model takes just these columns. The nearest: {'; '.join(nearest)}.",
             param="instances",
@@ -226,8 +226,9 @@ def _reason(confidences: Mapping[str, float], why: str) -> str:
     return f"task {task} ({confidences[task]:.2f}); {why}"
 
 
-def _difference(name: str, inputs: frozenset[str], wish: Wish) -> str:
-    parts = (("lacking", inputs - wish.columns), ("surplus", wish.columns - inputs))
+def _difference(name: str, route: Route, wish: Wish) -> str:
+    surplus = wish.columns - route.inputs - route.optional
+    parts = (("lacking", route.inputs - wish.columns), ("surplus", surplus))
     told = [f"{word} {_listed(names)}" for word, names in parts if names]
     return f"{name} ({', '.join(told)})"
 

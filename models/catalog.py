@@ -86,10 +86,15 @@ class Weights:
 @dataclass(frozen=True, slots=True)
 class Route:
     """What `auto` chooses a model for: a task that models/routing tells from a text, and the names
-    of the columns that a specialist takes. Without them it cannot be chosen by columns."""
+    of the columns that a specialist takes, of which rows may lack the `optional`. Without `inputs`
+    it cannot be chosen by columns."""
 
     task: str
     inputs: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+    def takes(self, columns: frozenset[str]) -> bool:
+        return self.inputs <= columns <= self.inputs | self.optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,8 @@ def _model(entry: dict[str, Any]) -> Model:
 
 
 def _route(route: dict[str, Any]) -> Route:
-    return Route(route["task"], frozenset(route.get("inputs", ())))
+    inputs, optional = (frozenset(route.get(key, ())) for key in ("inputs", "optional"))
+    return Route(route["task"], inputs, optional)
 
 
 def _require_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
@@ -211,8 +217,10 @@ def _require_fallbacks(model: Model, models: Mapping[str, Model]) -> None:
 
 
 def _alike(model: Model, other: Model) -> bool:
-    takes = (frozenset() if one.route is None else one.route.inputs for one in (model, other))
-    return model.task is other.task and len(set(takes)) == 1
+    nothing = Route("")
+    ours, theirs = (one.route or nothing for one in (model, other))
+    same = (ours.inputs, ours.optional) == (theirs.inputs, theirs.optional)
+    return model.task is other.task and same
 
 
 def _prices(meters: dict[str, dict[str, Any]]) -> Mapping[str, Mapping[str, int]]:

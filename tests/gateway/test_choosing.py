@@ -144,6 +144,19 @@ class TestColumns:
         choice = self.ours.for_rows(Wish(self.prices, columns=model.route.inputs, rows=2))
         assert (choice.model, choice.reason) == (model, "columns; the only one")
 
+    @pytest.mark.parametrize(
+        "model", [one for one in CATALOG.models.values() if one.route and one.route.optional]
+    )
+    def test_optional_columns_may_be_there(self, model: Model) -> None:
+        assert model.route is not None
+        whole = model.route.inputs | model.route.optional
+        assert self.ours.for_rows(Wish(self.prices, columns=whole)).model == model
+        with pytest.raises(ParameterInvalid, match="surplus 'odd'") as refused:
+            self.ours.for_rows(Wish(self.prices, columns=whole | {"odd"}))
+        assert f"{model.id} (surplus 'odd')" in refused.value.message
+        with pytest.raises(ParameterInvalid, match="lacking"):
+            self.ours.for_rows(Wish(self.prices, columns=model.route.optional))
+
     def test_the_nearest_are_named(self) -> None:
         chart = CATALOG.models[CONTROL_CHART].route
         assert chart is not None

@@ -23,7 +23,9 @@ class TestRoutes:
         source = model.weights.source
         place = str(CATALOG_FILE.parent / source) if artefact else source
         signature = load(model.id, Source.of(model, place)).signature
-        assert model.route.inputs == {field.name for field in signature.inputs}
+        optional = {field.name for field in signature.inputs if field.optional}
+        assert model.route.inputs == {field.name for field in signature.inputs} - optional
+        assert model.route.optional == optional
 
     def test_the_task_is_one_that_words_are_told_by(self, model: Model) -> None:
         assert model.route is not None
