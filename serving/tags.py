@@ -7,6 +7,7 @@ Owns the signature and bringing candidates into columns. Does not own the alignm
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,6 +26,14 @@ TOP = 5
 SIGNATURE = Signature(
     inputs=(
         InputField("tag", BYTES, description=f"A point's name as the plant has it, {MAX_TAG} long"),
+        InputField(
+            "scheme",
+            BYTES,
+            description="Whose concepts to answer with; left out, a variant's confirmations say "
+            f"it, and without a variant it is {Scheme.BRICK}",
+            values=tuple(str(one) for one in Scheme),
+            optional=True,
+        ),
     ),
     outputs=(
         OutputField("concept", BYTES, description="The likeliest concept's id; empty where none"),
@@ -33,16 +42,17 @@ SIGNATURE = Signature(
         OutputField("candidates", BYTES, description=f"The {TOP} likeliest ids", series=True),
         OutputField("candidate_scores", "FP32", description="Their scores", series=True),
     ),
-    version="1",
+    version="2",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TagSpecialist:
-    """`aligner` is in use; a variant takes that of `schemes` which knows its concepts."""
+    """`schemes` are in use, each row's own, and `default` where a row names none. A variant's
+    default is the scheme of its confirmations, whose aligner has learned them."""
 
     name: str
-    aligner: TagAligner
+    default: str
     schemes: Mapping[str, TagAligner]
     signature: Signature = SIGNATURE
 
@@ -59,7 +69,10 @@ class TagSpecialist:
                 raise InputInvalid(f"'tag' in row {row}: {error}", param="tag") from error
 
     def run(self, columns: Columns) -> Columns:
-        found = [self.aligner.align([tag], TOP)[0] for tag in columns["tag"]]
+        found = [
+            self.schemes[scheme or self.default].align([tag], TOP)[0]
+            for tag, scheme in zip(columns["tag"], columns["scheme"], strict=True)
+        ]
         ids = _table([[one.concept.id for one in each] for each in found], "")
         scores = _table([[one.score for one in each] for each in found], 0.0)
         return {
@@ -72,20 +85,21 @@ class TagSpecialist:
 
     def adapted(self, name: str, version: str, artefact: bytes) -> "TagSpecialist":
         try:
-            aligner = with_confirmations(self.schemes, artefact)
+            scheme, learned = with_confirmations(self.schemes, artefact)
         except (VariantBroken, ConceptUnknown, TagInvalid, TooManyConfirmations) as error:
             raise WeightsBroken(f"The variant {name!r} cannot be loaded.") from error
         signature = msgspec.structs.replace(self.signature, version=version)
-        return replace(self, name=name, aligner=aligner, signature=signature)
+        schemes = MappingProxyType({**self.schemes, scheme: learned})
+        return replace(self, name=name, default=scheme, schemes=schemes, signature=signature)
 
 
 def load_tags(name: str, path: Path) -> TagSpecialist:
-    """The aligner over the vocabulary at `path`, by Brick. Raises WeightsBroken."""
+    """The aligners over the vocabulary at `path`, by default Brick's. Raises WeightsBroken."""
     try:
         schemes = aligners(path)
     except (OSError, ArtefactBroken) as error:
         raise WeightsBroken(f"The artefact of {name!r} cannot be loaded.") from error
-    return TagSpecialist(name, schemes[Scheme.BRICK], schemes)
+    return TagSpecialist(name, Scheme.BRICK, schemes)
 
 
 def _name(candidates: tuple[Candidate, ...]) -> str:

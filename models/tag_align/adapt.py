@@ -37,13 +37,13 @@ def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
     )
 
 
-def with_confirmations(bases: Mapping[str, TagAligner], variant: bytes) -> TagAligner:
-    """The base that knows the variant's concepts, with what it holds.
+def with_confirmations(bases: Mapping[str, TagAligner], variant: bytes) -> tuple[str, TagAligner]:
+    """The scheme of the variant's concepts, and its base with what the variant holds.
 
     Raises VariantBroken, ConceptUnknown.
     """
-    given = confirming.read(variant)
-    return _base(bases, given).with_variant(variant)
+    scheme = _scheme(bases, confirming.read(variant))
+    return scheme, bases[scheme].with_variant(variant)
 
 
 def adapt(training_file: bytes, progress: Progress) -> Adaptation:
@@ -86,18 +86,18 @@ def _confirmations(training_file: bytes) -> list[Confirmation]:
 
 def _of_scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> TagAligner:
     try:
-        base = _base(bases, given)
+        base = bases[_scheme(bases, given)]
         base.learn(given)
     except (ConceptUnknown, TooManyConfirmations) as error:
         raise TrainingFileInvalid(str(error)) from error
     return base
 
 
-def _base(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> TagAligner:
+def _scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> str:
     """The first scheme that has every concept. Raises ConceptUnknown, naming one that none has."""
-    for base in bases.values():
+    for scheme, base in bases.items():
         if all(one.concept in base.positions for one in given):
-            return base
+            return scheme
     known = {concept for base in bases.values() for concept in base.positions}
     for one in given:
         if one.concept not in known:

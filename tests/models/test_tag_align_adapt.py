@@ -43,7 +43,8 @@ class TestAdapting:
         assert made.score.adapted > 0.8
         assert made.examples == len(LINES)
         assert "kept apart" in said[1]
-        variant = with_confirmations(bases, made.artefact)
+        scheme, variant = with_confirmations(bases, made.artefact)
+        assert scheme == "brick"
         assert variant.align(["garage_OTTO_17"])[0][0].concept.id == WORDS["OTTO"]
 
     def test_the_same_file_gives_the_same_variant(self) -> None:
@@ -72,7 +73,9 @@ class TestAdapting:
             for at, place in enumerate(PLACES * 2)
         ]
         made = adapt(file(*lines), lambda _: None)
-        assert with_confirmations(bases, made.artefact).positions == bases["aas"].positions
+        scheme, variant = with_confirmations(bases, made.artefact)
+        assert scheme == "aas"
+        assert variant.positions == bases["aas"].positions
 
 
 class TestRefusing:

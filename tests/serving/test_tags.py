@@ -1,6 +1,7 @@
 """Tags as a specialist: columns in and out, what is refused, and variants."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,14 @@ def tags() -> TagSpecialist:
     return load_tags("tags", ARTEFACT)
 
 
-def infer(model: TagSpecialist, *given: str) -> dict[str, Any]:
-    tensor = {"name": "tag", "datatype": "BYTES", "shape": [len(given)], "data": list(given)}
-    asked, columns = understand(model, json.dumps({"inputs": [tensor]}).encode(), None)
+def infer(model: TagSpecialist, *given: str, schemes: Sequence[str] = ()) -> dict[str, Any]:
+    texts = {"tag": list(given), "scheme": list(schemes)}
+    tensors = [
+        {"name": name, "datatype": "BYTES", "shape": [len(column)], "data": column}
+        for name, column in texts.items()
+        if column
+    ]
+    asked, columns = understand(model, json.dumps({"inputs": tensors}).encode(), None)
     (results,) = run_all([(model, columns, len(given))])
     answer = json.loads(rendered(model, asked, results).body)
     return {output["name"]: output["data"] for output in answer["outputs"]}
@@ -56,6 +62,32 @@ class TestTags:
             infer(tags, "Zone Temp", tag)
         assert caught.value.param == "tag"
 
+    def test_each_row_has_its_scheme(self, tags: TagSpecialist) -> None:
+        answer = infer(tags, *["Zone Temp"] * 3, schemes=["brick", "building-point", "aas"])
+        brick, point, shell = answer["concept"]
+        assert (brick, point) == (ROOM, "room_temperature_sensor")
+        assert shell in tags.schemes["aas"].positions
+
+    def test_left_out_it_is_brick(self, tags: TagSpecialist) -> None:
+        left_out, named = infer(tags, "Zone Temp"), infer(tags, "Zone Temp", schemes=["brick"])
+        assert left_out == named
+
+    @pytest.mark.parametrize("scheme", ["haystack", "Brick", ""])
+    def test_another_scheme_is_named_by_its_row(self, tags: TagSpecialist, scheme: str) -> None:
+        with pytest.raises(InputInvalid, match=r"row 1 .*building-point, brick, aas") as caught:
+            infer(tags, "Zone Temp", "Zone Temp", schemes=["brick", scheme])
+        assert caught.value.param == "scheme"
+
+    def test_requests_with_and_without_one_run_together(self, tags: TagSpecialist) -> None:
+        bare = {"inputs": [{"name": "tag", "datatype": "BYTES", "shape": [1], "data": ["S1"]}]}
+        scheme = {"name": "scheme", "datatype": "BYTES", "shape": [1], "data": ["aas"]}
+        both = {"inputs": [*bare["inputs"], scheme]}
+        asked = [understand(tags, json.dumps(body).encode(), None)[1] for body in (bare, both)]
+        first, second = run_all([(tags, columns, 1) for columns in asked])
+        assert first["candidates"].tolist() == tags.run(asked[0])["candidates"].tolist()
+        assert second["candidates"].tolist() == tags.run(asked[1])["candidates"].tolist()
+        assert first["concept"] != second["concept"]
+
     def test_no_artefact(self, tmp_path: Any) -> None:
         with pytest.raises(WeightsBroken):
             load_tags("tags", tmp_path / "nothing.json")
@@ -73,6 +105,8 @@ class TestVariants:
         concept = schemes["aas"][0].id
         variant = tags.adapted("v", "1", render({"Hersteller": concept, "Maker": concept}))
         assert infer(variant, "Hersteller")["concept"] == [concept]
+        assert infer(variant, "Zone Temp", schemes=["brick"]) == infer(tags, "Zone Temp")
+        assert infer(tags, "Hersteller", schemes=["aas"])["concept"] != [concept]
 
     @pytest.mark.parametrize(
         "artefact", [b"", b"{}", b"\x80", render({"Zone": "no such concept"}), render({"": ROOM})]
@@ -83,5 +117,6 @@ class TestVariants:
 
 
 def test_columns_are_of_the_signature(tags: TagSpecialist) -> None:
-    results = tags.run({"tag": np.array(["Zone Temp"], dtype=object)})
+    row = {"tag": "Zone Temp", "scheme": ""}
+    results = tags.run({name: np.array([text], dtype=object) for name, text in row.items()})
     assert results.keys() == {field.name for field in tags.signature.outputs}
