@@ -4,7 +4,7 @@ Owns the signature and bringing candidates into columns. Does not own the alignm
 (models/tag_align/).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 from models.tag_align.adapt import aligners, with_confirmations
-from models.tag_align.aligner import Candidate, TagAligner
+from models.tag_align.aligner import Answer, Basis, Candidate, TagAligner
 from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
-from models.tag_align.naming import MAX_TAG, TagInvalid, check
+from models.tag_align.encoder import EXTRA
+from models.tag_align.naming import MAX_TAG, TagInvalid, Words, check, pattern, split
 from models.tag_align.vocabulary import ArtefactBroken, ConceptUnknown, Scheme
 from serving.errors import WeightsBroken
 
 TOP = 5
+# Reading by meaning takes tens of milliseconds, while which every other request waits: of one run
+# so many kinds of tags are read so, and the rest by their letters.
+MOST_BY_MEANING = 100
 SIGNATURE = Signature(
     inputs=(
         InputField("tag", BYTES, description=f"A point's name as the plant has it, {MAX_TAG} long"),
@@ -39,6 +43,12 @@ SIGNATURE = Signature(
         OutputField("concept", BYTES, description="The likeliest concept's id; empty where none"),
         OutputField("name", BYTES, description="Its name"),
         OutputField("score", "FP32", description="0 to 1, for ranking; it is no probability"),
+        OutputField(
+            "basis",
+            BYTES,
+            description="What it rests on: letters, meaning (where the operator installed the "
+            f"extra {EXTRA}; of {MOST_BY_MEANING} kinds of tags a call) or confirmed",
+        ),
         OutputField("candidates", BYTES, description=f"The {TOP} likeliest ids", series=True),
         OutputField("candidate_scores", "FP32", description="Their scores", series=True),
     ),
@@ -69,19 +79,31 @@ class TagSpecialist:
                 raise InputInvalid(f"'tag' in row {row}: {error}", param="tag") from error
 
     def run(self, columns: Columns) -> Columns:
-        found = [
-            self.schemes[scheme or self.default].align([tag], TOP)[0]
-            for tag, scheme in zip(columns["tag"], columns["scheme"], strict=True)
-        ]
+        answers = self._answers(zip(columns["tag"], columns["scheme"], strict=True))
+        found = [each.candidates for each in answers]
         ids = _table([[one.concept.id for one in each] for each in found], "")
         scores = _table([[one.score for one in each] for each in found], 0.0)
         return {
             "concept": ids[:, 0],
             "name": np.array([_name(each) for each in found], dtype=object),
             "score": scores[:, 0].astype(np.float32),
+            "basis": np.array([str(each.basis) for each in answers], dtype=object),
             "candidates": ids,
             "candidate_scores": scores.astype(np.float32),
         }
+
+    def _answers(self, rows: Iterable[tuple[str, str]]) -> list[Answer]:
+        """One for each (tag, scheme). Tags that differ in numbers only are of one kind."""
+        answers: list[Answer] = []
+        read: set[Words] = set()
+        for tag, scheme in rows:
+            kind = pattern(split(tag))
+            able = len(read) < MOST_BY_MEANING or kind in read
+            answer = self.schemes[scheme or self.default].answer(tag, TOP, by_meaning=able)
+            if answer.basis is Basis.MEANING:
+                read.add(kind)
+            answers.append(answer)
+        return answers
 
     def adapted(self, name: str, version: str, artefact: bytes) -> "TagSpecialist":
         try:

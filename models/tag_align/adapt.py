@@ -4,6 +4,7 @@ Owns the training file's form, which scheme its concepts are of, and the held-ou
 own what is learned from confirmations (learning.py) nor their rules (confirmations.py).
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,12 +17,16 @@ from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, 
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
+from models.tag_align.encoder import Encoder, EncoderMissing
 from models.tag_align.naming import TagInvalid, Words, check, pattern, split
-from models.tag_align.vocabulary import ConceptUnknown, Scheme, read
+from models.tag_align.vectors import encoder_beside
+from models.tag_align.vocabulary import ConceptUnknown, Scheme, Vocabulary, read
 
 FEWEST = 10
 HELD_OUT = 5  # one pattern in so many is kept apart
 SEED = 20_170
+
+log = logging.getLogger(__name__)
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,10 +35,14 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
-    """The base aligner of each scheme in the artefact. Raises ArtefactBroken."""
+    """The base aligner of each scheme in the artefact, with the encoder where it is installed.
+
+    Raises ArtefactBroken.
+    """
     vocabulary = read(path)
+    encoder = _encoder(path, vocabulary)
     return MappingProxyType(
-        {one: TagAligner.over(vocabulary.of([one]), vocabulary) for one in Scheme}
+        {one: TagAligner.over(vocabulary.of([one]), vocabulary, encoder) for one in Scheme}
     )
 
 
@@ -68,6 +77,14 @@ def adapt(training_file: bytes, progress: Progress) -> Adaptation:
         )
     score = Score("share of tags right at the first place", before, after, higher_is_better=True)
     return Adaptation(lesson.aligner.variant(), score, len(given), len(apart))
+
+
+def _encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:
+    try:
+        return encoder_beside(path, vocabulary)
+    except EncoderMissing as error:
+        log.info("Tags are read by letters alone: %s", error)
+        return None
 
 
 def _confirmations(training_file: bytes) -> list[Confirmation]:

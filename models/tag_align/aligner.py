@@ -1,12 +1,19 @@
 """The predictor: tags in, candidate concepts out, better with every confirmation.
 
-Owns how the parts' scores add up and what a caller may ask. Needs numpy only; with an encoder
-also the optional package. Does not own serving, nor building the artefact (train.py).
+Owns how the parts' scores add up, when a tag is read by meaning, and what a caller may ask. Needs
+numpy only; with an encoder also the optional package. Does not own serving, nor building the
+artefact (train.py).
+
+Meaning costs a hundred times what letters do, so only tags that letters and confirmations do not
+settle are read by it. What is learned corrects the letters alone: a variant then loads without the
+encoder, and learns the same whether there is one or not.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -15,27 +22,31 @@ import numpy as np
 
 from models.tag_align import confirmations as confirming
 from models.tag_align.confirmations import Confirmation, Conflict, Correction
-from models.tag_align.encoder import Encoder, Meanings
-from models.tag_align.features import Features, Floats, Index, Rows, Weighting, features, index
+from models.tag_align.encoder import Encoder
+from models.tag_align.features import Features, Floats, Index, Weighting
 from models.tag_align.learning import Corrections, describe
+from models.tag_align.names import Names
 from models.tag_align.naming import (
     Lexicon,
     TagInvalid,
     Words,
     check,
+    is_long,
     lexicon,
     pattern,
     split,
-    without_numbers,
 )
 from models.tag_align.proposing import MAX_PATTERNS, closeness, cover, likeness_of
 from models.tag_align.vocabulary import Concept, ConceptUnknown, Scheme, Vocabulary, read
 
 MAX_TAGS = 10_000
 ARTEFACT = Path(__file__).with_name("vocabulary.json")
-# With an encoder: the tag as it stands, the tag written out, and the letters.
-ENCODED, WRITTEN_OUT, LETTERS = 1.0, 0.5, 0.1
 _CONFIRMED = 2.0  # above any score, which makes a confirmed tag's own concept the first
+# From which best score on letters settle a tag, and how much more is asked of one with letters that
+# English has not. Chosen by half of the German pairs and two buildings: any higher and the
+# buildings' tags come out worse than by their letters.
+SETTLED, FOREIGN = 0.4, 1.5
+NEVER_SETTLED = math.inf  # reads by meaning whatever is more than abbreviations
 
 
 class TooManyTags(ValueError):
@@ -45,11 +56,13 @@ class TooManyTags(ValueError):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """naming: a tag against a concept's name. likeness: a tag against another tag. ridge: how far
-    a confirmation gives way to its neighbours."""
+    a confirmation gives way to its neighbours. settled: the score below which a tag is read by
+    meaning, where there is an encoder."""
 
     naming: Weighting
     likeness: Weighting
     ridge: float
+    settled: float = SETTLED
 
 
 # A whole word in common with a concept's name says far more than letters in common; between two
@@ -69,25 +82,20 @@ class Candidate:
     score: float
 
 
+class Basis(StrEnum):
+    """What an answer rests on."""
+
+    LETTERS = "letters"
+    MEANING = "meaning"
+    CONFIRMED = "confirmed"
+
+
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Every name of every concept; concept `n` owns the names from `starts[n]` up."""
+class Answer:
+    """The candidates for a tag, best first, and what they rest on."""
 
-    concepts: tuple[Concept, ...]
-    index: Index
-    starts: Rows
-    weighting: Weighting
-    meanings: Meanings | None
-
-    def scores(self, words: Words, text: str, known: Lexicon) -> Floats:
-        """How well each concept's best name fits, [concepts]."""
-        written = known.expand(words)
-        letters = self.index.similarities(features([without_numbers(written)], self.weighting))
-        if self.meanings is not None:
-            near, spelled = self.meanings.similarities([text, " ".join(written) or text])
-            letters = ENCODED * near + WRITTEN_OUT * spelled + LETTERS * letters
-            letters /= ENCODED + WRITTEN_OUT + LETTERS
-        return np.asarray(np.maximum.reduceat(letters, self.starts))
+    candidates: tuple[Candidate, ...]
+    basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ class TagAligner:
         positions = {one.id: at for at, one in enumerate(concepts)}
         if not concepts or len(positions) < len(concepts):
             raise ValueError("Give at least one concept, and each id once.")
-        names = _names(concepts, settings.naming, encoder)
+        names = Names.of(concepts, settings.naming, encoder)
         words = {word for one in concepts for word in split(one.name)}
         return cls(names, lexicon(vocabulary.abbreviations, words), positions, settings)
 
@@ -145,7 +153,14 @@ class TagAligner:
 
         Raises TagInvalid, TooManyTags.
         """
-        return [self._candidates(tag, top) for tag in checked(tags)]
+        return [self._answer(tag, top, by_meaning=True).candidates for tag in checked(tags)]
+
+    def answer(self, tag: str, top: int = 5, by_meaning: bool = True) -> Answer:
+        """As `align`, for one tag and with what it rests on. Raises TagInvalid.
+
+        by_meaning: whether it may be read by that, which takes time.
+        """
+        return self._answer(check(tag), top, by_meaning)
 
     def learn(self, confirmations: Iterable[Confirmation]) -> Lesson:
         """A new aligner that also knows `confirmations`.
@@ -184,13 +199,37 @@ class TagAligner:
         weights = np.array([sizes[words] for words in common], dtype=np.float64)
         return tuple(first[common[at]] for at in cover(likeness, weights, covered, count))
 
-    def _candidates(self, tag: str, top: int) -> tuple[Candidate, ...]:
+    def _answer(self, tag: str, top: int, by_meaning: bool) -> Answer:
         words = split(tag)
-        scores = self.names.scores(words, tag, self.lexicon)
-        if self.corrections is not None:
-            scores = scores + self.corrections.of(self._describe(words))
+        written, corrected = self.lexicon.expand(words), self._corrected(words)
+        letters = self.names.by_letters(written)
+        scores = letters + corrected
+        meanings = self.names.meanings
         if tag in self.confirmed:
             scores[self.positions[self.confirmed[tag]]] = _CONFIRMED
+            return Answer(self._first(scores, top), Basis.CONFIRMED)
+        if meanings is None or not by_meaning or self._settled(letters, corrected, words):
+            return Answer(self._first(scores, top), Basis.LETTERS)
+        scores = self.names.by_meaning(meanings, tag, written) + corrected
+        return Answer(self._first(scores, top), Basis.MEANING)
+
+    def _settled(self, letters: Floats, corrected: Floats, words: Words) -> bool:
+        """Whether letters and confirmations say enough. Letters in common are worth less the more
+        of the tag is in words that nobody knows; abbreviations alone have no meaning to be read."""
+        written = self.lexicon.expand(words)
+        if not any(map(is_long, written)):
+            return True
+        share = 1 - self.names.strange(written, self.lexicon)
+        asked = self.settings.settled * (1 if all(map(str.isascii, words)) else FOREIGN)
+        return bool(np.max(share * letters + corrected) >= asked)
+
+    def _corrected(self, words: Words) -> Floats:
+        """What confirmations add to each concept's score, [concepts]."""
+        if self.corrections is None:
+            return np.zeros(len(self.names.concepts))
+        return self.corrections.of(self._describe(words))
+
+    def _first(self, scores: Floats, top: int) -> tuple[Candidate, ...]:
         best = np.argsort(-scores, kind="stable")[:top]
         return tuple(
             Candidate(self.names.concepts[at], min(float(scores[at]), 1.0))
@@ -200,10 +239,8 @@ class TagAligner:
 
     def _fit(self, patterns: Sequence[confirming.Pattern]) -> Corrections:
         words = [split(one.tag) for one in patterns]
-        scores = [
-            self.names.scores(each, one.tag, self.lexicon)
-            for each, one in zip(words, patterns, strict=True)
-        ]
+        written = [self.lexicon.expand(each) for each in words]
+        scores = [self.names.by_letters(each) for each in written]
         described = [self._describe(each) for each in words]
         return Corrections.fit(
             patterns, described, np.array(scores), self.positions, self.settings.ridge
@@ -223,15 +260,6 @@ class TagAligner:
         for one in confirmations:
             if one.concept not in self.positions:
                 raise ConceptUnknown(f"The vocabulary has no concept {one.concept!r}.")
-
-
-def _names(concepts: Sequence[Concept], weighting: Weighting, encoder: Encoder | None) -> Names:
-    several = [(one.name, *one.aliases) for one in concepts]
-    each = [name for names in several for name in names]
-    starts = np.cumsum([0, *(len(names) for names in several[:-1])]).astype(np.intp)
-    built = index([features([without_numbers(split(name))], weighting) for name in each])
-    meanings = None if encoder is None else Meanings.of(encoder, each)
-    return Names(tuple(concepts), built, starts, weighting, meanings)
 
 
 def checked(tags: Sequence[str]) -> list[str]:

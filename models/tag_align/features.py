@@ -69,13 +69,18 @@ def features(readings: Iterable[Words], weighting: Weighting) -> Features:
     counted: defaultdict[str, float] = defaultdict(float)
     for words in readings:
         for word in words:
-            counted[f"w {word}"] += weighting.word
+            counted[word_feature(word)] += weighting.word
             for gram in _grams(word, weighting):
                 counted[f"g {gram}"] += weighting.gram
         if weighting.pair:
             for first, second in pairwise(words):
                 counted[f"p {first} {second}"] += weighting.pair
     return counted
+
+
+def word_feature(word: str) -> str:
+    """The feature that a whole word is."""
+    return f"w {word}"
 
 
 def index(names: Sequence[Features]) -> Index:

@@ -57,12 +57,11 @@ class Lexicon:
 
     def _parts(self, word: str) -> Words:
         """A compound's pieces; a word that is known, or of which too little is, stays whole."""
-        chinese = is_chinese(word)
-        if word in self.pieces or not (chinese or len(word) >= _SHORTEST_COMPOUND):
+        if word in self.pieces or not is_long(word):
             return (word,)
         parts = _divide(word, self.pieces)
         known = sum(len(part) for part in parts if part in self.pieces)
-        return parts if chinese or known >= _KNOWN_SHARE * len(word) else (word,)
+        return parts if is_chinese(word) or known >= _KNOWN_SHARE * len(word) else (word,)
 
 
 def lexicon(entries: Iterable[tuple[str, str]], further_pieces: Iterable[str] = ()) -> Lexicon:
@@ -108,6 +107,11 @@ def without_numbers(words: Sequence[str]) -> Words:
 
 def is_chinese(word: str) -> bool:
     return "一" <= word[:1] <= "鿿"
+
+
+def is_long(word: str) -> bool:
+    """Whether it is more than an abbreviation: a word whose meaning could be looked up."""
+    return is_chinese(word) or len(word) >= _SHORTEST_COMPOUND
 
 
 def _is_piece(word: str) -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.tag_align import vectors
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.data import (
     abbreviations,
@@ -16,6 +17,7 @@ from models.tag_align.data import (
     point_concepts,
     shell_concepts,
 )
+from models.tag_align.encoder import EncoderMissing, load_encoder
 from models.tag_align.vocabulary import Vocabulary, render
 from models.training_data import TrainingDataMissing, default_directory
 
@@ -31,17 +33,23 @@ def build(directory: Path) -> Vocabulary:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artefact."""
+    """Write the artefact, and on demand its names' vectors."""
     parser = argparse.ArgumentParser(description="Build the vocabulary that tags are aligned with.")
     parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
     parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
+    parser.add_argument("--vectors", action="store_true", help="encode the names too: minutes")
     options = parser.parse_args(arguments)
     try:
+        encoder = load_encoder() if options.vectors else None
         vocabulary = build(options.data)
-    except TrainingDataMissing as error:
+    except (TrainingDataMissing, EncoderMissing) as error:
         parser.error(str(error))
     options.output.write_text(render(vocabulary), encoding="utf-8")
     sys.stdout.write(f"{options.output}: {len(vocabulary.concepts)} concepts\n")
+    if encoder is not None:
+        beside = options.output.with_name(vectors.FILE)
+        beside.write_bytes(vectors.render(vocabulary, encoder))
+        sys.stdout.write(f"{beside}: {len(vectors.names_of(vocabulary))} names\n")
 
 
 if __name__ == "__main__":

