@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from models.catalog import Task, load_catalog
+from models.tag_align import adapt, encoder
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.confirmations import render
+from models.tag_align.encoder import Vectors
 from serving.errors import InputInvalid, WeightsBroken
 from serving.inference import render as rendered
 from serving.inference import run_all, understand
-from serving.tags import TOP, TagSpecialist, load_tags
+from serving.tags import MOST_BY_MEANING, TOP, TagSpecialist, load_tags
 
 ROOM = "https://brickschema.org/schema/Brick#Room_Air_Temperature_Sensor"
 SUPPLY = "https://brickschema.org/schema/Brick#Supply_Air_Temperature_Sensor"
@@ -114,6 +116,57 @@ class TestVariants:
     def test_what_is_no_variant(self, tags: TagSpecialist, artefact: bytes) -> None:
         with pytest.raises(WeightsBroken, match="ft:x"):
             tags.adapted("ft:x", "1", artefact)
+
+
+class Twins:
+    """An encoder that knows two words, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        rows = np.eye(3, dtype=np.float32)
+        return rows[[2 if "frobnik" in text.lower() else int("Pump" in text) for text in texts]]
+
+
+@pytest.fixture
+def twins(monkeypatch: pytest.MonkeyPatch) -> Twins:
+    made = Twins()
+    monkeypatch.setattr(adapt, "encoder_beside", lambda path, vocabulary: made)
+    return made
+
+
+class TestMeaning:
+    def test_without_the_package_letters_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(encoder, "PACKAGE", "no_such_encoder")
+        answer = infer(load_tags("tags", ARTEFACT), "Zone Temp", "Frobnikationsgrad", "Störung")
+        assert answer["concept"][0] == ROOM
+        assert set(answer["basis"]) == {"letters"}
+
+    def test_it_answers_where_letters_do_not_settle(self, twins: Twins) -> None:
+        model = load_tags("tags", ARTEFACT)
+        twins.asked.clear()
+        answer = infer(model, "Zone Temp", "Frobnikgrad", "送风温度")
+        assert answer["basis"] == ["letters", "meaning", "letters"]
+        assert set(twins.asked) == {"Frobnikgrad", "frobnikgrad"}
+        assert answer["concept"][0] == ROOM
+
+    def test_so_many_kinds_of_tags_in_one_run(self, twins: Twins) -> None:
+        model = load_tags("tags", ARTEFACT)
+        kinds = [f"Frobnik{chr(97 + at // 26)}{chr(97 + at % 26)} 1" for at in range(110)]
+        answer = infer(model, *kinds, kinds[3] + "7")
+        assert answer["basis"].count("meaning") == MOST_BY_MEANING + 1
+        assert answer["basis"][-1] == "meaning"
+        assert set(answer["basis"][MOST_BY_MEANING:-1]) == {"letters"}
+
+    def test_a_variant_reads_as_its_base_does(self, twins: Twins) -> None:
+        model = load_tags("tags", ARTEFACT)
+        given = {"Frobnikgrad Halle 1": SUPPLY, "Frobnikgrad Dach 2": SUPPLY}
+        variant = model.adapted("v", "1", render(given))
+        answer = infer(variant, "Frobnikgrad Halle 1", "Frobnikgrad Halle 9", "Getriebespiel")
+        assert answer["basis"] == ["confirmed", "letters", "meaning"]
+        assert answer["concept"][:2] == [SUPPLY, SUPPLY]
 
 
 def test_columns_are_of_the_signature(tags: TagSpecialist) -> None:
