@@ -171,11 +171,15 @@ def languages(pairs: TermPairs, vocabulary: Vocabulary, encoder: Encoder | None)
 
 
 def read_by(bench: Bench, name: str, encoder: Encoder) -> Figures:
-    """A building's tags as they are served where the encoder is installed."""
-    one = bench.buildings[name]
-    concepts = bench.vocabulary.of([Scheme.BUILDING_POINT])
-    aligner = TagAligner.over(concepts, bench.vocabulary, encoder)
-    return _served(aligner, one.tags, one.concepts)
+    """A building's tags as they are served where the encoder is installed; of the answers with
+    Brick's classes, which have no truth, how many are by meaning."""
+    one, vocabulary = bench.buildings[name], bench.vocabulary
+    points, brick = (
+        TagAligner.over(vocabulary.of([scheme]), vocabulary, encoder)
+        for scheme in (Scheme.BUILDING_POINT, Scheme.BRICK)
+    )
+    among_brick = _rounded(statistics.mean(_by_meaning(brick, one.tags)))
+    return {**_served(points, one.tags, one.concepts), "by_meaning_among_brick": among_brick}
 
 
 def served(
@@ -201,7 +205,7 @@ def served_latency(
     tags = bench.buildings["SDH"].tags
     return {
         "SDH": _timed(aligner, tags[:: len(tags) // TIMED]),
-        **{name: _timed(aligner, _by_meaning(aligner, terms)) for name, terms in foreign.items()},
+        **{name: _timed(aligner, _unsettled(aligner, terms)) for name, terms in foreign.items()},
     }
 
 
@@ -283,19 +287,23 @@ def _as_concepts(pairs: TermPairs) -> tuple[list[Concept], list[str]]:
 
 
 def _served(aligner: TagAligner, tags: Sequence[str], truth: Sequence[str]) -> Figures:
-    by_meaning = [aligner.answer(tag, 1).basis is Basis.MEANING for tag in tags]
     return {
         "tags": len(tags),
         **_right(aligner, tags, truth),
-        "by_meaning": _rounded(statistics.mean(by_meaning)),
+        "by_meaning": _rounded(statistics.mean(_by_meaning(aligner, tags))),
     }
 
 
-def _by_meaning(aligner: TagAligner, terms: Sequence[str]) -> list[str]:
+def _by_meaning(aligner: TagAligner, tags: Sequence[str]) -> list[bool]:
+    return [aligner.answer(tag).basis is Basis.MEANING for tag in tags]
+
+
+def _unsettled(aligner: TagAligner, terms: Sequence[str]) -> list[str]:
     """Some short terms that letters do not settle."""
     short = [term for term in terms if len(term) <= SHORT_TERM]
     some = short[:: max(1, len(short) // TIMED)]
-    return [term for term in some if aligner.answer(term).basis is Basis.MEANING]
+    read = _by_meaning(aligner, some)
+    return [term for term, by_meaning in zip(some, read, strict=True) if by_meaning]
 
 
 def _rounded(value: float) -> float:

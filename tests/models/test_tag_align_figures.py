@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.tag_align.aligner import ARTEFACT
+from models.tag_align.aligner import ARTEFACT, SETTINGS
 from models.tag_align.data import (
     BUILDINGS,
     abbreviations,
@@ -121,6 +121,42 @@ class TestFigures:
             metrics[language]["with_encoder"]["top_1"]
             > metrics[language]["without_encoder"]["top_1"]
         )
+
+
+class TestServed:
+    """With the encoder, which reads what letters do not settle."""
+
+    @pytest.fixture(scope="class")
+    def served(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        figures: dict[str, Any] = metrics["served_with_encoder"]
+        return figures
+
+    def test_they_are_of_the_score_that_settles(self, served: dict[str, Any]) -> None:
+        assert served["settled"] == SETTINGS.settled
+
+    @pytest.mark.parametrize("name", BUILDINGS)
+    def test_a_building_is_no_worse(
+        self, served: dict[str, Any], metrics: dict[str, Any], name: str
+    ) -> None:
+        figures, letters = served["buildings"][name], metrics["zero_shot"][name]
+        assert figures["top_1"] == pytest.approx(letters["top_1"], abs=TOLERANCE)
+        assert figures["top_5"] == pytest.approx(letters["top_5"], abs=TOLERANCE)
+        assert figures["by_meaning"] < 0.1
+
+    @pytest.mark.parametrize(
+        ("pairs", "language"),
+        [("german", "german"), ("german_other_half", "german"), ("chinese", "chinese")],
+    )
+    def test_foreign_names_are_far_better(
+        self, served: dict[str, Any], metrics: dict[str, Any], pairs: str, language: str
+    ) -> None:
+        letters, always = (
+            metrics[language][f"{word}_encoder"]["top_1"] for word in ("without", "with")
+        )
+        assert letters + 0.2 < served[pairs]["top_1"] <= always + 0.01
+
+    def test_a_tag_of_a_building_takes_no_longer(self, served: dict[str, Any]) -> None:
+        assert served["milliseconds_a_tag"]["SDH"]["p50"] < 1
 
 
 class TestData:
