@@ -52,8 +52,9 @@ class TestCalling:
         (given,) = upstream.learner.variants.values()
         assert (given["base"], given["name"], given["version"]) == (REMAINING_LIFE, name, "1")
         rows = await customer.gateway.rows(6)
-        # It costs what its base does, and is on the bill as that.
+        # It costs what its base does, and is on the bill as that; learning it has the tag too.
         assert {row["model"] for row in rows} == {REMAINING_LIFE}
+        assert [row["tags"] for row in rows] == [{"variant": name}] * 6
 
     async def test_is_given_again_where_it_was_forgotten(
         self, customer: Customer, upstream: FakeUpstream
