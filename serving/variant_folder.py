@@ -18,6 +18,8 @@ from pathlib import Path
 MOST_BYTES = 2 << 30
 # What a customer has deleted is asked for no more, and so is gone from here after this time.
 UNUSED_S = 86_400.0
+# Of the limit, by each process, before it looks again: thousands of files take a while to look at.
+_SLACK = 16
 _DIGEST = hashlib.sha256().digest_size
 # It becomes a file's name.
 _ID = re.compile(r"var_[0-9A-Za-z]{1,64}")
@@ -35,14 +37,18 @@ class VariantFolder:
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         self._path = path
         self._most_bytes = most_bytes
+        self._unseen = 0
 
     def write(self, variant_id: str, content: bytes) -> None:
         """Keep it, where that is possible, and make room for it."""
         try:
             self._replace(self._path / variant_id, content)
-            self.tidy()
         except OSError as error:
             log.warning("A variant is kept in memory only: %s", error.strerror)
+        self._unseen += len(content)
+        if self._unseen * _SLACK > self._most_bytes:
+            self._unseen = 0
+            self.tidy()
 
     def read(self, variant_id: str) -> bytes | None:
         """What was written; None where it is not here, or not whole."""
@@ -69,16 +75,17 @@ class VariantFolder:
         """
         room = self._most_bytes
         oldest = time.time() - UNUSED_S
-        for path, used in sorted(self._files(), key=lambda file: -file[1].st_mtime):
+        for name, used in sorted(self._files(), key=lambda file: -file[1].st_mtime):
             room -= used.st_size
             if room < 0 or used.st_mtime < oldest:
-                self.remove(path.name)
+                self.remove(name)
 
-    def _files(self) -> list[tuple[Path, os.stat_result]]:
+    def _files(self) -> list[tuple[str, os.stat_result]]:
         found = []
-        for path in self._path.glob("*"):
-            with suppress(OSError):  # another process removed it just now
-                found.append((path, path.stat()))
+        with suppress(OSError), os.scandir(self._path) as entries:
+            for entry in entries:
+                with suppress(OSError):  # another process removed it just now
+                    found.append((entry.name, entry.stat()))
         return found
 
     def _replace(self, path: Path, content: bytes) -> None:
