@@ -8,9 +8,10 @@ from uuid import UUID
 from gateway.flow import Served
 from gateway.routing import Router
 from gateway.upstream import Upstream
-from gateway.variant_loading import NOT_LOADED, VariantLoader
+from gateway.variant_loading import MOST_LOADS, NOT_LOADED, VariantLoader
 
-_SECONDS = 10.0
+# Specialists that sleep take some seconds to wake.
+_SECONDS = 30.0
 
 
 class Describing:
@@ -26,7 +27,9 @@ class Describing:
         servers = self._router.servers(served.model.id)
         path = f"/v2/models/{served.place}{what}"
         status, body = await self._upstream.ask(servers, path, _SECONDS)
-        if served.variant is None or status != 404 or NOT_LOADED.encode() not in body:
-            return status, body
-        await self._loader.load(servers[-1], account_id, served.variant)
-        return await self._upstream.get(servers[-1], path, _SECONDS)
+        for _ in range(MOST_LOADS):
+            if served.variant is None or status != 404 or NOT_LOADED.encode() not in body:
+                break
+            await self._loader.load(servers[-1], account_id, served.variant)
+            status, body = await self._upstream.get(servers[-1], path, _SECONDS)
+        return status, body

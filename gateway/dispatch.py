@@ -6,16 +6,14 @@ Owns the order of waiting, routing and sending, and what is sent again. Does not
 
 from billing.tables import Settlement
 from gateway.client import Client
+from gateway.errors import Unavailable
 from gateway.flow import Call, Completion, Ticket
 from gateway.relay import Relay
 from gateway.routing import Router, Watch, may_retry
 from gateway.scheduling import Schedulers, Slot
 from gateway.translation import SpecialistRefused
-from gateway.variant_loading import NOT_LOADED, VariantLoader
+from gateway.variant_loading import MOST_LOADS, NOT_LOADED, UNLOADABLE, VariantLoader
 from infra.errors import AppError
-
-# Behind one address may be several servers, of which each is to be given a variant.
-_LOADS = 3
 
 
 class Dispatcher:
@@ -57,8 +55,10 @@ class Dispatcher:
                     return completion
             except SpecialistRefused as error:
                 variant = ticket.ask.variant
-                if error.code != NOT_LOADED or variant is None or loads == _LOADS:
+                if error.code != NOT_LOADED or variant is None:
                     raise
+                if loads == MOST_LOADS:
+                    raise Unavailable(UNLOADABLE) from error
                 loads += 1
                 await self._loader.load(target.server, ticket.principal.account_id, variant)
             except AppError as error:

@@ -21,7 +21,7 @@ from gateway.choosing import (
 )
 from gateway.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
 from gateway.flow import Ask, Call, Choice, Operation, OwnVariant, Principal, Served
-from gateway.tags import tags_of
+from gateway.tags import VARIANT, tags_of
 from gateway.variants import PREFIX as VARIANT_PREFIX
 from gateway.wire import fine_tuning, inference, openai
 from infra import ids
@@ -64,7 +64,7 @@ class Parser:
         ModelNotPriced where a model is to be chosen.
         """
         tags, ask = tags_of(call.headers), self._ask(call, body, principal)
-        return ask if tags is None else replace(ask, tags=tags)
+        return ask if tags is None else replace(ask, tags={**tags, **(ask.tags or {})})
 
     def instead(self, call: Call, body: bytes, principal: Principal, ask: Ask) -> Ask | None:
         """The same request of the model that stands in for that of `ask`; None where none does."""
@@ -90,7 +90,8 @@ class Parser:
                     return replace(reading.ask(_as_sold(choice.model)), choice=choice)
                 variants = principal.variants
                 served = self.served(reading.name, reading.version, call.operation, variants)
-                return reading.ask(served)
+                ask = reading.ask(served)
+                return ask if served.variant is None else replace(ask, tags={VARIANT: served.shown})
 
     def _choice(self, call: Call, reading: _Reading, principal: Principal) -> Choice | None:
         """The choice of a model, where it is left to us or others may stand in for it."""

@@ -1,7 +1,8 @@
 """Tags: what a call was for, as the customer says in `X-Maas-Tags: order=A-17,machine=M3`.
 
-Owns the header's form and its bounds. Values may be percent-encoded UTF-8, since a header holds
-no Chinese. Does not own what is made of tags (billing/agreements/totals.py). Pure.
+Owns the header's form and its bounds, and the one tag that is the gateway's own. Values may be
+percent-encoded UTF-8, since a header holds no Chinese. Does not own what is made of tags
+(billing/agreements/totals.py). Pure.
 """
 
 import re
@@ -12,6 +13,8 @@ from urllib.parse import unquote
 from gateway.errors import ParameterInvalid
 
 HEADER = b"x-maas-tags"
+# The customer's own fine-tuned model that answered, or was learned: told by the gateway.
+VARIANT = "variant"
 MOST_TAGS = 8
 _MOST_BYTES = 2_048
 _MOST_VALUE = 128
@@ -40,6 +43,8 @@ def _pair(part: str) -> tuple[str, str]:
         value = ""
     if not sign or _NAME.fullmatch(name) is None:
         raise _invalid("X-Maas-Tags is `name=value` pairs with commas between, as `order=A-17`.")
+    if name == VARIANT:
+        raise _invalid(f"The tag {VARIANT!r} is given by the gateway: the model that answered.")
     if not 0 < len(value) <= _MOST_VALUE or not value.isprintable():
         raise _invalid(
             f"The tag {name!r} has a value of 1 to {_MOST_VALUE} printable characters, other than "

@@ -157,6 +157,7 @@ def _start_serving(
             *("--profile", settings.profile),
             *("--host", settings.serving_host),
             *("--port", str(settings.serving_port)),
+            *_scaling(settings),
             "--exit-with-parent",
         ],
         stdout=subprocess.PIPE,
@@ -165,6 +166,16 @@ def _start_serving(
     stack.callback(stop, child, _SERVING_PATIENCE_S)
     threading.Thread(target=_listen, args=(child, serving, terminal), daemon=True).start()
     return child
+
+
+def _scaling(settings: Settings) -> list[str]:
+    values = {
+        "min-replicas": settings.specialist_min_replicas,
+        "max-replicas": settings.specialist_max_replicas,
+        "target-requests": settings.specialist_target_requests,
+        "idle-s": settings.specialist_idle_s,
+    }
+    return [f"--specialist-{name}={one}" for name, one in values.items() if one is not None]
 
 
 def _listen(child: subprocess.Popen[bytes], serving: _Serving, terminal: Terminal) -> None:

@@ -18,7 +18,12 @@ from infra.db import Database
 
 # What a server says of a variant that it has not got.
 NOT_LOADED = "variant_not_loaded"
-_SECONDS = 10.0
+# Behind one address may be several machines, of which each is to be given a variant: so often a
+# call is asked again. The processes of one machine share what any of them was given.
+MOST_LOADS = 3
+UNLOADABLE = "The variant cannot be loaded just now. The call is not billed."
+# Specialists that sleep take some seconds to wake.
+_SECONDS = 30.0
 _JSON = {"content-type": "application/json"}
 
 
@@ -54,10 +59,10 @@ class VariantLoader:
                 "artefact": version.artefact,
             }
         )
-        path = f"/v2/variants/{ids.show(PREFIX, variant_id)}"
+        path = f"/v2/models/{ids.show(PREFIX, variant_id)}"
         status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
         if status != 200:
-            raise Unavailable("The variant cannot be loaded just now. The call is not billed.")
+            raise Unavailable(UNLOADABLE)
 
     def _loaded(self, place: tuple[str, UUID], task: "asyncio.Task[None]") -> None:
         del self._loading[place]

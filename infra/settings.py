@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     concurrent_streams: Count = Field(64, description="of a new account")
     serving_host: str = Field("127.0.0.1", description="address of the embedded Ray Serve")
     serving_port: Port = Field(8000, description="port of the embedded Ray Serve")
+    specialist_min_replicas: Annotated[int, Field(ge=0, le=256)] = Field(
+        1, description="processes that hold the specialists, at least; 0: none while nobody calls"
+    )
+    specialist_max_replicas: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        None, description="the same at most; unset: half the processors"
+    )
+    specialist_target_requests: Annotated[float, Field(gt=0, le=1000)] = Field(
+        8.0, description="requests under way on each such process beyond which another is started"
+    )
+    specialist_idle_s: Seconds = Field(
+        600.0, description="time after which such a process that is not needed is stopped"
+    )
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
         4 << 20, description="largest request body"
     )
@@ -113,6 +125,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )
+
+    @field_validator("specialist_max_replicas")
+    @classmethod
+    def _not_fewer(cls, most: int | None, known: ValidationInfo) -> int | None:
+        if most is not None and most < known.data.get("specialist_min_replicas", 0):
+            raise ValueError("it is smaller than MAAS_SPECIALIST_MIN_REPLICAS")
+        return most
 
     @field_validator("webhook_networks", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ raw score. As it hangs on the leaf alone, one pass through the trees gives answe
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,41 @@ def contributing_trees(booster: lgb.Booster, source: str, output: str) -> Contri
         base[number % classes] += _mean(tree)
         if not _is_leaf(tree):
             _grow(attributes, number, number % classes * features, tree, 0, {})
-    node = make("TreeEnsembleRegressor", [source], [output], name=output, domain=ML_DOMAIN)
-    for name, values in {"n_targets": classes * features, **attributes}.items():
+    return ContributingTrees(_node([source], [output], classes * features, attributes), base)
+
+
+def joined(parts: Sequence[tuple[float, ContributingTrees]]) -> ContributingTrees:
+    """Several ensembles on the same features as one node: the sum of each times its weight.
+
+    Raises ValueError where they have not equally many targets.
+    """
+    attributes: Attributes = defaultdict(list)
+    targets, count = set(), 0
+    for weight, part in parts:
+        own = {one.name: helper.get_attribute_value(one) for one in part.node.attribute}
+        targets.add(own.pop("n_targets"))
+        first = count
+        for name, values in own.items():
+            if name.endswith("treeids"):
+                values = [first + number for number in values]
+                count = max(count, 1 + max(values))
+            elif name == "target_weights":
+                values = [weight * one for one in values]
+            attributes[name].extend(values)
+    if len(targets) > 1:
+        raise ValueError(f"The ensembles have {targets} targets.")
+    source, output = parts[0][1].node.input, parts[0][1].node.output
+    base = np.sum([weight * part.base for weight, part in parts], axis=0)
+    return ContributingTrees(_node(source, output, targets.pop(), attributes), base)
+
+
+def _node(
+    source: Sequence[str], output: Sequence[str], targets: int, attributes: Attributes
+) -> NodeProto:
+    node = make("TreeEnsembleRegressor", source, output, name=output[0], domain=ML_DOMAIN)
+    for name, values in {"n_targets": targets, **attributes}.items():
         node.attribute.append(helper.make_attribute(name, values))
-    return ContributingTrees(node, base)
+    return node
 
 
 def _grow(

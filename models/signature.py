@@ -115,8 +115,9 @@ def _require_shape(field: InputField, shape: tuple[int, ...]) -> None:
         return
     least, most = field.length
     if len(shape) != 2 or not least <= shape[1] <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
         raise InputInvalid(
-            f"{field.name!r} is a list of {least} to {most} values in each row, all equally long.",
+            f"{field.name!r} is a list of {wanted} values in each row, all equally long.",
             param=field.name,
         )
 

@@ -23,6 +23,7 @@ import ray
 from infra.errors import AppError, error_object
 from models.adaptation import Adapter
 from models.anomaly import adapt as anomaly
+from models.failure_class import adapt as failure_class
 from models.rul import adapt as rul
 from models.surface_defect.adapt import SurfaceAdapter
 from models.tag_align import adapt as tag_align
@@ -33,6 +34,7 @@ from serving.loading import Source
 ADAPTERS: Mapping[str, Callable[[str], Adapter]] = MappingProxyType(
     {
         "anomaly": lambda place: anomaly.adapt,
+        "failure_class": lambda place: failure_class.adapt,
         "remaining_life": lambda place: rul.adapt,
         "surface_defect": lambda place: SurfaceAdapter(Path(place)),
         "tag_align": lambda place: tag_align.adapt,

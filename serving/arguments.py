@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.scaling import Scaling, most_replicas
+
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
 
@@ -19,6 +21,7 @@ class Arguments:
     host: str
     port: int
     exit_with_parent: bool
+    scaling: Scaling
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -37,11 +40,36 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="stop when the starting process is gone"
     )
+    _add_scaling(parser)
     given = parser.parse_args(argv)
+    scaling = Scaling(
+        given.specialist_min_replicas,
+        given.specialist_max_replicas or max(given.specialist_min_replicas, most_replicas()),
+        given.specialist_target_requests,
+        given.specialist_idle_s,
+    )
+    if not 0 <= scaling.least <= scaling.most or scaling.target <= 0 or scaling.idle_s < 0:
+        parser.error("the bounds of the specialists' replicas do not fit together")
     return Arguments(
         data_dir=given.data_dir.resolve(),
         profile=given.profile,
         host=given.host,
         port=given.port,
         exit_with_parent=given.exit_with_parent,
+        scaling=scaling,
+    )
+
+
+def _add_scaling(parser: argparse.ArgumentParser) -> None:
+    """The defaults are those of `MAAS_SPECIALIST_…` (infra/settings.py)."""
+    group = parser.add_argument_group("replicas of the specialists")
+    group.add_argument(
+        "--specialist-min-replicas", type=int, default=1, help="0: none while nobody calls"
+    )
+    group.add_argument("--specialist-max-replicas", type=int, help="default: half the processors")
+    group.add_argument(
+        "--specialist-target-requests", type=float, default=8.0, help="at once on each replica"
+    )
+    group.add_argument(
+        "--specialist-idle-s", type=float, default=600.0, help="until one too many is stopped"
     )

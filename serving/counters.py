@@ -1,7 +1,7 @@
 """What the engines of the text models have counted, collected from their servers.
 
 Owns asking them through Serve's handles. Does not own what a server answers (text_server.py), the
-form (exposition.py), nor the address (specialist_app.py).
+form (exposition.py), nor the address (operations_app.py).
 """
 
 import asyncio

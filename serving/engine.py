@@ -12,6 +12,8 @@ CPU = "cpu"
 # How often a replica that is told to stop looks whether its requests have ended. Ray's 2 s are
 # waited even by an idle one, which Ctrl-C would feel.
 DRAIN_POLL_S = 0.1
+# A dead replica is noticed when its health is asked for, which Ray does every 10 s.
+HEALTH_PERIOD_S = 2.0
 
 
 def engine_settings(model: Model, source: str, profile: str) -> dict[str, Any]:
@@ -66,4 +68,4 @@ def _workers(model: Model) -> int:
 
 # A dead engine is noticed after three failed checks; Ray's 10 s between them would make it half a
 # minute. A busy engine answers late, which is no reason to restart it.
-_HEALTH = {"health_check_period_s": 2.0, "health_check_timeout_s": 60.0}
+_HEALTH = {"health_check_period_s": HEALTH_PERIOD_S, "health_check_timeout_s": 60.0}

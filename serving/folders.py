@@ -23,12 +23,14 @@ _SESSIONS_KEPT = 2
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """`ray` holds Ray's sessions (its logs too), `run` what lives only while serving runs."""
+    """`ray` holds Ray's sessions (its logs too), `run` what lives only while serving runs,
+    `variants` copies of customers' variants."""
 
     data: Path
     ray: Path
     run: Path
     logs: Path
+    variants: Path
 
 
 def folders_of(data_dir: Path) -> Folders:
@@ -36,17 +38,24 @@ def folders_of(data_dir: Path) -> Folders:
     if len(str(ray)) > _LONGEST_RAY_FOLDER:
         digest = hashlib.sha256(f"{os.getuid()} {data_dir}".encode()).hexdigest()[:8]
         ray = Path(tempfile.gettempdir()) / f"maas-{digest}"
-    return Folders(data=data_dir, ray=ray, run=ray / "run", logs=data_dir / "logs")
+    return Folders(
+        data=data_dir,
+        ray=ray,
+        run=ray / "run",
+        logs=data_dir / "logs",
+        variants=data_dir / "variants",
+    )
 
 
 def prepare(folders: Folders) -> None:
-    """Make the folders, for this user only: HAProxy's command socket is open to all who see it.
+    """Make the folders, for this user only: HAProxy's command socket is open to all who see it,
+    and variants are customers' own.
 
     Raises ServingFailed where a folder belongs to somebody else.
     """
-    for folder in (folders.data, folders.ray, folders.run, folders.logs):
+    for folder in (folders.data, folders.ray, folders.run, folders.logs, folders.variants):
         folder.mkdir(parents=True, exist_ok=True)
-    for folder in (folders.ray, folders.run):
+    for folder in (folders.ray, folders.run, folders.variants):
         if folder.stat().st_uid != os.getuid() or folder.is_symlink():
             raise ServingFailed("A folder that serving needs belongs to another user.")
         folder.chmod(0o700)

@@ -36,6 +36,12 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
 
 
+def parts_of(request: Request) -> list[str]:
+    """The address below the application's prefix, in pieces."""
+    path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    return [part for part in path.split("/") if part]
+
+
 def require_method(request: Request, method: str) -> None:
     if request.method != method:
         raise MethodWrong(f"This address takes {method}.")

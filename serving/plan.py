@@ -4,6 +4,7 @@ Owns how the models are split over applications. Does not own starting them (clu
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from ray.serve import RunTarget
 
@@ -13,18 +14,35 @@ from serving.engine import deployment_name, engine_settings
 from serving.errors import ServingFailed
 from serving.llm import text_generation_app
 from serving.loading import Source
+from serving.operations_app import operations_app
 from serving.readiness import Where
+from serving.scaling import Scaling
 from serving.specialist_app import SpecialistApp, specialist_app
 from serving.weights import Obtained
 
 TEXT = "text-generation"
 EMBEDDINGS = "embeddings"
 SPECIALISTS = "specialists"
+OPERATIONS = "operations"
 
 
-def targets(catalog: Catalog, weights: Mapping[str, Obtained], profile: str) -> list[RunTarget]:
-    """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest."""
-    planned = [_specialists(catalog, weights)]
+def targets(
+    catalog: Catalog,
+    weights: Mapping[str, Obtained],
+    profile: str,
+    variants: Path,
+    scaling: Scaling,
+) -> list[RunTarget]:
+    """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest.
+
+    Operations are there even without a specialist: they answer for everybody's readiness.
+    """
+    sources = _sources(catalog, weights)
+    operations = operations_app(sources, where(catalog, scaling))
+    planned = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
+    if sources:
+        specialists = specialist_app(sources, variants, scaling)
+        planned.append(RunTarget(specialists, name=SPECIALISTS, route_prefix="/v2/models"))
     if embedding := catalog.with_task(Task.EMBEDDING):
         planned.append(_embeddings(embedding, weights))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
@@ -33,30 +51,27 @@ def targets(catalog: Catalog, weights: Mapping[str, Obtained], profile: str) -> 
     return planned
 
 
-def where(catalog: Catalog) -> dict[str, Where]:
+def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:
     """Where each model of the catalog is deployed."""
-    return {model.id: _where(model) for model in catalog.models.values()}
+    return {model.id: _where(model, scaling) for model in catalog.models.values()}
 
 
-def _where(model: Model) -> Where:
+def _where(model: Model, scaling: Scaling) -> Where:
     match model.task:
         case Task.TEXT_GENERATION:
             return Where(TEXT, f"TextServer:{deployment_name(model)}", counts_tokens=True)
         case Task.EMBEDDING:
             return Where(EMBEDDINGS, EmbeddingApp.__name__)
         case _:
-            return Where(SPECIALISTS, SpecialistApp.__name__)
+            return Where(SPECIALISTS, SpecialistApp.__name__, sleeps=scaling.sleeps)
 
 
-def _specialists(catalog: Catalog, weights: Mapping[str, Obtained]) -> RunTarget:
-    """Deployed even without a specialist: it answers for everybody's readiness."""
-    sources = {
+def _sources(catalog: Catalog, weights: Mapping[str, Obtained]) -> dict[str, Source]:
+    return {
         model.id: Source.of(model, weights[model.id].source)
         for model in catalog.models.values()
         if model.task in SPECIALIST_TASKS
     }
-    app = specialist_app(sources, where(catalog))
-    return RunTarget(app, name=SPECIALISTS, route_prefix="/v2")
 
 
 def _embeddings(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> RunTarget:

@@ -10,21 +10,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ray import serve
-from ray.serve.schema import ReplicaState  # type: ignore[attr-defined]
+from ray.serve.schema import (  # type: ignore[attr-defined]
+    DeploymentStatus,
+    DeploymentStatusOverview,
+    ReplicaState,
+)
 
 _REMEMBERED_S = 1.0
+# Of a deployment that may have no replica: it sleeps, or wakes, or falls asleep.
+_WELL = (DeploymentStatus.HEALTHY, DeploymentStatus.UPSCALING, DeploymentStatus.DOWNSCALING)
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
     """The Serve application and deployment that answer for a model.
 
-    `counts_tokens` where its server tells what the engine counted (text_server.py).
+    `counts_tokens` where its server tells what the engine counted (text_server.py); `sleeps`
+    where it may have no replica while nobody calls: a call waits until there is one.
     """
 
     application: str
     deployment: str
     counts_tokens: bool = False
+    sleeps: bool = False
 
 
 class Readiness:
@@ -37,7 +45,7 @@ class Readiness:
         self._asked_at = float("-inf")
 
     async def states(self) -> dict[str, bool]:
-        """Each model of the catalog, and whether a replica of it runs."""
+        """Each model of the catalog, and whether a call to it would be answered."""
         async with self._lock:
             if time.monotonic() - self._asked_at > _REMEMBERED_S:
                 # A blocking call to the controller; the event loop carries everybody's requests.
@@ -52,7 +60,12 @@ def _ask(models: Mapping[str, Where]) -> dict[str, bool]:
     for model, where in models.items():
         application = applications.get(where.application)
         deployment = application and application.deployments.get(where.deployment)
-        states[model] = bool(
-            deployment and deployment.replica_states.get(ReplicaState.RUNNING, 0) > 0
-        )
+        states[model] = bool(deployment and answers(deployment, where.sleeps))
     return states
+
+
+def answers(deployment: DeploymentStatusOverview, sleeps: bool) -> bool:
+    """Whether a call would be answered, by a replica that runs or by one that it wakes."""
+    if deployment.replica_states.get(ReplicaState.RUNNING, 0) > 0:
+        return True
+    return sleeps and deployment.status in _WELL

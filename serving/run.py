@@ -6,6 +6,7 @@ force before (__main__.py). Does not own the single steps.
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from models.catalog import Catalog
@@ -15,7 +16,11 @@ from serving.folders import Folders
 from serving.plan import targets
 from serving.progress import Progress, Stage
 from serving.stopping import stop_with
+from serving.variant_folder import VariantFolder
 from serving.weights import Obtained
+
+# Between two looks for what nobody uses: also where nothing new comes that would need the room.
+_TIDY_S = 3600.0
 
 
 def run(
@@ -30,19 +35,25 @@ def run(
         progress.report(Stage.RAY, "Starting Ray Serve")
         cluster.start(arguments, folders)
         stop_with(KeyboardInterrupt)  # Ray put its own handlers in the place of ours
-        _deploy(arguments, catalog, weights, progress)
+        variants = VariantFolder(folders.variants)
+        variants.tidy()
+        _deploy(arguments, folders, catalog, weights, progress)
         progress.report(Stage.READY, f"Serving on http://{arguments.host}:{arguments.port}", 1.0)
-        _until_told()
+        _until_told(variants.tidy)
     finally:
         _ignore_signals()
         cluster.stop()
 
 
 def _deploy(
-    arguments: Arguments, catalog: Catalog, weights: dict[str, Obtained], progress: Progress
+    arguments: Arguments,
+    folders: Folders,
+    catalog: Catalog,
+    weights: dict[str, Obtained],
+    progress: Progress,
 ) -> None:
     progress.report(Stage.DEPLOY, "Preparing the models", 0.0)
-    planned = targets(catalog, weights, arguments.profile)
+    planned = targets(catalog, weights, arguments.profile, folders.variants, arguments.scaling)
 
     def tell(running: list[str], waiting: list[str]) -> None:
         share = len(running) / len(planned)
@@ -51,7 +62,7 @@ def _deploy(
     cluster.deploy(planned, tell)
 
 
-def _until_told() -> None:
+def _until_told(tidy: Callable[[], None]) -> None:
     told = threading.Event()
 
     def tell(number: int, frame: FrameType | None) -> None:
@@ -59,7 +70,8 @@ def _until_told() -> None:
 
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
-    told.wait()
+    while not told.wait(_TIDY_S):
+        tidy()
 
 
 def _ignore_signals() -> None:

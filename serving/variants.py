@@ -1,16 +1,19 @@
-"""Customers' variants in memory: those used last, up to a limit of bytes.
+"""Customers' variants in memory: those used last, up to a limit of bytes, each for a day at most.
 
-Owns which are kept. Does not own where they are stored: whoever asks for one that is not here puts
-it here first, so a variant that fell out costs one load.
+Owns which are kept. Does not own where one comes from that is not here (variant_shelf.py).
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from cachetools import LRUCache
+from cachetools import TLRUCache
 
 from serving.specialists import Specialist
 
 MOST_BYTES = 800 << 20
+# What a customer deletes is not asked for again, but stays where it is until then.
+KEPT_S = 86_400.0
 # What a loaded variant takes beside its artefact: a session, its signature, a tag's index.
 _BESIDE = 300 << 10
 # A graph takes so many times its size in the file (measured: 2.5 MB for trees of 441 kB).
@@ -29,8 +32,10 @@ class Variant:
 class Variants:
     """Used in one event loop only."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._loaded: LRUCache[str, Variant] = LRUCache(most_bytes, _weight)
+    def __init__(
+        self, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._loaded: TLRUCache[str, Variant] = TLRUCache(most_bytes, _until, clock, _weight)
 
     def find(self, variant_id: str) -> Variant | None:
         return self._loaded.get(variant_id)
@@ -43,6 +48,10 @@ class Variants:
 
     def __len__(self) -> int:
         return len(self._loaded)
+
+
+def _until(variant_id: str, variant: Variant, now: float) -> float:
+    return now + KEPT_S
 
 
 def _weight(variant: Variant) -> int:

@@ -33,6 +33,7 @@ from gateway.membership import Membership
 from gateway.pipeline import Stages, refused
 from gateway.pricing import intent_of, price
 from gateway.routing import Router
+from gateway.tags import VARIANT
 from gateway.upstream import Upstream
 from gateway.wire.fine_tuning import MOST_S, ask_adaptation
 from infra import ids
@@ -275,7 +276,8 @@ class AdaptationRunner:
 
 
 def _tagged(ask: Ask, job: Adaptation) -> Ask:
-    return ask if job.tags is None else replace(ask, tags=job.tags)
+    made = variants.public_id(job.model, job.account_id, job.name)
+    return replace(ask, tags={**(job.tags or {}), VARIANT: made})
 
 
 def _learned(seconds: int) -> Completion:

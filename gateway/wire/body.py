@@ -25,8 +25,12 @@ def read(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BodyNotJson("The body is not valid JSON.") from None
+    except msgspec.DecodeError as error:
+        # Where it is, for what most often is: a NaN, which Python writes and JSON does not know.
+        where = str(error).removeprefix("JSON is malformed: ")
+        raise BodyNotJson(f"The body is not valid JSON: {where}.") from None
+    except UnicodeDecodeError:
+        raise BodyNotJson("The body is not valid JSON: it is no UTF-8.") from None
     except RecursionError:
         raise BodyNotJson("The body is nested too deeply.") from None
 

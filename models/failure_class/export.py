@@ -14,7 +14,7 @@ import onnx
 from onnx import NodeProto, TensorProto
 
 from models.calibration import Calibration
-from models.contributing_trees import contributing_trees
+from models.contributing_trees import ContributingTrees, contributing_trees, joined
 from models.failure_class.data import QUANTITY_COLUMNS
 from models.failure_class.features import (
     DIRECTIONS,
@@ -27,6 +27,9 @@ from models.onnx_graph import ML_DOMAIN, Constants, constant, make, to_model, va
 from models.reasons import TOLD, reason_constants, reason_nodes
 
 THRESHOLD = "threshold"
+LOG_ODDS = "log_odds"
+_FEATURES, _CONTRIBUTIONS = "features", "exact_contributions"
+_SLOPE, _USUAL = "slope", "usual_log_odds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,16 @@ def to_onnx(booster: lgb.Booster, rule: Rule, signature: str) -> onnx.ModelProto
     [batch]: `failure_probability` FLOAT and `failure` INT64; of shape [batch, TOLD]: `reasons`
     STRING and `contributions` FLOAT. Same booster, same bytes.
     """
-    trees = contributing_trees(booster, "features", "exact_contributions")
+    return to_graph(own_trees(booster), rule, signature)
+
+
+def own_trees(booster: lgb.Booster) -> ContributingTrees:
+    """The booster as it stands in the graph."""
+    return contributing_trees(booster, _FEATURES, _CONTRIBUTIONS)
+
+
+def to_graph(trees: ContributingTrees, rule: Rule, signature: str) -> onnx.ModelProto:
+    """The same, from trees that are a node already."""
     return to_model(
         "failure_class",
         [
@@ -73,12 +85,20 @@ def threshold_of(model: onnx.ModelProto) -> np.float32:
     return np.float32(constant(model, THRESHOLD))
 
 
+def trees_of(model: onnx.ModelProto) -> ContributingTrees:
+    """Those that the graph holds, as trees that add up to its calibrated log-odds."""
+    node = next(one for one in model.graph.node if one.op_type == "TreeEnsembleRegressor")
+    slope, usual = (float(constant(model, name)) for name in (_SLOPE, _USUAL))
+    exact = ContributingTrees(node, np.array([usual / slope]))
+    return joined([(slope, exact)])
+
+
 def _constants(rule: Rule, base: float) -> Constants:
     slope, shift = rule.calibration.slope, rule.calibration.shifts[1]
     return {
         THRESHOLD: np.array(rule.threshold, dtype=np.float32),
-        "slope": np.array(slope, dtype=np.float32),
-        "usual_log_odds": np.array(slope * base + shift, dtype=np.float32),
+        _SLOPE: np.array(slope, dtype=np.float32),
+        _USUAL: np.array(slope * base + shift, dtype=np.float32),
         "steps_per_kelvin": np.array(STEPS_PER_KELVIN, dtype=np.float32),
         "radians_per_second_per_rpm": np.array(RADIANS_PER_SECOND_PER_RPM, dtype=np.float32),
         "zero": np.array(0, dtype=np.float32),
@@ -102,7 +122,7 @@ def _feature_nodes() -> list[NodeProto]:
         make("Mul", ["tool_wear", "torque"], ["exact_strain"]),
         make("Round", ["exact_strain"], ["strain"]),
         *(make("Unsqueeze", [name, "axis_1"], [f"{name}_column"]) for name in names),
-        make("Concat", [f"{name}_column" for name in names], ["features"], axis=1),
+        make("Concat", [f"{name}_column" for name in names], [_FEATURES], axis=1),
     ]
 
 
@@ -121,19 +141,19 @@ def _grade_node() -> NodeProto:
 
 def _probability_nodes() -> Iterator[NodeProto]:
     """`calibrated_contributions` [batch, features], and `probability` [batch, 1] of their sum."""
-    yield make("Mul", ["exact_contributions", "slope"], ["calibrated_contributions"])
+    yield make("Mul", [_CONTRIBUTIONS, _SLOPE], ["calibrated_contributions"])
     yield make("ReduceSum", ["calibrated_contributions", "axis_1"], ["moved"], keepdims=1)
-    yield make("Add", ["moved", "usual_log_odds"], ["told_log_odds"])
+    yield make("Add", ["moved", _USUAL], ["told_log_odds"])
     # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
     # NaN, and zero times anything else adds nothing.
-    yield make("Mul", ["features", "zero"], ["nothing_or_nan"])
+    yield make("Mul", [_FEATURES, "zero"], ["nothing_or_nan"])
     yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
-    yield make("Add", ["told_log_odds", "row_nothing_or_nan"], ["log_odds"])
-    yield make("Sigmoid", ["log_odds"], ["probability"])
+    yield make("Add", ["told_log_odds", "row_nothing_or_nan"], [LOG_ODDS])
+    yield make("Sigmoid", [LOG_ODDS], ["probability"])
 
 
 def _decision_nodes() -> Iterator[NodeProto]:
-    yield make("IsNaN", ["log_odds"], ["unusable"])
+    yield make("IsNaN", [LOG_ODDS], ["unusable"])
     yield make("GreaterOrEqual", ["probability", THRESHOLD], ["over_threshold"])
     yield make("Cast", ["over_threshold"], ["decision"], to=TensorProto.INT64)
     yield make("Where", ["unusable", "not_applicable", "decision"], ["failure_column"])

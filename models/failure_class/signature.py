@@ -66,6 +66,19 @@ def signature(points: OperatingPoints, threshold: float) -> str:
     return msgspec.json.encode(Signature(inputs, _outputs(threshold), VERSION)).decode()
 
 
+def widened(known: Signature, points: OperatingPoints, threshold: float) -> str:
+    """That of a variant: it has seen what `known` had, and `points` besides."""
+    inputs = (
+        msgspec.structs.replace(one, trained=_span(one.trained, points.quantity(one.name)))
+        if one.trained
+        else one
+        for one in known.inputs
+    )
+    return msgspec.json.encode(
+        Signature(tuple(inputs), _outputs(threshold), known.version)
+    ).decode()
+
+
 def _type() -> InputField:
     return InputField("type", BYTES, description=TYPE_DESCRIPTION, values=tuple(GRADES))
 
@@ -79,9 +92,15 @@ def _quantity(name: str, seen: Floats) -> InputField:
         description=quantity.description,
         minimum=quantity.minimum,
         maximum=quantity.maximum,
-        # The file gives one decimal, which float32 would blur.
-        trained=(round(float(seen.min()), 1), round(float(seen.max()), 1)),
+        trained=_span((), seen),
     )
+
+
+def _span(known: tuple[float, ...], seen: Floats) -> tuple[float, float]:
+    """From the least to the greatest."""
+    # The file gives one decimal, which float32 would blur.
+    ends = (*known, round(float(seen.min()), 1), round(float(seen.max()), 1))
+    return min(ends), max(ends)
 
 
 def _outputs(threshold: float) -> tuple[OutputField, ...]:

@@ -38,7 +38,7 @@ def serving_url() -> Iterator[str]:
             patched.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
             child = start_module("serving", arguments, stdout=subprocess.PIPE)
         try:
-            _wait(child)
+            wait_until_ready(child)
             yield f"http://127.0.0.1:{port}"
         finally:
             stop(child, 30)
@@ -59,7 +59,7 @@ async def story(database: Database) -> Story:
     return Story(database)
 
 
-def _wait(child: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(child: subprocess.Popen[bytes]) -> None:
     said = {"message": "nothing"}
     for line in child.stdout or ():
         if not line.startswith(b"{"):

@@ -32,6 +32,7 @@ class TestHeader:
             b"order=%FF",
             b"order=a%0Ab",
             b"order=1,order=2",
+            b"variant=mine",
             b"order=" + b"x" * 129,
             b"a=" + b"x" * 3000,
             b",".join(b"t%d=1" % number for number in range(9)),

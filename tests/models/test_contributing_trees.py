@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from models.contributing_trees import contributing_trees
+from models.contributing_trees import ContributingTrees, contributing_trees, joined
 from models.onnx_graph import opened, to_model, value
 from models.reasons import TOLD, reason_constants, reason_nodes
 
@@ -38,6 +38,10 @@ def three_classes() -> lgb.Booster:
 
 def contributions(model: lgb.Booster, at: Floats) -> tuple[Floats, NDArray[np.float64]]:
     trees = contributing_trees(model, "features", "told")
+    return answered(trees, at), trees.base
+
+
+def answered(trees: ContributingTrees, at: Floats) -> Floats:
     width = len(trees.base) * len(NAMES)
     graph = to_model(
         "trees",
@@ -49,7 +53,7 @@ def contributions(model: lgb.Booster, at: Floats) -> tuple[Floats, NDArray[np.fl
         signature="{}",
     )
     (told,) = opened(graph.SerializeToString()).run(None, {"features": at})
-    return told, trees.base
+    return np.asarray(told)
 
 
 def reasons(told: Floats, unusable: NDArray[np.bool_]) -> tuple[Any, Any]:
@@ -147,3 +151,25 @@ class TestReasons:
 
 def contributions_base(model: lgb.Booster) -> NDArray[np.float64]:
     return contributing_trees(model, "features", "told").base
+
+
+class TestJoined:
+    def test_is_the_weighed_sum_in_one_node(self) -> None:
+        at = rows(2)
+        other = booster("binary", (rows(1)[:, 4] > 0).astype(int))
+        parts = [contributing_trees(one, "features", "told") for one in (binary(), other)]
+        trees = joined([(0.5, parts[0]), (2.0, parts[1])])
+        apart = [answered(one, at) for one in parts]
+        assert answered(trees, at) == pytest.approx(0.5 * apart[0] + 2 * apart[1], abs=1e-5)
+        assert trees.base == pytest.approx(0.5 * parts[0].base + 2 * parts[1].base)
+
+    def test_trees_that_ask_nothing_add_their_base_only(self) -> None:
+        nothing = booster("binary", (rows(1)[:, 0] > 0).astype(int), min_data_in_leaf=10_000)
+        parts = [contributing_trees(one, "features", "told") for one in (binary(), nothing)]
+        trees = joined([(1.0, one) for one in parts])
+        assert np.array_equal(answered(trees, rows(2)), answered(parts[0], rows(2)))
+
+    def test_of_unequally_many_classes(self) -> None:
+        parts = [contributing_trees(one, "features", "t") for one in (binary(), three_classes())]
+        with pytest.raises(ValueError, match="targets"):
+            joined([(1.0, one) for one in parts])

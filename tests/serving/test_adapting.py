@@ -1,5 +1,6 @@
 """What is said while a specialist learns. The Ray task around it is tested with real engines."""
 
+import base64
 import json
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 
 from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
 from models.catalog import SPECIALIST_TASKS, Task, load_catalog
+from models.failure_class.train import ARTEFACT
 from serving.adapting import ADAPTERS, adapter_of, told
 from serving.errors import InputInvalid
 from serving.loading import Source
+from serving.specialists import load_specialist
+from tests.models.made_up_mill import WEAKER, labelled_lines, operating_points, training_file
 
 
 def learn(training_file: bytes, progress: Progress) -> Adaptation:
@@ -65,3 +69,20 @@ class TestAdapters:
     def test_none(self) -> None:
         with pytest.raises(InputInvalid, match="cannot be adapted"):
             adapter_of("m", Source(Task.CALCULATION, "oee"))
+
+    def test_a_failure_class_learns_and_its_variant_is_served(self) -> None:
+        """The whole way of a training file, but for the process and the wire."""
+        points = operating_points(1, 300)
+        failed = WEAKER.failures(points)
+        adapter = adapter_of("mill", Source(Task.CLASSIFICATION, str(ARTEFACT), "failure_class"))
+        *said, last = told(adapter, training_file(*labelled_lines(points, failed)))
+        assert len(said) == 4
+        end = json.loads(last)
+        assert end["variant"]["score"]["adapted"] < end["variant"]["score"]["base"]
+        base = load_specialist("mill", ARTEFACT)
+        made = base64.b64decode(end["variant"]["artefact"])
+        right = [
+            (each.run(points.feed())["failure"] == failed).mean()
+            for each in (base, base.adapted("mill:line-3", "1", made))
+        ]
+        assert right[0] < 0.9 < 0.97 < right[1]

@@ -14,7 +14,9 @@ from serving.environment import Ports, environment, free_ports, write_token
 from serving.errors import ServingFailed
 from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
 from serving.haproxy import end_leftover, write_script
+from serving.scaling import Scaling, most_replicas
 
+SCALING = Scaling(least=1, most=2, target=8.0, idle_s=600.0)
 PORTS = Ports(metrics=9101, stats=8404, fallback=8500)
 CONFIG = """frontend prometheus
     bind :9101
@@ -26,12 +28,13 @@ listen stats
 
 
 def arguments(host: str = LOOPBACK) -> Arguments:
-    return Arguments(Path("/data"), "cpu", host, 8000, exit_with_parent=False)
+    return Arguments(Path("/data"), "cpu", host, 8000, False, SCALING)
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
-    made = Folders(tmp_path, tmp_path / "ray", tmp_path / "ray" / "run", tmp_path / "logs")
+    ray = tmp_path / "ray"
+    made = Folders(tmp_path, ray, ray / "run", tmp_path / "logs", tmp_path / "variants")
     prepare(made)
     return made
 
@@ -80,7 +83,8 @@ class TestFolders:
         assert folders_of(deep).ray != folders_of(deep / "other").ray
 
     def test_private(self, folders: Folders) -> None:
-        assert stat.S_IMODE(folders.run.stat().st_mode) == 0o700
+        for folder in (folders.run, folders.variants):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     def test_only_one(self, folders: Folders) -> None:
         with only_one(folders):
@@ -138,14 +142,33 @@ class TestArguments:
         given = parse(["--data-dir", "/data"])
         assert (given.host, given.port, given.profile) == ("127.0.0.1", 8000, "cpu")
         assert given.exit_with_parent is False
+        assert given.scaling == Scaling(1, most_replicas(), 8.0, 600.0)
 
     def test_all_of_them(self) -> None:
         given = parse(
-            "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent".split()
+            "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent "
+            "--specialist-min-replicas 0 --specialist-max-replicas 3 "
+            "--specialist-target-requests 2.5 --specialist-idle-s 60".split()
         )
-        assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, exit_with_parent=True)
+        scaling = Scaling(0, 3, 2.5, 60.0)
+        assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scaling)
 
-    @pytest.mark.parametrize("line", ["", "--data-dir /d --profile tpu", "--data-dir /d --port x"])
+    def test_as_many_as_are_wanted_at_least(self) -> None:
+        given = parse("--data-dir /d --specialist-min-replicas 500".split())
+        assert given.scaling.most == 500
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            "--data-dir /d --profile tpu",
+            "--data-dir /d --port x",
+            "--data-dir /d --specialist-min-replicas -1",
+            "--data-dir /d --specialist-min-replicas 3 --specialist-max-replicas 2",
+            "--data-dir /d --specialist-target-requests 0",
+            "--data-dir /d --specialist-idle-s -1",
+        ],
+    )
     def test_refused(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as caught:
             parse(line.split())

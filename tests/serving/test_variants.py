@@ -1,7 +1,7 @@
 """Which variants are kept in memory."""
 
 from serving.mechanisms import load_mechanism
-from serving.variants import Variant, Variants
+from serving.variants import KEPT_S, Variant, Variants
 
 ONE = load_mechanism("m", "oee")
 MEBIBYTE = 1 << 20
@@ -19,6 +19,16 @@ class TestVariants:
         assert variants.find("var_2") is None
         variants.drop("var_1")
         variants.drop("var_1")
+        assert variants.find("var_1") is None
+
+    def test_for_a_day(self) -> None:
+        """What its customer has deleted is used no more; what is used is loaded anew."""
+        now = [0.0]
+        variants = Variants(clock=lambda: now[0])
+        variants.put("var_1", variant())
+        now[0] = KEPT_S - 1
+        assert variants.find("var_1") is not None
+        now[0] = KEPT_S + 1
         assert variants.find("var_1") is None
 
     def test_those_not_used_for_longest_go_first(self) -> None:

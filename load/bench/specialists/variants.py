@@ -49,7 +49,7 @@ async def _give(
 ) -> float:
     body = {"base": model, "name": f"bench-{number}", "version": "1", "artefact": artefact}
     began = time.perf_counter()
-    async with session.put(f"{serving}/v2/variants/var_{number}", json=body) as answer:
+    async with session.put(f"{serving}/v2/models/var_{number}", json=body) as answer:
         answer.raise_for_status()
     return time.perf_counter() - began
 

@@ -52,8 +52,9 @@ class TestCalling:
         (given,) = upstream.learner.variants.values()
         assert (given["base"], given["name"], given["version"]) == (REMAINING_LIFE, name, "1")
         rows = await customer.gateway.rows(6)
-        # It costs what its base does, and is on the bill as that.
+        # It costs what its base does, and is on the bill as that; learning it has the tag too.
         assert {row["model"] for row in rows} == {REMAINING_LIFE}
+        assert [row["tags"] for row in rows] == [{"variant": name}] * 6
 
     async def test_is_given_again_where_it_was_forgotten(
         self, customer: Customer, upstream: FakeUpstream
@@ -63,6 +64,25 @@ class TestCalling:
         upstream.learner.variants.clear()
         assert (await customer.predicts(name)).status_code == 200
         assert upstream.learner.puts == 2
+
+    @pytest.mark.parametrize(("elsewhere", "status"), [(2, 200), (3, 503)])
+    async def test_is_given_to_each_machine_behind_an_address(
+        self, customer: Customer, upstream: FakeUpstream, elsewhere: int, status: int
+    ) -> None:
+        name = await adapted(customer)
+        upstream.learner.elsewhere = elsewhere
+        assert (await customer.predicts(name)).status_code == status
+        assert upstream.learner.puts == 3
+
+    async def test_describes_itself_when_each_machine_has_it(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        name = await adapted(customer)
+        upstream.learner.elsewhere = 2
+        headers = {"authorization": f"Bearer {customer.gateway.key.secret}"}
+        answer = await customer.gateway.http.get(f"/v2/models/{name}", headers=headers)
+        assert answer.status_code == 200
+        assert upstream.learner.puts == 3
 
     async def test_speaks_the_protocol(self, customer: Customer, upstream: FakeUpstream) -> None:
         name = await adapted(customer)

@@ -1,0 +1,98 @@
+"""What answers also while no replica of the specialists runs, as a Ray Serve deployment at `/v2`.
+
+Owns `/v2/health/ready` and `/v2/metrics`, which are asked all the time and must wake nobody; and
+`/v2/adaptations`, minutes of learning that are no reason for another replica of the specialists,
+nor may end with one. Does not own learning (adapting.py), nor the models' own addresses, which are
+below a longer prefix (specialist_app.py).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from importlib.metadata import version
+
+from ray import serve
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from models.adaptation import Adapter
+from serving.adapting import adapter_of, adapting
+from serving.counters import Counters
+from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
+from serving.errors import ModelUnknown, RouteUnknown
+from serving.exposition import CONTENT_TYPE
+from serving.http import guarded, json_response, parts_of, read_body, require_method
+from serving.loading import Source
+from serving.readiness import Readiness, Where
+
+MAX_TRAINING_FILE = 64 << 20
+LINES = "application/x-ndjson"
+_SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
+_EXTENSIONS = ["binary_tensor_data"]
+
+
+class OperationsApp:
+    """One replica for all, so that one adaptation at a time learns."""
+
+    def __init__(self, sources: Mapping[str, Source], models: Mapping[str, Where]) -> None:
+        self._sources = sources
+        self._adapting = asyncio.Semaphore(1)
+        self._readiness = Readiness(models)
+        self._counters = Counters(models)
+
+    async def __call__(self, request: Request) -> Response:
+        return await guarded(request, self._route)
+
+    async def _route(self, request: Request) -> Response:
+        match parts_of(request):
+            case []:
+                require_method(request, "GET")
+                return json_response({**_SERVER, "extensions": _EXTENSIONS})
+            case ["health", "live"]:
+                return json_response({"live": True})
+            case ["health", "ready"]:
+                return await self._ready()
+            case ["metrics"]:
+                require_method(request, "GET")
+                text = await self._counters.text(await self._readiness.states())
+                return Response(text, media_type=CONTENT_TYPE)
+            case ["adaptations", name]:
+                return await self._adapt(request, name)
+        raise RouteUnknown("There is nothing at this address.")
+
+    async def _ready(self) -> Response:
+        """Ready is when every model of the catalog is, the text models too."""
+        states = await self._readiness.states()
+        ready = all(states.values())
+        return json_response({"ready": ready, "models": states}, 200 if ready else 503)
+
+    async def _adapt(self, request: Request, name: str) -> Response:
+        require_method(request, "POST")
+        adapter = adapter_of(name, self._source(name))
+        training_file = await read_body(request, MAX_TRAINING_FILE)
+        return StreamingResponse(self._in_turn(adapter, training_file), media_type=LINES)
+
+    async def _in_turn(self, adapter: Adapter, training_file: bytes) -> AsyncIterator[bytes]:
+        """One adaptation at a time learns; the others have a place in the queue."""
+        async with self._adapting, aclosing(adapting(adapter, training_file)) as lines:
+            async for line in lines:
+                yield line
+
+    def _source(self, name: str) -> Source:
+        try:
+            return self._sources[name]
+        except KeyError:
+            raise ModelUnknown("There is no such specialist here.", param="model") from None
+
+
+def operations_app(sources: Mapping[str, Source], models: Mapping[str, Where]) -> serve.Application:
+    """`sources` are the specialists of the catalog; `models` are all models there are."""
+    deployment = serve.deployment(
+        name=OperationsApp.__name__,
+        num_replicas=1,
+        max_ongoing_requests=256,
+        ray_actor_options={"num_cpus": 0},
+        graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
+        health_check_period_s=HEALTH_PERIOD_S,
+    )(OperationsApp)
+    return deployment.bind(dict(sources), dict(models))

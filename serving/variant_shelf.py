@@ -1,0 +1,99 @@
+"""Where a replica has its customers' variants from: its memory, else the machine's folder.
+
+Owns the order, that a variant which many requests wait for is loaded once, and the event loop's
+ease: reading, loading and writing are in threads. Does not own memory (variants.py), files
+(variant_folder.py), nor who brings a variant that is in neither: the gateway does.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from infra.errors import AppError
+from serving.errors import InputInvalid
+from serving.specialists import Specialist
+from serving.variant_folder import VariantFolder
+from serving.variants import Variant, Variants
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A variant as it is brought: what to call it, and what it is made from."""
+
+    base: str
+    name: str
+    version: str
+    artefact: bytes
+
+
+Find = Callable[[str], Specialist]
+"""The base of this name. Raises ModelUnknown."""
+
+
+class VariantShelf:
+    """Of one replica. An id stands for one content for ever, so nothing here becomes stale."""
+
+    def __init__(self, bases: Find, folder: VariantFolder) -> None:
+        self._bases = bases
+        self._folder = folder
+        self._memory = Variants()
+        self._reading: dict[str, asyncio.Task[Variant | None]] = {}
+
+    async def find(self, variant_id: str) -> Variant | None:
+        """The variant; None where this machine has not got it."""
+        variant = self._memory.find(variant_id)
+        if variant is not None:
+            return variant
+        task = self._reading.get(variant_id)
+        if task is None:
+            task = asyncio.create_task(self._read(variant_id))
+            self._reading[variant_id] = task
+            task.add_done_callback(partial(self._was_read, variant_id))
+        # Not with the first request: its client may leave, and the others still wait.
+        return await asyncio.shield(task)
+
+    async def put(self, variant_id: str, body: bytes) -> str:
+        """Load it and keep it; its name. Raises InputInvalid, ModelUnknown, WeightsBroken."""
+        given, variant = await asyncio.to_thread(self._understood, body)
+        self._memory.put(variant_id, variant)
+        await asyncio.to_thread(self._folder.write, variant_id, msgspec.msgpack.encode(given))
+        return given.name
+
+    async def drop(self, variant_id: str) -> None:
+        """Other replicas keep what they have in memory, for a day at most (variants.py)."""
+        self._memory.drop(variant_id)
+        await asyncio.to_thread(self._folder.remove, variant_id)
+
+    async def _read(self, variant_id: str) -> Variant | None:
+        variant = await asyncio.to_thread(self._stored, variant_id)
+        if variant is not None:
+            self._memory.put(variant_id, variant)
+        return variant
+
+    def _was_read(self, variant_id: str, task: "asyncio.Task[Variant | None]") -> None:
+        del self._reading[variant_id]
+        if not task.cancelled():
+            task.exception()  # of which nobody may have waited to hear
+
+    def _stored(self, variant_id: str) -> Variant | None:
+        content = self._folder.read(variant_id)
+        if content is None:
+            return None
+        try:
+            return self._loaded(msgspec.msgpack.decode(content, type=Given))
+        except (msgspec.DecodeError, AppError):
+            # Written by an earlier release, for a base that was another: it is to be given anew.
+            self._folder.remove(variant_id)
+            return None
+
+    def _understood(self, body: bytes) -> tuple[Given, Variant]:
+        try:
+            given = msgspec.json.decode(body, type=Given)
+        except msgspec.DecodeError as error:
+            raise InputInvalid(f"This is no variant: {error}.") from error
+        return given, self._loaded(given)
+
+    def _loaded(self, given: Given) -> Variant:
+        made = self._bases(given.base).adapted(given.name, given.version, given.artefact)
+        return Variant(made, given.base, len(given.artefact))

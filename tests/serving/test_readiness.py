@@ -1,0 +1,37 @@
+"""Which models answer, told from what Ray Serve says of their deployments."""
+
+import pytest
+from ray.serve.schema import (  # type: ignore[attr-defined]
+    DeploymentStatus,
+    DeploymentStatusOverview,
+    DeploymentStatusTrigger,
+    ReplicaState,
+)
+
+from serving.readiness import answers
+
+
+def overview(status: DeploymentStatus, **states: int) -> DeploymentStatusOverview:
+    replicas = {ReplicaState[name]: count for name, count in states.items()}
+    return DeploymentStatusOverview(status, DeploymentStatusTrigger.UNSPECIFIED, replicas, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "states", "always", "sleeping"),
+    [
+        (DeploymentStatus.HEALTHY, {"RUNNING": 1}, True, True),
+        (DeploymentStatus.UNHEALTHY, {"RUNNING": 1}, True, True),
+        (DeploymentStatus.HEALTHY, {}, False, True),
+        (DeploymentStatus.UPSCALING, {"STARTING": 1}, False, True),
+        (DeploymentStatus.DOWNSCALING, {"STOPPING": 1}, False, True),
+        (DeploymentStatus.UPDATING, {"STARTING": 1}, False, False),
+        (DeploymentStatus.UNHEALTHY, {"STARTING": 1}, False, False),
+        (DeploymentStatus.DEPLOY_FAILED, {}, False, False),
+    ],
+)
+def test_without_a_replica_only_what_may_sleep(
+    status: DeploymentStatus, states: dict[str, int], always: bool, sleeping: bool
+) -> None:
+    deployment = overview(status, **states)
+    assert answers(deployment, sleeps=False) is always
+    assert answers(deployment, sleeps=True) is sleeping
