@@ -31,7 +31,7 @@ from models.tag_align.naming import (
     TagInvalid,
     Words,
     check,
-    is_long,
+    is_word,
     lexicon,
     pattern,
     split,
@@ -46,7 +46,7 @@ _CONFIRMED = 2.0  # above any score, which makes a confirmed tag's own concept t
 # English has not. Chosen by half of the German pairs and two buildings: any higher and the
 # buildings' tags come out worse than by their letters.
 SETTLED, FOREIGN = 0.4, 1.5
-NEVER_SETTLED = math.inf  # reads by meaning whatever is more than abbreviations
+NEVER_SETTLED = math.inf  # reads by meaning whatever has a word
 
 
 class TooManyTags(ValueError):
@@ -215,10 +215,10 @@ class TagAligner:
 
     def _settled(self, letters: Floats, corrected: Floats, words: Words) -> bool:
         """Whether letters and confirmations say enough. Letters in common are worth less the more
-        of the tag is in words that nobody knows; abbreviations alone have no meaning to be read."""
-        written = self.lexicon.expand(words)
-        if not any(map(is_long, written)):
+        of the tag is in words that nobody knows; where there is no word, no meaning can be read."""
+        if not any(map(is_word, words)):
             return True
+        written = self.lexicon.expand(words)
         share = 1 - self.names.strange(written, self.lexicon)
         asked = self.settings.settled * (1 if all(map(str.isascii, words)) else FOREIGN)
         return bool(np.max(share * letters + corrected) >= asked)

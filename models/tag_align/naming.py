@@ -18,6 +18,7 @@ Words = tuple[str, ...]
 # Runs of one script and one case: `RoomTemp12`, `AHU1A` and `温度T1` part where their kinds meet.
 _RUN = re.compile(r"[一-鿿]+|[A-Z]?[^\W\dA-Z_一-鿿]+|[A-Z]+(?![^\W\dA-Z_一-鿿])|\d+")
 _LONGEST_PHRASE = 3
+_SHORTEST_WORD = 3
 # Below five letters a run is an abbreviation, not a compound.
 _SHORTEST_COMPOUND = 5
 _SHORTEST_PIECE, _LONGEST_PIECE = 4, 24
@@ -107,6 +108,11 @@ def without_numbers(words: Sequence[str]) -> Words:
 
 def is_chinese(word: str) -> bool:
     return "一" <= word[:1] <= "鿿"
+
+
+def is_word(word: str) -> bool:
+    """Whether it may be a word of a language; of two letters nearly all are abbreviations."""
+    return is_chinese(word) or (word.isalpha() and len(word) >= _SHORTEST_WORD)
 
 
 def is_long(word: str) -> bool:

@@ -62,6 +62,12 @@ def metrics() -> dict[str, Any]:
     return document
 
 
+@pytest.fixture(scope="module")
+def served(metrics: dict[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = metrics["served_with_encoder"]
+    return figures
+
+
 class TestArtefact:
     def test_it_is_small_and_whole(self, vocabulary: Vocabulary, metrics: dict[str, Any]) -> None:
         assert ARTEFACT.stat().st_size == metrics["artefact"]["bytes"] < 2_000_000
@@ -125,11 +131,6 @@ class TestFigures:
 
 class TestServed:
     """With the encoder, which reads what letters do not settle."""
-
-    @pytest.fixture(scope="class")
-    def served(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        figures: dict[str, Any] = metrics["served_with_encoder"]
-        return figures
 
     def test_they_are_of_the_score_that_settles(self, served: dict[str, Any]) -> None:
         assert served["settled"] == SETTINGS.settled
