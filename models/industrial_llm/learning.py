@@ -28,7 +28,8 @@ _BESIDE = -100
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far it is: losses are nats for a token of an answer; `seconds` since this run began.
+    """How far it is: losses are nats for a token of an answer; `seconds` since this run began, with
+    `begun` steps behind it.
 
     validation: over what is watched; None where it was not looked at.
     """
@@ -38,6 +39,12 @@ class Reached:
     loss: float
     validation: float | None
     seconds: float
+    begun: int = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is done, if it goes on as it went."""
+        return self.seconds / (self.step - self.begun) * (self.steps - self.step)
 
 
 Report = Callable[[Reached], None]
@@ -84,7 +91,8 @@ class Learner:
             if after % pace.told == 0 or last:
                 seen = self.loss(watched) if watched and (_due(after, pace) or last) else None
                 mean = sum(losses) / len(losses)
-                report(Reached(after, len(steps), mean, seen, time.monotonic() - began))
+                took = time.monotonic() - began
+                report(Reached(after, len(steps), mean, seen, took, done))
                 losses.clear()
 
     def length(self, turn: Turn) -> int:

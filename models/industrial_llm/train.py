@@ -96,11 +96,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tell(reached: Reached) -> None:
-    left = reached.seconds / max(1, reached.step) * (reached.steps - reached.step) / 60
     watched = "" if reached.validation is None else f", validation {reached.validation:.3f}"
     sys.stderr.write(
         f"step {reached.step}/{reached.steps}, loss {reached.loss:.3f}{watched}, "
-        f"{reached.seconds / 60:.1f} min, {left:.1f} min left\n"
+        f"{reached.seconds / 60:.1f} min, {reached.left / 60:.1f} min left\n"
     )
     sys.stderr.flush()
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from models.industrial_llm.examples import ENGLISH, Example, Parts, Schema, Task, wordings
 from models.industrial_llm.splitting import apart
-from models.industrial_llm.tasks.extraction import compact
+from models.industrial_llm.tasks.extraction import as_json
 from models.industrial_llm.tasks.files import table
 
 FILE = Path("maint_text", "fmea", "fmea_dataset_filled.csv")
@@ -36,7 +36,7 @@ def load(directory: Path, _fold: int) -> Parts:
 def _example(row: Mapping[str, str]) -> Example:
     text = "; ".join(" ".join(row[column].split()) for column in ASKED)
     step = " ".join(row["Recommended Action"].split())
-    answer = compact({"severity": int(row["Severity"]), "next_step": step or None})
+    answer = as_json({"severity": int(row["Severity"]), "next_step": step or None})
     return Example(TASK.name, row["Subsystem"].strip(), ENGLISH, text, answer)
 
 

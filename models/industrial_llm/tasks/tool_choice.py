@@ -28,7 +28,7 @@ from models.industrial_llm.examples import (
     wordings,
 )
 from models.industrial_llm.splitting import apart
-from models.industrial_llm.tasks.extraction import compact
+from models.industrial_llm.tasks.extraction import as_json
 from models.industrial_llm.tasks.tools import NONE, Tool, choice_schema, tools
 from models.routing.classifier import LANGUAGE
 from models.routing.data import DEVELOPMENT, EXAMPLES, read_examples
@@ -74,7 +74,7 @@ def load(_directory: Path, _fold: int) -> Parts:
 
 def answer(tool: str | None, arguments: Mapping[str, Any]) -> str:
     """The JSON of a choice."""
-    return compact({"tool": tool, "arguments": arguments})
+    return as_json({"tool": tool, "arguments": arguments})
 
 
 def _of_requests(offered: Mapping[str, Tool]) -> Iterator[Example]:

@@ -86,7 +86,7 @@ class TestMadeUp:
         lines = "\n".join(",".join(row) for row in [columns, *rows])
         write(tmp_path, str(severity.FILE), lines)
         parts = severity.load(tmp_path, 0)
-        assert [one.answer for one in parts.test] == ['{"severity":4,"next_step":null}']
+        assert [one.answer for one in parts.test] == ['{"severity": 4, "next_step": null}']
         assert [one.text for one in parts.train] == ["Cab; Door; Rattling; Noise"]
 
     @pytest.mark.parametrize("task", sorted(set(TASKS) - set(OWN)))

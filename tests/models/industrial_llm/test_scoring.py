@@ -5,7 +5,7 @@ import pytest
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example
 from models.industrial_llm.scoring import SCORES, Answered, Figures, distance, score
-from models.industrial_llm.tasks.extraction import compact
+from models.industrial_llm.tasks.extraction import as_json
 
 
 def scored(task: str, *pairs: tuple[str, str], text: str = "") -> Figures:
@@ -17,7 +17,7 @@ def scored(task: str, *pairs: tuple[str, str], text: str = "") -> Figures:
 
 
 def found(*entities: tuple[str, str], relations: tuple[tuple[str, str, str], ...] = ()) -> str:
-    return compact(
+    return as_json(
         {
             "entities": [{"text": text, "type": kind} for text, kind in entities],
             "relations": [{"head": a, "type": b, "tail": c} for a, b, c in relations],
@@ -132,18 +132,18 @@ class TestSeverity:
 class TestToolChoice:
     def test_tool_and_arguments(self) -> None:
         (tool, other) = (one.partition(" ")[0] for one in TASKS["tool_choice"].labels[:2])
-        wanted = compact({"tool": tool, "arguments": {"torque": 5}})
+        wanted = as_json({"tool": tool, "arguments": {"torque": 5}})
         answers = [
             wanted,
-            compact({"tool": tool, "arguments": {"torque": 6}}),
-            compact({"tool": other, "arguments": {}}),
-            compact({"tool": "made-up", "arguments": {}}),
+            as_json({"tool": tool, "arguments": {"torque": 6}}),
+            as_json({"tool": other, "arguments": {}}),
+            as_json({"tool": "made-up", "arguments": {}}),
         ]
         figures = scored("tool_choice", *((wanted, answer) for answer in answers))
         assert figures == {"valid_json": 0.75, "accuracy": 0.5, "with_arguments": 0.25}
 
     def test_no_tool_is_a_choice_and_no_answer_is_none(self) -> None:
-        nothing = compact({"tool": None, "arguments": {}})
+        nothing = as_json({"tool": None, "arguments": {}})
         figures = scored("tool_choice", (nothing, nothing), (nothing, ""))
         assert figures["accuracy"] == 0.5
 

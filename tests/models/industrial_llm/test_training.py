@@ -87,6 +87,7 @@ class TestLearning:
         told = Told()
         assert learn(folder, tmp_path / "b", tmp_path / "adapter", told) == whole
         assert told.all[0].step == 9  # after the checkpoint at 8
+        assert told.all[0].left == pytest.approx(15 * told.all[0].seconds)
 
     def test_a_checkpoint_of_another_training_is_refused(
         self, folder: Path, tmp_path: Path
