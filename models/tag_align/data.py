@@ -10,15 +10,14 @@ import gzip
 import hashlib
 import io
 import json
-import xml.etree.ElementTree as ElementTree
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.tag_align.vocabulary import Concept, Scheme
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+from models.workbook import sheet
 
 POINTS = Path("tags_brick", "tags.csv")
 BRICK = Path("tags_brick", "definitions.csv.gz")
@@ -27,7 +26,6 @@ TERMS = Path("camb_zh", "bitextmine.xlsx")
 LEXICON = Path(__file__).with_name("lexicon.tsv")
 BUILDINGS = ("SDH", "UVA")
 LONGEST_TERM = 200
-_SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def german_pairs(directory: Path) -> TermPairs:
 def chinese_pairs(directory: Path) -> TermPairs:
     """Chinese and English terms of aircraft maintenance, and some passages, of which the
     beginning is taken. Raises TrainingDataMissing."""
-    _, *rows = _sheet(_bytes(directory, TERMS))
+    _, *rows = sheet(_bytes(directory, TERMS))
     lines = ([_one_line(text)[:LONGEST_TERM].strip() for text in row] for row in rows)
     return _pairs((chinese, english) for english, chinese in lines)
 
@@ -152,16 +150,3 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> TermPairs:
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _sheet(packed: bytes) -> Sequence[Sequence[str]]:
-    """The rows of a workbook's first sheet, all of whose cells are shared texts."""
-    with zipfile.ZipFile(io.BytesIO(packed)) as workbook:
-        # Our own training file, named with its sha256: not what the parser must be guarded from.
-        texts = ElementTree.fromstring(workbook.read("xl/sharedStrings.xml"))  # noqa: S314
-        sheet = ElementTree.fromstring(workbook.read("xl/worksheets/sheet1.xml"))  # noqa: S314
-    shared = ["".join(part.text or "" for part in one.iter(f"{_SHEET}t")) for one in texts]
-    return [
-        [shared[int(cell.findtext(f"{_SHEET}v", "0"))] for cell in row]
-        for row in sheet.iter(f"{_SHEET}row")
-    ]

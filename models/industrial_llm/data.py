@@ -1,0 +1,71 @@
+"""Every task's examples, in one corpus.
+
+Owns which tasks there are, and leaving sources out. Does not own any task (tasks/).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from models.industrial_llm.examples import FOLDS, Parts, Task
+from models.industrial_llm.tasks import (
+    extraction,
+    failure_mode,
+    fault_system,
+    plain_text,
+    severity,
+    terms,
+    tool_choice,
+    unknown,
+)
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {
+        task.name: task
+        for task in (
+            failure_mode.TASK,
+            plain_text.TASK,
+            extraction.TASK,
+            fault_system.TASK,
+            terms.TASK,
+            severity.TASK,
+            tool_choice.TASK,
+            unknown.TASK,
+        )
+    }
+)
+
+
+class SelectionInvalid(ValueError):
+    """A task, a source or a fold is named that there is not; the message says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of the examples is wanted: some tasks, without some sources, and the fold to judge."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    left_out: frozenset[str] = frozenset()
+    fold: int = 0
+
+
+def load(directory: Path, selection: Selection) -> Mapping[str, Parts]:
+    """By task. Raises TrainingDataMissing and SelectionInvalid."""
+    _require(selection.tasks, TASKS, "task")
+    if not 0 <= selection.fold < FOLDS:
+        raise SelectionInvalid(f"There is no fold {selection.fold}, but 0 to {FOLDS - 1}.")
+    whole = {name: TASKS[name].load(directory, selection.fold) for name in selection.tasks}
+    _require(selection.left_out, sources(whole), "source")
+    return {name: parts.without(selection.left_out) for name, parts in whole.items()}
+
+
+def sources(corpus: Mapping[str, Parts]) -> tuple[str, ...]:
+    """What can be left out."""
+    parts = corpus.values()
+    return tuple(sorted({one.source for some in parts for one in (*some.train, *some.test)}))
+
+
+def _require(named: Iterable[str], known: Iterable[str], kind: str) -> None:
+    for name in sorted(set(named) - set(known)):
+        raise SelectionInvalid(f"There is no {kind} {name!r}, but {', '.join(known)}.")

@@ -1,0 +1,200 @@
+"""Learning: steps over examples, of which only the answers count.
+
+Owns the loss, the rate, the loop and going on after a stop. Does not own which examples come when
+(batches.py), the adapter's shape (lora.py) nor the command (train.py).
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from models.industrial_llm.batches import Step, Turn
+from models.industrial_llm.chat import taught
+from models.industrial_llm.checkpoints import Checkpoint, Checkpoints
+from models.industrial_llm.data import TASKS
+from models.industrial_llm.encoding import Encoded, Encoder, TemplateUnfit
+from models.industrial_llm.recipes import Recipe
+
+_BESIDE = -100
+"""Stands for a token that is not learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far it is: losses are nats for a token of an answer; `seconds` since this run began, with
+    `begun` steps behind it.
+
+    validation: over what is watched; None where it was not looked at.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    validation: float | None
+    seconds: float
+    begun: int = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is done, if it goes on as it went."""
+        return self.seconds / (self.step - self.begun) * (self.steps - self.step)
+
+
+Report = Callable[[Reached], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """After how many steps it is told how far it is, what is watched is judged, and it is kept."""
+
+    kept: int
+    told: int = 10
+    watched: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A base with an adapter, and how examples become tokens for it."""
+
+    model: PeftModel
+    encoder: Encoder
+    recipe: Recipe
+    device: str = "cpu"
+
+    def learn(
+        self,
+        steps: Sequence[Step],
+        watched: Sequence[Turn],
+        kept: Checkpoints,
+        report: Report,
+        pace: Pace,
+    ) -> None:
+        """Go over all steps that no checkpoint has behind it. Raises CheckpointUnfit."""
+        optimizer = torch.optim.AdamW(self._weights(), lr=self.recipe.learning_rate)
+        done = self._taken_up(kept, optimizer)
+        began, losses = time.monotonic(), list[float]()
+        for number in range(done, len(steps)):
+            _set_rate(optimizer, self.recipe, number, len(steps))
+            # Each step draws its own chances, so that going on needs no state of the generator.
+            torch.manual_seed(self.recipe.seed * 1_000_003 + number)
+            losses.append(self._step(steps[number], optimizer))
+            after, last = number + 1, number + 1 == len(steps)
+            if after % pace.kept == 0 and not last:
+                kept.save(Checkpoint(after, self._adapter(), optimizer.state_dict()))
+            if after % pace.told == 0 or last:
+                seen = self.loss(watched) if watched and (_due(after, pace) or last) else None
+                mean = sum(losses) / len(losses)
+                took = time.monotonic() - began
+                report(Reached(after, len(steps), mean, seen, took, done))
+                losses.clear()
+
+    def length(self, turn: Turn) -> int:
+        """Of an example in tokens, its answer with it."""
+        return len(self._encoded(turn))
+
+    def loss(self, turns: Sequence[Turn]) -> float:
+        """Of these, without learning from them."""
+        self.model.eval()
+        with torch.inference_mode():
+            parts = [self._summed(some) for some in self._cut(turns)]
+        self.model.train()
+        return sum(float(loss) for loss, _ in parts) / sum(count for _, count in parts)
+
+    def _step(self, step: Step, optimizer: torch.optim.Optimizer) -> float:
+        self.model.train()
+        optimizer.zero_grad(set_to_none=True)
+        encoded = [list(map(self._encoded, some)) for some in self._cut(step)]
+        tokens = sum(len(one.answer) for some in encoded for one in some)
+        total = 0.0
+        for some in encoded:
+            loss, _ = self._of(some)
+            torch.autograd.backward(loss / tokens)
+            total += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self._weights(), self.recipe.clip)
+        optimizer.step()
+        return total / tokens
+
+    def _summed(self, turns: Sequence[Turn]) -> tuple[Tensor, int]:
+        return self._of([self._encoded(turn) for turn in turns])
+
+    def _of(self, encoded: Sequence[Encoded]) -> tuple[Tensor, int]:
+        """The sum over the answers' tokens, and how many they are.
+
+        Scores are computed at answers only: with a vocabulary of a quarter million, most of the
+        work of a small base would be scores that nobody looks at. Texts are filled up behind, where
+        no token of a causal model looks, so no mask is needed.
+        """
+        given, wanted = _padded(encoded)
+        given, wanted = given.to(self.device), wanted.to(self.device)
+        causal: Any = self.model.get_base_model()
+        hidden = causal.base_model(input_ids=given, use_cache=False).last_hidden_state
+        learned = wanted != _BESIDE
+        scores = causal.get_output_embeddings()(hidden[learned])
+        loss = cross_entropy(scores.float(), wanted[learned], reduction="sum")
+        return loss, int(learned.sum())
+
+    def _encoded(self, turn: Turn) -> Encoded:
+        encoded = self.encoder.encode(taught(TASKS[turn.example.task], turn.example, turn.round))
+        if len(encoded) > self.recipe.limit:
+            raise TemplateUnfit(
+                f"An example of {turn.example.task} has {len(encoded)} tokens, more than "
+                f"{self.recipe.limit}: {turn.example.text[:60]!r}."
+            )
+        return encoded
+
+    def _cut(self, turns: Sequence[Turn]) -> Iterator[Sequence[Turn]]:
+        for at in range(0, len(turns), self.recipe.together):
+            yield turns[at : at + self.recipe.together]
+
+    def _taken_up(self, kept: Checkpoints, optimizer: torch.optim.Optimizer) -> int:
+        last = kept.last()
+        if last is None:
+            return 0
+        set_peft_model_state_dict(self.model, last.adapter)
+        optimizer.load_state_dict(last.optimizer)
+        return last.step
+
+    def _adapter(self) -> dict[str, Tensor]:
+        return {name: one.detach() for name, one in get_peft_model_state_dict(self.model).items()}
+
+    def _weights(self) -> list[Tensor]:
+        return [one for one in self.model.parameters() if one.requires_grad]
+
+
+def rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Rising over the warm-up, then falling along a half cosine to a tenth."""
+    rise = max(1, round(recipe.warm_up * steps))
+    if step < rise:
+        return recipe.learning_rate * (step + 1) / rise
+    along = (step - rise) / max(1, steps - rise)
+    return recipe.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * along)))
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate(recipe, step, steps)
+
+
+def _due(after: int, pace: Pace) -> bool:
+    """Whether a multiple of `watched` was passed since it was told last."""
+    return after // pace.watched > (after - pace.told) // pace.watched
+
+
+def _padded(encoded: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
+    """[texts, longest] each: what is read, and at each place the token that is to follow."""
+    longest = max(map(len, encoded)) - 1
+    given = torch.zeros(len(encoded), longest, dtype=torch.long)
+    wanted = torch.full((len(encoded), longest), _BESIDE, dtype=torch.long)
+    for row, one in enumerate(encoded):
+        whole = torch.tensor(one.given + one.answer)
+        given[row, : len(whole) - 1] = whole[:-1]
+        start = len(one.given) - 1
+        wanted[row, start : len(whole) - 1] = whole[len(one.given) :]
+    return given, wanted

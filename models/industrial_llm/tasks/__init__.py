@@ -1,0 +1,1 @@
+"""What the industrial language model learns to do, one task a file."""

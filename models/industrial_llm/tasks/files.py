@@ -1,0 +1,50 @@
+"""Reading what tasks are made of: files of the training sets, and our own lines beside the code.
+
+Owns that a missing file is told, and by which name. Does not own what a file means (each task).
+"""
+
+import csv
+import gzip
+import io
+from pathlib import Path
+
+from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+
+
+class ExamplesInvalid(ValueError):
+    """A file of our own examples that cannot be learned from; the message names the line."""
+
+
+def packed(directory: Path, file: Path) -> bytes:
+    """A file of the training sets, unpacked where its name ends in `.gz`.
+
+    Raises TrainingDataMissing.
+    """
+    path = directory / file
+    if not path.is_file():
+        raise TrainingDataMissing(
+            f"{path} is absent. Put it there, or name the folder that holds {file} with --data "
+            f"or {DIRECTORY_VARIABLE}."
+        )
+    content = path.read_bytes()
+    return gzip.decompress(content) if file.suffix == ".gz" else content
+
+
+def table(directory: Path, file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file by their columns' names. Raises TrainingDataMissing."""
+    return list(csv.DictReader(io.StringIO(packed(directory, file).decode("utf-8-sig"))))
+
+
+def pairs(path: Path) -> list[tuple[str, str]]:
+    """Our own examples: two texts in each line, a tab between. Raises ExamplesInvalid."""
+    return [
+        _pair(path, number, line)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    ]
+
+
+def _pair(path: Path, number: int, line: str) -> tuple[str, str]:
+    first, tab, second = line.partition("\t")
+    if not (first.strip() and tab and second.strip()) or "\t" in second:
+        raise ExamplesInvalid(f"{path.name}, line {number}: two texts are wanted, a tab between.")
+    return first.strip(), second.strip()

@@ -1,0 +1,190 @@
+"""The tasks' examples: made-up files read as meant, and the real ones leak nothing."""
+
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load, sources
+from models.industrial_llm.examples import FOLDS, Parts
+from models.industrial_llm.splitting import near
+from models.industrial_llm.tasks import extraction, failure_mode, plain_text, severity, unknown
+from models.industrial_llm.tasks.files import ExamplesInvalid, pairs
+from models.training_data import TrainingDataMissing, default_directory
+
+OWN = ("tool_choice", "unknown")
+
+needs_data = pytest.mark.skipif(
+    not (default_directory() / "maint_text").is_dir(), reason="the training sets are absent"
+)
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packed = text.encode()
+    path.write_bytes(gzip.compress(packed) if name.endswith(".gz") else packed)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Mapping[str, Parts]:
+    return load(default_directory(), Selection())
+
+
+class TestMadeUp:
+    def test_orders_and_modes(self, tmp_path: Path) -> None:
+        write(tmp_path, "maint_text/fmc/train.txt", "squeaks, loudly,Noise\n\ndrips,Leaking\n")
+        write(tmp_path, "maint_text/fmc/dev.txt", "shudders,Vibration\n")
+        parts = failure_mode.load(tmp_path, 0)
+        fmc = [one for one in parts.train if one.source == failure_mode.FMC]
+        assert [(one.text, one.answer) for one in fmc] == [
+            ("squeaks, loudly", "Noise"),
+            ("drips", "Leaking"),
+        ]
+        assert ("shudders", "Vibration") in {(one.text, one.answer) for one in parts.test}
+
+    def test_shorthand(self, tmp_path: Path) -> None:
+        for company in plain_text.COMPANIES:
+            for part in ("train", "val", "test"):
+                lines = f"{company}{part}77\t<id>\nC/O\tchange out\n-\t\nhyd\thydraulic\n\n"
+                write(tmp_path, f"maint_text/maintnorm/{company}_{part}.norm.gz", lines)
+        (order, _) = plain_text.load(tmp_path, 0).test
+        assert order.text == "atest77 C/O - hyd"
+        assert order.answer == "<id> change out hydraulic"
+        assert order.source == plain_text.source("a")
+
+    def test_entities_and_relations(self, tmp_path: Path) -> None:
+        order = {
+            "text": "replace oil pump",
+            "tokens": ["replace", "oil", "pump"],
+            "entities": [
+                {"start": 0, "end": 1, "type": "Activity/MaintenanceActivity/Replace"},
+                {"start": 1, "end": 3, "type": "PhysicalObject/GeneratingObject"},
+            ],
+            "relations": [{"head": 0, "tail": 1, "type": "hasParticipant/hasPatient"}],
+        }
+        write(tmp_path, str(extraction.FILE), json.dumps([order]))
+        parts = extraction.load(tmp_path, 0)
+        (one,) = parts.train + parts.validation + parts.test
+        assert json.loads(one.answer) == {
+            "entities": [
+                {"text": "replace", "type": "Activity"},
+                {"text": "oil pump", "type": "PhysicalObject"},
+            ],
+            "relations": [{"head": "replace", "type": "hasPatient", "tail": "oil pump"}],
+        }
+
+    def test_severity_and_step(self, tmp_path: Path) -> None:
+        columns = [*severity.ASKED, "Subsystem", "Severity", "Recommended Action"]
+        rows = [
+            ["Pump", "Seal", "Leaking", "Fire", "Hydraulic System", "4", ""],
+            ["Cab", "Door", "Rattling", "Noise", "Cab", "1", "Oil hinges"],
+        ]
+        lines = "\n".join(",".join(row) for row in [columns, *rows])
+        write(tmp_path, str(severity.FILE), lines)
+        parts = severity.load(tmp_path, 0)
+        assert [one.answer for one in parts.test] == ['{"severity": 4, "next_step": null}']
+        assert [one.text for one in parts.train] == ["Cab; Door; Rattling; Noise"]
+
+    @pytest.mark.parametrize("task", sorted(set(TASKS) - set(OWN)))
+    def test_a_missing_file_is_told(self, tmp_path: Path, task: str) -> None:
+        with pytest.raises(TrainingDataMissing, match="is absent"):
+            load(tmp_path, Selection((task,)))
+
+    @pytest.mark.parametrize("line", ["no tab", "\ttext", "a\t ", "a\tb\tc"])
+    def test_a_line_of_ours_that_is_none_is_named(self, tmp_path: Path, line: str) -> None:
+        (tmp_path / "own.tsv").write_text(f"a\tb\n{line}\n", encoding="utf-8")
+        with pytest.raises(ExamplesInvalid, match=r"own\.tsv, line 2"):
+            pairs(tmp_path / "own.tsv")
+
+
+class TestSelection:
+    @pytest.mark.parametrize(
+        "selection",
+        [
+            Selection(("poetry",)),
+            Selection(OWN, frozenset({"own_requets"})),
+            Selection(OWN, fold=FOLDS),
+            Selection(OWN, fold=-1),
+        ],
+    )
+    def test_what_there_is_not_is_told(self, tmp_path: Path, selection: Selection) -> None:
+        with pytest.raises(SelectionInvalid, match="There is no"):
+            load(tmp_path, selection)
+
+    def test_a_source_left_out_is_judged_all_the_same(self, tmp_path: Path) -> None:
+        whole = load(tmp_path, Selection(("unknown",)))["unknown"]
+        left = load(tmp_path, Selection(("unknown",), frozenset({unknown.SOURCE})))["unknown"]
+        assert (left.train, left.validation, left.test) == ((), (), whole.test)
+        assert sources({"unknown": whole}) == (unknown.SOURCE,)
+
+
+class TestTasks:
+    @pytest.mark.parametrize("task", TASKS)
+    def test_has_wordings_in_both_languages(self, task: str) -> None:
+        assert TASKS[task].name == task
+        assert set(TASKS[task].instructions) == {"en", "zh"}
+        assert all(TASKS[task].instructions.values())
+
+    @pytest.mark.parametrize("task", [name for name, one in TASKS.items() if one.schema])
+    def test_a_schema_is_one(self, task: str) -> None:
+        Draft202012Validator.check_schema(dict(TASKS[task].schema or {}))
+
+
+@needs_data
+class TestRealData:
+    @pytest.mark.parametrize("task", TASKS)
+    def test_no_text_is_nearly_on_two_sides(self, corpus: Mapping[str, Parts], task: str) -> None:
+        sides = [
+            [one.text for one in some]
+            for some in (corpus[task].train, corpus[task].validation, corpus[task].test)
+        ]
+        for first, second in ((0, 1), (0, 2), (1, 2)):
+            if sides[first] and sides[second]:
+                assert near(sides[first], sides[second]).nnz == 0
+        assert sides[0]
+        assert sides[2]
+
+    @pytest.mark.parametrize("task", [name for name, one in TASKS.items() if one.schema])
+    def test_every_answer_holds_to_the_schema(self, corpus: Mapping[str, Parts], task: str) -> None:
+        validator = Draft202012Validator(dict(TASKS[task].schema or {}))
+        for one in corpus[task].train + corpus[task].validation + corpus[task].test:
+            assert validator.is_valid(json.loads(one.answer)), one
+
+    @pytest.mark.parametrize("task", ["failure_mode", "fault_system"])
+    def test_every_answer_is_a_label(self, corpus: Mapping[str, Parts], task: str) -> None:
+        answers = {one.answer for one in corpus[task].train + corpus[task].test}
+        assert answers == set(TASKS[task].labels)
+
+    def test_terms_are_on_one_side_in_both_directions(self, corpus: Mapping[str, Parts]) -> None:
+        parts = corpus["terms"]
+        learned = {frozenset((one.text, one.answer)) for one in parts.train + parts.validation}
+        assert not learned & {frozenset((one.text, one.answer)) for one in parts.test}
+        languages = [one.language for one in parts.test]
+        assert min(languages.count("en"), languages.count("zh")) > 100
+
+    def test_every_fault_is_judged_in_one_fold(self) -> None:
+        folds = [
+            load(default_directory(), Selection(("fault_system",), fold=fold))["fault_system"]
+            for fold in range(FOLDS)
+        ]
+        assert sum(len(fold.test) for fold in folds) == 100
+        assert len({one.text for fold in folds for one in fold.test}) == 100
+
+    def test_a_company_that_was_never_seen(self) -> None:
+        left_out = frozenset({plain_text.source("b")})
+        parts = load(default_directory(), Selection(("plain_text",), left_out))["plain_text"]
+        assert {one.source for one in parts.train} == {plain_text.source("a")}
+        assert {one.source for one in parts.test} == {
+            plain_text.source("a"),
+            plain_text.source("b"),
+        }
+
+    def test_whole_subsystems_are_held_out(self, corpus: Mapping[str, Parts]) -> None:
+        parts = corpus["severity"]
+        held = {one.source for one in parts.test + parts.validation}
+        assert held == severity.TEST | severity.VALIDATION
+        assert not held & {one.source for one in parts.train}

@@ -1,0 +1,158 @@
+"""Measuring a served model: what it is asked, what is recorded, what is told when it cannot be."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from models.industrial_llm import evaluate
+from models.industrial_llm.asking import Prompt, Server, ServerUnfit
+from models.industrial_llm.data import TASKS
+from models.industrial_llm.evaluate import Judged, measured, pooled, prompts
+from models.industrial_llm.examples import Example, Parts
+
+TASK = TASKS["failure_mode"]
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def orders(part: str, count: int) -> tuple[Example, ...]:
+    return tuple(
+        Example(TASK.name, f"company_{n % 2}", "en", f"{part} order {n}", "Noise")
+        for n in range(count)
+    )
+
+
+CORPUS = {TASK.name: Parts(orders("learned", 20), orders("watched", 6), orders("judged", 10))}
+
+
+def said(text: str) -> httpx.Response:
+    return httpx.Response(200, json={"choices": [{"message": {"content": text}}]})
+
+
+def server(handler: Handler) -> Server:
+    return Server("http://models/v1", "key", "ours", httpx.MockTransport(handler))
+
+
+class TestAsking:
+    def test_is_greedy_and_held_to_the_schema(self) -> None:
+        bodies = []
+
+        def handler(request: httpx.Request) -> httpx.Response:
+            assert request.url == "http://models/v1/chat/completions"
+            assert request.headers["authorization"] == "Bearer key"
+            bodies.append(json.loads(request.content))
+            return said(" {} \n\n")
+
+        prompt = Prompt(({"role": "user", "content": "x"},), 9, TASKS["severity"].schema)
+        assert server(handler).answers([prompt], lambda done: None) == ["{}"]
+        (body,) = bodies
+        assert (body["model"], body["temperature"], body["max_tokens"]) == ("ours", 0, 9)
+        schema = body["response_format"]["json_schema"]["schema"]
+        assert schema == dict(TASKS["severity"].schema or {})
+
+    def test_answers_keep_the_order(self) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            return said(json.loads(request.content)["messages"][0]["content"])
+
+        asked = [Prompt(({"role": "user", "content": str(n)},), 9) for n in range(30)]
+        told: list[int] = []
+        assert server(handler).answers(asked, told.append) == [str(n) for n in range(30)]
+        assert told == list(range(1, 31))
+
+    @pytest.mark.parametrize("status", [401, 404, 500])
+    def test_a_refusal_is_told(self, status: int) -> None:
+        refused = server(lambda request: httpx.Response(status, text="no such model"))
+        with pytest.raises(ServerUnfit, match=f"{status}: no such model"):
+            refused.answers([Prompt((), 9)], lambda done: None)
+
+    def test_a_server_that_is_not_there_is_told(self) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("refused")
+
+        with pytest.raises(ServerUnfit, match="cannot be reached"):
+            server(handler).answers([Prompt((), 9)], lambda done: None)
+
+
+class TestPrompts:
+    def test_examples_before_the_text_are_learned_ones(self) -> None:
+        asked = prompts(TASK, CORPUS[TASK.name], Judged(shots=5))
+        assert [example.text for example, _ in asked] == [f"judged order {n}" for n in range(10)]
+        for _, prompt in asked:
+            texts = [one["content"] for one in prompt.messages if one["role"] == "user"]
+            assert len(texts) == 6
+            assert all(text.startswith("learned") for text in texts[:-1])
+
+    def test_parts_sources_and_limits(self) -> None:
+        parts = CORPUS[TASK.name]
+        watched = prompts(TASK, parts, Judged("validation", sources=frozenset({"company_1"})))
+        assert [one.text for one, _ in watched] == [f"watched order {n}" for n in (1, 3, 5)]
+        few = prompts(TASK, parts, Judged(limit=4))
+        assert few == prompts(TASK, parts, Judged(limit=4))
+        assert len(few) == 4
+
+
+class TestMeasured:
+    def test_figures_and_answers(self) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            text = json.loads(request.content)["messages"][-1]["content"]
+            return said("Noise" if text.endswith(("0", "1", "2")) else "Leaking")
+
+        found, answered = measured(CORPUS, Judged(), server(handler))
+        assert found == {
+            TASK.name: {
+                "company_0": {"examples": 5, "accuracy": 0.4},
+                "company_1": {"examples": 5, "accuracy": 0.2},
+            }
+        }
+        assert len(answered) == 10
+
+    def test_folds_are_pooled_by_how_many_there_are(self) -> None:
+        runs = {
+            name: {"fault_system": {"faults": {"examples": count, "accuracy": right}}}
+            for name, count, right in (("fold_0", 10, 0.5), ("fold_1", 30, 0.9))
+        }
+        assert pooled(runs, ["fold_0", "fold_1"], "fault_system", "faults") == {
+            "examples": 40,
+            "accuracy": 0.8,
+        }
+
+
+class TestMain:
+    def test_figures_are_kept_under_a_name_beside_others(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        output, answers = tmp_path / "metrics.json", tmp_path / "answers.jsonl"
+        output.write_text('{"base": {"terms": {}}, "ours": {"terms": {}}}', encoding="utf-8")
+        monkeypatch.setattr(
+            Server, "answers", lambda self, asked, report: ["I do not know."] * len(asked)
+        )
+        arguments = ["--url", "http://models/v1/", "--model", "m", "--name", "ours"]
+        places = ["--output", str(output), "--answers", str(answers), "--data", str(tmp_path)]
+        evaluate.main([*arguments, *places, "--only", "unknown"])
+        kept = json.loads(output.read_text(encoding="utf-8"))
+        assert kept["base"] == {"terms": {}}
+        assert set(kept["ours"]) == {"terms", "unknown"}
+        ((source, figures),) = kept["ours"]["unknown"].items()
+        assert figures["admitted"] == 1
+        assert figures["answered"] == 0
+        lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+        assert len(lines) == figures["examples"]
+        assert lines[0]["source"] == source
+        assert json.loads(capsys.readouterr().out) == {"unknown": kept["ours"]["unknown"]}
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["--only", "terms"], "is absent"),
+            (["--only", "poetry"], "There is no task 'poetry'"),
+            (["--only", "unknown", "--fold", "10"], "There is no fold 10"),
+        ],
+    )
+    def test_what_is_wrong_is_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+    ) -> None:
+        with pytest.raises(SystemExit):
+            evaluate.main(["--url", "x", "--model", "m", "--data", str(tmp_path), *arguments])
+        assert words in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""Choosing a specialist: requests of ours, and those that are judged by."""
+
+import json
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.industrial_llm.examples import Parts, language_of
+from models.industrial_llm.tasks import tool_choice
+from models.industrial_llm.tasks.tool_choice import REQUESTS, TEMPLATES, Request
+from models.industrial_llm.tasks.tools import NONE, Tool, tools
+from models.mechanisms import MECHANISMS
+from models.units import conversion
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return tool_choice.load(Path(), 0)
+
+
+@pytest.fixture(scope="module")
+def offered() -> dict[str, Tool]:
+    return {one.route: one for one in tools()}
+
+
+def requests() -> list[Request]:
+    return msgspec.json.Decoder(Request).decode_lines(REQUESTS.read_bytes())
+
+
+class TestTools:
+    def test_are_all_that_can_be_routed_to(self, offered: dict[str, Tool]) -> None:
+        assert len(offered) == 15
+        bearing = offered["bearing_life"]
+        assert [one.name for one in bearing.fields] == [
+            one.name for one in MECHANISMS["bearing_life"].inputs
+        ]
+        assert bearing.unit("dynamic_load_rating") == "N"
+
+    def test_templates_are_for_tools_and_fields_that_there_are(
+        self, offered: dict[str, Tool]
+    ) -> None:
+        templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
+        assert set(templates) == set(offered)
+        for route, some in templates.items():
+            fields = {one.name for one in offered[route].fields}
+            told = {k for k, v in some["values"].items() if _told(v)} if "values" in some else set()
+            assert told <= fields
+
+    def test_other_units_are_convertible(self, offered: dict[str, Tool]) -> None:
+        templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
+        for route, some in templates.items():
+            for name, value in some.get("values", {}).items():
+                own = offered[route].unit(name) if isinstance(value, list) else None
+                for _, unit, *_ in value if own else ():
+                    assert np.isfinite(conversion(unit, own or "")(np.ones(1))).all()
+
+
+class TestLearned:
+    def test_are_enough_for_every_tool_and_for_none(self, parts: Parts) -> None:
+        counted = Counter(json.loads(one.answer)["tool"] for one in parts.train)
+        assert sum(counted.values()) >= 400
+        assert set(counted) == {one.id for one in tools()} | {None}
+        assert min(counted.values()) >= 30
+
+    def test_every_number_that_is_an_argument_is_in_the_request(self, parts: Parts) -> None:
+        for one in parts.train:  # those held out say `pairs` or `five at a time`
+            for number in _numbers(json.loads(one.answer)["arguments"]):
+                assert number in {float(found) for found in _said(one.text)}, one
+
+    def test_chinese_units_are_in_chinese_requests_only(self, parts: Parts) -> None:
+        english = [one for one in parts.train if one.language == "en"]
+        assert english
+        assert all(language_of(one.text) == "en" for one in english)
+
+    def test_are_the_same_each_time(self, parts: Parts) -> None:
+        assert tool_choice.load(Path(), 0) == parts
+
+
+class TestHeldOut:
+    def test_are_two_hundred_different_ones_in_both_languages(self) -> None:
+        found = requests()
+        assert len({one.text for one in found}) == len(found) == 200
+        languages = Counter(language_of(one.text) for one in found)
+        assert min(languages.values()) >= 80
+
+    def test_name_tools_and_fields_that_there_are(self, offered: dict[str, Tool]) -> None:
+        for one in requests():
+            fields = offered[one.tool].fields if one.tool != NONE else ()
+            names = [field.name for field in fields]
+            # In the order of the tool, in which a model learns to tell them.
+            assert list(one.arguments) == [name for name in names if name in one.arguments]
+
+    def test_all_are_judged_by(self, parts: Parts) -> None:
+        assert [one.text for one in parts.test] == [one.text for one in requests()]
+
+
+def _told(value: object) -> bool:
+    return not (isinstance(value, dict) and value.get("told") is False)
+
+
+def _numbers(value: object) -> list[float]:
+    if isinstance(value, dict):
+        return [number for one in value.values() for number in _numbers(one)]
+    if isinstance(value, list):
+        return [number for one in value for number in _numbers(one)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def _said(text: str) -> list[str]:
+    return re.findall(r"\d+(?:\.\d+)?", text)

@@ -1,0 +1,269 @@
+"""Learning an adapter on a tiny base with random weights: it learns, and goes on after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("peft", reason="peft is not installed")
+
+from safetensors.torch import load_file
+
+from models.industrial_llm import lora, train
+from models.industrial_llm.batches import fingerprint, steps, watched
+from models.industrial_llm.chat import taught
+from models.industrial_llm.checkpoints import FILE, Checkpoints, CheckpointUnfit
+from models.industrial_llm.data import TASKS
+from models.industrial_llm.encoding import Encoder, TemplateUnfit
+from models.industrial_llm.learning import Learner, Pace, Reached, rate
+from models.industrial_llm.recipes import LINEAR, RANK, RECIPES
+from models.industrial_llm.tasks.tool_choice import SOURCE
+from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
+
+pytestmark = pytest.mark.filterwarnings(
+    # peft asks transformers by a name that it is about to drop.
+    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",
+)
+
+
+class Stopped(Exception):
+    """Stands for a kill in the midst of learning."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return base(tmp_path_factory.mktemp("base"))
+
+
+def learner(folder: Path) -> Learner:
+    return Learner(lora.loaded(folder, RECIPE, "cpu"), Encoder.of(folder, {}), RECIPE)
+
+
+class Told:
+    """Keeps what it is told; stops the training after so many steps."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.stop_after = stop_after
+        self.all: list[Reached] = []
+
+    def __call__(self, reached: Reached) -> None:
+        self.all.append(reached)
+        if reached.step == self.stop_after:
+            raise Stopped
+
+
+def learn(folder: Path, work: Path, output: Path, told: Told) -> bytes:
+    """The bytes of the adapter after all steps."""
+    one = learner(folder)
+    order = steps(corpus(), RECIPE, one.length)
+    kept = Checkpoints(work, fingerprint(order, RECIPE, "made_up"))
+    one.learn(order, watched(corpus(), 4, 1), kept, told, Pace(kept=4, told=1, watched=6))
+    lora.write(one.model, output, RECIPE.base)
+    return (output / lora.WEIGHTS).read_bytes()
+
+
+class TestLearning:
+    def test_the_loss_falls_and_what_is_watched_is_learned(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        told = Told()
+        learn(folder, tmp_path / "work", tmp_path / "adapter", told)
+        assert [one.step for one in told.all] == list(range(1, 25))
+        assert told.all[-1].loss < told.all[0].loss / 2
+        seen = [one.validation for one in told.all if one.validation is not None]
+        assert len(seen) == 4
+        assert seen[-1] < seen[0]
+
+    def test_goes_on_after_a_stop_with_the_same_result(self, folder: Path, tmp_path: Path) -> None:
+        whole = learn(folder, tmp_path / "a", tmp_path / "adapter", Told())
+        with pytest.raises(Stopped):
+            learn(folder, tmp_path / "b", tmp_path / "adapter", Told(stop_after=10))
+        told = Told()
+        assert learn(folder, tmp_path / "b", tmp_path / "adapter", told) == whole
+        assert told.all[0].step == 9  # after the checkpoint at 8
+        assert told.all[0].left == pytest.approx(15 * told.all[0].seconds)
+
+    def test_a_checkpoint_of_another_training_is_refused(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(Stopped):
+            learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
+        with pytest.raises(CheckpointUnfit, match="other examples or settings"):
+            Checkpoints(tmp_path, "another").last()
+
+    def test_a_broken_checkpoint_is_told(self, folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(Stopped):
+            learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
+        whole = (tmp_path / FILE).read_bytes()
+        for broken in (whole[: len(whole) // 2], b"nothing of the kind", b""):
+            (tmp_path / FILE).write_bytes(broken)
+            with pytest.raises(CheckpointUnfit, match="cannot be read"):
+                Checkpoints(tmp_path, "any").last()
+
+    def test_only_the_adapter_is_learned(self, folder: Path) -> None:
+        model = lora.loaded(folder, RECIPE, "cpu")
+        learned = [name for name, one in model.named_parameters() if one.requires_grad]
+        assert len(learned) == 2 * len(LINEAR) * 2  # two layers, A and B
+        assert all("lora_" in name for name in learned)
+
+    def test_the_rate_rises_and_falls(self) -> None:
+        rates = [rate(RECIPES["cpu"], step, 200) for step in range(200)]
+        assert max(rates) == rates[10] == pytest.approx(RECIPES["cpu"].learning_rate)
+        assert rates[:11] == sorted(rates[:11])
+        assert rates[10:] == sorted(rates[10:], reverse=True)
+        assert rates[-1] == pytest.approx(rates[10] / 10, rel=0.01)
+
+
+class TestEncoding:
+    def test_what_is_learned_is_the_answer_and_the_end_of_the_turn(self, folder: Path) -> None:
+        encoder = Encoder.of(folder, {})
+        example = corpus()["failure_mode"].train[0]
+        encoded = encoder.encode(taught(TASKS["failure_mode"], example, 0))
+        assert encoder.tokenizer.convert_ids_to_tokens(encoded.answer) == [" Leaking", "\n\n"]
+        assert encoded.answer[-1] in encoder.ends
+        assert encoder.tokenizer.decode(encoded.given).startswith("<bos>")
+        assert encoder.tokenizer.decode(encoded.given).endswith("Assistant:")
+
+    @pytest.mark.parametrize(
+        ("template", "why"),
+        [
+            ("{% for m in messages %}{{ m.content }} {% endfor %}", "no token that ends a turn"),
+            (
+                "{% for m in messages %}{{ m.content }}{% endfor %}"
+                "{% if add_generation_prompt %}>{% endif %}",
+                "otherwise than it asks",
+            ),
+        ],
+    )
+    def test_a_template_that_cannot_be_learned_with_is_refused(
+        self, folder: Path, template: str, why: str
+    ) -> None:
+        encoder = Encoder.of(folder, {})
+        encoder.tokenizer.chat_template = template
+        with pytest.raises(TemplateUnfit, match=why):
+            encoder.encode(taught(TASKS["failure_mode"], corpus()["failure_mode"].train[0], 0))
+
+    def test_a_base_without_end_marks_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(TemplateUnfit, match="which tokens end a turn"):
+            Encoder.of(tmp_path, {})
+
+    def test_too_long_an_example_is_told(self, folder: Path) -> None:
+        one = replace(learner(folder), recipe=replace(RECIPE, limit=5))
+        with pytest.raises(TemplateUnfit, match="more than 5"):
+            one.loss(watched(corpus(), 1, 1))
+
+
+class TestBatches:
+    def test_every_example_comes_in_each_round(self) -> None:
+        order = steps(corpus(), RECIPE, lambda turn: len(turn.example.text))
+        turns = [turn for step in order for turn in step]
+        assert len(turns) == len(set(turns)) == 3 * 32
+        assert {len(step) for step in order} == {4}
+
+    def test_the_fingerprint_tells_settings_and_examples_apart(self) -> None:
+        order = steps(corpus(), RECIPE, lambda turn: 1)
+        prints = {
+            fingerprint(order, RECIPE, "base"),
+            fingerprint(order, replace(RECIPE, learning_rate=0.1), "base"),
+            fingerprint(order[:-1], RECIPE, "base"),
+            fingerprint(order, RECIPE, "another"),
+        }
+        assert len(prints) == 4
+
+
+class TestAdapter:
+    def test_is_written_as_an_engine_takes_it(self, folder: Path, tmp_path: Path) -> None:
+        lora.write(lora.loaded(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
+        settings = json.loads((tmp_path / lora.CONFIG).read_text(encoding="utf-8"))
+        assert settings["r"] == RANK
+        assert settings["target_modules"] == sorted(LINEAR)
+        assert settings["base_model_name_or_path"] == RECIPE.base
+        assert (settings["bias"], settings["modules_to_save"]) == ("none", None)
+        weights = load_file(tmp_path / lora.WEIGHTS)
+        assert {str(one.dtype) for one in weights.values()} == {"torch.bfloat16"}
+        assert all(name.startswith("base_model.model.model.layers.") for name in weights)
+
+    def test_is_gone_on_from(self, folder: Path, tmp_path: Path) -> None:
+        first = learner(folder)
+        learn(folder, tmp_path / "work", tmp_path / "adapter", Told())
+        begun = first.loss(watched(corpus(), 4, 1))
+        lora.start_from(first.model, tmp_path / "adapter")
+        assert first.loss(watched(corpus(), 4, 1)) < begun
+
+    def test_of_another_rank_is_refused(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lora.write(lora.loaded(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
+        monkeypatch.setattr(lora, "RANK", 4)
+        with pytest.raises(lora.AdapterUnfit, match="another base or rank"):
+            lora.start_from(lora.loaded(folder, RECIPE, "cpu"), tmp_path)
+
+
+class TestCommand:
+    """The command as it is typed, on our own questions: it needs no training sets."""
+
+    def test_killed_and_typed_again_it_ends_as_if_never_killed(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        whole = tmp_path / "whole"
+        train.main(self.command(folder, tmp_path / "work_a", whole))
+        child = self.run(folder, tmp_path / "work_b", tmp_path / "killed")
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "work_b" / FILE).is_file() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        assert child.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed").exists()
+        self.succeed(self.run(folder, tmp_path / "work_b", tmp_path / "killed"))
+        assert not (tmp_path / "work_b" / FILE).exists()
+        for name in (lora.WEIGHTS, lora.CONFIG):
+            assert (tmp_path / "killed" / name).read_bytes() == (whole / name).read_bytes()
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["--only", "terms"], "is absent"),
+            (["--leave-out", "nobody"], "There is no source 'nobody'"),
+        ],
+    )
+    def test_what_is_wrong_is_told(
+        self,
+        folder: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        arguments: list[str],
+        words: str,
+    ) -> None:
+        common = ["--base", str(folder), "--data", str(tmp_path), "--only", "tool_choice"]
+        with pytest.raises(SystemExit):
+            train.main([*common, *arguments])
+        assert words in capsys.readouterr().err
+        assert SOURCE != "nobody"
+
+    @staticmethod
+    def succeed(child: subprocess.Popen[str]) -> None:
+        told = child.communicate()[1]
+        assert child.returncode == 0, told
+
+    @staticmethod
+    def command(folder: Path, work: Path, output: Path) -> list[str]:
+        return [
+            "--base", str(folder), "--data", str(work), "--only", "unknown", "--rounds", "3",
+            "--threads", "1", "--every", "2", "--work", str(work), "--output", str(output),
+        ]  # fmt: skip
+
+    def run(self, folder: Path, work: Path, output: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", train.__name__, *self.command(folder, work, output)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
