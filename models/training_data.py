@@ -1,7 +1,8 @@
 """Where training sets lie, and what is said where they do not; and how figures are recorded.
 
-Owns the folder, that fact, and the command that writes a model's `metrics.json`. Does not own any
-file in the folder (each model's data.py) nor what is measured (each model's evaluate.py).
+Owns the folder, that fact, and the commands that write a model's artefact and `metrics.json`. Does
+not own any file in the folder (each model's data.py) nor what is learned and measured (each
+model's train.py and evaluate.py).
 """
 
 import argparse
@@ -36,10 +37,7 @@ def record_metrics(
 
     Of `missing` the command's user is told in words.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=metrics, help="where the figures go")
-    options = parser.parse_args(arguments)
+    parser, options = _command(arguments, description, metrics)
     try:
         figures = measure(options.data)
     except missing as error:
@@ -47,3 +45,29 @@ def record_metrics(
     text = json.dumps(figures, indent=2) + "\n"
     options.output.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
+
+
+def write_artefact(
+    arguments: Sequence[str] | None,
+    description: str,
+    artefact: Path,
+    make: Callable[[Path], tuple[bytes, str]],
+) -> None:
+    """Write the bytes that `make` gives for the folder of the training sets to `artefact`, and show
+    what it says of them."""
+    parser, options = _command(arguments, description, artefact)
+    try:
+        content, said = make(options.data)
+    except TrainingDataMissing as error:
+        parser.error(str(error))
+    options.output.write_bytes(content)
+    sys.stdout.write(f"{options.output}: {len(content)} bytes, {said}\n")
+
+
+def _command(
+    arguments: Sequence[str] | None, description: str, output: Path
+) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
+    parser.add_argument("--output", type=Path, default=output, help="where the result goes")
+    return parser, parser.parse_args(arguments)

@@ -4,8 +4,6 @@ Owns how cycles are divided, the choice of the penalty's strength, the calibrati
 before the artefact is written. Does not own the figures that are published (evaluate.py).
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +26,7 @@ from models.condition.features import Exact, engineer
 from models.condition.levels import LevelModel, Moments, fit
 from models.condition.signature import signature
 from models.onnx_graph import opened
-from models.training_data import TrainingDataMissing, default_directory
+from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
 # Short ones, so that a model which is judged for the calibration knows nearly what that of all
@@ -149,18 +147,13 @@ def run(artefact: bytes, readings: Floats) -> dict[str, Answer]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the artefact."""
-    parser = argparse.ArgumentParser(description="Train the condition and export it to ONNX.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
-    options = parser.parse_args(arguments)
-    try:
-        trained = train(load(options.data))
-    except TrainingDataMissing as error:
-        parser.error(str(error))
-    artefact = trained.model.SerializeToString(deterministic=True)
-    options.output.write_bytes(artefact)
-    strengths = ", ".join(str(strength) for strength in trained.strengths)
-    sys.stdout.write(f"{options.output}: {len(artefact)} bytes, strengths {strengths}\n")
+    write_artefact(arguments, "Train the condition and export it to ONNX.", ARTEFACT, _made)
+
+
+def _made(directory: Path) -> tuple[bytes, str]:
+    trained = train(load(directory))
+    said = "strengths " + ", ".join(str(one) for one in trained.strengths)
+    return trained.model.SerializeToString(deterministic=True), said
 
 
 if __name__ == "__main__":

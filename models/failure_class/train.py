@@ -4,8 +4,6 @@ Owns the learner, its settings, the choice of calibration and threshold, and the
 artefact is written. Does not own the figures that are published (evaluate.py).
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +28,7 @@ from models.failure_class.export import Rule, to_onnx
 from models.failure_class.features import DIRECTIONS, engineer
 from models.failure_class.signature import signature
 from models.onnx_graph import opened
-from models.training_data import TrainingDataMissing, default_directory
+from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
 SEED = 2020
@@ -169,19 +167,13 @@ def _scores(told: Exact) -> Exact:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the artefact."""
-    parser = argparse.ArgumentParser(description="Train the failure class and export it to ONNX.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
-    options = parser.parse_args(arguments)
-    try:
-        trained = train(load(options.data))
-    except TrainingDataMissing as error:
-        parser.error(str(error))
-    artefact = trained.model.SerializeToString(deterministic=True)
-    options.output.write_bytes(artefact)
-    sys.stdout.write(
-        f"{options.output}: {len(artefact)} bytes, threshold {trained.rule.threshold}\n"
-    )
+    write_artefact(arguments, "Train the failure class and export it to ONNX.", ARTEFACT, _made)
+
+
+def _made(directory: Path) -> tuple[bytes, str]:
+    trained = train(load(directory))
+    said = f"threshold {trained.rule.threshold}"
+    return trained.model.SerializeToString(deterministic=True), said
 
 
 if __name__ == "__main__":

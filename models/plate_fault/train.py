@@ -4,8 +4,6 @@ Owns the learner, its settings, the calibration and the gate before the artefact
 not own the figures that are published (evaluate.py).
 """
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from models.onnx_graph import opened
 from models.plate_fault.data import FAULTS, MEASURES, Dataset, Floats, Places, load
 from models.plate_fault.export import LEAST_SHARE, to_onnx
 from models.plate_fault.signature import signature
-from models.training_data import TrainingDataMissing, default_directory
+from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
 SEED = 1941
@@ -135,18 +133,13 @@ def run(artefact: bytes, measures: Floats) -> Answer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the artefact."""
-    parser = argparse.ArgumentParser(description="Train the plate fault and export it to ONNX.")
-    parser.add_argument("--data", type=Path, default=default_directory(), help="training sets")
-    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
-    options = parser.parse_args(arguments)
-    try:
-        trained = train(load(options.data))
-    except TrainingDataMissing as error:
-        parser.error(str(error))
-    artefact = trained.model.SerializeToString(deterministic=True)
-    options.output.write_bytes(artefact)
-    slope = trained.calibration.slope
-    sys.stdout.write(f"{options.output}: {len(artefact)} bytes, slope {slope:.2f}\n")
+    write_artefact(arguments, "Train the plate fault and export it to ONNX.", ARTEFACT, _made)
+
+
+def _made(directory: Path) -> tuple[bytes, str]:
+    trained = train(load(directory))
+    said = f"slope {trained.calibration.slope:.2f}"
+    return trained.model.SerializeToString(deterministic=True), said
 
 
 if __name__ == "__main__":
