@@ -36,7 +36,7 @@ class Dispatcher:
     async def slot(self, ticket: Ticket, client: Client) -> Slot:
         """A slot, which is to be left. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
         tier = ticket.ask.tier
-        scheduler = self._schedulers.of(ticket.ask.model.id)
+        scheduler = self._schedulers.of(ticket.ask.model.engine_id)
         if scheduler.full(tier):
             async with client.attended(self._queue_timeout_s):
                 return await scheduler.enter(tier)

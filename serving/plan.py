@@ -46,9 +46,22 @@ def targets(
     if embedding := catalog.with_task(Task.EMBEDDING):
         planned.append(_embeddings(embedding, weights))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
-        settings = [engine_settings(model, weights[model.id].source, profile) for model in texts]
-        planned.append(RunTarget(text_generation_app(settings), name=TEXT, route_prefix="/"))
+        planned.append(_texts(texts, weights, profile))
     return planned
+
+
+def _texts(models: tuple[Model, ...], weights: Mapping[str, Obtained], profile: str) -> RunTarget:
+    """One engine for each model that is no adapter on another's."""
+    engines = {model.id: model.base for model in models if model.base is not None}
+    settings = []
+    for model in models:
+        if model.base is None:
+            adapters = {
+                name: weights[name].source for name, base in engines.items() if base == model.id
+            }
+            source = weights[model.id].source
+            settings.append(engine_settings(model, source, profile, adapters))
+    return RunTarget(text_generation_app(settings, engines), name=TEXT, route_prefix="/")
 
 
 def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:
@@ -59,7 +72,8 @@ def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:
 def _where(model: Model, scaling: Scaling) -> Where:
     match model.task:
         case Task.TEXT_GENERATION:
-            return Where(TEXT, f"TextServer:{deployment_name(model)}", counts_tokens=True)
+            deployment = f"TextServer:{deployment_name(model.engine_id)}"
+            return Where(TEXT, deployment, counts_tokens=model.base is None)
         case Task.EMBEDDING:
             return Where(EMBEDDINGS, EmbeddingApp.__name__)
         case _:

@@ -1,0 +1,24 @@
+"""The front of the text models: Ray's own, which also knows models that answer by an adapter.
+
+Owns which engine a model's name stands for. Nothing of ours is in a token's path. Does not own
+loading adapters (text_server.py). Ray's own adapters are asked for as `base:adapter` and are looked
+for in a cloud's storage.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray.serve.llm.ingress import OpenAiIngress
+
+
+class TextIngress(OpenAiIngress):
+    """`engines` is the model whose engine answers, by the name of the model with the adapter."""
+
+    def __init__(self, *given: Any, engines: Mapping[str, str], **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._engines = engines
+
+    async def _get_model_id(self, model: str | None) -> str:
+        """Raises HTTPException where there is none. The handles of the engine's own are used."""
+        known: str = await super()._get_model_id(self._engines.get(model or "", model))
+        return known
