@@ -15,9 +15,8 @@ from gateway.upstream import Upstream
 from gateway.variants import PREFIX, stored
 from infra import ids
 from infra.db import Database
+from models.catalog import Model, Task
 
-# What a server says of a variant that it has not got.
-NOT_LOADED = "variant_not_loaded"
 # Behind one address may be several machines, of which each is to be given a variant: so often a
 # call is asked again. The processes of one machine share what any of them was given.
 MOST_LOADS = 3
@@ -35,18 +34,19 @@ class VariantLoader:
         self._upstream = upstream
         self._loading: dict[tuple[str, UUID], asyncio.Task[None]] = {}
 
-    async def load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
-        """Return when the server has it. Raises ModelNotFound, Unavailable, as Upstream does."""
+    async def load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
+        """Return when the server has it: a variant of `model`. Raises ModelNotFound, Unavailable,
+        as Upstream does."""
         place = (server, variant_id)
         task = self._loading.get(place)
         if task is None:
-            task = asyncio.create_task(self._load(server, account_id, variant_id))
+            task = asyncio.create_task(self._load(server, account_id, model, variant_id))
             self._loading[place] = task
             task.add_done_callback(partial(self._loaded, place))
         # Not with the first caller: that one may leave, and the others still want it.
         await asyncio.shield(task)
 
-    async def _load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
+    async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
         async with self._database.transaction() as session:
             version = await stored(session, account_id, variant_id)
         if version is None:
@@ -59,7 +59,8 @@ class VariantLoader:
                 "artefact": version.artefact,
             }
         )
-        path = f"/v2/models/{ids.show(PREFIX, variant_id)}"
+        kind = "adapters" if model.task is Task.TEXT_GENERATION else "models"
+        path = f"/v2/{kind}/{ids.show(PREFIX, variant_id)}"
         status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
         if status != 200:
             raise Unavailable(UNLOADABLE)

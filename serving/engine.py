@@ -5,6 +5,7 @@ which needs Ray and vLLM imported.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,9 @@ CPU = "cpu"
 DRAIN_POLL_S = 0.1
 # Where a server finds its adapters' folders, by the name that they are asked for by.
 ADAPTERS = "adapters"
+# Where the server looks for those of customers, which are asked for as `engine:id`.
+CUSTOMERS = "customers_adapters"
+_BETWEEN = ":"
 # In one batch; each takes room beside the base, and so do others that wait in the processor's
 # memory. All are of this rank (models/industrial_llm/recipes.py).
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -25,10 +29,14 @@ HEALTH_PERIOD_S = 2.0
 
 
 def engine_settings(
-    model: Model, source: str, profile: str, adapters: Mapping[str, str] = _NONE
+    model: Model,
+    source: str,
+    profile: str,
+    adapters: Mapping[str, str] = _NONE,
+    customers: Path = Path(),
 ) -> dict[str, Any]:
     """The arguments of `ray.serve.llm.LLMConfig` for one model. `adapters` are the folders of those
-    that answer on its engine, by model."""
+    that answer on its engine, by model; below `customers` lie those of customers."""
     settings: dict[str, Any] = {
         "model_loading_config": {"model_id": model.id, "model_source": source},
         "engine_kwargs": _engine(model, profile) | (_LORA if adapters else {}),
@@ -40,7 +48,7 @@ def engine_settings(
         },
         # Without it each stream waits 50 ms for more tokens to send together.
         "experimental_configs": {"stream_batching_interval_ms": 0}
-        | ({ADAPTERS: dict(adapters)} if adapters else {}),
+        | ({ADAPTERS: dict(adapters), CUSTOMERS: str(customers)} if adapters else {}),
         # vLLM's counters stay in the process: Ray would carry them to a port of its own.
         "log_engine_metrics": False,
         # By name: this module knows neither Ray nor vLLM.
@@ -51,6 +59,16 @@ def engine_settings(
         # The replica itself takes nothing beside its worker: two cores have to do for all.
         settings["deployment_config"]["ray_actor_options"] = {"num_cpus": 0}
     return settings
+
+
+def engine_of(name: str) -> str:
+    """The model whose engine is asked: all of a name but a customer's adapter."""
+    return name.partition(_BETWEEN)[0]
+
+
+def adapter_of(name: str) -> str | None:
+    """The id of the customer's adapter that a name ends with."""
+    return name.partition(_BETWEEN)[2] or None
 
 
 def deployment_name(model_id: str) -> str:

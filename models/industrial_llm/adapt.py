@@ -24,8 +24,9 @@ from models.industrial_llm.checkpoints import Checkpoints
 from models.industrial_llm.dialogues import Dialogue, Divided, read
 from models.industrial_llm.encoding import Encoder, TemplateUnfit
 from models.industrial_llm.learning import Learner, Pace, Reached
-from models.industrial_llm.recipes import Recipe
+from models.industrial_llm.recipes import RECIPES, Recipe
 
+PROFILE = "cpu"
 METRIC = "loss over answers kept apart, nats a token"
 # So many examples are learned from in all, those of a small file several times.
 PASSES, MOST_ROUNDS = 1_600, 6
@@ -66,6 +67,11 @@ class LanguageAdapter:
         model = lora.loaded(self.base, recipe, "cpu")
         lora.start_from(model, self.parent)
         return Learner(model, Encoder.of(self.base, recipe.template), recipe)
+
+
+def adapter(base: Path, parent: Path) -> LanguageAdapter:
+    """By the processor's recipe."""
+    return LanguageAdapter(base, parent, RECIPES[PROFILE])
 
 
 def packed(learner: Learner, base: str) -> bytes:
