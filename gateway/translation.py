@@ -104,7 +104,7 @@ def translate(refusal: Refusal, ask: Ask) -> AppError:
         return _specialist(status, error)
     if status in (429, 503):
         return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
-    if status == 404 and error.get("type") == NOT_LOADED:
+    if status == 404 and NOT_LOADED in str(error.get("message")):
         return SpecialistRefused(404, "The variant is not loaded.", "model", NOT_LOADED)
     if status == 404:
         return ModelNotServed(f"The model {ask.model.id!r} is not being served just now.")

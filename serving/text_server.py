@@ -104,7 +104,6 @@ class TextServer(LLMServer):
 
 
 async def _refused() -> AsyncGenerator[Any, None]:
-    error = VariantUnknown("The variant is not loaded.")
-    yield ErrorResponse(
-        error=ErrorInfo(message=error.message, type=VariantUnknown.code, code=error.status)
-    )
+    # Ray keeps the text and gives the rest words of its own.
+    told = ErrorInfo(message=VariantUnknown.code, type="", code=VariantUnknown.status)
+    yield ErrorResponse(error=told)
