@@ -78,18 +78,19 @@ class AdapterFolder:
         shutil.rmtree(self._path / adapter_id, ignore_errors=True)
 
     def _write(self, adapter_id: str, name: str, files: Mapping[str, bytes]) -> None:
-        scratch = Path(tempfile.mkdtemp(dir=self._path, prefix=".partial-"))
         try:
-            for file, content in files.items():
-                (scratch / file).write_bytes(content)
-            (scratch / NAME).write_text(name, "utf-8")
-            scratch.rename(self._path / adapter_id)
+            with tempfile.TemporaryDirectory(
+                dir=self._path, prefix=".partial-", ignore_cleanup_errors=True
+            ) as scratch:
+                whole = Path(scratch) / adapter_id
+                whole.mkdir()
+                for file, content in {**files, NAME: name.encode()}.items():
+                    (whole / file).write_bytes(content)
+                whole.rename(self._path / adapter_id)
         except OSError as error:
             # Another process was quicker: an id stands for one content.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise ModelFailed("The adapter cannot be kept: the disk is full.") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                raise ModelFailed("The adapter cannot be kept on this machine's disk.") from error
 
     def _tidy(self, room: int) -> None:
         """Remove those used longest ago, and what a killed process left half-written."""
@@ -97,7 +98,7 @@ class AdapterFolder:
             found = [(one, one.stat().st_mtime) for one in self._path.iterdir()]
             for folder, _ in sorted(found, key=lambda both: -both[1]):
                 with suppress(OSError):
-                    room -= sum(file.stat().st_size for file in folder.iterdir())
+                    room -= sum(file.stat().st_size for file in folder.rglob("*"))
                 if room < 0:
                     shutil.rmtree(folder, ignore_errors=True)
 
