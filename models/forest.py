@@ -10,7 +10,7 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import ExtraTreesClassifier
 
-from models.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET
+from models.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, ensemble
 
 
 def forest(classifier: ExtraTreesClassifier, source: str, output: str) -> NodeProto:
@@ -22,13 +22,7 @@ def forest(classifier: ExtraTreesClassifier, source: str, output: str) -> NodePr
         target_opset={"": OPSET, ML_DOMAIN: ML_OPSET},
         options={"zipmap": False},
     )
-    node: NodeProto = next(
-        node for node in converted.graph.node if node.op_type.startswith("TreeEnsemble")
-    )
-    del node.input[:], node.output[:]
-    node.input.append(source)
-    node.output.extend([f"{output}_vote", output])
-    node.name = output
+    node = ensemble(converted, output, source, [f"{output}_vote", output])
     _drop_zero_weights(node)
     return node
 

@@ -1,13 +1,14 @@
 """The frame of an artefact: what the ONNX graphs of all learned specialists have in common.
 
-Owns the operator sets, the container's version, the signature's place, taking trees out of the
-converter and opening an artefact on one thread. Does not own any arithmetic (each model's
-export.py) nor the words of a signature (signature.py).
+Owns the operator sets, the container's version, the signature's place, taking trees out of a
+converter, what becomes of a NaN, and opening an artefact on one thread. Does not own any other
+arithmetic (each model's export.py) nor the words of a signature (signature.py).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import lightgbm as lgb
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
+
+from models.signature import Signature
 
 BATCH = "batch"
 OPSET = 15
@@ -24,6 +27,11 @@ ML_OPSET = 3
 IR_VERSION = 8
 # Where serving looks for the signature's JSON in the artefact's metadata.
 METADATA_KEY = "signature"
+
+
+class ExportDisagrees(RuntimeError):
+    """The ONNX graph answers differently from the model that it was made from."""
+
 
 Constants = Mapping[str, NDArray[np.generic]]
 
@@ -80,14 +88,30 @@ def trees(booster: lgb.Booster, source: str, outputs: Sequence[str]) -> NodeProt
         target_opset=OPSET,
         zipmap=False,
     )
+    return ensemble(converted, outputs[0], source, outputs)
+
+
+def ensemble(converted: ModelProto, name: str, source: str, outputs: Sequence[str]) -> NodeProto:
+    """The trees of what a converter made, put between `source` and `outputs`."""
     node: NodeProto = next(
         node for node in converted.graph.node if node.op_type.startswith("TreeEnsemble")
     )
     del node.input[:], node.output[:]
     node.input.append(source)
     node.output.extend(outputs)
-    node.name = outputs[0]
+    node.name = name
     return node
+
+
+def nothing_or_nan(features: str) -> Iterator[NodeProto]:
+    """`row_nothing_or_nan` [batch, 1]: NaN where one of a row's `features` [batch, features] is NaN
+    or infinite, else 0. Wants the constants `zero` and `axis_1`.
+
+    Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
+    NaN, and zero times anything else adds nothing.
+    """
+    yield make("Mul", [features, "zero"], ["nothing_or_nan"])
+    yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
 
 
 def opened(artefact: bytes) -> ort.InferenceSession:
@@ -95,3 +119,9 @@ def opened(artefact: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     return ort.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
+
+
+def signature_of(session: ort.InferenceSession) -> Signature:
+    """What an artefact of ours says of itself."""
+    text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
+    return msgspec.json.decode(text, type=Signature)

@@ -26,6 +26,18 @@ def default_directory(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get(DIRECTORY_VARIABLE) or beside)
 
 
+def content(directory: Path, file: Path, what: str = "it") -> bytes:
+    """A file below the folder of the training sets. Raises TrainingDataMissing, which says `what`
+    is to be put there."""
+    path = directory / file
+    if not path.is_file():
+        raise TrainingDataMissing(
+            f"{path} is absent. Put {what} there, or name the folder that holds {file} with "
+            f"--data or {DIRECTORY_VARIABLE}."
+        )
+    return path.read_bytes()
+
+
 def record_metrics(
     arguments: Sequence[str] | None,
     description: str,

@@ -25,7 +25,7 @@ from models.condition.export import to_onnx
 from models.condition.features import Exact, engineer
 from models.condition.levels import LevelModel, Moments, fit
 from models.condition.signature import signature
-from models.onnx_graph import opened
+from models.onnx_graph import ExportDisagrees, opened
 from models.training_data import write_artefact
 
 ARTEFACT = Path(__file__).with_name("model.onnx")
@@ -35,10 +35,6 @@ STRETCHES = 20
 # Weaker ones let the sensors' contributions cancel each other, so that reasons mean nothing.
 STRENGTHS = (0.001, 0.003, 0.01, 0.03)
 EXPORT_TOLERANCE = 1e-3
-
-
-class ExportDisagrees(RuntimeError):
-    """The ONNX graph answers differently from the model that it was made from."""
 
 
 @dataclass(frozen=True, slots=True)

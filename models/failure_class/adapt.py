@@ -38,11 +38,11 @@ from models.failure_class.signature import widened
 from models.failure_class.train import (
     ARTEFACT,
     EXPORT_TOLERANCE,
-    ExportDisagrees,
     best_f1_threshold,
     log_odds,
     run,
 )
+from models.onnx_graph import ExportDisagrees
 
 METRIC = "log-loss, nats a row; the base as it is or recalibrated, whichever does better"
 # Standard errors from chance: labels at random get so far once in a hundred.

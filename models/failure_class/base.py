@@ -7,7 +7,6 @@ are not there when a customer adapts it, nor is the booster.
 from dataclasses import dataclass
 from typing import Self
 
-import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -17,7 +16,7 @@ from models.calibration import Exact
 from models.contributing_trees import ContributingTrees
 from models.failure_class.data import Flags, OperatingPoints
 from models.failure_class.export import LOG_ODDS, threshold_of, trees_of
-from models.onnx_graph import METADATA_KEY, opened, value
+from models.onnx_graph import opened, signature_of, value
 from models.signature import Signature
 
 
@@ -37,8 +36,7 @@ class Base:
         trees = trees_of(model)
         model.graph.output.append(value(LOG_ODDS, 1))
         session = opened(model.SerializeToString())
-        text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
-        return cls(session, threshold_of(model), trees, msgspec.json.decode(text, type=Signature))
+        return cls(session, threshold_of(model), trees, signature_of(session))
 
     def log_odds(self, points: OperatingPoints) -> Exact:
         """Of failure, calibrated, [N]."""

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+from models.training_data import TrainingDataMissing, content
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -89,13 +89,7 @@ def load(directory: Path) -> Dataset:
 
     Raises TrainingDataMissing where the file is absent or lacks a column.
     """
-    path = directory / FILE
-    if not path.is_file():
-        raise TrainingDataMissing(
-            f"{path} is absent. Put AI4I 2020 (UCI 601, gzipped CSV) there, or name the folder "
-            f"that holds {FILE} with --data or {DIRECTORY_VARIABLE}."
-        )
-    packed = path.read_bytes()
+    packed = content(directory, FILE, "AI4I 2020 (UCI 601, gzipped CSV)")
     # The file starts with a byte order mark, which would otherwise become part of a column name.
     lines = gzip.decompress(packed).decode("utf-8-sig").splitlines()
     return _dataset(list(csv.DictReader(lines)), hashlib.sha256(packed).hexdigest())

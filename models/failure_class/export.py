@@ -23,7 +23,7 @@ from models.failure_class.features import (
     STEPS_PER_KELVIN,
 )
 from models.failure_class.signature import NOT_APPLICABLE, REASONS
-from models.onnx_graph import ML_DOMAIN, Constants, constant, make, to_model, value
+from models.onnx_graph import ML_DOMAIN, Constants, constant, make, nothing_or_nan, to_model, value
 from models.reasons import TOLD, reason_constants, reason_nodes
 
 THRESHOLD = "threshold"
@@ -144,10 +144,7 @@ def _probability_nodes() -> Iterator[NodeProto]:
     yield make("Mul", [_CONTRIBUTIONS, _SLOPE], ["calibrated_contributions"])
     yield make("ReduceSum", ["calibrated_contributions", "axis_1"], ["moved"], keepdims=1)
     yield make("Add", ["moved", _USUAL], ["told_log_odds"])
-    # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
-    # NaN, and zero times anything else adds nothing.
-    yield make("Mul", [_FEATURES, "zero"], ["nothing_or_nan"])
-    yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
+    yield from nothing_or_nan(_FEATURES)
     yield make("Add", ["told_log_odds", "row_nothing_or_nan"], [LOG_ODDS])
     yield make("Sigmoid", [LOG_ODDS], ["probability"])
 

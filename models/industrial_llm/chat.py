@@ -4,10 +4,9 @@ Owns the one form in which every task is asked, and how it varies while learning
 marks for turns, which are the base's chat template (encoding.py).
 """
 
-import hashlib
 from collections.abc import Sequence
 
-from models.industrial_llm.examples import CHINESE, ENGLISH, Example, Task
+from models.industrial_llm.examples import CHINESE, ENGLISH, Example, Task, number_of
 
 Message = dict[str, str]
 
@@ -30,7 +29,7 @@ def asked(task: Task, example: Example, shots: Sequence[Example] = ()) -> list[M
 def taught(task: Task, example: Example, round: int) -> list[Message]:
     """What is learned from, its answer last. Wording, language and place of the instruction differ
     from one round over the examples to the next; same example and round, same dialogue."""
-    chance = _number(f"{round} {example.text}")
+    chance = number_of(f"{round} {example.text}")
     chance, other = divmod(chance, _OTHER_LANGUAGE)
     language = _other(example.language) if other == 0 else example.language
     chance, place = divmod(chance, _IN_USERS_TURN)
@@ -56,7 +55,3 @@ def _assistant(text: str) -> Message:
 
 def _other(language: str) -> str:
     return ENGLISH if language == CHINESE else CHINESE
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

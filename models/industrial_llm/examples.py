@@ -4,6 +4,7 @@ Owns these shapes. Does not own where examples come from (tasks/), how they beco
 (chat.py) nor how answers are judged (scoring.py).
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,11 @@ def wordings(english: tuple[str, ...], chinese: tuple[str, ...]) -> Mapping[str,
 def language_of(text: str) -> str:
     """Chinese where there is a Chinese character in it."""
     return CHINESE if any("一" <= letter <= "鿿" for letter in text) else ENGLISH
+
+
+def number_of(text: str) -> int:
+    """A number that only the text decides, in place of chance."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def _without(examples: tuple[Example, ...], sources: frozenset[str]) -> tuple[Example, ...]:

@@ -5,7 +5,6 @@ heart would pass for understanding if one side held the other's sentence with an
 Does not own which company or asset goes where (tasks/).
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from models.industrial_llm.examples import Example, Parts
+from models.industrial_llm.examples import Example, Parts, number_of
 
 # Share of the trigrams of two texts that both have; `pump leaking` and `pump leaks` stay apart.
 NEAR = 0.8
@@ -67,7 +66,7 @@ def divided(examples: Sequence[Example]) -> Parts:
 def folded(examples: Sequence[Example], fold: int, folds: int) -> Parts:
     """One fold as test, all others to learn from; every example is in the test of one fold."""
     # By place in an order without meaning: folds of equal size.
-    shuffled = sorted(examples, key=lambda one: _number(one.text))
+    shuffled = sorted(examples, key=lambda one: number_of(one.text))
     judged = set(shuffled[fold::folds])
     learned = tuple(one for one in examples if one not in judged)
     return apart(Parts(train=learned, test=tuple(one for one in examples if one in judged)))
@@ -90,14 +89,10 @@ def _far(examples: tuple[Example, ...], judged: tuple[Example, ...]) -> tuple[Ex
 
 
 def _place(group: list[Example]) -> tuple[str, list[Example]]:
-    percent = _number(min(one.text for one in group)) % 100
+    percent = number_of(min(one.text for one in group)) % 100
     if percent < TEST:
         return "test", group
     return ("validation" if percent < TEST + VALIDATION else "train"), group
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 @dataclass(slots=True)

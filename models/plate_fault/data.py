@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+from models.training_data import TrainingDataMissing, content
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.intp]
@@ -68,13 +68,7 @@ def load(directory: Path) -> Dataset:
     Raises TrainingDataMissing where the file is absent, lacks a column or holds a plate without
     exactly one fault.
     """
-    path = directory / FILE
-    if not path.is_file():
-        raise TrainingDataMissing(
-            f"{path} is absent. Put Steel Plates Faults (UCI 198, gzipped CSV) there, or name the "
-            f"folder that holds {FILE} with --data or {DIRECTORY_VARIABLE}."
-        )
-    packed = path.read_bytes()
+    packed = content(directory, FILE, "Steel Plates Faults (UCI 198, gzipped CSV)")
     rows = list(csv.DictReader(gzip.decompress(packed).decode().splitlines()))
     present = set(rows[0] if rows else ())
     if missing := sorted({*MEASURES, *FAULTS.values()} - present):

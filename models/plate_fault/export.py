@@ -17,7 +17,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from models.calibration import Calibration
 from models.forest import forest
-from models.onnx_graph import Constants, make, to_model, value
+from models.onnx_graph import Constants, make, nothing_or_nan, to_model, value
 from models.plate_fault.data import FAULTS, MEASURES, Floats
 from models.plate_fault.groups import GROUPS, mixtures, shapley_weights
 from models.reasons import TOLD, reason_constants, reason_nodes
@@ -102,10 +102,7 @@ def _score_nodes() -> Iterator[NodeProto]:
     yield make("Reshape", ["scores", "by_mixture"], ["mixed_scores"])
     yield make("Softmax", ["mixed_scores"], ["each_mixed"], axis=2)
     yield make("Gather", ["each_mixed", "itself"], ["told_each"], axis=1)
-    # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
-    # NaN, and zero times anything else adds nothing.
-    yield make("Mul", ["measures", "zero"], ["nothing_or_nan"])
-    yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
+    yield from nothing_or_nan("measures")
     yield make("IsNaN", ["row_nothing_or_nan"], ["unusable"])
     yield make("Add", ["told_each", "row_nothing_or_nan"], ["each"])
 

@@ -15,7 +15,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold
 
 from models.calibration import Calibration, Exact, calibrate
-from models.onnx_graph import opened
+from models.onnx_graph import ExportDisagrees, opened
 from models.plate_fault.data import FAULTS, MEASURES, Dataset, Floats, Places, load
 from models.plate_fault.export import LEAST_SHARE, to_onnx
 from models.plate_fault.signature import signature
@@ -31,10 +31,6 @@ TREES = 150
 # A leaf that still holds so few plates is not asked further. Whole trees find half a point less.
 SPLITS_FROM = 4
 EXPORT_TOLERANCE = 1e-4
-
-
-class ExportDisagrees(RuntimeError):
-    """The ONNX graph answers differently from the trees that it was made from."""
 
 
 @dataclass(frozen=True, slots=True)

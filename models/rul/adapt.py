@@ -14,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
-from models.onnx_graph import METADATA_KEY, opened
+from models.onnx_graph import opened, signature_of
 from models.rul.data import SENSORS, Engine, Floats
 from models.rul.export import to_onnx
 from models.rul.features import SHORTEST, Scaling, engineer, learnable
@@ -65,7 +65,7 @@ def adapt(training_file: bytes, progress: Progress) -> Adaptation:
     Raises TrainingFileInvalid. The score leaves machines out in turn.
     """
     base = opened(BASE.read_bytes())
-    fleet = read_fleet(training_file, _signature(base))
+    fleet = read_fleet(training_file, signature_of(base))
     progress(f"{len(fleet)} machines with {sum(len(one.readings) for one in fleet)} cycles.")
     known = read(PROTOTYPES.read_bytes())
     said = _left_out(known, fleet, progress)
@@ -179,8 +179,3 @@ def _require_change(fleet: Sequence[Engine]) -> None:
     for name, moved in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
         if not moved:
             raise TrainingFileInvalid(f"The sensor {name!r} never changes in any machine.")
-
-
-def _signature(base: ort.InferenceSession) -> Signature:
-    text = base.get_modelmeta().custom_metadata_map[METADATA_KEY]
-    return msgspec.json.decode(text, type=Signature)

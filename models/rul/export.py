@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
-from models.onnx_graph import make, to_model, trees, value
+from models.onnx_graph import make, nothing_or_nan, to_model, trees, value
 from models.rul.data import CAP, SENSORS
 from models.rul.features import MEANS, RECENT, SLOPES, STEPS, Scaling
 from models.rul.intervals import EDGES, Widths
@@ -120,10 +120,7 @@ def _tree_nodes(boosters: Sequence[lgb.Booster]) -> Iterator[NodeProto]:
         yield trees(booster, "features", [f"trees_{number}"])
     yield make("Mean", [f"trees_{number}" for number in range(len(boosters))], ["mean_of_trees"])
     yield make("Clip", ["mean_of_trees", "zero", "cap"], ["told"])
-    # Trees send a NaN down some branch and answer all the same. Zero times a NaN or an infinity is
-    # NaN, and zero times anything else adds nothing.
-    yield make("Mul", ["features", "zero"], ["nothing_or_nan"])
-    yield make("ReduceSum", ["nothing_or_nan", "axis_1"], ["row_nothing_or_nan"], keepdims=1)
+    yield from nothing_or_nan("features")
     yield make("Add", ["told", "row_nothing_or_nan"], ["remaining"])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from models.onnx_graph import opened
+from models.onnx_graph import ExportDisagrees, opened
 from models.rul.data import (
     CAP,
     SENSORS,
@@ -59,10 +59,6 @@ PARAMETERS: Mapping[str, object] = MappingProxyType(
 # Trees in single precision send a row down another branch now and then: what is asked is that it
 # does not matter, in cycles on average and at worst.
 MEAN_TOLERANCE, LARGEST_TOLERANCE = 0.02, 2.0
-
-
-class ExportDisagrees(RuntimeError):
-    """The ONNX graph answers differently from the trees that it was made from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,17 +208,16 @@ class TagAligner:
         if tag in self.confirmed:
             scores[self.positions[self.confirmed[tag]]] = _CONFIRMED
             return Answer(self._first(scores, top), Basis.CONFIRMED)
-        if meanings is None or not by_meaning or self._settled(letters, corrected, words):
+        if meanings is None or not by_meaning or self._settled(letters, corrected, words, written):
             return Answer(self._first(scores, top), Basis.LETTERS)
         scores = self.names.by_meaning(meanings, tag, written) + corrected
         return Answer(self._first(scores, top), Basis.MEANING)
 
-    def _settled(self, letters: Floats, corrected: Floats, words: Words) -> bool:
+    def _settled(self, letters: Floats, corrected: Floats, words: Words, written: Words) -> bool:
         """Whether letters and confirmations say enough. Letters in common are worth less the more
         of the tag is in words that nobody knows; where there is no word, no meaning can be read."""
         if not any(map(is_word, words)):
             return True
-        written = self.lexicon.expand(words)
         share = 1 - self.names.strange(written, self.lexicon)
         asked = self.settings.settled * (1 if all(map(str.isascii, words)) else FOREIGN)
         return bool(np.max(share * letters + corrected) >= asked)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models.tag_align.vocabulary import Concept, Scheme
-from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+from models.training_data import content
 from models.workbook import sheet
 
 POINTS = Path("tags_brick", "tags.csv")
@@ -60,7 +60,7 @@ def point_concepts(directory: Path) -> list[Concept]:
 
 def brick_concepts(directory: Path) -> list[Concept]:
     """Brick's classes. Raises TrainingDataMissing."""
-    rows = csv.reader(io.StringIO(gzip.decompress(_bytes(directory, BRICK)).decode()))
+    rows = csv.reader(io.StringIO(gzip.decompress(content(directory, BRICK)).decode()))
     ids = sorted({row[0] for row in rows if "#" in row[0]})
     return [Concept(Scheme.BRICK, id, _spaced(id.rpartition("#")[2])) for id in ids]
 
@@ -90,7 +90,7 @@ def german_pairs(directory: Path) -> TermPairs:
 def chinese_pairs(directory: Path) -> TermPairs:
     """Chinese and English terms of aircraft maintenance, and some passages, of which the
     beginning is taken. Raises TrainingDataMissing."""
-    _, *rows = sheet(_bytes(directory, TERMS))
+    _, *rows = sheet(content(directory, TERMS))
     lines = ([_one_line(text)[:LONGEST_TERM].strip() for text in row] for row in rows)
     return _pairs((chinese, english) for english, chinese in lines)
 
@@ -105,25 +105,15 @@ def abbreviations() -> tuple[tuple[str, str], ...]:
 def digests(directory: Path) -> dict[str, str]:
     """sha256 of each file, as it lies there. Raises TrainingDataMissing."""
     files = (POINTS, BRICK, SHELLS, TERMS)
-    return {str(file): hashlib.sha256(_bytes(directory, file)).hexdigest() for file in files}
-
-
-def _bytes(directory: Path, file: Path) -> bytes:
-    path = directory / file
-    if not path.is_file():
-        raise TrainingDataMissing(
-            f"{path} is absent. Put it there, or name the folder that holds {file} with --data "
-            f"or {DIRECTORY_VARIABLE}."
-        )
-    return path.read_bytes()
+    return {str(file): hashlib.sha256(content(directory, file)).hexdigest() for file in files}
 
 
 def _points(directory: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(_bytes(directory, POINTS).decode("utf-8-sig"))))
+    return list(csv.DictReader(io.StringIO(content(directory, POINTS).decode("utf-8-sig"))))
 
 
 def _shells(directory: Path) -> Mapping[str, Any]:
-    document = json.loads(gzip.decompress(_bytes(directory, SHELLS)))
+    document = json.loads(gzip.decompress(content(directory, SHELLS)))
     concepts: Mapping[str, Any] = document["concepts"]
     return concepts
 

@@ -8,7 +8,7 @@ import gzip
 import io
 from pathlib import Path
 
-from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
+from models.training_data import content
 
 
 class ExamplesInvalid(ValueError):
@@ -20,14 +20,8 @@ def packed(directory: Path, file: Path) -> bytes:
 
     Raises TrainingDataMissing.
     """
-    path = directory / file
-    if not path.is_file():
-        raise TrainingDataMissing(
-            f"{path} is absent. Put it there, or name the folder that holds {file} with --data "
-            f"or {DIRECTORY_VARIABLE}."
-        )
-    content = path.read_bytes()
-    return gzip.decompress(content) if file.suffix == ".gz" else content
+    stored = content(directory, file)
+    return gzip.decompress(stored) if file.suffix == ".gz" else stored
 
 
 def table(directory: Path, file: Path) -> list[dict[str, str]]:
