@@ -4,7 +4,6 @@ Owns giving it once, however many calls wait for it. Does not own where variants
 (gateway/variants.py) nor when a server says that it has none (gateway/dispatch.py).
 """
 
-import asyncio
 from functools import partial
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from gateway.upstream import Upstream
 from gateway.variants import PREFIX, stored
 from infra import ids
 from infra.db import Database
+from infra.single_flight import SingleFlight
 
 # What a server says of a variant that it has not got.
 NOT_LOADED = "variant_not_loaded"
@@ -33,18 +33,12 @@ class VariantLoader:
     def __init__(self, database: Database, upstream: Upstream) -> None:
         self._database = database
         self._upstream = upstream
-        self._loading: dict[tuple[str, UUID], asyncio.Task[None]] = {}
+        self._loading = SingleFlight[tuple[str, UUID], None]()
 
     async def load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
         """Return when the server has it. Raises ModelNotFound, Unavailable, as Upstream does."""
-        place = (server, variant_id)
-        task = self._loading.get(place)
-        if task is None:
-            task = asyncio.create_task(self._load(server, account_id, variant_id))
-            self._loading[place] = task
-            task.add_done_callback(partial(self._loaded, place))
-        # Not with the first caller: that one may leave, and the others still want it.
-        await asyncio.shield(task)
+        work = partial(self._load, server, account_id, variant_id)
+        await self._loading.do((server, variant_id), work)
 
     async def _load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
         async with self._database.transaction() as session:
@@ -63,8 +57,3 @@ class VariantLoader:
         status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
         if status != 200:
             raise Unavailable(UNLOADABLE)
-
-    def _loaded(self, place: tuple[str, UUID], task: "asyncio.Task[None]") -> None:
-        del self._loading[place]
-        if not task.cancelled():
-            task.exception()  # of which nobody may have waited to hear

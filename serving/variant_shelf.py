@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from infra.errors import AppError
+from infra.single_flight import SingleFlight
 from serving.errors import InputInvalid
 from serving.specialists import Specialist
 from serving.variant_folder import VariantFolder
@@ -38,20 +39,14 @@ class VariantShelf:
         self._bases = bases
         self._folder = folder
         self._memory = Variants()
-        self._reading: dict[str, asyncio.Task[Variant | None]] = {}
+        self._reading = SingleFlight[str, Variant | None]()
 
     async def find(self, variant_id: str) -> Variant | None:
         """The variant; None where this machine has not got it."""
         variant = self._memory.find(variant_id)
         if variant is not None:
             return variant
-        task = self._reading.get(variant_id)
-        if task is None:
-            task = asyncio.create_task(self._read(variant_id))
-            self._reading[variant_id] = task
-            task.add_done_callback(partial(self._was_read, variant_id))
-        # Not with the first request: its client may leave, and the others still wait.
-        return await asyncio.shield(task)
+        return await self._reading.do(variant_id, partial(self._read, variant_id))
 
     async def put(self, variant_id: str, body: bytes) -> str:
         """Load it and keep it; its name. Raises InputInvalid, ModelUnknown, WeightsBroken."""
@@ -70,11 +65,6 @@ class VariantShelf:
         if variant is not None:
             self._memory.put(variant_id, variant)
         return variant
-
-    def _was_read(self, variant_id: str, task: "asyncio.Task[Variant | None]") -> None:
-        del self._reading[variant_id]
-        if not task.cancelled():
-            task.exception()  # of which nobody may have waited to hear
 
     def _stored(self, variant_id: str) -> Variant | None:
         content = self._folder.read(variant_id)
