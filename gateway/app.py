@@ -272,9 +272,11 @@ def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
 
 
 def _slots(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
-    """This process's part of what each model can do at once."""
+    """This process's part of what each engine can do at once."""
     slots: dict[str, int | None] = {}
     for model in catalog.models.values():
+        if model.base is not None:
+            continue
         concurrency = settings.model_concurrency or model.concurrency
         slots[model.id] = None if concurrency is None else -(-concurrency // settings.workers)
     return slots

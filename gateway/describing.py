@@ -7,8 +7,9 @@ from uuid import UUID
 
 from gateway.flow import Served
 from gateway.routing import Router
+from gateway.translation import NOT_LOADED
 from gateway.upstream import Upstream
-from gateway.variant_loading import MOST_LOADS, NOT_LOADED, VariantLoader
+from gateway.variant_loading import MOST_LOADS, VariantLoader
 
 # Specialists that sleep take some seconds to wake.
 _SECONDS = 30.0
@@ -30,6 +31,6 @@ class Describing:
         for _ in range(MOST_LOADS):
             if served.variant is None or status != 404 or NOT_LOADED.encode() not in body:
                 break
-            await self._loader.load(servers[-1], account_id, served.variant)
+            await self._loader.load(servers[-1], account_id, served.model, served.variant)
             status, body = await self._upstream.get(servers[-1], path, _SECONDS)
         return status, body

@@ -11,8 +11,8 @@ from gateway.flow import Call, Completion, Ticket
 from gateway.relay import Relay
 from gateway.routing import Router, Watch, may_retry
 from gateway.scheduling import Schedulers, Slot
-from gateway.translation import SpecialistRefused
-from gateway.variant_loading import MOST_LOADS, NOT_LOADED, UNLOADABLE, VariantLoader
+from gateway.translation import NOT_LOADED, SpecialistRefused
+from gateway.variant_loading import MOST_LOADS, UNLOADABLE, VariantLoader
 from infra.errors import AppError
 
 
@@ -36,7 +36,7 @@ class Dispatcher:
     async def slot(self, ticket: Ticket, client: Client) -> Slot:
         """A slot, which is to be left. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
         tier = ticket.ask.tier
-        scheduler = self._schedulers.of(ticket.ask.model.id)
+        scheduler = self._schedulers.of(ticket.ask.model.engine_id)
         if scheduler.full(tier):
             async with client.attended(self._queue_timeout_s):
                 return await scheduler.enter(tier)
@@ -60,7 +60,9 @@ class Dispatcher:
                 if loads == MOST_LOADS:
                     raise Unavailable(UNLOADABLE) from error
                 loads += 1
-                await self._loader.load(target.server, ticket.principal.account_id, variant)
+                await self._loader.load(
+                    target.server, ticket.principal.account_id, ticket.ask.model, variant
+                )
             except AppError as error:
                 tried += (target.server,)
                 if not may_retry(error) or not self._router.can_route(ticket, tried):

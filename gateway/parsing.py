@@ -33,7 +33,7 @@ _TASKS: Mapping[Operation, frozenset[Task]] = {
     Operation.EMBEDDINGS: frozenset({Task.EMBEDDING}),
     Operation.PREDICTIONS: SPECIALIST_TASKS,
     Operation.INFER: SPECIALIST_TASKS,
-    Operation.ADAPTATION: SPECIALIST_TASKS,
+    Operation.ADAPTATION: SPECIALIST_TASKS | {Task.TEXT_GENERATION},
 }
 
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -159,7 +159,7 @@ def _read(call: Call, body: bytes, principal: Principal) -> _Reading:
             request = openai.read_request(call.operation, body)
 
             def ask_engine(served: Served) -> Ask:
-                return openai.ask(request, served.model, call.path, body)
+                return openai.ask(request, served, call.path, body)
 
             if request.model != AUTO:
                 return _Reading(request.model, ask_engine)
@@ -189,7 +189,10 @@ def served_variant(model: Model, name: str, own: OwnVariant, version: str | None
     variant = own.versions.get(number)
     if variant is None:
         raise _no_version(name)
-    return Served(model, ids.show(VARIANT_PREFIX, variant), name, variant)
+    place = ids.show(VARIANT_PREFIX, variant)
+    if model.task is Task.TEXT_GENERATION:
+        place = f"{model.engine_id}:{place}"  # which the engine's server takes apart
+    return Served(model, place, name, variant)
 
 
 def _no_version(name: str) -> ModelNotFound:

@@ -36,7 +36,7 @@ from infra.db import Database
 from infra.errors import AppError
 from infra.installation import database_url
 from infra.settings import Settings
-from models.catalog import Task, load_catalog
+from models.catalog import Model, Task, load_catalog
 
 
 class StripeSilent(AppError):
@@ -52,11 +52,13 @@ def reconcile_all(as_json: Json = False) -> None:
 
     def work(settings: Settings, terminal: Terminal) -> None:
         before = with_database(settings, recorded_tokens)
-        asked = ask_engines(_servers(settings))
+        texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
+        asked = ask_engines(_servers(settings, texts))
         counts = [one for one in asked if isinstance(one, EngineCount)]
 
         async def compare(session: AsyncSession) -> tuple[Reconciled, tuple[EngineCompared, ...]]:
-            return await reconcile(session), await compare_engines(session, counts, before)
+            engines = await compare_engines(session, counts, before, adapters_of(texts))
+            return await reconcile(session), engines
 
         found, compared = with_database(settings, compare)
         stripe = _stripe(settings)
@@ -67,10 +69,18 @@ def reconcile_all(as_json: Json = False) -> None:
     tell(as_json, work)
 
 
-def _servers(settings: Settings) -> Mapping[str, Sequence[str]]:
+def adapters_of(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
+    """The models that answer on another's engine, by that one."""
+    found: dict[str, list[str]] = {}
+    for model in texts:
+        if model.base is not None:
+            found.setdefault(model.base, []).append(model.id)
+    return found
+
+
+def _servers(settings: Settings, texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:
     router = Router(parse_upstreams(serving_base(settings)), SystemClock())
-    texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
-    return {model.id: router.servers(model.id) for model in texts}
+    return {model.id: router.servers(model.id) for model in texts if model.base is None}
 
 
 def _stripe(settings: Settings) -> StripeCompared | None:

@@ -167,7 +167,8 @@ class Slot:
 
 
 class Schedulers:
-    """One scheduler for each model. A model without a number of slots has no limit."""
+    """One scheduler for each model with an engine of its own, which adapters on it share. A model
+    without a number of slots has no limit."""
 
     def __init__(self, slots: Mapping[str, int | None], waiting_limit: int) -> None:
         self._by_model = {

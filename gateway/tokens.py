@@ -114,15 +114,16 @@ class PromptCounter:
         return loaded.count(operation, fields) if loaded else None
 
     async def _tokenizer(self, model: Model) -> "_Loaded | None":
-        if model.id in self._loaded:
-            return self._loaded[model.id]
+        name = model.engine_id  # an adapter reads and writes its base's tokens
+        if name in self._loaded:
+            return self._loaded[name]
         async with self._loading:  # else each call of a cold start would load it once more
-            if model.id not in self._loaded:
-                folder = await asyncio.to_thread(_newest_folder, self._weights, model.id)
+            if name not in self._loaded:
+                folder = await asyncio.to_thread(_newest_folder, self._weights, name)
                 if folder is None:
                     return None
-                self._loaded[model.id] = await asyncio.to_thread(_load, folder)
-        return self._loaded[model.id]
+                self._loaded[name] = await asyncio.to_thread(_load, folder)
+        return self._loaded[name]
 
 
 @dataclass(frozen=True, slots=True)

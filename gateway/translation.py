@@ -23,6 +23,9 @@ from gateway.errors import (
 from gateway.flow import Ask
 from infra.errors import AppError
 
+# What a server says of a customer's variant that it has not got.
+NOT_LOADED = "variant_not_loaded"
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -101,6 +104,8 @@ def translate(refusal: Refusal, ask: Ask) -> AppError:
         return _specialist(status, error)
     if status in (429, 503):
         return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
+    if status == 404 and NOT_LOADED in str(error.get("message")):
+        return SpecialistRefused(404, "The variant is not loaded.", "model", NOT_LOADED)
     if status == 404:
         return ModelNotServed(f"The model {ask.model.id!r} is not being served just now.")
     if status in (400, 413, 422):

@@ -15,9 +15,8 @@ from gateway.variants import PREFIX, stored
 from infra import ids
 from infra.db import Database
 from infra.single_flight import SingleFlight
+from models.catalog import Model, Task
 
-# What a server says of a variant that it has not got.
-NOT_LOADED = "variant_not_loaded"
 # Behind one address may be several machines, of which each is to be given a variant: so often a
 # call is asked again. The processes of one machine share what any of them was given.
 MOST_LOADS = 3
@@ -35,12 +34,13 @@ class VariantLoader:
         self._upstream = upstream
         self._loading = SingleFlight[tuple[str, UUID], None]()
 
-    async def load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
-        """Return when the server has it. Raises ModelNotFound, Unavailable, as Upstream does."""
-        work = partial(self._load, server, account_id, variant_id)
+    async def load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
+        """Return when the server has it, a variant of `model`. Raises ModelNotFound, Unavailable,
+        as Upstream does."""
+        work = partial(self._load, server, account_id, model, variant_id)
         await self._loading.do((server, variant_id), work)
 
-    async def _load(self, server: str, account_id: UUID, variant_id: UUID) -> None:
+    async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
         async with self._database.transaction() as session:
             version = await stored(session, account_id, variant_id)
         if version is None:
@@ -53,7 +53,8 @@ class VariantLoader:
                 "artefact": version.artefact,
             }
         )
-        path = f"/v2/models/{ids.show(PREFIX, variant_id)}"
+        kind = "adapters" if model.task is Task.TEXT_GENERATION else "models"
+        path = f"/v2/{kind}/{ids.show(PREFIX, variant_id)}"
         status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
         if status != 200:
             raise Unavailable(UNLOADABLE)

@@ -71,7 +71,8 @@ class Weights:
 
     kind: `gguf-package` (a Python package with a GGUF in parts), `hub` (a Hugging Face id or a
     local path), `onnx-package` (a Python package with `model.onnx`), `artefact` (a file below
-    `models/`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
+    `models/`), `adapter` (a folder below `models/` with an adapter of low rank for the engine of
+    its `base`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
     customer fits its own), `vision-package` (an optional Python package with a backbone, on which
     each customer fits its own head: served where it is installed).
     """
@@ -101,9 +102,11 @@ class Route:
 class Model:
     """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit.
 
-    `adapter` names how customers adapt it (serving/adapting.py); None where they cannot. Without a
-    `route` it is never chosen, only named. `latency_ms` is typical for one row, or for the first
-    token of a short prompt; None where nobody measured it. `fallbacks` stand in for it, in order.
+    `base` is the model on whose engine it answers, by an adapter of low rank; None where it has an
+    engine of its own. `adapter` names how customers adapt it (serving/adapting.py); None where they
+    cannot. Without a `route` it is never chosen, only named. `latency_ms` is typical for one row,
+    or for the first token of a short prompt; None where nobody measured it. `fallbacks` stand in
+    for it, in order.
     """
 
     id: str
@@ -115,6 +118,7 @@ class Model:
     prices: Mapping[str, Mapping[str, int]]
     context_length: int | None = None
     concurrency: int | None = None
+    base: str | None = None
     adapter: str | None = None
     route: Route | None = None
     latency_ms: int | None = None
@@ -126,6 +130,11 @@ class Model:
             raise ValueError(f"{AUTO!r} is no model, but asks for one to be chosen")
         if self.counts_images and self._has_price(Meter.ROWS):
             raise ValueError("a model is sold by rows or by images, in every currency alike")
+
+    @property
+    def engine_id(self) -> str:
+        """The model whose engine generates for it: that counts, and has only so many slots."""
+        return self.base or self.id
 
     @property
     def counts_images(self) -> bool:
@@ -171,6 +180,7 @@ def load_catalog(profile: str, path: Path = CATALOG_FILE) -> Catalog:
         models[model.id] = model
     for model in models.values():
         _require_fallbacks(model, models)
+        _require_base(model, models)
     served = {key: model for key, model in models.items() if profile in model.profiles}
     if not served:
         raise CatalogInvalid(f"The catalog holds no model for the profile {profile!r}.")
@@ -190,6 +200,7 @@ def _model(entry: dict[str, Any]) -> Model:
             prices=_prices(entry["meters"]),
             context_length=entry.get("context_length"),
             concurrency=entry.get("concurrency"),
+            base=entry.get("base"),
             adapter=entry.get("adapter"),
             route=_route(entry["route"]) if "route" in entry else None,
             latency_ms=entry.get("latency_ms"),
@@ -203,6 +214,24 @@ def _model(entry: dict[str, Any]) -> Model:
 def _route(route: dict[str, Any]) -> Route:
     inputs, optional = (frozenset(route.get(key, ())) for key in ("inputs", "optional"))
     return Route(route["task"], inputs, optional)
+
+
+def _require_base(model: Model, models: Mapping[str, Model]) -> None:
+    if (model.base is None) != (model.weights.kind != "adapter"):
+        raise CatalogInvalid(f"The catalog entry {model.id!r}: an adapter has a base, only it has.")
+    if model.base is None:
+        return
+    base = models.get(model.base)
+    if base is None or base.task is not Task.TEXT_GENERATION or base.base is not None:
+        raise CatalogInvalid(
+            f"The catalog entry {model.id!r} has the base {model.base!r}, which is no text model "
+            "with an engine of its own."
+        )
+    if model.engine or model.concurrency or not set(model.profiles) <= set(base.profiles):
+        raise CatalogInvalid(
+            f"The catalog entry {model.id!r} answers on the engine of {base.id!r}: engine, "
+            "concurrency and profiles are that one's."
+        )
 
 
 def _require_fallbacks(model: Model, models: Mapping[str, Model]) -> None:

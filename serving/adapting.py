@@ -12,6 +12,8 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -21,8 +23,9 @@ import msgspec
 import ray
 
 from infra.errors import AppError, error_object
-from models.adaptation import Adapter
+from models.adaptation import Adaptation, Adapter, Progress
 from models.anomaly import adapt as anomaly
+from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.rul import adapt as rul
 from models.surface_defect.adapt import SurfaceAdapter
@@ -30,18 +33,37 @@ from models.tag_align import adapt as tag_align
 from serving.errors import InputInvalid, ModelFailed
 from serving.loading import Source
 
-# By the catalog's word; each is given where the base's artefact lies.
-ADAPTERS: Mapping[str, Callable[[str], Adapter]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class LanguageAdapting:
+    """The industrial model's adapter, imported only where it learns: what it needs is hundreds of
+    megabytes, which the process that answers for everybody's readiness does not need.
+
+    `base` is the folder of the base's weights, `parent` that of the adapter to go on from.
+    """
+
+    base: str
+    parent: str
+
+    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
+        made: Adapter = import_module(_LANGUAGE).adapter(Path(self.base), Path(self.parent))
+        return made(training_file, progress)
+
+
+# By the catalog's word.
+ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
     {
-        "anomaly": lambda place: anomaly.adapt,
-        "failure_class": lambda place: failure_class.adapt,
-        "remaining_life": lambda place: rul.adapt,
-        "surface_defect": lambda place: SurfaceAdapter(Path(place)),
-        "tag_align": lambda place: tag_align.adapt,
+        "anomaly": lambda source: anomaly.adapt,
+        "failure_class": lambda source: failure_class.adapt,
+        "industrial_llm": lambda source: LanguageAdapting(source.base or "", source.place),
+        "remaining_life": lambda source: rul.adapt,
+        "surface_defect": lambda source: SurfaceAdapter(Path(source.place)),
+        "tag_align": lambda source: tag_align.adapt,
     }
 )
 # What is held of the customer's money before it begins is the price of so long.
-MOST_S = 300
+MOST_S, MOST_TEXT_S = 300, 1800
+_LANGUAGE = "models.industrial_llm.adapt"
 # Somebody's millisecond answers come first.
 _NICENESS = 10
 
@@ -59,18 +81,24 @@ def adapter_of(name: str, source: Source) -> Adapter:
     """Raises InputInvalid where the specialist cannot be adapted."""
     if source.adapter is None:
         raise InputInvalid(f"{name!r} cannot be adapted.", param="model")
-    return ADAPTERS[source.adapter](source.place)
+    return ADAPTERS[source.adapter](source)
 
 
-async def adapting(adapter: Adapter, training_file: bytes) -> AsyncGenerator[bytes, None]:
+def most_seconds(source: Source) -> int:
+    return MOST_TEXT_S if source.task is Task.TEXT_GENERATION else MOST_S
+
+
+async def adapting(
+    adapter: Adapter, training_file: bytes, most_s: float = MOST_S
+) -> AsyncGenerator[bytes, None]:
     """The lines, as they come. Whoever stops reading ends the task."""
     lines: Any = _task.remote(adapter, training_file)
     try:
-        async with asyncio.timeout(MOST_S):
+        async with asyncio.timeout(most_s):
             async for line in lines:
                 yield await line
     except TimeoutError:
-        late = AdaptationTooLong(f"Learning takes longer than {MOST_S} s; give fewer examples.")
+        late = AdaptationTooLong(f"Learning takes longer than {most_s:.0f} s; give fewer examples.")
         yield _line({"error": error_object(late)})
     finally:
         # Learning looks at nobody while it works, so its process is ended.

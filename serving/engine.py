@@ -4,6 +4,9 @@ Owns the translation, as plain values. Does not own building the application fro
 which needs Ray and vLLM imported.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from models.catalog import Model
@@ -12,23 +15,40 @@ CPU = "cpu"
 # How often a replica that is told to stop looks whether its requests have ended. Ray's 2 s are
 # waited even by an idle one, which Ctrl-C would feel.
 DRAIN_POLL_S = 0.1
+# Where a server finds its adapters' folders, by the name that they are asked for by.
+ADAPTERS = "adapters"
+# Where the server looks for those of customers, which are asked for as `engine:id`.
+CUSTOMERS = "customers_adapters"
+_BETWEEN = ":"
+# In one batch; each takes room beside the base, and so do others that wait in the processor's
+# memory. All are of this rank (models/industrial_llm/recipes.py).
+_NONE: Mapping[str, str] = MappingProxyType({})
+_LORA = {"enable_lora": True, "max_loras": 4, "max_cpu_loras": 32, "max_lora_rank": 16}
 # A dead replica is noticed when its health is asked for, which Ray does every 10 s.
 HEALTH_PERIOD_S = 2.0
 
 
-def engine_settings(model: Model, source: str, profile: str) -> dict[str, Any]:
-    """The arguments of `ray.serve.llm.LLMConfig` for one model."""
+def engine_settings(
+    model: Model,
+    source: str,
+    profile: str,
+    adapters: Mapping[str, str] = _NONE,
+    customers: Path = Path(),
+) -> dict[str, Any]:
+    """The arguments of `ray.serve.llm.LLMConfig` for one model. `adapters` are the folders of those
+    that answer on its engine, by model; below `customers` lie those of customers."""
     settings: dict[str, Any] = {
         "model_loading_config": {"model_id": model.id, "model_source": source},
-        "engine_kwargs": _engine(model, profile),
+        "engine_kwargs": _engine(model, profile) | (_LORA if adapters else {}),
         "deployment_config": {
-            "name": deployment_name(model),
+            "name": deployment_name(model.id),
             "num_replicas": 1,
             "graceful_shutdown_wait_loop_s": DRAIN_POLL_S,
             **_HEALTH,
         },
         # Without it each stream waits 50 ms for more tokens to send together.
-        "experimental_configs": {"stream_batching_interval_ms": 0},
+        "experimental_configs": {"stream_batching_interval_ms": 0}
+        | ({ADAPTERS: dict(adapters), CUSTOMERS: str(customers)} if adapters else {}),
         # vLLM's counters stay in the process: Ray would carry them to a port of its own.
         "log_engine_metrics": False,
         # By name: this module knows neither Ray nor vLLM.
@@ -41,9 +61,19 @@ def engine_settings(model: Model, source: str, profile: str) -> dict[str, Any]:
     return settings
 
 
-def deployment_name(model: Model) -> str:
+def engine_of(name: str) -> str:
+    """The model whose engine is asked: all of a name but a customer's adapter."""
+    return name.partition(_BETWEEN)[0]
+
+
+def adapter_of(name: str) -> str | None:
+    """The id of the customer's adapter that a name ends with."""
+    return name.partition(_BETWEEN)[2] or None
+
+
+def deployment_name(model_id: str) -> str:
     """The name that Serve's status uses, after the `TextServer:` that Ray puts before it."""
-    return model.id.replace("/", "--").replace(".", "_")
+    return model_id.replace("/", "--").replace(".", "_")
 
 
 def _engine(model: Model, profile: str) -> dict[str, Any]:

@@ -24,13 +24,14 @@ _SESSIONS_KEPT = 2
 @dataclass(frozen=True, slots=True)
 class Folders:
     """`ray` holds Ray's sessions (its logs too), `run` what lives only while serving runs,
-    `variants` copies of customers' variants."""
+    `variants` copies of customers' variants, `adapters` of their adapters of language models."""
 
     data: Path
     ray: Path
     run: Path
     logs: Path
     variants: Path
+    adapters: Path
 
 
 def folders_of(data_dir: Path) -> Folders:
@@ -44,6 +45,7 @@ def folders_of(data_dir: Path) -> Folders:
         run=ray / "run",
         logs=data_dir / "logs",
         variants=data_dir / "variants",
+        adapters=data_dir / "adapters",
     )
 
 
@@ -53,9 +55,10 @@ def prepare(folders: Folders) -> None:
 
     Raises ServingFailed where a folder belongs to somebody else.
     """
-    for folder in (folders.data, folders.ray, folders.run, folders.logs, folders.variants):
+    customers = (folders.variants, folders.adapters)
+    for folder in (folders.data, folders.ray, folders.run, folders.logs, *customers):
         folder.mkdir(parents=True, exist_ok=True)
-    for folder in (folders.ray, folders.run, folders.variants):
+    for folder in (folders.ray, folders.run, *customers):
         if folder.stat().st_uid != os.getuid() or folder.is_symlink():
             raise ServingFailed("A folder that serving needs belongs to another user.")
         folder.chmod(0o700)

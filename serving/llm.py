@@ -4,15 +4,22 @@ Owns building the application from the settings (engine.py). The HTTP interface,
 the engine are Ray's and vLLM's own: nothing of ours is in a token's path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_openai_app
 
+from serving.text_ingress import TextIngress
 
-def text_generation_app(settings: Sequence[dict[str, Any]]) -> Application:
-    """All text models behind one ingress. One ingress replica: it only passes chunks on."""
+
+def text_generation_app(
+    settings: Sequence[dict[str, Any]], engines: Mapping[str, str]
+) -> Application:
+    """All text models behind one ingress. One ingress replica: it only passes chunks on.
+
+    `engines` is the model whose engine answers, by the model that is an adapter on it.
+    """
     return build_openai_app(
         {
             "llm_configs": [LLMConfig(**one) for one in settings],
@@ -20,6 +27,10 @@ def text_generation_app(settings: Sequence[dict[str, Any]]) -> Application:
                 "num_replicas": 1,
                 "autoscaling_config": None,
                 "ray_actor_options": {"num_cpus": 0},
+            },
+            "ingress_cls_config": {
+                "ingress_cls": TextIngress,
+                "ingress_extra_kwargs": {"engines": dict(engines)},
             },
         }
     )

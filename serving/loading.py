@@ -17,16 +17,17 @@ from serving.tags import load_tags
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a specialist is made from: an artefact's path, or a mechanism's name; nothing where each
-    customer fits it. `adapter` names
-    how it is adapted (serving/adapting.py); None where it is not."""
+    customer fits it. `adapter` names how it is adapted (serving/adapting.py); None where it is not.
+    `base` is the folder of the weights that an adapter of a language model is for."""
 
     task: Task
     place: str
     adapter: str | None = None
+    base: str | None = None
 
     @classmethod
-    def of(cls, model: Model, place: str) -> "Source":
-        return cls(model.task, place, model.adapter)
+    def of(cls, model: Model, place: str, base: str | None = None) -> "Source":
+        return cls(model.task, place, model.adapter, base)
 
 
 def load(name: str, source: Source) -> Specialist:

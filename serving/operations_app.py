@@ -1,22 +1,25 @@
 """What answers also while no replica of the specialists runs, as a Ray Serve deployment at `/v2`.
 
-Owns `/v2/health/ready` and `/v2/metrics`, which are asked all the time and must wake nobody; and
-`/v2/adaptations`, minutes of learning that are no reason for another replica of the specialists,
-nor may end with one. Does not own learning (adapting.py), nor the models' own addresses, which are
-below a longer prefix (specialist_app.py).
+Owns `/v2/health/ready` and `/v2/metrics`, which are asked all the time and must wake nobody;
+`/v2/adapters`, where customers' adapters of language models are brought; and `/v2/adaptations`,
+minutes of learning that are no reason for another replica of the specialists, nor may end with
+one. Does not own learning (adapting.py), nor the models' own addresses, which are below a longer
+prefix (specialist_app.py).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from importlib.metadata import version
+from pathlib import Path
 
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import Adapter
-from serving.adapting import adapter_of, adapting
+from serving.adapter_folder import AdapterFolder, is_adapter_id
+from serving.adapting import adapter_of, adapting, most_seconds
 from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
 from serving.errors import ModelUnknown, RouteUnknown
@@ -26,6 +29,8 @@ from serving.loading import Source
 from serving.readiness import Readiness, Where
 
 MAX_TRAINING_FILE = 64 << 20
+# A large base's adapter of rank 16, in a form that makes four bytes of three.
+MAX_ADAPTER = 512 << 20
 LINES = "application/x-ndjson"
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
@@ -34,8 +39,11 @@ _EXTENSIONS = ["binary_tensor_data"]
 class OperationsApp:
     """One replica for all, so that one adaptation at a time learns."""
 
-    def __init__(self, sources: Mapping[str, Source], models: Mapping[str, Where]) -> None:
+    def __init__(
+        self, sources: Mapping[str, Source], models: Mapping[str, Where], adapters: Path
+    ) -> None:
         self._sources = sources
+        self._adapters = AdapterFolder(adapters)
         self._adapting = asyncio.Semaphore(1)
         self._readiness = Readiness(models)
         self._counters = Counters(models)
@@ -56,6 +64,8 @@ class OperationsApp:
                 require_method(request, "GET")
                 text = await self._counters.text(await self._readiness.states())
                 return Response(text, media_type=CONTENT_TYPE)
+            case ["adapters", adapter_id] if is_adapter_id(adapter_id):
+                return await self._keep(request, adapter_id)
             case ["adaptations", name]:
                 return await self._adapt(request, name)
         raise RouteUnknown("There is nothing at this address.")
@@ -68,13 +78,26 @@ class OperationsApp:
 
     async def _adapt(self, request: Request, name: str) -> Response:
         require_method(request, "POST")
-        adapter = adapter_of(name, self._source(name))
+        source = self._source(name)
+        adapter = adapter_of(name, source)
         training_file = await read_body(request, MAX_TRAINING_FILE)
-        return StreamingResponse(self._in_turn(adapter, training_file), media_type=LINES)
+        lines = self._in_turn(adapter, training_file, most_seconds(source))
+        return StreamingResponse(lines, media_type=LINES)
 
-    async def _in_turn(self, adapter: Adapter, training_file: bytes) -> AsyncIterator[bytes]:
+    async def _keep(self, request: Request, adapter_id: str) -> Response:
+        body = await read_body(request, MAX_ADAPTER)
+        if request.method == "DELETE":
+            await asyncio.to_thread(self._adapters.drop, adapter_id)
+            return Response(status_code=204)
+        require_method(request, "PUT")
+        name = await asyncio.to_thread(self._adapters.put, adapter_id, body)
+        return json_response({"name": name, "ready": True})
+
+    async def _in_turn(
+        self, adapter: Adapter, training_file: bytes, most_s: float
+    ) -> AsyncIterator[bytes]:
         """One adaptation at a time learns; the others have a place in the queue."""
-        async with self._adapting, aclosing(adapting(adapter, training_file)) as lines:
+        async with self._adapting, aclosing(adapting(adapter, training_file, most_s)) as lines:
             async for line in lines:
                 yield line
 
@@ -85,8 +108,11 @@ class OperationsApp:
             raise ModelUnknown("There is no such specialist here.", param="model") from None
 
 
-def operations_app(sources: Mapping[str, Source], models: Mapping[str, Where]) -> serve.Application:
-    """`sources` are the specialists of the catalog; `models` are all models there are."""
+def operations_app(
+    sources: Mapping[str, Source], models: Mapping[str, Where], adapters: Path
+) -> serve.Application:
+    """`sources` are the models of the catalog that may be adapted; `models` are all that there are;
+    `adapters` is where those of language models are kept."""
     deployment = serve.deployment(
         name=OperationsApp.__name__,
         num_replicas=1,
@@ -95,4 +121,4 @@ def operations_app(sources: Mapping[str, Source], models: Mapping[str, Where]) -
         graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
         health_check_period_s=HEALTH_PERIOD_S,
     )(OperationsApp)
-    return deployment.bind(dict(sources), dict(models))
+    return deployment.bind(dict(sources), dict(models), adapters)

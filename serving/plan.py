@@ -12,6 +12,7 @@ from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 from serving.embedding_app import EmbeddingApp, embedding_app
 from serving.engine import deployment_name, engine_settings
 from serving.errors import ServingFailed
+from serving.folders import Folders
 from serving.llm import text_generation_app
 from serving.loading import Source
 from serving.operations_app import operations_app
@@ -30,7 +31,7 @@ def targets(
     catalog: Catalog,
     weights: Mapping[str, Obtained],
     profile: str,
-    variants: Path,
+    folders: Folders,
     scaling: Scaling,
 ) -> list[RunTarget]:
     """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest.
@@ -38,17 +39,33 @@ def targets(
     Operations are there even without a specialist: they answer for everybody's readiness.
     """
     sources = _sources(catalog, weights)
-    operations = operations_app(sources, where(catalog, scaling))
+    learners = sources | _language_sources(catalog, weights)
+    operations = operations_app(learners, where(catalog, scaling), folders.adapters)
     planned = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
     if sources:
-        specialists = specialist_app(sources, variants, scaling)
+        specialists = specialist_app(sources, folders.variants, scaling)
         planned.append(RunTarget(specialists, name=SPECIALISTS, route_prefix="/v2/models"))
     if embedding := catalog.with_task(Task.EMBEDDING):
         planned.append(_embeddings(embedding, weights))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
-        settings = [engine_settings(model, weights[model.id].source, profile) for model in texts]
-        planned.append(RunTarget(text_generation_app(settings), name=TEXT, route_prefix="/"))
+        planned.append(_texts(texts, weights, profile, folders.adapters))
     return planned
+
+
+def _texts(
+    models: tuple[Model, ...], weights: Mapping[str, Obtained], profile: str, customers: Path
+) -> RunTarget:
+    """One engine for each model that is no adapter on another's."""
+    engines = {model.id: model.base for model in models if model.base is not None}
+    settings = []
+    for model in models:
+        if model.base is None:
+            adapters = {
+                name: weights[name].source for name, base in engines.items() if base == model.id
+            }
+            source = weights[model.id].source
+            settings.append(engine_settings(model, source, profile, adapters, customers))
+    return RunTarget(text_generation_app(settings, engines), name=TEXT, route_prefix="/")
 
 
 def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:
@@ -59,7 +76,8 @@ def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:
 def _where(model: Model, scaling: Scaling) -> Where:
     match model.task:
         case Task.TEXT_GENERATION:
-            return Where(TEXT, f"TextServer:{deployment_name(model)}", counts_tokens=True)
+            deployment = f"TextServer:{deployment_name(model.engine_id)}"
+            return Where(TEXT, deployment, counts_tokens=model.base is None)
         case Task.EMBEDDING:
             return Where(EMBEDDINGS, EmbeddingApp.__name__)
         case _:
@@ -71,6 +89,15 @@ def _sources(catalog: Catalog, weights: Mapping[str, Obtained]) -> dict[str, Sou
         model.id: Source.of(model, weights[model.id].source)
         for model in catalog.models.values()
         if model.task in SPECIALIST_TASKS
+    }
+
+
+def _language_sources(catalog: Catalog, weights: Mapping[str, Obtained]) -> dict[str, Source]:
+    """The language models that customers adapt, from the adapter that they answer by."""
+    return {
+        model.id: Source.of(model, weights[model.id].source, weights[model.base].source)
+        for model in catalog.with_task(Task.TEXT_GENERATION)
+        if model.adapter is not None and model.base is not None
     }
 
 

@@ -53,7 +53,7 @@ def _deploy(
     progress: Progress,
 ) -> None:
     progress.report(Stage.DEPLOY, "Preparing the models", 0.0)
-    planned = targets(catalog, weights, arguments.profile, folders.variants, arguments.scaling)
+    planned = targets(catalog, weights, arguments.profile, folders, arguments.scaling)
 
     def tell(running: list[str], waiting: list[str]) -> None:
         share = len(running) / len(planned)

@@ -25,6 +25,8 @@ MODELS_FOLDER = CATALOG_FILE.parent
 # Part of the folder's name: raise it when the conversion changes, and folders are made anew.
 _RECIPE = "1"
 _BLOCK = 1 << 20
+# As peft writes it and vLLM takes it.
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _BACKBONE, _GRAPH, _PATIENCE_S = "models.surface_defect.conversion", "backbone.onnx", 300.0
 
 Report = Callable[[str, float | None], None]
@@ -62,6 +64,8 @@ def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Ob
             return Obtained(str(_backbone(model, data_dir, report)))
         case "fitted":
             return Obtained("")  # each customer fits its own
+        case "adapter":
+            return Obtained(str(_adapter(MODELS_FOLDER / weights.source, weights.sha256)))
         case "artefact":
             return Obtained(str(_verified(MODELS_FOLDER / weights.source, weights.sha256)))
     raise WeightsBroken(f"The catalog's weights kind {weights.kind!r} is unknown.")
@@ -173,6 +177,13 @@ def _backbone(model: Model, data_dir: Path, report: Report) -> Path:
             finally:
                 stop(child, 2.0)
     return folder / _GRAPH
+
+
+def _adapter(folder: Path, sha256: str | None) -> Path:
+    """The folder as the engine takes it; the digest is of the weights."""
+    for name in ADAPTER_FILES:
+        _verified(folder / name, sha256 if name.endswith(".safetensors") else None)
+    return folder
 
 
 def _extract(archive: Path, member: str, folder: Path) -> None:

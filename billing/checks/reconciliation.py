@@ -11,6 +11,7 @@ checks. Does not ask the engines (gateway/engine_counts.py), nor mend anything.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -183,6 +184,7 @@ class EngineCompared:
 # An engine generates on until it hears that nobody listens. Measured: 0 to 2 tokens a stream
 # (docs/decisions/0010); a busy engine, or a call with many choices, makes more.
 _OVERRUN = 256
+_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 _UNDONE = "an engine has read and generated what usage rows say"
 _UNRECORDED = "usage rows say what an engine has generated"
 _TOKENS = """
@@ -197,14 +199,14 @@ _BESIDE = """
            coalesce(sum(output_tokens) filter (where within), 0),
            count(*) filter (where within and output_tokens is not null and ended_early),
            count(*) filter (where within and output_tokens is null and ended_early),
-           (select count(*) from intent where model = :model)
+           (select count(*) from intent where model = any(:models))
     from (
         select input_tokens, output_tokens, started_at,
                started_at + duration_us * interval '1 microsecond' >= :first_start as within,
                settlement in ('client_abort', 'platform_fault', 'unknown')
                    or (streamed and settlement = 'complete' and error_code is not null)
                    as ended_early
-        from usage where model = :model
+        from usage where model = any(:models)
     ) calls
 """
 
@@ -219,16 +221,21 @@ async def recorded_tokens(session: AsyncSession) -> dict[str, Tokens]:
 
 
 async def compare_engines(
-    session: AsyncSession, counts: Sequence[EngineCount], before: Mapping[str, Tokens]
+    session: AsyncSession,
+    counts: Sequence[EngineCount],
+    before: Mapping[str, Tokens],
+    adapters: Mapping[str, Sequence[str]] = _NONE,
 ) -> tuple[EngineCompared, ...]:
     """Hold the engines' counts against usage: `before` is what `recorded_tokens` gave before the
-    engines were asked, the rest is read now, in another transaction."""
-    return tuple(
-        [
-            compare_engine(count, await _beside(session, count, before.get(count.model, Tokens())))
-            for count in counts
-        ]
-    )
+    engines were asked, the rest is read now, in another transaction. `adapters` are the models that
+    answer on another's engine, by that one: it counts for all."""
+    compared = []
+    for count in counts:
+        models = (count.model, *adapters.get(count.model, ()))
+        told = [before.get(model, Tokens()) for model in models]
+        first = Tokens(sum(one.prompt for one in told), sum(one.output for one in told))
+        compared.append(compare_engine(count, await _beside(session, count, models, first)))
+    return tuple(compared)
 
 
 def compare_engine(count: EngineCount, recorded: Recorded) -> EngineCompared:
@@ -262,9 +269,11 @@ def _explained(unbilled: int, recorded: Recorded) -> bool:
     return recorded.untold > 0 or unbilled <= recorded.cut * _OVERRUN
 
 
-async def _beside(session: AsyncSession, count: EngineCount, before: Tokens) -> Recorded:
+async def _beside(
+    session: AsyncSession, count: EngineCount, models: Sequence[str], before: Tokens
+) -> Recorded:
     values = {
-        "model": count.model,
+        "models": list(models),
         "first_start": count.first_start,
         "last_start": count.last_start,
     }

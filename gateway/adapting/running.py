@@ -35,7 +35,7 @@ from gateway.pricing import intent_of, price
 from gateway.routing import Router
 from gateway.tags import VARIANT
 from gateway.upstream import Upstream
-from gateway.wire.fine_tuning import MOST_S, ask_adaptation
+from gateway.wire.fine_tuning import MOST_TEXT_S, ask_adaptation
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
@@ -45,7 +45,7 @@ from models.catalog import Catalog, Model
 _POLL_S = 2.0
 _WATCH_S = 1.0
 # Learning itself is bounded by the server; before that the job may wait for others there.
-_PATIENCE_S = 4.0 * MOST_S
+_PATIENCE_S = 4.0 * MOST_TEXT_S
 PATH = "/v1/fine_tuning/jobs"
 
 

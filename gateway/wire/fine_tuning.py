@@ -15,10 +15,12 @@ from billing.rating.quantities import NOTHING
 from gateway.errors import ParameterInvalid
 from gateway.flow import Ask, Extent
 from gateway.wire import body as bodies
-from models.catalog import Model
+from models.catalog import Model, Task
 
 # As serving ends learning (serving/adapting.py): what is held before a job is the price of it.
 MOST_S = 300
+# A language model learns longer than a specialist.
+MOST_TEXT_S = 1800
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _AUTO = ("auto", None)
 
@@ -63,8 +65,13 @@ def read_job(body: bytes) -> JobRequest:
     return request
 
 
+def most_seconds(model: Model) -> int:
+    """How long learning may take."""
+    return MOST_TEXT_S if model.task is Task.TEXT_GENERATION else MOST_S
+
+
 def ask_adaptation(model: Model, training_file: bytes) -> Ask:
-    """What goes to the specialists' server. Raises ParameterInvalid where it cannot learn."""
+    """What goes to the server that learns. Raises ParameterInvalid where it cannot learn."""
     if model.adapter is None:
         raise ParameterInvalid(
             f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
@@ -76,7 +83,7 @@ def ask_adaptation(model: Model, training_file: bytes) -> Ask:
         body=training_file,
         headers={"content-type": "application/jsonl"},
         measure=lambda _: NOTHING,
-        extent=Extent(adaptation_seconds=MOST_S),
+        extent=Extent(adaptation_seconds=most_seconds(model)),
     )
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from billing.rating.quantities import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
-from gateway.flow import Ask, Extent, Operation, Tier, UsageWish
+from gateway.flow import Ask, Extent, Operation, Served, Tier, UsageWish
 from gateway.wire import body as bodies
 from models.catalog import Model
 
@@ -154,14 +154,14 @@ def read_request(operation: Operation, body: bytes) -> Generation | EmbeddingReq
     return request
 
 
-def ask(request: Generation | EmbeddingRequest, model: Model, path: str, body: bytes) -> Ask:
+def ask(request: Generation | EmbeddingRequest, served: Served, path: str, body: bytes) -> Ask:
     """What goes to the engine: the client's fields, and in a stream always a wish for usage.
 
     Raises ParameterInvalid for a field that clients may not set.
     """
-    values = bodies.fields(body)
+    values, model = bodies.fields(body), served.model
     # Where the client left the choice to us, its engine must not be asked for `auto`.
-    values["model"] = msgspec.Raw(msgspec.json.encode(model.id))
+    values["model"] = msgspec.Raw(msgspec.json.encode(served.place))
     for name in _ENGINE_ONLY.intersection(values):
         raise ParameterInvalid(f"`{name}` cannot be set here.", param=name)
     if not isinstance(request, Generation):
@@ -188,6 +188,7 @@ def ask(request: Generation | EmbeddingRequest, model: Model, path: str, body: b
         tier=_TIERS.get(request.service_tier or "", Tier.DEFAULT),
         prompt=values,
         shortened=shortened,
+        variant=served.variant,
     )
 
 

@@ -2,19 +2,40 @@
 
 Owns going over each task as often as the recipe says, and steps of about equally long examples, so
 that next to nothing is computed for padding. Same corpus, same recipe, same steps: a training that
-goes on after a stop needs only the number of the step. Does not own the texts (chat.py).
+goes on after a stop needs only the number of the step. Does not own the texts (chat.py,
+dialogues.py).
 """
 
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from models.industrial_llm.chat import Message, taught
+from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example, Parts
 from models.industrial_llm.recipes import Recipe
 
 # Among so many steps' examples the lengths are sorted; wider, and long ones would come together.
 _WINDOW = 32
+
+
+class Taught(Protocol):
+    """A dialogue whose last message is learned."""
+
+    @property
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def key(self) -> str:
+        """Tells it from others."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What to call it before people."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +45,21 @@ class Turn:
     example: Example
     round: int
 
+    @property
+    def messages(self) -> Sequence[Message]:
+        return taught(TASKS[self.example.task], self.example, self.round)
 
-Step = tuple[Turn, ...]
-Length = Callable[[Turn], int]
+    @property
+    def key(self) -> str:
+        return f"{self.round}{self.example.text}{self.example.answer}"
+
+    @property
+    def name(self) -> str:
+        return f"An example of {self.example.task} ({self.example.text[:60]!r})"
+
+
+Step = tuple[Taught, ...]
+Length = Callable[[Taught], int]
 """How many tokens it takes."""
 
 
@@ -39,10 +72,18 @@ def steps(corpus: Mapping[str, Parts], recipe: Recipe, length: Length) -> list[S
         for round in range(recipe.rounds[task])
         for example in parts.train
     ]
-    chance.shuffle(turns)
-    windows = _cut(turns, _WINDOW * recipe.batch)
+    return arranged(turns, recipe.batch, length, chance)
+
+
+def arranged(
+    turns: Sequence[Taught], batch: int, length: Length, chance: random.Random
+) -> list[Step]:
+    """Steps of so many each, in an order by chance."""
+    mixed = list(turns)
+    chance.shuffle(mixed)
+    windows = _cut(mixed, _WINDOW * batch)
     ordered = [one for window in windows for one in sorted(window, key=length)]
-    found = _cut(ordered, recipe.batch)
+    found = _cut(ordered, batch)
     chance.shuffle(found)
     return found
 
@@ -63,7 +104,7 @@ def fingerprint(found: Sequence[Step], recipe: Recipe, base: str) -> str:
     digest = hashlib.sha256(f"{base} {sorted(_settings(recipe).items())}".encode())
     for step in found:
         for turn in step:
-            digest.update(f"{turn.round}{turn.example.text}{turn.example.answer}".encode())
+            digest.update(turn.key.encode())
     return digest.hexdigest()
 
 
@@ -71,5 +112,5 @@ def _settings(recipe: Recipe) -> dict[str, str]:
     return {name: str(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}
 
 
-def _cut(turns: Sequence[Turn], size: int) -> list[Step]:
+def _cut(turns: Sequence[Taught], size: int) -> list[Step]:
     return [tuple(turns[at : at + size]) for at in range(0, len(turns), size)]

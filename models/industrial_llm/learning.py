@@ -15,10 +15,8 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.industrial_llm.batches import Step, Turn
-from models.industrial_llm.chat import taught
+from models.industrial_llm.batches import Step, Taught
 from models.industrial_llm.checkpoints import Checkpoint, Checkpoints
-from models.industrial_llm.data import TASKS
 from models.industrial_llm.encoding import Encoded, Encoder, TemplateUnfit
 from models.industrial_llm.recipes import Recipe
 
@@ -71,7 +69,7 @@ class Learner:
     def learn(
         self,
         steps: Sequence[Step],
-        watched: Sequence[Turn],
+        watched: Sequence[Taught],
         kept: Checkpoints,
         report: Report,
         pace: Pace,
@@ -95,17 +93,32 @@ class Learner:
                 report(Reached(after, len(steps), mean, seen, took, done))
                 losses.clear()
 
-    def length(self, turn: Turn) -> int:
+    def length(self, turn: Taught) -> int:
         """Of an example in tokens, its answer with it."""
         return len(self._encoded(turn))
 
-    def loss(self, turns: Sequence[Turn]) -> float:
+    def loss(self, turns: Sequence[Taught]) -> float:
         """Of these, without learning from them."""
         self.model.eval()
         with torch.inference_mode():
             parts = [self._summed(some) for some in self._cut(turns)]
         self.model.train()
         return sum(float(loss) for loss, _ in parts) / sum(count for _, count in parts)
+
+    def exact(self, turns: Sequence[Taught]) -> int:
+        """How many answers come out to the letter: each token the likeliest after those before."""
+        self.model.eval()
+        with torch.inference_mode():
+            right = sum(self._right(some) for some in self._cut(turns))
+        self.model.train()
+        return right
+
+    def _right(self, turns: Sequence[Taught]) -> int:
+        given, wanted = self._tensors([self._encoded(turn) for turn in turns])
+        learned, scores = self._scores(given, wanted)
+        said = torch.full_like(wanted, _BESIDE)
+        said[learned] = scores.argmax(dim=-1)
+        return int((said == wanted).all(dim=1).sum())
 
     def _step(self, step: Step, optimizer: torch.optim.Optimizer) -> float:
         self.model.train()
@@ -121,7 +134,7 @@ class Learner:
         optimizer.step()
         return total / tokens
 
-    def _summed(self, turns: Sequence[Turn]) -> tuple[Tensor, int]:
+    def _summed(self, turns: Sequence[Taught]) -> tuple[Tensor, int]:
         return self._of([self._encoded(turn) for turn in turns])
 
     def _of(self, encoded: Sequence[Encoded]) -> tuple[Tensor, int]:
@@ -131,25 +144,32 @@ class Learner:
         work of a small base would be scores that nobody looks at. Texts are filled up behind, where
         no token of a causal model looks, so no mask is needed.
         """
-        given, wanted = _padded(encoded)
-        given, wanted = given.to(self.device), wanted.to(self.device)
-        causal: Any = self.model.get_base_model()
-        hidden = causal.base_model(input_ids=given, use_cache=False).last_hidden_state
-        learned = wanted != _BESIDE
-        scores = causal.get_output_embeddings()(hidden[learned])
+        given, wanted = self._tensors(encoded)
+        learned, scores = self._scores(given, wanted)
         loss = cross_entropy(scores.float(), wanted[learned], reduction="sum")
         return loss, int(learned.sum())
 
-    def _encoded(self, turn: Turn) -> Encoded:
-        encoded = self.encoder.encode(taught(TASKS[turn.example.task], turn.example, turn.round))
+    def _scores(self, given: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Where something is to be learned, [texts, longest], and the scores there, [places,
+        tokens]."""
+        causal: Any = self.model.get_base_model()
+        hidden = causal.base_model(input_ids=given, use_cache=False).last_hidden_state
+        learned = wanted != _BESIDE
+        return learned, causal.get_output_embeddings()(hidden[learned])
+
+    def _tensors(self, encoded: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
+        given, wanted = _padded(encoded)
+        return given.to(self.device), wanted.to(self.device)
+
+    def _encoded(self, turn: Taught) -> Encoded:
+        encoded = self.encoder.encode(turn.messages)
         if len(encoded) > self.recipe.limit:
             raise TemplateUnfit(
-                f"An example of {turn.example.task} has {len(encoded)} tokens, more than "
-                f"{self.recipe.limit}: {turn.example.text[:60]!r}."
+                f"{turn.name} has {len(encoded)} tokens, more than {self.recipe.limit}."
             )
         return encoded
 
-    def _cut(self, turns: Sequence[Turn]) -> Iterator[Sequence[Turn]]:
+    def _cut(self, turns: Sequence[Taught]) -> Iterator[Sequence[Taught]]:
         for at in range(0, len(turns), self.recipe.together):
             yield turns[at : at + self.recipe.together]
 

@@ -15,6 +15,7 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -57,7 +58,10 @@ def adapted(model: Any, recipe: Recipe) -> PeftModel:
 
 def start_from(model: PeftModel, folder: Path) -> None:
     """Take over the weights of an adapter that was written before. Raises AdapterUnfit."""
-    present, given = get_peft_model_state_dict(model), load_file(folder / WEIGHTS)
+    try:
+        present, given = get_peft_model_state_dict(model), load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise AdapterUnfit(f"The adapter in {folder.name} cannot be read.") from error
     if {name: one.shape for name, one in present.items()} != {
         name: one.shape for name, one in given.items()
     }:

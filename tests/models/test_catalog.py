@@ -25,6 +25,25 @@ def write(path: Path, text: str) -> Path:
     return file
 
 
+TEXT = """
+[[model]]
+id = "{id}"
+task = "text-generation"
+profiles = {profiles}
+description = "d"
+licence = "l"
+{more}
+[model.meters]
+input_tokens = {{ per = 1, CNY = "1" }}
+"""
+ENGINE = TEXT.format(id="base", profiles='["cpu"]', more='weights = { kind = "hub", source = "x" }')
+WEIGHTS = 'weights = { kind = "adapter", source = "x" }'
+
+
+def adapter(more: str = "", base: str = "base", profiles: str = '["cpu"]', id: str = "a") -> str:
+    return TEXT.format(id=id, profiles=profiles, more=f'base = "{base}"\n{WEIGHTS}\n{more}')
+
+
 class TestLoad:
     @pytest.mark.parametrize("profile", ["cpu", "gpu"])
     def test_ours_sells_every_task_in_every_profile(self, profile: str) -> None:
@@ -39,6 +58,27 @@ class TestLoad:
         file = write(tmp_path, ENTRY.format(per=1_000_000, price="0.5"))
         model = load_catalog("cpu", file).models["m"]
         assert model.prices["CNY"][Meter.INPUT_TOKENS] == 500
+
+    def test_an_adapter_answers_on_its_bases_engine(self, tmp_path: Path) -> None:
+        models = load_catalog("cpu", write(tmp_path, ENGINE + adapter())).models
+        assert [models[name].engine_id for name in ("base", "a")] == ["base", "base"]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (TEXT.format(id="a", profiles='["cpu"]', more=WEIGHTS), "only it has"),
+            (ENGINE.replace("weights", 'base = "base"\nweights'), "only it has"),
+            (adapter(base="nonesuch"), "no text model"),
+            (ENTRY.format(per=1, price="1") + adapter(base="m"), "no text model"),
+            (ENGINE + adapter() + adapter(base="a", id="b"), "no text model"),
+            (ENGINE + adapter("concurrency = 4"), "that one's"),
+            (ENGINE + adapter("engine = { dtype = 'float16' }"), "that one's"),
+            (ENGINE + adapter(profiles='["cpu", "gpu"]'), "that one's"),
+        ],
+    )
+    def test_an_adapter_that_cannot_answer(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(CatalogInvalid, match=message):
+            load_catalog("cpu", write(tmp_path, text))
 
     def test_what_is_counted_follows_from_the_price(self, tmp_path: Path) -> None:
         entry = ENTRY.format(per=1, price="0.05")

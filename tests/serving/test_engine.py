@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from models.catalog import Model, Task, Weights
-from serving.engine import deployment_name, engine_settings
+from models.industrial_llm.recipes import RANK
+from serving.engine import ADAPTERS, deployment_name, engine_settings
 
 
 def model(**engine: Any) -> Model:
@@ -79,5 +80,18 @@ class TestGpu:
         assert {key: engine[key] for key in given} == given
 
 
+class TestAdapters:
+    def test_an_engine_without_any_takes_none(self) -> None:
+        settings = engine_settings(model(), "/weights", "cpu")
+        assert "enable_lora" not in settings["engine_kwargs"]
+        assert ADAPTERS not in settings["experimental_configs"]
+
+    def test_an_engine_is_told_where_its_own_are(self) -> None:
+        settings = engine_settings(model(), "/weights", "cpu", {"plant": "/adapters/plant"})
+        assert settings["engine_kwargs"]["enable_lora"] is True
+        assert settings["engine_kwargs"]["max_lora_rank"] == RANK
+        assert settings["experimental_configs"][ADAPTERS] == {"plant": "/adapters/plant"}
+
+
 def test_a_name_that_serve_accepts() -> None:
-    assert deployment_name(model()) == "maker--model-1_5"
+    assert deployment_name(model().id) == "maker--model-1_5"

@@ -209,6 +209,18 @@ class TestOthers:
         with pytest.raises(WeightsBroken, match="damaged"):
             obtain(changed, tmp_path, silent, Conversion())
 
+    def test_an_adapter_is_whole(self, tmp_path: Path) -> None:
+        folder = tmp_path / "plant"
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text("{}")
+        with pytest.raises(WeightsBroken, match="adapter_model"):
+            obtain(model("adapter", str(folder)), tmp_path, silent, Conversion())
+        (folder / "adapter_model.safetensors").write_bytes(b"weights")
+        given = model("adapter", str(folder), sha256=hashlib.sha256(b"weights").hexdigest())
+        assert obtain(given, tmp_path, silent, Conversion()).source == str(folder)
+        with pytest.raises(WeightsBroken, match="damaged"):
+            obtain(model("adapter", str(folder), sha256="0" * 64), tmp_path, silent, Conversion())
+
     def test_an_artefact_that_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsBroken, match="missing"):
             obtain(model("artefact", "none.onnx"), tmp_path, silent, Conversion())

@@ -1,5 +1,6 @@
 """What the engines count themselves, beside the usage rows: the bounds, and what explains more."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -146,11 +147,14 @@ class Calls:
             return await recorded_tokens(session)
 
     async def compare(
-        self, engine: EngineCount, before: dict[str, Tokens] | None = None
+        self,
+        engine: EngineCount,
+        before: dict[str, Tokens] | None = None,
+        adapters: Sequence[str] = (),
     ) -> EngineCompared:
         before = await self.before() if before is None else before
         async with self.database.transaction() as session:
-            (compared,) = await compare_engines(session, [engine], before)
+            (compared,) = await compare_engines(session, [engine], before, {MODEL: adapters})
         return compared
 
 
@@ -166,6 +170,13 @@ class TestUsage:
 
     async def test_nothing_agrees_with_nothing(self, calls: Calls) -> None:
         assert await calls.compare(count(0, prompt=0)) == EngineCompared(MODEL, 0, 0, 0, 0, ())
+
+    async def test_an_engine_counts_for_its_adapters_too(self, calls: Calls) -> None:
+        await calls.add(100)
+        await calls.add(30, model="plant")
+        assert (await calls.compare(count(130, prompt=260))).differences != ()
+        found = await calls.compare(count(130, prompt=260), adapters=["plant"])
+        assert (found.recorded, found.differences) == (130, ())
 
     async def test_calls_of_this_model_are_added_up(self, calls: Calls) -> None:
         await calls.add(100)

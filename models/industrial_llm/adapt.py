@@ -1,0 +1,126 @@
+"""Adapting the industrial model to one customer: dialogues in, an adapter out.
+
+Owns going on from the industry's adapter, how often a file is gone over, the held-out score and the
+artefact's form. Does not own the training file's form (dialogues.py) nor learning (learning.py).
+
+An engine takes one adapter for a request, so a customer's holds the industry's too: it begins as
+that one. The score is the loss over answers kept apart; beside it is told how many of them come out
+to the letter, which needs no second way to run the model: an answer of which each token is the
+likeliest after those before it is what the model would say.
+"""
+
+import random
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
+from models.industrial_llm import lora
+from models.industrial_llm.batches import arranged
+from models.industrial_llm.checkpoints import Checkpoints
+from models.industrial_llm.dialogues import Dialogue, Divided, read
+from models.industrial_llm.encoding import Encoder, TemplateUnfit
+from models.industrial_llm.learning import Learner, Pace, Reached
+from models.industrial_llm.recipes import RECIPES, Recipe
+
+PROFILE = "cpu"
+METRIC = "loss over answers kept apart, nats a token"
+# So many examples are learned from in all, those of a small file several times.
+PASSES, MOST_ROUNDS = 1_600, 6
+# A few hundred examples on top of the industry's: at its rate they would undo what it knows.
+RATE_SHARE = 0.4
+_TOLD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageAdapter:
+    """`base` is the folder of the base's weights, `parent` that of the industry's adapter."""
+
+    base: Path
+    parent: Path
+    recipe: Recipe
+
+    def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
+        """Learn lines of `{"messages": [{"role": …, "content": …}, …]}`. Raises
+        TrainingFileInvalid."""
+        given = read(training_file)
+        progress(_counted(given))
+        learner = self._learner()
+        _require_fitting(learner, (*given.learned, *given.apart))
+        before = learner.loss(given.apart)
+        exact_before = learner.exact(given.apart)
+        _learn(learner, given.learned, progress)
+        after = learner.loss(given.apart)
+        progress(
+            f"Of {len(given.apart)} answers kept apart {exact_before} came out to the letter "
+            f"before, {learner.exact(given.apart)} after."
+        )
+        score = Score(METRIC, before, after, higher_is_better=False)
+        artefact = packed(learner, self.recipe.base)
+        return Adaptation(artefact, score, len(given.learned), len(given.apart))
+
+    def _learner(self) -> Learner:
+        recipe = replace(self.recipe, learning_rate=self.recipe.learning_rate * RATE_SHARE)
+        model = lora.loaded(self.base, recipe, "cpu")
+        lora.start_from(model, self.parent)
+        return Learner(model, Encoder.of(self.base, recipe.template), recipe)
+
+
+def adapter(base: Path, parent: Path) -> LanguageAdapter:
+    """By the processor's recipe."""
+    return LanguageAdapter(base, parent, RECIPES[PROFILE])
+
+
+def packed(learner: Learner, base: str) -> bytes:
+    """The adapter's files by name, as one."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        lora.write(learner.model, folder, base)
+        files = {name: (folder / name).read_bytes() for name in (lora.CONFIG, lora.WEIGHTS)}
+    return msgspec.msgpack.encode(files)
+
+
+def unpack(artefact: bytes, folder: Path) -> None:
+    """Write the files of `packed`. Raises AdapterUnfit where it is none."""
+    try:
+        files: Mapping[str, bytes] = msgspec.msgpack.decode(artefact, type=dict[str, bytes])
+    except msgspec.DecodeError as error:
+        raise lora.AdapterUnfit("This is no adapter.") from error
+    if set(files) != {lora.CONFIG, lora.WEIGHTS}:
+        raise lora.AdapterUnfit("An adapter is its weights and their settings.")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def _counted(given: Divided) -> str:
+    parts = [f"{len(given.learned)} dialogues are learned from, {len(given.apart)} kept apart."]
+    if given.repeated:
+        parts.append(f"{given.repeated} lines say one again.")
+    if given.contradicted:
+        parts.append(f"{given.contradicted} questions have several answers.")
+    return " ".join(parts)
+
+
+def _require_fitting(learner: Learner, dialogues: Sequence[Dialogue]) -> None:
+    for one in dialogues:
+        try:
+            learner.length(one)
+        except TemplateUnfit as error:
+            raise TrainingFileInvalid(str(error)) from error
+
+
+def _learn(learner: Learner, learned: Sequence[Dialogue], progress: Progress) -> None:
+    rounds = min(MOST_ROUNDS, max(1, round(PASSES / len(learned))))
+    chance = random.Random(learner.recipe.seed)  # noqa: S311
+    order = arranged(list(learned) * rounds, learner.recipe.batch, learner.length, chance)
+
+    def report(reached: Reached) -> None:
+        progress(f"Step {reached.step} of {reached.steps}, loss {reached.loss:.3f}.")
+
+    with tempfile.TemporaryDirectory() as scratch:
+        # A job that is killed is begun anew by another: minutes, not hours.
+        kept = Checkpoints(Path(scratch), "")
+        learner.learn(order, (), kept, report, Pace(kept=len(order), told=_TOLD))

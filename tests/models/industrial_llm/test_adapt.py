@@ -1,0 +1,99 @@
+"""Adapting the industrial model to a customer, on a tiny base with random weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("peft", reason="peft is not installed")
+
+import msgspec
+from safetensors.torch import load, save
+
+from models.adaptation import TrainingFileInvalid
+from models.industrial_llm import lora
+from models.industrial_llm.adapt import LanguageAdapter, unpack
+from models.industrial_llm.recipes import RANK
+from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
+
+pytestmark = pytest.mark.filterwarnings(
+    # peft asks transformers by a name that it is about to drop.
+    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",
+)
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> LanguageAdapter:
+    folder = base(tmp_path_factory.mktemp("base"))
+    parent = tmp_path_factory.mktemp("parent")
+    lora.write(lora.loaded(folder, RECIPE, "cpu"), parent, RECIPE.base)
+    return LanguageAdapter(folder, parent, RECIPE)
+
+
+def dialogues() -> bytes:
+    return "\n".join(
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "user", "content": one.text},
+                    {"role": "assistant", "content": one.answer},
+                ]
+            }
+        )
+        for one in corpus()["failure_mode"].train
+    ).encode()
+
+
+def test_learns_what_is_kept_apart_too(adapter: LanguageAdapter) -> None:
+    told: list[str] = []
+    adapted = adapter(dialogues(), told.append)
+    assert adapted.score.base is not None
+    assert adapted.score.adapted < adapted.score.base / 2
+    assert (adapted.examples, adapted.held_out) == (28, 4)
+    assert "28 dialogues" in told[0]
+    assert "0 came out to the letter before, 4 after" in told[-1]
+
+
+def test_the_artefact_is_the_two_files_that_an_engine_takes(
+    adapter: LanguageAdapter, tmp_path: Path
+) -> None:
+    artefact = adapter(dialogues(), lambda said: None).artefact
+    unpack(artefact, tmp_path)
+    settings = json.loads((tmp_path / lora.CONFIG).read_text())
+    assert settings["r"] == RANK
+    assert settings["base_model_name_or_path"] == RECIPE.base
+    weights = load((tmp_path / lora.WEIGHTS).read_bytes())
+    assert all(RANK in one.shape for one in weights.values())
+
+
+@pytest.mark.parametrize(
+    "artefact", [b"", b"\xff", msgspec.msgpack.encode({"../evil": b"x"}), b"\x81\xa1a\xc4\x01x"]
+)
+def test_what_is_no_adapter_is_refused(artefact: bytes, tmp_path: Path) -> None:
+    with pytest.raises(lora.AdapterUnfit):
+        unpack(artefact, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_parent_that_does_not_fit_is_refused(
+    adapter: LanguageAdapter, tmp_path: Path, broken: bool
+) -> None:
+    whole = (adapter.parent / lora.WEIGHTS).read_bytes()
+    halves = {name: one[: RANK // 2].contiguous() for name, one in load(whole).items()}
+    (tmp_path / lora.WEIGHTS).write_bytes(whole[:64] if broken else save(halves))
+    with pytest.raises(lora.AdapterUnfit):
+        LanguageAdapter(adapter.base, tmp_path, RECIPE)(dialogues(), lambda said: None)
+
+
+def test_a_dialogue_that_is_too_long_is_named(adapter: LanguageAdapter) -> None:
+    long = json.dumps(
+        {
+            "messages": [
+                {"role": "user", "content": "part1 leaks " * 500},
+                {"role": "assistant", "content": "Leaking"},
+            ]
+        }
+    ).encode()
+    with pytest.raises(TrainingFileInvalid, match=r"Line 33 has \d+ tokens"):
+        adapter(dialogues() + b"\n" + long, lambda said: None)

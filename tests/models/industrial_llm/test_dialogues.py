@@ -1,0 +1,88 @@
+"""A customer's dialogues: what is refused, by line and field, and what is kept apart."""
+
+import json
+from typing import Any
+
+import pytest
+
+from models.adaptation import TrainingFileInvalid
+from models.industrial_llm.dialogues import FEWEST, HELD_OUT, MOST_BYTES, read
+
+
+def line(question: str, answer: str, system: str | None = None) -> dict[str, Any]:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    return {"messages": messages}
+
+
+def file(*lines: dict[str, Any]) -> bytes:
+    return "\n".join(json.dumps(one, ensure_ascii=False) for one in lines).encode()
+
+
+def orders(count: int) -> list[dict[str, Any]]:
+    return [line(f"工单 {at}: pump {at} leaks", f"answer {at % 3}") for at in range(count)]
+
+
+class TestRead:
+    def test_each_dialogue_is_on_one_side(self) -> None:
+        divided = read(file(*orders(80)))
+        assert (len(divided.learned), len(divided.apart)) == (80 - 80 // HELD_OUT, 80 // HELD_OUT)
+        assert not {one.key for one in divided.learned} & {one.key for one in divided.apart}
+        assert read(file(*orders(80))) == divided
+
+    def test_one_question_is_on_one_side_whatever_its_answers(self) -> None:
+        twice = [line(f"order {at}", f"answer {two}") for at in range(40) for two in range(2)]
+        divided = read(file(*twice))
+        assert divided.contradicted == 40
+        assert not {one.question for one in divided.learned} & {
+            one.question for one in divided.apart
+        }
+
+    def test_what_is_said_again_counts_once(self) -> None:
+        divided = read(file(*orders(20), *orders(20)))
+        assert len(divided.learned) + len(divided.apart) == 20
+        assert divided.repeated == 20
+
+    def test_a_dialogue_keeps_its_turns(self) -> None:
+        long = line("first", "one", "be short")
+        long["messages"] += line("second", "two")["messages"]
+        divided = read(file(long, *orders(20)))
+        (kept,) = [one for one in (*divided.learned, *divided.apart) if one.line == 1]
+        assert [one["role"] for one in kept.messages] == [
+            *("system", "user", "assistant", "user", "assistant"),
+        ]
+        assert kept.messages[-1]["content"] == "two"
+
+    @pytest.mark.parametrize(
+        ("wrong", "told"),
+        [
+            (b"{", "Line 21"),
+            (b'{"prompt": "a", "completion": "b"}', "Line 21.*prompt"),
+            (b'{"messages": []}', "Line 21, `messages`"),
+            (file(line("a", "b"))[:-1] + b', "weight": 1}', "Line 21.*weight"),
+            (b'{"messages": [{"role": "robot", "content": "x"}]}', "Line 21.*role"),
+            (b'{"messages": [{"role": "user", "content": "x"}]}', "take turns"),
+            (b'{"messages": [{"role": "user", "content": null}]}', "Line 21.*content"),
+            (file(line("x", "  ")), r"Line 21, `messages\[1\].content` is empty"),
+            (file(line("x" * MOST_BYTES, "y")), "Line 21 has more than 64 KiB"),
+            (b'{"messages": "\xff"}', "Line 21"),
+        ],
+    )
+    def test_a_wrong_line_is_named(self, wrong: bytes, told: str) -> None:
+        with pytest.raises(TrainingFileInvalid, match=told):
+            read(file(*orders(20)) + b"\n" + wrong)
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            (b"", "There are 0 different dialogues"),
+            (file(*orders(1)), "There are 1 different"),
+            (file(*orders(FEWEST - 1)), "different dialogues"),
+            (file(*(line(f"q {at}", "same") for at in range(40))), "All answers are the same"),
+            (file(*(line("q", f"answer {at}") for at in range(40))), "1 different questions"),
+        ],
+    )
+    def test_a_file_that_teaches_nothing(self, given: bytes, told: str) -> None:
+        with pytest.raises(TrainingFileInvalid, match=told):
+            read(given)
