@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.multilingual import EXTRA, EncoderMissing, PackagedEncoder, Vectors, load_encoder
 from models.tag_align import vectors
 from models.tag_align.aligner import ARTEFACT
-from models.tag_align.encoder import EXTRA, EncoderMissing, PackagedEncoder, Vectors, load_encoder
 from models.tag_align.vectors import FILE, encoder_beside, knowing, names_of, read, render
 from models.tag_align.vocabulary import ArtefactBroken, Concept, Vocabulary
 from models.tag_align.vocabulary import read as read_vocabulary
