@@ -29,6 +29,7 @@ from gateway.routes import (
     subscription,
 )
 from gateway.routes.inference import INFER, PLAIN
+from gateway.wire import vector_stores
 from gateway.wire.inference import InferRequest, PredictionRequest
 from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
 
@@ -50,6 +51,7 @@ _PLAIN_BODIES = {
     **claims.BODIES,
     **settlements.BODIES,
     **fine_tuning.BODIES,
+    **vector_stores.BODIES,
 }
 _REFERENCE = "#/components/schemas/{name}"
 

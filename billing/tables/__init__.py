@@ -36,6 +36,7 @@ from billing.tables.documents import (
     Payment,
     WalletGrant,
 )
+from billing.tables.knowledge import FileStatus, VectorPiece, VectorStore, VectorStoreFile
 from billing.tables.outcomes import (
     Attester,
     Charge,
@@ -80,6 +81,7 @@ __all__ = [
     "CreditReason",
     "Dispute",
     "Evidence",
+    "FileStatus",
     "GatewayProcess",
     "InboxEvent",
     "Intent",
@@ -115,5 +117,8 @@ __all__ = [
     "UsageTagTotal",
     "UsageTotal",
     "Variant",
+    "VectorPiece",
+    "VectorStore",
+    "VectorStoreFile",
     "WalletGrant",
 ]

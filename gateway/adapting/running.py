@@ -10,7 +10,6 @@ twice. Does not own the jobs' states (jobs.py) nor learning (serving/adapting.py
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,16 +21,15 @@ from billing.rating.quantities import Quantities
 from billing.tables import Adaptation, Settlement, Usage
 from gateway import variants
 from gateway.adapting import jobs
-from gateway.adapting.files import content_of
 from gateway.adapting.lines import LearnedVariant, lines_of, refusal_of
 from gateway.contracts import Contracts
 from gateway.errors import KeyRevoked, ModelNotFound, Unavailable, UpstreamFailed, UpstreamTimeout
+from gateway.files import content_of
 from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
 from gateway.keys import key_by_id
 from gateway.leasing import Lender
 from gateway.membership import Membership
-from gateway.pipeline import Stages, refused
-from gateway.pricing import intent_of, price
+from gateway.pipeline import Stages
 from gateway.routing import Router
 from gateway.tags import VARIANT
 from gateway.upstream import Upstream
@@ -149,25 +147,13 @@ class AdaptationRunner:
         if model is None:
             raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
         ask = _tagged(ask_adaptation(model, content), job)
-        ticket = await tools.stages.admission.admit(call, principal, ask)
-        opened = tools.stages.writer.intend(partial(intent_of, call, ticket))
-        learned: LearnedVariant | None = None
-        try:
-            await tools.stages.writer.ensure(opened)
+
+        async def learn(ticket: Ticket) -> Completion:
             learned, seconds = await self._watched(job, ticket, call)
             await self._keep(job, learned, seconds)
-            completion = _learned(seconds)
-        except AppError as error:
-            completion = refused(call, error)
-            raise
-        except BaseException:
-            completion = refused(call, Unavailable("The job was interrupted."))
-            raise
-        finally:
-            record = price(call, principal, ask, ticket, completion, tools.clock)
-            ending = tools.stages.writer.offer(record, ticket.hold, opened)
-        if ending is not None:
-            await ending.durable
+            return _learned(seconds)
+
+        await tools.stages.inner.make(call, principal, ask, learn)
         await self._publish(job)
 
     async def _opened(self, job: Adaptation, request_id: UUID) -> tuple[Principal, bytes]:
@@ -262,17 +248,7 @@ class AdaptationRunner:
             await jobs.release(session, self._tools.clock, job, why)
 
     def _call(self, request_id: UUID) -> Call:
-        clock = self._tools.clock
-        return Call(
-            request_id=request_id,
-            operation=Operation.ADAPTATION,
-            path=PATH,
-            credentials=None,
-            headers={},
-            model_in_path=None,
-            started_at=clock.now(),
-            started=clock.monotonic(),
-        )
+        return self._tools.stages.inner.call(request_id, Operation.ADAPTATION, PATH)
 
 
 def _tagged(ask: Ask, job: Adaptation) -> Ask:

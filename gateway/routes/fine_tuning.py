@@ -14,11 +14,11 @@ from litestar.params import FromPath, FromQuery, HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.adapting import jobs
-from gateway.adapting.files import find_file
 from gateway.adapting.running import PATH, AdaptationRunner
 from gateway.adapting.views import event_json, job_json
 from gateway.changing import Key, answered_once
 from gateway.errors import ModelNotFound
+from gateway.files import find_file
 from gateway.flow import Principal
 from gateway.routes.paging import Limit, mark_of
 from gateway.tags import HEADER, tags_of
