@@ -101,6 +101,7 @@ def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
         "object": "model",
         "created": _CREATED,
         "owned_by": "maas",
+        "parent": model.base,
         "task": model.task.value,
         "description": model.description,
         "context_length": model.context_length,

@@ -195,5 +195,5 @@ TASK = Task(
     ),
     labels=tuple(f"{one.id} ({one.description})" for one in _OFFERED),
     schema=choice_schema(_OFFERED),
-    longest=320,
+    longest=400,
 )
