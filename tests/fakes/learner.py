@@ -1,7 +1,8 @@
-"""The specialists' server as far as variants go: it learns what a test tells it to, and knows only
-those variants that it was given.
+"""The specialists' and the language models' server as far as variants go: it learns what a test tells
+it to, and knows only those variants that it was given.
 
-The word `do` in a training file's first line chooses what happens.
+The word `do` in a training file's first line chooses what happens, or where that is a dialogue its
+`do …`.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ class Learner:
     puts: int = 0
     elsewhere: int = 0
     """So many of the next variants are given to another server behind the same address."""
+    full: bool = False
+    """Whether its disk is, so that it can keep no more of them."""
     asked: list[str] = field(default_factory=list)
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
@@ -31,6 +34,14 @@ class Learner:
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/v2/adaptations/{name}", self.adapt)
         app.router.add_put("/v2/models/{id}", self.put)
+        app.router.add_put("/v2/adapters/{id}", self.put)
+
+    def adapter(self, name: str) -> str | None:
+        """What a text model answers as that is asked for by this name, `engine:var_…` for a
+        variant; None where it has not got that one."""
+        self.asked.append(name)
+        _, _, variant = name.partition(":")
+        return name if not variant else self.variants.get(variant, {}).get("name")
 
     def refusal(self, name: str) -> web.Response | None:
         """What it says where it is asked for a variant that it has not got."""
@@ -53,6 +64,9 @@ class Learner:
     async def put(self, request: web.Request) -> web.Response:
         body = json.loads(await request.read())
         self.puts += 1
+        if self.full:
+            error = {"message": "No room.", "type": "server_error", "param": None, "code": None}
+            return web.json_response({"error": error}, status=500)
         if self.elsewhere:
             self.elsewhere -= 1
         else:
@@ -61,7 +75,7 @@ class Learner:
 
     async def adapt(self, request: web.Request) -> web.StreamResponse:
         self.files.append(await request.read())
-        do = json.loads(self.files[-1].splitlines()[0])["do"]
+        do = _wanted(json.loads(self.files[-1].splitlines()[0]))
         response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
         await response.prepare(request)
         await self._line(response, {"progress": "3 machines were read."})
@@ -92,6 +106,11 @@ class Learner:
 
     async def _line(self, response: web.StreamResponse, content: dict[str, Any]) -> None:
         await response.write(json.dumps(content).encode() + b"\n")
+
+
+def _wanted(line: dict[str, Any]) -> str:
+    said = str(line.get("do") or line["messages"][0]["content"])
+    return said.removeprefix("do ")
 
 
 def learned(adapted: float, number: int) -> dict[str, Any]:
