@@ -21,6 +21,7 @@ from litestar.exceptions import (
 )
 
 from billing.collecting.payments import Payments
+from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
@@ -113,6 +114,7 @@ class Parts:
     chooser: Chooser
     describing: Describing
     adaptations: AdaptationRunner
+    offers: Offers
     pipeline: Pipeline
 
 
@@ -176,8 +178,9 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         chooser=chooser,
         describing=Describing(router, upstream, loader),
         adaptations=AdaptationRunner(
-            Tools(catalog, clock, database, contracts, stages, membership, lender, router, upstream)
+            Tools(catalog, clock, database, contracts, stages, membership, router, upstream)
         ),
+        offers=Offers(catalog, clock, database, stages.admission, lender, settings.profile),
         pipeline=Pipeline(stages, clock, settings),
     )
 
@@ -252,6 +255,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "describing": _provide(parts.describing),
         "figures": _provide(parts.figures),
         "metrics": _provide(parts.metrics),
+        "offers": _provide(parts.offers),
         "parser": _provide(parts.parser),
         "quoting": _provide(parts.quoting),
         "payments": _provide(parts.payments),

@@ -47,6 +47,17 @@ def public_id(base: str, account_id: UUID, name: str) -> str:
     return f"{OWN}{base}:{ids.show(ACCOUNT_PREFIX, account_id)}:{name}"
 
 
+def pinned_id(shown: str, version: int) -> str:
+    """The same of one version, whichever is the current one: `ft:<model>:<account>:<name>:2`."""
+    return f"{shown}:{version}"
+
+
+def pinned(name: str, variants: Mapping[str, OwnVariant]) -> tuple[str, str] | None:
+    """A variant and its version, where a name is one of `pinned_id`."""
+    shown, _, version = name.rpartition(":")
+    return (shown, version) if shown in variants and version.isdecimal() else None
+
+
 async def variants_of(session: AsyncSession, account_id: UUID) -> Mapping[str, OwnVariant]:
     """The variants that can be called, by public id."""
     query = select(Variant).where(col(Variant.account_id) == account_id, *_LIVE)
@@ -106,6 +117,14 @@ async def keep(session: AsyncSession, clock: Clock, job: Adaptation, artefact: b
         )
     )
     await session.flush()
+
+
+async def made_by(session: AsyncSession, job: Adaptation) -> Variant | None:
+    """The version that the job made, while it can be called."""
+    query = select(Variant).where(
+        col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id, *_LIVE
+    )
+    return (await session.scalars(query.options(_WITHOUT_ARTEFACT))).one_or_none()
 
 
 async def is_kept(session: AsyncSession, job: Adaptation) -> bool:

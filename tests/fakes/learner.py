@@ -1,5 +1,5 @@
-"""The specialists' and the language models' server as far as variants go: it learns what a test tells
-it to, and knows only those variants that it was given.
+"""The models' servers as far as variants go: they learn what a test tells them to, and know only
+those variants that they were given.
 
 The word `do` in a training file's first line chooses what happens, or where that is a dialogue its
 `do …`.
@@ -28,6 +28,8 @@ class Learner:
     full: bool = False
     """Whether its disk is, so that it can keep no more of them."""
     asked: list[str] = field(default_factory=list)
+    seconds: list[str | None] = field(default_factory=list)
+    """For how long it was told to learn at most."""
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -75,19 +77,25 @@ class Learner:
 
     async def adapt(self, request: web.Request) -> web.StreamResponse:
         self.files.append(await request.read())
-        do = _wanted(json.loads(self.files[-1].splitlines()[0]))
+        first = json.loads(self.files[-1].splitlines()[0])
+        talks, do = "messages" in first, _wanted(first)
         response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
         await response.prepare(request)
+        self.seconds.append(request.query.get("most_s"))
         await self._line(response, {"progress": "3 machines were read."})
+        for step in (10, 20) if talks else ():
+            await self._line(response, measured(step))
         self.learning.set()
         try:
-            await self._end(request, response, do)
+            await self._end(request, response, do, talks)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         return response
 
-    async def _end(self, request: web.Request, response: web.StreamResponse, do: str) -> None:
+    async def _end(
+        self, request: web.Request, response: web.StreamResponse, do: str, talks: bool
+    ) -> None:
         match do:
             case "hang":
                 await asyncio.sleep(60)
@@ -102,10 +110,24 @@ class Learner:
             case "nothing":
                 pass
             case _:
-                await self._line(response, learned(float(do), len(self.files)))
+                end = learned(float(do), len(self.files))
+                await self._line(response, in_words(end) if talks else end)
 
     async def _line(self, response: web.StreamResponse, content: dict[str, Any]) -> None:
         await response.write(json.dumps(content).encode() + b"\n")
+
+
+def measured(step: int) -> dict[str, Any]:
+    """How far a language model is."""
+    metrics = {"step": step, "total_steps": 20, "train_loss": 1 / step, "valid_loss": 2 / step}
+    return {"progress": f"Step {step} of 20.", "metrics": metrics}
+
+
+def in_words(end: dict[str, Any]) -> dict[str, Any]:
+    """What a language model says at the end besides."""
+    variant = end["variant"]
+    score = {**variant["score"], "exact": {"base": 1, "adapted": 2, "of": 3}}
+    return {**end, "variant": {**variant, "score": score, "trained_tokens": 480}}
 
 
 def _wanted(line: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A language model that answers by an adapter and can be adapted, and dialogues to adapt it with."""
+"""A language model that customers can adapt, and dialogues to adapt it with."""
 
 import json
 from dataclasses import replace
