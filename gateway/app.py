@@ -113,6 +113,7 @@ class Parts:
     parser: Parser
     chooser: Chooser
     describing: Describing
+    loader: VariantLoader
     adaptations: AdaptationRunner
     offers: Offers
     pipeline: Pipeline
@@ -177,6 +178,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         parser=stages.parser,
         chooser=chooser,
         describing=Describing(router, upstream, loader),
+        loader=loader,
         adaptations=AdaptationRunner(
             Tools(catalog, clock, database, contracts, stages, membership, router, upstream)
         ),
@@ -254,6 +256,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "database": _provide(parts.database),
         "describing": _provide(parts.describing),
         "figures": _provide(parts.figures),
+        "loader": _provide(parts.loader),
         "metrics": _provide(parts.metrics),
         "offers": _provide(parts.offers),
         "parser": _provide(parts.parser),

@@ -5,12 +5,12 @@ Owns their public ids, finding them, and which version is current. Does not own 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, update
+from sqlalchemy import ColumnElement, Row, delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col, select
@@ -167,26 +167,31 @@ async def choose(session: AsyncSession, account_id: UUID, model: str, version: i
     await _point_to(session, row)
 
 
-async def withdraw(session: AsyncSession, clock: Clock, account_id: UUID, model: str) -> None:
-    """All versions of a variant go, and their artefacts are erased. Raises ModelNotFound."""
+async def withdraw(
+    session: AsyncSession, clock: Clock, account_id: UUID, model: str
+) -> tuple[str, Sequence[UUID]]:
+    """All versions of a variant go, and their artefacts are erased; its base and their ids. Raises
+    ModelNotFound."""
     named = _named(account_id, model)
-    if not await _withdraw(session, clock, account_id, *named):
+    gone = await _withdraw(session, clock, account_id, *named)
+    if not gone:
         raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
+    return gone[0].base, [one.id for one in gone]
 
 
 async def _withdraw(
     session: AsyncSession, clock: Clock, account_id: UUID, *which: ColumnElement[bool]
-) -> bool:
+) -> Sequence[Row[UUID, str]]:
     statement = (
         update(Variant)
         .where(col(Variant.account_id) == account_id, *which, *_LIVE)
         .values(artefact=None, current=False, withdrawn_at=clock.now())
-        .returning(col(Variant.id))
+        .returning(col(Variant.id), col(Variant.base))
     )
     gone = (await session.execute(statement)).all()
     if gone:
         await advance_epoch(session)
-    return bool(gone)
+    return gone
 
 
 async def _point_to(session: AsyncSession, row: Variant) -> None:

@@ -1,8 +1,9 @@
 """Adapters that customers had made, in a folder of the machine from which the engines load them.
 
-Owns that an adapter is whole or is not there, and how many stay: those used last, up to a limit of
-bytes. Copies only, the database has the originals. An id stands for one content for ever. Does not
-own when an engine loads one (text_server.py), nor who brings it: the gateway does.
+Owns that an adapter is whole or is not there, that it fits the engine, and how many stay: those
+used within a day, up to a limit of bytes. Copies only, the database has the originals. An id stands
+for one content for ever. Does not own when an engine loads one (text_server.py), nor who brings it:
+the gateway does.
 """
 
 import errno
@@ -10,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from serving.errors import InputInvalid, ModelFailed
+from serving.variant_folder import UNUSED_S
 
 MOST_BYTES = 8 << 30
 # What it is called, beside the engine's own two files.
@@ -103,13 +106,15 @@ class AdapterFolder:
                 raise ModelFailed("The adapter cannot be kept on this machine's disk.") from error
 
     def _tidy(self, room: int) -> None:
-        """Remove those used longest ago, and what a killed process left half-written."""
+        """Remove those used longest ago, which a customer may have deleted, and what a killed
+        process left half-written."""
+        oldest = time.time() - UNUSED_S
         with suppress(OSError):
             found = [(one, one.stat().st_mtime) for one in self._path.iterdir()]
-            for folder, _ in sorted(found, key=lambda both: -both[1]):
+            for folder, used in sorted(found, key=lambda both: -both[1]):
                 with suppress(OSError):
                     room -= sum(file.stat().st_size for file in folder.rglob("*"))
-                if room < 0:
+                if room < 0 or used < oldest:
                     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -27,6 +27,7 @@ class Learner:
     """So many of the next variants are given to another server behind the same address."""
     full: bool = False
     """Whether its disk is, so that it can keep no more of them."""
+    deleted: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     seconds: list[str | None] = field(default_factory=list)
     """For how long it was told to learn at most."""
@@ -37,6 +38,8 @@ class Learner:
         app.router.add_post("/v2/adaptations/{name}", self.adapt)
         app.router.add_put("/v2/models/{id}", self.put)
         app.router.add_put("/v2/adapters/{id}", self.put)
+        app.router.add_delete("/v2/models/{id}", self.delete)
+        app.router.add_delete("/v2/adapters/{id}", self.delete)
 
     def adapter(self, name: str) -> str | None:
         """What a text model answers as that is asked for by this name, `engine:var_…` for a
@@ -74,6 +77,11 @@ class Learner:
         else:
             self.variants[request.match_info["id"]] = body
         return web.json_response({"name": body["name"], "ready": True})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.variants.pop(request.match_info["id"], None)
+        self.deleted.append(request.path)
+        return web.Response(status=204)
 
     async def adapt(self, request: web.Request) -> web.StreamResponse:
         self.files.append(await request.read())

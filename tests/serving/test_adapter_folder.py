@@ -149,6 +149,15 @@ class TestRoom:
         assert folder.find(TWO) is None
         assert folder.find(ONE) is not None
 
+    def test_what_nobody_has_used_for_a_day_goes(self, tmp_path: Path) -> None:
+        folder = AdapterFolder(tmp_path)
+        folder.put(ONE, brought(), fits)
+        folder.put(TWO, brought(), fits)
+        used(tmp_path, ONE, 86_500)
+        folder.put(THREE, brought(), fits)
+        assert not (tmp_path / ONE).exists()
+        assert folder.find(TWO) is not None
+
     def test_what_a_killed_process_left_is_removed(self, tmp_path: Path) -> None:
         left = tmp_path / ".partial-x"
         left.mkdir()

@@ -274,6 +274,28 @@ class TestConsent:
         assert answer.status_code == 400
 
 
+class TestInterrupted:
+    async def test_goes_on_as_it_was_asked_for(
+        self, talker: Talker, upstream: FakeUpstream
+    ) -> None:
+        content = dialogues("do hang") + b"\n" + file(dialogue("王师傅 13812345678", "yes"))
+        job = await talker.asks_for(
+            await talker.sends_file(content),
+            extra_body={"scrub": True},
+            extra_headers={"X-Max-Cost": f"{100 * SECOND / 1e9}"},
+        )
+        await upstream.learner.learning.wait()
+        upstream.learner.learning.clear()
+        await talker.gateway.parts.adaptations.stop()
+        await talker.gateway.parts.adaptations.start()
+        await upstream.learner.learning.wait()
+        first, again = upstream.learner.files
+        assert first == again
+        assert b"13812345678" not in again
+        assert upstream.learner.seconds == ["100", "100"]
+        await talker.openai.fine_tuning.jobs.cancel(job.id)
+
+
 class TestScrubbing:
     async def test_what_is_learned_from_has_none_and_what_is_kept_has(
         self, talker: Talker, upstream: FakeUpstream

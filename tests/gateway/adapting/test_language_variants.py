@@ -11,7 +11,7 @@ from tests.fakes.learner import SECONDS
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.adapting.conftest import Talker, another, code_of
 from tests.gateway.adapting.dialogues import INDUSTRY, SECOND
-from tests.gateway.adapting.test_variants import adapted, known, version
+from tests.gateway.adapting.test_variants import adapted, known, removed, version
 
 
 async def streamed(talker: Talker, name: str) -> list[Any]:
@@ -129,10 +129,12 @@ class TestVersions:
         await talker.says(name)
         assert [one["version"] for one in upstream.learner.variants.values()] == ["2", "1"]
 
-    async def test_deleted_it_does_not_exist(self, talker: Talker) -> None:
+    async def test_deleted_it_does_not_exist(self, talker: Talker, upstream: FakeUpstream) -> None:
         name = await adapted(talker)
         await talker.says(name)
+        (variant,) = upstream.learner.variants
         assert (await talker.openai.models.delete(name)).deleted
+        await removed(upstream, [f"/v2/adapters/{variant}"])
         await known(talker, name, there=False)
         with pytest.raises(APIStatusError) as caught:
             await talker.says(name)
