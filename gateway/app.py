@@ -21,6 +21,7 @@ from litestar.exceptions import (
 )
 
 from billing.collecting.payments import Payments
+from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
@@ -112,7 +113,9 @@ class Parts:
     parser: Parser
     chooser: Chooser
     describing: Describing
+    loader: VariantLoader
     adaptations: AdaptationRunner
+    offers: Offers
     pipeline: Pipeline
 
 
@@ -175,9 +178,11 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         parser=stages.parser,
         chooser=chooser,
         describing=Describing(router, upstream, loader),
+        loader=loader,
         adaptations=AdaptationRunner(
-            Tools(catalog, clock, database, contracts, stages, membership, lender, router, upstream)
+            Tools(catalog, clock, database, contracts, stages, membership, router, upstream)
         ),
+        offers=Offers(catalog, clock, database, stages.admission, lender, settings.profile),
         pipeline=Pipeline(stages, clock, settings),
     )
 
@@ -251,7 +256,9 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "database": _provide(parts.database),
         "describing": _provide(parts.describing),
         "figures": _provide(parts.figures),
+        "loader": _provide(parts.loader),
         "metrics": _provide(parts.metrics),
+        "offers": _provide(parts.offers),
         "parser": _provide(parts.parser),
         "quoting": _provide(parts.quoting),
         "payments": _provide(parts.payments),

@@ -23,6 +23,7 @@ from gateway.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
 from gateway.flow import Ask, Call, Choice, Operation, OwnVariant, Principal, Served
 from gateway.tags import VARIANT, tags_of
 from gateway.variants import PREFIX as VARIANT_PREFIX
+from gateway.variants import pinned
 from gateway.wire import fine_tuning, inference, openai
 from infra import ids
 from models.catalog import AUTO, SPECIALIST_TASKS, Catalog, Model, Task
@@ -117,6 +118,8 @@ class Parser:
     ) -> Served:
         """Which model answers. Raises ModelNotFound, WrongEndpoint."""
         own = variants.get(name)
+        if own is None and version is None and (found := pinned(name, variants)) is not None:
+            return self.served(*found, operation, variants)
         if own is None:
             model = self._model(name, operation)
             if version is None:

@@ -1,8 +1,9 @@
 """Adapting a specialist as a Ray task: a training file in, lines of JSON out while it runs.
 
-Each line is one of `{"progress": "…"}`, and last `{"variant": {…}, "seconds": …}` or
-`{"error": {…}}`. Owns those lines, and that learning has a process of its own, where it cannot hold
-up anybody's answer. Does not own learning (models/*/adapt.py), nor where variants are kept.
+Each line is one of `{"progress": "…"}`, with `"metrics": {…}` beside it where there are figures,
+and last `{"variant": {…}, "seconds": …}` or `{"error": {…}}`. Owns those lines, and that learning
+has a process of its own, where it cannot hold up anybody's answer. Does not own learning
+(models/*/adapt.py), nor where variants are kept.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import msgspec
 import ray
 
 from infra.errors import AppError, error_object
-from models.adaptation import Adaptation, Adapter, Progress
+from models.adaptation import Adaptation, Adapter, Metrics, Progress
 from models.anomaly import adapt as anomaly
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
@@ -107,14 +108,20 @@ async def adapting(
 
 def told(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
     """The lines of one adaptation, which runs beside whoever reads them."""
-    said: SimpleQueue[str | None] = SimpleQueue()
+    said: SimpleQueue[str | Metrics | None] = SimpleQueue()
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         learned = pool.submit(adapter, training_file, said.put)
         learned.add_done_callback(lambda _: said.put(None))
-        while (sentence := said.get()) is not None:
-            yield _line({"progress": sentence})
+        while (one := said.get()) is not None:
+            yield _line(_progress(one))
         yield _line(_end(learned, time.monotonic() - began))
+
+
+def _progress(said: str | Metrics) -> dict[str, Any]:
+    if isinstance(said, str):
+        return {"progress": said}
+    return {"progress": said.sentence, "metrics": said}
 
 
 def _end(learned: "Future[Any]", seconds: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
+from models.adaptation import Adaptation, Metrics, Progress, Score, TrainingFileInvalid
 from models.catalog import SPECIALIST_TASKS, Task, load_catalog
 from models.failure_class.train import ARTEFACT
 from serving.adapting import ADAPTERS, adapter_of, told
@@ -21,6 +21,8 @@ def learn(training_file: bytes, progress: Progress) -> Adaptation:
         raise TrainingFileInvalid("Line 1: it is broken.")
     if training_file == b"fault":
         raise ZeroDivisionError
+    if training_file == b"figures":
+        progress(Metrics(10, 24, 0.5))
     progress("One machine was read.")
     progress("Learning.")
     return Adaptation(b"\x00\x01", Score("F1", 0.5, 0.75, higher_is_better=True), 4, 1)
@@ -42,12 +44,20 @@ class TestTold:
                     "base": 0.5,
                     "adapted": 0.75,
                     "higher_is_better": True,
+                    "exact": None,
                 },
                 "examples": 4,
                 "held_out": 1,
+                "trained_tokens": None,
             },
             "seconds": 1,
         }
+
+    def test_figures_stand_beside_a_sentence(self) -> None:
+        *said, _ = lines(b"figures")
+        metrics = {"step": 10, "total_steps": 24, "train_loss": 0.5, "valid_loss": None}
+        sentence = "Step 10 of 24, training loss 0.500."
+        assert said[0] == {"progress": sentence, "metrics": metrics}
 
     def test_what_the_file_is_refused_for(self) -> None:
         (last,) = lines(b"broken")
