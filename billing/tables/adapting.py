@@ -83,6 +83,7 @@ class Adaptation(SQLModel, table=True):
     process_id: UUID | None = None
     attempts: int = 0
     seconds: int | None = None
+    shared_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     score: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
 
