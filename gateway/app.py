@@ -54,6 +54,7 @@ from gateway.routes.alerts import AlertRoutes
 from gateway.routes.auto import AutoRoutes
 from gateway.routes.claims import OutcomeRoutes
 from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
+from gateway.routes.feedback import FeedbackRoutes
 from gateway.routes.files import FileRoutes
 from gateway.routes.fine_tuning import FineTuningRoutes
 from gateway.routes.inference import inference_routes
@@ -204,6 +205,7 @@ def build_app(parts: Parts) -> Litestar:
             ModelRoutes,
             FileRoutes,
             FineTuningRoutes,
+            FeedbackRoutes,
             QuoteRoutes,
             AutoRoutes,
             InvoiceRoutes,
