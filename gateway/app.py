@@ -55,6 +55,7 @@ from gateway.routes.alerts import AlertRoutes
 from gateway.routes.auto import AutoRoutes
 from gateway.routes.claims import OutcomeRoutes
 from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
+from gateway.routes.feedback import FeedbackRoutes
 from gateway.routes.files import FileRoutes
 from gateway.routes.fine_tuning import FineTuningRoutes
 from gateway.routes.inference import inference_routes
@@ -209,6 +210,7 @@ def build_app(parts: Parts) -> Litestar:
             ModelRoutes,
             FileRoutes,
             FineTuningRoutes,
+            FeedbackRoutes,
             QuoteRoutes,
             AutoRoutes,
             InvoiceRoutes,

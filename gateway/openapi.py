@@ -23,6 +23,7 @@ from gateway.routes import (
     auto,
     claims,
     evidence,
+    feedback,
     fine_tuning,
     outcomes,
     settlements,
@@ -50,6 +51,7 @@ _PLAIN_BODIES = {
     **claims.BODIES,
     **settlements.BODIES,
     **fine_tuning.BODIES,
+    **feedback.BODIES,
 }
 _REFERENCE = "#/components/schemas/{name}"
 

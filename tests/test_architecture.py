@@ -86,6 +86,7 @@ class TestTenants:
             *("Usage", "ApiKey", "OutcomeContract", "OutcomeVersion", "Attester", "Evidence"),
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
+            *("Feedback", "ModelVersionExample"),
         }
     )
     # The function, and why it may look across accounts.
@@ -94,6 +95,10 @@ class TestTenants:
             ("find_key", "it finds out which account calls, by a secret's hash"),
             ("append_usage", "each row carries its account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
+            ("count_ratings", "the operator sees how a model does with everybody"),
+            ("_of_feedback", "a shared model learns from all accounts that agreed to it"),
+            ("_of_files", "a shared model learns from all accounts that agreed to it"),
+            ("provenance", "the operator sees whose examples a shared model learned from"),
         }
     )
 

@@ -9,6 +9,8 @@ from pkgutil import walk_packages
 import billing
 import gateway.adapting
 import gateway.errors
+import gateway.improving
+import gateway.model_versions
 import infra.db
 from billing.tables import Settlement
 from infra.errors import AppError
@@ -19,10 +21,11 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def facts() -> Iterator[type[AppError]]:
     """What a caller or an operator can be refused for: all that the gateway and billing declare."""
-    modules = [gateway.errors, infra.db]
+    modules = [gateway.errors, gateway.model_versions, infra.db]
     found = [
         *walk_packages(billing.__path__, "billing."),
         *walk_packages(gateway.adapting.__path__, "gateway.adapting."),
+        *walk_packages(gateway.improving.__path__, "gateway.improving."),
     ]
     modules += [import_module(one.name) for one in found]
     for module in modules:

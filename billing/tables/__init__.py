@@ -36,6 +36,13 @@ from billing.tables.documents import (
     Payment,
     WalletGrant,
 )
+from billing.tables.improving import (
+    Feedback,
+    ModelVersion,
+    ModelVersionExample,
+    Rating,
+    VersionStatus,
+)
 from billing.tables.outcomes import (
     Attester,
     Charge,
@@ -80,6 +87,7 @@ __all__ = [
     "CreditReason",
     "Dispute",
     "Evidence",
+    "Feedback",
     "GatewayProcess",
     "InboxEvent",
     "Intent",
@@ -90,6 +98,8 @@ __all__ = [
     "LedgerPosting",
     "LedgerTransaction",
     "LegalEntity",
+    "ModelVersion",
+    "ModelVersionExample",
     "NumberSeries",
     "OutboxItem",
     "Outcome",
@@ -103,6 +113,7 @@ __all__ = [
     "Quota",
     "QuotaKind",
     "QuotaLease",
+    "Rating",
     "Settlement",
     "StaleCredit",
     "StripeAsked",
@@ -115,5 +126,6 @@ __all__ = [
     "UsageTagTotal",
     "UsageTotal",
     "Variant",
+    "VersionStatus",
     "WalletGrant",
 ]
