@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.tables import ModelVersion
 from gateway.console import Json, tell, with_database
 from gateway.improving.assembly import proposer
-from gateway.improving.collecting import as_it_is
+from gateway.improving.collecting import without_personal_data
 from gateway.improving.feedback import count_ratings
 from gateway.improving.proposing import shared_model
 from gateway.improving.provenance import provenance
@@ -158,7 +158,7 @@ def models_provenance(
 
         async def read(session: AsyncSession) -> list[dict[str, Any]]:
             row = await find_version(session, name, int(number))
-            return await provenance(session, row, as_it_is)
+            return await provenance(session, row, without_personal_data)
 
         columns = ("account", "source", "line", "consented_at", "held_out", "now")
         terminal.table(with_database(settings, read), columns)

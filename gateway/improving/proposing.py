@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.tables import ModelVersion
 from gateway.errors import ModelNotServed
 from gateway.improving import proposals
-from gateway.improving.collecting import Scrub, as_it_is, collect
+from gateway.improving.collecting import Scrub, collect, without_personal_data
 from gateway.improving.examples import Chosen, Rules, choose
 from gateway.improving.judging import Judge, Judgement, Rival
 from gateway.improving.learning import Learned, learn
@@ -76,7 +76,7 @@ class Tools:
     router: Router
     rules: Rules
     corpus: Callable[[], Mapping[str, Parts]]
-    scrub: Scrub = as_it_is
+    scrub: Scrub = without_personal_data
 
 
 def shared_model(catalog: Catalog, name: str) -> Model:

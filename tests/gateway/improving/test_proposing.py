@@ -12,7 +12,7 @@ from sqlalchemy import text
 from billing.tables import VersionStatus
 from gateway.errors import UpstreamFailed
 from gateway.improving import proposals
-from gateway.improving.collecting import as_it_is
+from gateway.improving.collecting import without_personal_data
 from gateway.improving.examples import TooFewExamples
 from gateway.improving.proposals import ProposalLost, ProposalRunning
 from gateway.improving.proposing import NothingNew, Proposer, Tools
@@ -44,7 +44,7 @@ async def shown(shop: Shop, number: int) -> list[dict[str, Any]]:
     versions = await shop.versions()
     (row,) = [one for one in versions if one.number == number]
     async with shop.gateway.parts.database.transaction() as session:
-        return await provenance(session, row, as_it_is)
+        return await provenance(session, row, without_personal_data)
 
 
 class TestPromoted:
