@@ -64,6 +64,7 @@ ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
 )
 # What is held of the customer's money before it begins is the price of so long.
 MOST_S, MOST_TEXT_S = 300, 1800
+_DIGITS = 6
 _LANGUAGE = "models.industrial_llm.adapt"
 # Somebody's millisecond answers come first.
 _NICENESS = 10
@@ -87,6 +88,15 @@ def adapter_of(name: str, source: Source) -> Adapter:
 
 def most_seconds(source: Source) -> int:
     return MOST_TEXT_S if source.task is Task.TEXT_GENERATION else MOST_S
+
+
+def asked_seconds(text: str | None, most_s: int) -> int:
+    """For how long learning may take where somebody asks for less. Raises InputInvalid."""
+    if text is None:
+        return most_s
+    if not text.isdecimal() or not 0 < int(text[:_DIGITS]) or len(text) > _DIGITS:
+        raise InputInvalid("`most_s` is a whole number of seconds.", param="most_s")
+    return min(int(text), most_s)
 
 
 async def adapting(

@@ -19,10 +19,10 @@ from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import Adapter
 from serving.adapter_folder import AdapterFolder, Fit, fit_of, is_adapter_id
-from serving.adapting import adapter_of, adapting, most_seconds
+from serving.adapting import adapter_of, adapting, asked_seconds, most_seconds
 from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
-from serving.errors import InputInvalid, ModelUnknown, RouteUnknown
+from serving.errors import ModelUnknown, RouteUnknown
 from serving.exposition import CONTENT_TYPE
 from serving.http import guarded, json_response, parts_of, read_body, require_method
 from serving.loading import Source
@@ -32,8 +32,8 @@ MAX_TRAINING_FILE = 64 << 20
 # A large base's adapter of rank 16, in a form that makes four bytes of three.
 MAX_ADAPTER = 512 << 20
 LINES = "application/x-ndjson"
+# For how long learning may take, where less is paid for.
 MOST_S = "most_s"
-_DIGITS = 6
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
 
@@ -83,7 +83,7 @@ class OperationsApp:
         source = self._source(name)
         adapter = adapter_of(name, source)
         training_file = await read_body(request, MAX_TRAINING_FILE)
-        most_s = _asked_seconds(request, most_seconds(source))
+        most_s = asked_seconds(request.query_params.get(MOST_S), most_seconds(source))
         lines = self._in_turn(adapter, training_file, most_s)
         return StreamingResponse(lines, media_type=LINES)
 
@@ -112,16 +112,6 @@ class OperationsApp:
             return self._sources[name]
         except KeyError:
             raise ModelUnknown("There is no such specialist here.", param="model") from None
-
-
-def _asked_seconds(request: Request, most_s: int) -> int:
-    """For how long learning may take: shorter where less is paid for. Raises InputInvalid."""
-    text = request.query_params.get(MOST_S)
-    if text is None:
-        return most_s
-    if not text.isdecimal() or not 1 <= len(text) <= _DIGITS:
-        raise InputInvalid(f"`{MOST_S}` is a whole number of seconds.", param=MOST_S)
-    return min(int(text), most_s)
 
 
 def operations_app(

@@ -9,7 +9,7 @@ import pytest
 from models.adaptation import Adaptation, Metrics, Progress, Score, TrainingFileInvalid
 from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
-from serving.adapting import ADAPTERS, adapter_of, told
+from serving.adapting import ADAPTERS, adapter_of, asked_seconds, told
 from serving.errors import InputInvalid
 from serving.loading import Source
 from serving.specialists import load_specialist
@@ -67,6 +67,19 @@ class TestTold:
     def test_a_fault_of_ours_is_not_explained(self) -> None:
         (last,) = lines(b"fault")
         assert last["error"]["message"] == "The model could not be adapted."
+
+
+class TestSeconds:
+    @pytest.mark.parametrize(
+        ("text", "seconds"), [(None, 300), ("1", 1), ("100", 100), ("300", 300), ("999999", 300)]
+    )
+    def test_no_longer_than_any(self, text: str | None, seconds: int) -> None:
+        assert asked_seconds(text, 300) == seconds
+
+    @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "1000000", "²"])
+    def test_what_is_no_time(self, text: str) -> None:
+        with pytest.raises(InputInvalid):
+            asked_seconds(text, 300)
 
 
 class TestAdapters:
