@@ -44,7 +44,7 @@ async def said(openai: AsyncOpenAI, model: str, system: str, user: str, **more: 
         model=model,
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
         temperature=0,
-        max_tokens=64,
+        max_tokens=256,
         **more,
     )
     return (answer.choices[0].message.content or "").strip()
