@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types chaos simulations bench bench-gateways bench-billing bench-specialists load specialists lock clean
+.PHONY: run test check lint format types chaos simulations bench bench-gateways bench-billing bench-specialists load specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -77,6 +77,11 @@ bench-specialists: $(TESTED)
 specialists: $(TESTED)
 	$(INSTALL) --editable '.[multilingual,vision]'
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m models.specialists
+
+# Learns the industrial language model's adapter again from the data beside the repository, serves it
+# and measures it; two hours or more on two cores, of which the adapter itself takes one.
+industrial-llm: $(TESTED)
+	$(BIN)/python -m load.bench.industrial_llm
 
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.
 lock: $(TESTED)

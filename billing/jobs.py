@@ -35,7 +35,7 @@ from infra.signed_post import SignedPoster
 @dataclass(frozen=True, slots=True)
 class Worker:
     """What the jobs of one process work with; `payments` None where Stripe is not configured.
-    `measure` computes measured effects."""
+    `measure` computes measured effects; `improve` is what becomes of customers' feedback."""
 
     database: Database
     clock: Clock
@@ -44,6 +44,7 @@ class Worker:
     poster: SignedPoster
     payments: Payments | None = None
     measure: Measure = measure_effect
+    improve: Callable[[], Awaitable[None]] | None = None
 
     async def count(self) -> None:
         """Usage into totals and credit."""
@@ -80,6 +81,11 @@ class Worker:
         notifier = Notifier(self.database, self.clock, self.mailer, self.sender, self.poster)
         await deliver(self.database, self.clock, notifier.handlers)
 
+    async def propose(self) -> None:
+        """Versions of shared models, at night; of a job of its own, as learning takes long."""
+        if self.improve is not None:
+            await self.improve()
+
 
 # By name: how often, as cron says it with seconds at the end.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
@@ -89,6 +95,7 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "bill": ("* * * * *", Worker.bill),
     "ask": ("*/5 * * * *", Worker.ask),
     "dun": ("*/15 * * * *", Worker.dun),
+    "improve": ("*/10 * * * *", Worker.propose),
 }
 _TIDYING = "* * * * * */20"
 

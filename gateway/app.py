@@ -15,6 +15,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from billing.collecting.payments import Payments
+from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
@@ -46,6 +47,7 @@ from gateway.routes.alerts import AlertRoutes
 from gateway.routes.auto import AutoRoutes
 from gateway.routes.claims import OutcomeRoutes
 from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
+from gateway.routes.feedback import FeedbackRoutes
 from gateway.routes.files import FileRoutes
 from gateway.routes.fine_tuning import FineTuningRoutes
 from gateway.routes.inference import inference_routes
@@ -106,9 +108,11 @@ class Parts:
     parser: Parser
     chooser: Chooser
     describing: Describing
+    loader: VariantLoader
     adaptations: AdaptationRunner
     searcher: Searcher
     knowledge: KnowledgeRunner
+    offers: Offers
     pipeline: Pipeline
 
 
@@ -123,6 +127,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
     links, chooser = _links(settings, clock, catalog), Chooser(catalog, RouteClassifier.load())
     database, router, upstream = links.database, links.router, links.upstream
+    most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
     taking_in = knowledge.Tools(
         catalog=catalog,
@@ -141,10 +146,10 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         contracts=links.contracts,
         stages=stages,
         membership=links.membership,
-        lender=links.lender,
         router=router,
         upstream=upstream,
     )
+    offers = Offers(catalog, clock, database, stages.admission, links.lender, settings.profile)
     return Parts(
         settings=settings,
         clock=clock,
@@ -160,14 +165,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
-        quoting=Quoting(
-            stages.parser,
-            stages.grounder,
-            stages.admission,
-            database,
-            clock,
-            settings.max_body_bytes,
-        ),
+        quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         router=router,
         upstream=upstream,
@@ -177,6 +175,8 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         adaptations=AdaptationRunner(learning),
         searcher=searcher,
         knowledge=KnowledgeRunner(taking_in),
+        loader=links.loader,
+        offers=offers,
         pipeline=Pipeline(stages, clock, settings),
     )
 
@@ -272,6 +272,7 @@ def build_app(parts: Parts) -> Litestar:
             VectorStoreFileRoutes,
             VectorStoreBatchRoutes,
             FineTuningRoutes,
+            FeedbackRoutes,
             QuoteRoutes,
             AutoRoutes,
             InvoiceRoutes,
@@ -320,7 +321,9 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "describing": _provide(parts.describing),
         "figures": _provide(parts.figures),
         "knowledge": _provide(parts.knowledge),
+        "loader": _provide(parts.loader),
         "metrics": _provide(parts.metrics),
+        "offers": _provide(parts.offers),
         "parser": _provide(parts.parser),
         "quoting": _provide(parts.quoting),
         "payments": _provide(parts.payments),

@@ -36,7 +36,11 @@ COMMANDS = (
         "limits", "gateway.limits_cli:limits_app", "What accounts and keys may spend and call."
     ),
     Command("alerts", "gateway.alerts_cli:alerts_app", "Who is told of what was used."),
-    Command("models", "gateway.usage_cli:models_list", "The models that are sold, with prices."),
+    Command(
+        "models",
+        "gateway.models_cli:models_app",
+        "The models that are sold, with prices; ratings, and versions of shared ones.",
+    ),
     Command(
         "usage", "gateway.usage_cli:usage_list", "The newest calls: tokens, price, settlement."
     ),

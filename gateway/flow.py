@@ -58,8 +58,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What answers: a model of the catalog, or an account's `variant` of one. `place` is what its
-    server calls it, `shown` what the customer does."""
+    """What answers: a model of the catalog, a version of it that was promoted since, or an
+    account's own variant of it. `place` is what its server calls it, `shown` what the customer
+    does, `variant` the id of what the server may have to be given first."""
 
     model: Model
     place: str
@@ -92,7 +93,8 @@ class Principal:
     """Who calls: an account through one of its keys, at its own prices by model.
 
     `coverings` are those of the calls for its outcome contracts in force, by the contract's tag.
-    `rates` are the quotas told in headers. `variants` are its own, by the model's public id.
+    `rates` are the quotas told in headers. `variants` are its own, by the model's public id;
+    `versions` those of shared models that answer everybody, by model, where not the built-in one.
     """
 
     account_id: UUID
@@ -103,6 +105,7 @@ class Principal:
     quotas: tuple[QuotaRef, ...] = ()
     rates: tuple[QuotaRef, ...] = ()
     variants: Mapping[str, OwnVariant] = field(default_factory=dict)
+    versions: Mapping[str, UUID] = field(default_factory=dict)
 
 
 class Tier(StrEnum):

@@ -25,6 +25,7 @@ from billing.metering.quotas import month_of, next_month, quotas_over
 from billing.tables import Account, ApiKey, BillingProfile
 from gateway.contracts import Contracts
 from gateway.flow import Principal
+from gateway.model_versions import answering
 from gateway.variants import variants_of
 from infra import ids
 from infra.clock import Clock
@@ -193,6 +194,7 @@ async def _known(
         quotas,
         rates,
         await variants_of(session, row.account_id),
+        await answering(session),
     )
     since = max(month_of(at), contract.since or month_of(at))
     until = min(next_month(at), contract.until or next_month(at))

@@ -23,6 +23,7 @@ from gateway.routes import (
     auto,
     claims,
     evidence,
+    feedback,
     fine_tuning,
     outcomes,
     settlements,
@@ -52,6 +53,7 @@ _PLAIN_BODIES = {
     **settlements.BODIES,
     **fine_tuning.BODIES,
     **vector_stores.BODIES,
+    **feedback.BODIES,
 }
 _REFERENCE = "#/components/schemas/{name}"
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from uuid import UUID
 
 from billing.metering.usage import REQUEST_PREFIX
 from gateway.choosing import (
@@ -23,6 +24,7 @@ from gateway.errors import EndpointUnsupported, ModelNotFound, WrongEndpoint
 from gateway.flow import Ask, Call, Choice, Operation, OwnVariant, Principal, Served
 from gateway.tags import VARIANT, tags_of
 from gateway.variants import PREFIX as VARIANT_PREFIX
+from gateway.variants import pinned
 from gateway.wire import fine_tuning, inference, openai
 from infra import ids
 from models.catalog import AUTO, SPECIALIST_TASKS, Catalog, Model, Task
@@ -71,7 +73,7 @@ class Parser:
         choice = None if ask.choice is None else next_choice(ask.choice)
         if choice is None:
             return None
-        other = _read(call, body, principal).ask(_as_sold(choice.model))
+        other = _read(call, body, principal).ask(_as_sold(choice.model, principal))
         return replace(other, tags=ask.tags, choice=choice, cited=ask.cited)
 
     def _ask(self, call: Call, body: bytes, principal: Principal) -> Ask:
@@ -87,11 +89,11 @@ class Parser:
                 reading = _read(call, body, principal)
                 choice = self._choice(call, reading, principal)
                 if choice is not None:
-                    return replace(reading.ask(_as_sold(choice.model)), choice=choice)
-                variants = principal.variants
-                served = self.served(reading.name, reading.version, call.operation, variants)
-                ask = reading.ask(served)
-                return ask if served.variant is None else replace(ask, tags={VARIANT: served.shown})
+                    served = _as_sold(choice.model, principal)
+                    return replace(reading.ask(served), choice=choice)
+                served = self.served(reading.name, reading.version, call.operation, principal)
+                ask, own = reading.ask(served), served.shown in principal.variants
+                return replace(ask, tags={VARIANT: served.shown}) if own else ask
 
     def _choice(self, call: Call, reading: _Reading, principal: Principal) -> Choice | None:
         """The choice of a model, where it is left to us or others may stand in for it."""
@@ -113,14 +115,18 @@ class Parser:
         name: str,
         version: str | None,
         operation: Operation,
-        variants: Mapping[str, OwnVariant],
+        principal: Principal,
     ) -> Served:
         """Which model answers. Raises ModelNotFound, WrongEndpoint."""
-        own = variants.get(name)
+        own = principal.variants.get(name)
+        if own is None and version is None:
+            found = pinned(name, principal.variants)
+            if found is not None:
+                return self.served(*found, operation, principal)
         if own is None:
             model = self._model(name, operation)
             if version is None:
-                return _as_sold(model)
+                return _as_sold(model, principal)
             # It becomes a part of the address that its server is asked at.
             if not _VERSION.fullmatch(version):
                 raise _no_version(name)
@@ -179,8 +185,11 @@ def _wish(
     )
 
 
-def _as_sold(model: Model) -> Served:
-    return Served(model, model.id, model.id)
+def _as_sold(model: Model, principal: Principal) -> Served:
+    """As the catalog has it, or the version of it that answers everybody since."""
+    version = principal.versions.get(model.id)
+    place = model.id if version is None else _place(model, version)
+    return Served(model, place, model.id, version)
 
 
 def served_variant(model: Model, name: str, own: OwnVariant, version: str | None) -> Served:
@@ -189,10 +198,14 @@ def served_variant(model: Model, name: str, own: OwnVariant, version: str | None
     variant = own.versions.get(number)
     if variant is None:
         raise _no_version(name)
+    return Served(model, _place(model, variant), name, variant)
+
+
+def _place(model: Model, variant: UUID) -> str:
+    """What a server calls a variant of the model, or a version."""
     place = ids.show(VARIANT_PREFIX, variant)
-    if model.task is Task.TEXT_GENERATION:
-        place = f"{model.engine_id}:{place}"  # which the engine's server takes apart
-    return Served(model, place, name, variant)
+    # Which the engine's server takes apart.
+    return f"{model.engine_id}:{place}" if model.task is Task.TEXT_GENERATION else place
 
 
 def _no_version(name: str) -> ModelNotFound:

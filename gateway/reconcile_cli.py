@@ -57,8 +57,8 @@ def reconcile_all(as_json: Json = False) -> None:
         counts = [one for one in asked if isinstance(one, EngineCount)]
 
         async def compare(session: AsyncSession) -> tuple[Reconciled, tuple[EngineCompared, ...]]:
-            engines = await compare_engines(session, counts, before, adapters_of(texts))
-            return await reconcile(session), engines
+            whole = await reconcile(session)
+            return whole, await compare_engines(session, counts, before, adapters_of(texts))
 
         found, compared = with_database(settings, compare)
         stripe = _stripe(settings)

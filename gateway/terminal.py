@@ -48,8 +48,9 @@ class Terminal:
         curl = (
             f'curl {url}/v1/chat/completions -H "Authorization: Bearer {key}" '
             "-H 'Content-Type: application/json' "
-            f"""-d '{{"model": "{model}", "messages": [{{"role": "user", """
-            """"content": "What does a torque wrench do?"}], "max_tokens": 40}'"""
+            f"""-d '{{"model": "{model}", "messages": [{{"role": "system", "content": """
+            """"Write this work order in plain text."}, {"role": "user", "content": """
+            """"rplce lh eng oil fltr"}], "max_tokens": 40}'"""
         )
         if self._json:
             self._write({"stage": "ready", "url": url, "api_key": first_key, "curl": curl})

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from gateway.flow import Operation
 from models.catalog import Model
 
-# plain_dialogue says 88 bytes in any case; `{"model":"","messages":[]}` pays for 26 of them.
+# What a template may say in any case, beside the 26 bytes of `{"model":"","messages":[]}`.
 _TEMPLATE_FIXED = 64
 # Above this a prompt is encoded in a thread: at about 0.15 ms for a KiB it would hold others up.
 _INLINE_BYTES = 16 << 10
@@ -38,8 +38,8 @@ _NEUTRAL = frozenset(
     service_tier encoding_format dimensions""".split()
 )
 
-# Not done here: parts, which vLLM gives to a template that loops over them, and these two names.
-_BEYOND = re.compile(r"\bin\s+[\w.\[\]'\"]*content\b|\btojson\b|\bstrftime_now\b")
+# Not done here: parts, which vLLM gives to a template that loops over them, and this name.
+_BEYOND = re.compile(r"\bin\s+[\w.\[\]'\"]*content\b|\bstrftime_now\b")
 _Nothing = Annotated[list[Any], msgspec.Meta(max_length=0)] | None
 
 
@@ -234,6 +234,7 @@ def _renderer(folder: Path) -> Callable[[list[_Message]], str] | None:
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     environment.globals["raise_exception"] = _raise_exception
+    environment.filters["tojson"] = _as_json
     template = environment.from_string(source)
     given = {**special, "tools": None, "documents": None, "add_generation_prompt": True}
     knows_developer = "developer" in source
@@ -245,6 +246,11 @@ def _renderer(folder: Path) -> Callable[[list[_Message]], str] | None:
         return template.render(given, messages=[_shown(one) for one in messages])
 
     return render
+
+
+def _as_json(value: object, **how: Any) -> str:
+    """As transformers does it: jinja's own is for HTML."""
+    return json.dumps(value, **{"ensure_ascii": False} | how)
 
 
 def _raise_exception(message: str) -> None:

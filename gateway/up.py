@@ -138,7 +138,11 @@ def _start_gateway(
 def _start_worker(
     settings: Settings, records: str, logs: IO[bytes] | None, stack: ExitStack
 ) -> subprocess.Popen[bytes]:
-    child = start_module("gateway.worker", environment={"MAAS_DATABASE_URL": records}, stderr=logs)
+    child = start_module(
+        "gateway.worker",
+        environment={"MAAS_DATABASE_URL": records, "MAAS_SERVING_URL": serving_base(settings)},
+        stderr=logs,
+    )
     stack.callback(stop, child, settings.shutdown_timeout_s + 5.0)
     return child
 

@@ -57,6 +57,10 @@ class Upstream:
         """Give a document: status and body of the answer. Raises as Opening does."""
         return await self._exchange(b"PUT", server, path, headers, body, seconds)
 
+    async def delete(self, server: str, path: str, seconds: float) -> int:
+        """Have a document removed: status of the answer. Raises as Opening does."""
+        return (await self._exchange(b"DELETE", server, path, {}, b"", seconds))[0]
+
     async def _exchange(
         self,
         method: bytes,

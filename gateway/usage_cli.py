@@ -1,7 +1,6 @@
-"""`maas models` and `maas usage`: what is sold, and what was called.
+"""`maas usage`: what was called.
 
-Owns the commands' arguments and what they show. Does not own the catalog (models/catalog.py) nor
-usage (billing/metering/usage.py).
+Owns the command's arguments and what it shows. Does not own usage (billing/metering/usage.py).
 """
 
 from typing import Annotated, Any
@@ -15,27 +14,6 @@ from billing.rating.quantities import METERS
 from gateway.console import Json, tell, with_database
 from gateway.terminal import Terminal
 from infra.settings import Settings
-from models.catalog import load_catalog
-
-
-def models_list(as_json: Json = False) -> None:
-    """The models that are sold, with list prices in nano-units for one unit."""
-
-    def work(settings: Settings, terminal: Terminal) -> None:
-        rows = [
-            {
-                "id": model.id,
-                "task": model.task.value,
-                "context_length": model.context_length,
-                "licence": model.licence,
-                "description": model.description,
-                "prices": {currency: dict(row) for currency, row in model.prices.items()},
-            }
-            for model in load_catalog(settings.profile).models.values()
-        ]
-        terminal.table(rows, ("id", "task", "context_length", "licence", "description"))
-
-    tell(as_json, work)
 
 
 def usage_list(

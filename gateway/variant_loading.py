@@ -1,19 +1,25 @@
-"""Bringing an account's variant to a server that has not got it.
+"""Bringing an account's variant, or a shared model's version, to a server that has not got it, and
+having a deleted one removed.
 
-Owns giving it once, however many calls wait for it. Does not own where variants are kept
-(gateway/variants.py) nor when a server says that it has none (gateway/dispatch.py).
+Owns giving it once, however many calls wait for it. Does not own where these are kept
+(gateway/variants.py, gateway/model_versions.py) nor when a server says that it has none
+(gateway/dispatch.py).
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
 import msgspec
 
 from gateway.errors import ModelNotFound, Unavailable
+from gateway.model_versions import stored_version
 from gateway.upstream import Upstream
-from gateway.variants import PREFIX, stored
+from gateway.variants import PREFIX, Stored, stored
 from infra import ids
 from infra.db import Database
+from infra.errors import AppError
 from infra.single_flight import SingleFlight
 from models.catalog import Model, Task
 
@@ -40,21 +46,42 @@ class VariantLoader:
         work = partial(self._load, server, account_id, model, variant_id)
         await self._loading.do((server, variant_id), work)
 
+    async def forget(self, servers: Iterable[str], model: Model, variants: Iterable[UUID]) -> None:
+        """Have what was deleted removed from these, as far as they answer: what one of them keeps
+        nobody can call, and it goes when nobody has for a day."""
+        paths = [_path(model, variant_id) for variant_id in variants]
+        for server in servers:
+            with suppress(AppError):
+                for path in paths:
+                    await self._upstream.delete(server, path, _SECONDS)
+
     async def _load(self, server: str, account_id: UUID, model: Model, variant_id: UUID) -> None:
         async with self._database.transaction() as session:
             version = await stored(session, account_id, variant_id)
+            if version is None:
+                # The platform's own answers every account: it is nobody's to be kept from.
+                version = await stored_version(session, variant_id)
         if version is None:
             raise ModelNotFound("The model was deleted just now.", param="model")
-        body = msgspec.json.encode(
-            {
-                "base": version.base,
-                "name": version.shown,
-                "version": str(version.version),
-                "artefact": version.artefact,
-            }
-        )
-        kind = "adapters" if model.task is Task.TEXT_GENERATION else "models"
-        path = f"/v2/{kind}/{ids.show(PREFIX, variant_id)}"
+        body = carried(version)
+        path = _path(model, variant_id)
         status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
         if status != 200:
             raise Unavailable(UNLOADABLE)
+
+
+def _path(model: Model, variant_id: UUID) -> str:
+    kind = "adapters" if model.task is Task.TEXT_GENERATION else "models"
+    return f"/v2/{kind}/{ids.show(PREFIX, variant_id)}"
+
+
+def carried(version: Stored) -> bytes:
+    """A version as a server takes it."""
+    return msgspec.json.encode(
+        {
+            "base": version.base,
+            "name": version.shown,
+            "version": str(version.version),
+            "artefact": version.artefact,
+        }
+    )

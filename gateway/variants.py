@@ -5,12 +5,12 @@ Owns their public ids, finding them, and which version is current. Does not own 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, update
+from sqlalchemy import ColumnElement, Row, delete, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col, select
@@ -45,6 +45,17 @@ class Stored:
 def public_id(base: str, account_id: UUID, name: str) -> str:
     """`ft:<model>:<account>:<name>`, as OpenAI calls its own."""
     return f"{OWN}{base}:{ids.show(ACCOUNT_PREFIX, account_id)}:{name}"
+
+
+def pinned_id(shown: str, version: int) -> str:
+    """The same of one version, whichever is the current one: `ft:<model>:<account>:<name>:2`."""
+    return f"{shown}:{version}"
+
+
+def pinned(name: str, variants: Mapping[str, OwnVariant]) -> tuple[str, str] | None:
+    """A variant and its version, where a name is one of `pinned_id`."""
+    shown, _, version = name.rpartition(":")
+    return (shown, version) if shown in variants and version.isdecimal() else None
 
 
 async def variants_of(session: AsyncSession, account_id: UUID) -> Mapping[str, OwnVariant]:
@@ -108,6 +119,14 @@ async def keep(session: AsyncSession, clock: Clock, job: Adaptation, artefact: b
     await session.flush()
 
 
+async def made_by(session: AsyncSession, job: Adaptation) -> Variant | None:
+    """The version that the job made, while it can be called."""
+    query = select(Variant).where(
+        col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id, *_LIVE
+    )
+    return (await session.scalars(query.options(_WITHOUT_ARTEFACT))).one_or_none()
+
+
 async def is_kept(session: AsyncSession, job: Adaptation) -> bool:
     """Whether a try of the job came as far as `keep`."""
     query = select(Variant.id).where(
@@ -148,26 +167,31 @@ async def choose(session: AsyncSession, account_id: UUID, model: str, version: i
     await _point_to(session, row)
 
 
-async def withdraw(session: AsyncSession, clock: Clock, account_id: UUID, model: str) -> None:
-    """All versions of a variant go, and their artefacts are erased. Raises ModelNotFound."""
+async def withdraw(
+    session: AsyncSession, clock: Clock, account_id: UUID, model: str
+) -> tuple[str, Sequence[UUID]]:
+    """All versions of a variant go, and their artefacts are erased; its base and their ids. Raises
+    ModelNotFound."""
     named = _named(account_id, model)
-    if not await _withdraw(session, clock, account_id, *named):
+    gone = await _withdraw(session, clock, account_id, *named)
+    if not gone:
         raise ModelNotFound(f"The model {model[:200]!r} does not exist.", param="model")
+    return gone[0].base, [one.id for one in gone]
 
 
 async def _withdraw(
     session: AsyncSession, clock: Clock, account_id: UUID, *which: ColumnElement[bool]
-) -> bool:
+) -> Sequence[Row[UUID, str]]:
     statement = (
         update(Variant)
         .where(col(Variant.account_id) == account_id, *which, *_LIVE)
         .values(artefact=None, current=False, withdrawn_at=clock.now())
-        .returning(col(Variant.id))
+        .returning(col(Variant.id), col(Variant.base))
     )
     gone = (await session.execute(statement)).all()
     if gone:
         await advance_epoch(session)
-    return bool(gone)
+    return gone
 
 
 async def _point_to(session: AsyncSession, row: Variant) -> None:

@@ -5,14 +5,21 @@ workers may run beside each other. Does not own the schedule (billing/jobs.py).
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import time
 
 from billing.jobs import Worker, jobs
+from gateway.improving.assembly import proposer
+from gateway.improving.nightly import Nightly
 from gateway.outward import mailer_of, payments_of, poster_of
+from gateway.upstream import Upstream
 from infra.clock import SystemClock
 from infra.db import Database
 from infra.log import configure_logging
 from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsInvalid, load_settings
+from models.catalog import load_catalog
 
 # More than there are kinds of ticks: none waits for a slow one of another kind.
 _AT_ONCE = 8
@@ -26,24 +33,47 @@ async def work(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
     database = Database(url, pool_size=_CONNECTIONS)
     payments = payments_of(settings)
-    worker = Worker(
-        database=database,
-        clock=SystemClock(),
-        mailer=mailer_of(settings),
-        sender=settings.mail_from,
-        poster=poster_of(settings),
-        payments=payments,
-    )
-    app = jobs(url, worker)
     try:
-        async with app.open_async():
-            await app.run_worker_async(
-                concurrency=_AT_ONCE, delete_jobs="always", shutdown_graceful_timeout=30
+        async with _improving(settings, database) as improve:
+            worker = Worker(
+                database=database,
+                clock=SystemClock(),
+                mailer=mailer_of(settings),
+                sender=settings.mail_from,
+                poster=poster_of(settings),
+                payments=payments,
+                improve=improve,
             )
+            app = jobs(url, worker)
+            async with app.open_async():
+                await app.run_worker_async(
+                    concurrency=_AT_ONCE, delete_jobs="always", shutdown_graceful_timeout=30
+                )
     finally:
         await database.close()
         if payments is not None:
             await payments.close()
+
+
+@asynccontextmanager
+async def _improving(
+    settings: Settings, database: Database
+) -> AsyncIterator[Callable[[], Awaitable[None]] | None]:
+    """What proposes versions of shared models at night; None where that is not wanted."""
+    if settings.improve_at is None:
+        yield None
+        return
+    if settings.serving_url is None:
+        raise SettingsInvalid(
+            "A worker needs MAAS_SERVING_URL for MAAS_IMPROVE_AT; `maas up` sets it."
+        )
+    upstream, clock = Upstream(settings.connect_timeout_s), SystemClock()
+    proposing = proposer(settings, settings.serving_url, database, upstream, clock)
+    at, catalog = time.fromisoformat(settings.improve_at), load_catalog(settings.profile)
+    try:
+        yield Nightly(at, catalog, clock, database, proposing)
+    finally:
+        await upstream.stop()
 
 
 def main() -> None:

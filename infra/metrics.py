@@ -46,6 +46,7 @@ class Metrics:
     lease_changes: Counter
     processes_lost: Counter
     calls_unknown: Counter
+    feedback: Counter
 
     def exposition(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
@@ -104,6 +105,11 @@ def _calls(registry: CollectorRegistry) -> dict[str, Any]:
             "Calls that are being answered.",
             registry=registry,
             multiprocess_mode="livesum",
+        ),
+        "feedback": counter(
+            "maas_feedback",
+            "Ratings of answers; one that is changed counts again.",
+            ("model", "rating"),
         ),
         "calls_unknown": counter(
             "maas_calls_settled_unknown",

@@ -122,6 +122,18 @@ class Settings(BaseSettings):
         description="private networks that customers' webhooks may be in, as `10.1.0.0/16`, "
         "separated by commas; unset: the public internet only",
     )
+    improve_at: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="hour (UTC, as `18:30`) from which on a version of each shared model is "
+        "proposed every night, from what customers agreed to share; unset: by hand only",
+    )
+    improve_min_accounts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        3, description="accounts that have to share examples before a version is proposed"
+    )
+    improve_min_examples: Annotated[int, Field(ge=10, le=10**6)] = Field(
+        50, description="examples that have to be shared before a version is proposed"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )

@@ -17,8 +17,24 @@ MAX_LINES = 100_000
 
 Shape = TypeVar("Shape")
 
-Progress = Callable[[str], None]
-"""Takes a sentence for the customer on what is being done."""
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How far learning is: losses as the score counts them; `valid_loss` where it was looked at."""
+
+    step: int
+    total_steps: int
+    train_loss: float
+    valid_loss: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        seen = "" if self.valid_loss is None else f", validation loss {self.valid_loss:.3f}"
+        return f"Step {self.step} of {self.total_steps}, training loss {self.train_loss:.3f}{seen}."
+
+
+Progress = Callable[[str | Metrics], None]
+"""Takes a sentence for the customer on what is being done, or how far it is in figures."""
 
 
 class TrainingFileInvalid(AppError):
@@ -30,17 +46,27 @@ class TrainingFileInvalid(AppError):
 
 
 @dataclass(frozen=True, slots=True)
+class Exact:
+    """How many answers `of` those held out come out to the letter."""
+
+    base: int
+    adapted: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """How well base and variant do on examples that neither has learned from.
 
     `metric` names it with its unit. `base` is None where the base answers nothing before it is
-    fitted.
+    fitted. `exact` tells of models that answer in words how often they say the same.
     """
 
     metric: str
     base: float | None
     adapted: float
     higher_is_better: bool
+    exact: Exact | None = None
 
     @property
     def worse(self) -> bool:
@@ -53,12 +79,14 @@ class Score:
 @dataclass(frozen=True, slots=True)
 class Adaptation:
     """A variant: `artefact` is what serving loads it from. `examples` were learned from in the
-    end, `held_out` of them scored both before that."""
+    end, `held_out` of them scored both before that. `trained_tokens` are those that were learned,
+    however often, where a model has any."""
 
     artefact: bytes
     score: Score
     examples: int
     held_out: int
+    trained_tokens: int | None = None
 
 
 class Adapter(Protocol):

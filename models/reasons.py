@@ -1,7 +1,7 @@
 """Reasons: the few contributions that moved an answer most, told by name.
 
-Owns choosing them inside an ONNX graph, and the words about them that signatures share. Does not
-own how an answer is split into contributions (contributing_trees.py, or a linear model's terms).
+Owns choosing them inside an ONNX graph. Does not own the words about them (reason_fields.py), nor
+how an answer is split into contributions (contributing_trees.py, or a linear model's terms).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,7 @@ import numpy as np
 from onnx import NodeProto
 
 from models.onnx_graph import Constants, make
-from models.signature import BYTES, OutputField
-
-TOLD = 3
+from models.reason_fields import TOLD
 
 
 def reason_nodes(contributions: str, unusable: str, reasons: str, told: str) -> Iterator[NodeProto]:
@@ -40,22 +38,3 @@ def reason_constants(names: Sequence[str]) -> Constants:
         "not_told": np.array(np.nan, dtype=np.float32),
         "no_reason": np.array("", dtype=object),
     }
-
-
-def reason_fields(reasons: str, told: str, of: str, names: str) -> tuple[OutputField, OutputField]:
-    """The two outputs in a signature. of: what the contributions are to, in words."""
-    return (
-        OutputField(
-            reasons,
-            BYTES,
-            description=f"The {TOLD} that moved {of} most, strongest first: {names}",
-            series=True,
-        ),
-        OutputField(
-            told,
-            "FP32",
-            unit="1",
-            description=f"What each of {reasons} adds to the log-odds of {of}, negative against it",
-            series=True,
-        ),
-    )

@@ -1,8 +1,9 @@
 """Adapters that customers had made, in a folder of the machine from which the engines load them.
 
-Owns that an adapter is whole or is not there, and how many stay: those used last, up to a limit of
-bytes. Copies only, the database has the originals. An id stands for one content for ever. Does not
-own when an engine loads one (text_server.py), nor who brings it: the gateway does.
+Owns that an adapter is whole or is not there, that it fits the engine, and how many stay: those
+used within a day, up to a limit of bytes. Copies only, the database has the originals. An id stands
+for one content for ever. Does not own when an engine loads one (text_server.py), nor who brings it:
+the gateway does.
 """
 
 import errno
@@ -10,7 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +20,13 @@ from pathlib import Path
 import msgspec
 
 from serving.errors import InputInvalid, ModelFailed
+from serving.variant_folder import UNUSED_S
 
 MOST_BYTES = 8 << 30
 # What it is called, beside the engine's own two files.
 NAME = "name"
-_FILES = frozenset({"adapter_config.json", "adapter_model.safetensors"})
+_CONFIG = "adapter_config.json"
+_FILES = frozenset({_CONFIG, "adapter_model.safetensors"})
 # It becomes a folder's name.
 _ID = re.compile(r"var_[0-9A-Za-z]{1,64}")
 
@@ -34,6 +38,14 @@ class Brought(msgspec.Struct, frozen=True):
     name: str
     version: str
     artefact: bytes
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """What an adapter is for, as its settings say: the weights, its rank, the layers it changes."""
+
+    base_model_name_or_path: str
+    r: int
+    target_modules: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +77,11 @@ class AdapterFolder:
             return None
         return Adapter(name, folder)
 
-    def put(self, adapter_id: str, body: bytes) -> str:
-        """Keep it and make room for it; its name. Raises InputInvalid, ModelFailed where the disk
-        is full."""
+    def put(self, adapter_id: str, body: bytes, fits: Callable[[str], Fit]) -> str:
+        """Keep it and make room for it; its name. `fits` tells what the engine of a model takes.
+        Raises InputInvalid, ModelFailed where the disk is full."""
         brought, files = _understood(body)
+        _require_fitting(_fit(files[_CONFIG]), fits(brought.base))
         if self.find(adapter_id) is None:
             self._tidy(self._most_bytes - sum(map(len, files.values())))
             self._write(adapter_id, brought.name, files)
@@ -93,14 +106,42 @@ class AdapterFolder:
                 raise ModelFailed("The adapter cannot be kept on this machine's disk.") from error
 
     def _tidy(self, room: int) -> None:
-        """Remove those used longest ago, and what a killed process left half-written."""
+        """Remove those used longest ago, which a customer may have deleted, and what a killed
+        process left half-written."""
+        oldest = time.time() - UNUSED_S
         with suppress(OSError):
             found = [(one, one.stat().st_mtime) for one in self._path.iterdir()]
-            for folder, _ in sorted(found, key=lambda both: -both[1]):
+            for folder, used in sorted(found, key=lambda both: -both[1]):
                 with suppress(OSError):
                     room -= sum(file.stat().st_size for file in folder.rglob("*"))
-                if room < 0:
+                if room < 0 or used < oldest:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def fit_of(folder: Path) -> Fit:
+    """That of an adapter which the engine has: others have to be like it. Raises InputInvalid."""
+    return _fit((folder / _CONFIG).read_bytes())
+
+
+def _fit(config: bytes) -> Fit:
+    try:
+        return msgspec.json.decode(config, type=Fit)
+    except msgspec.DecodeError as error:
+        raise InputInvalid(f"The adapter's settings cannot be read: {error}.") from error
+
+
+def _require_fitting(given: Fit, wanted: Fit) -> None:
+    """An engine that is given another one answers nonsense, or ends."""
+    if given.base_model_name_or_path != wanted.base_model_name_or_path:
+        raise InputInvalid(
+            f"The adapter is for {given.base_model_name_or_path!r}, the engine runs "
+            f"{wanted.base_model_name_or_path!r}."
+        )
+    if given.r != wanted.r or given.target_modules != wanted.target_modules:
+        raise InputInvalid(
+            f"The adapter's rank is {given.r} on {len(given.target_modules)} kinds of layers; the "
+            f"engine takes {wanted.r} on {len(wanted.target_modules)}."
+        )
 
 
 def _understood(body: bytes) -> tuple[Brought, Mapping[str, bytes]]:

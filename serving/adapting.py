@@ -1,8 +1,9 @@
 """Adapting a specialist as a Ray task: a training file in, lines of JSON out while it runs.
 
-Each line is one of `{"progress": "…"}`, and last `{"variant": {…}, "seconds": …}` or
-`{"error": {…}}`. Owns those lines, and that learning has a process of its own, where it cannot hold
-up anybody's answer. Does not own learning (models/*/adapt.py), nor where variants are kept.
+Each line is one of `{"progress": "…"}`, with `"metrics": {…}` beside it where there are figures,
+and last `{"variant": {…}, "seconds": …}` or `{"error": {…}}`. Owns those lines, and that learning
+has a process of its own, where it cannot hold up anybody's answer. Does not own learning
+(models/*/adapt.py), nor where variants are kept.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import msgspec
 import ray
 
 from infra.errors import AppError, error_object
-from models.adaptation import Adaptation, Adapter, Progress
+from models.adaptation import Adaptation, Adapter, Metrics, Progress
 from models.anomaly import adapt as anomaly
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
@@ -63,6 +64,7 @@ ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
 )
 # What is held of the customer's money before it begins is the price of so long.
 MOST_S, MOST_TEXT_S = 300, 1800
+_DIGITS = 6
 _LANGUAGE = "models.industrial_llm.adapt"
 # Somebody's millisecond answers come first.
 _NICENESS = 10
@@ -88,6 +90,15 @@ def most_seconds(source: Source) -> int:
     return MOST_TEXT_S if source.task is Task.TEXT_GENERATION else MOST_S
 
 
+def asked_seconds(text: str | None, most_s: int) -> int:
+    """For how long learning may take where somebody asks for less. Raises InputInvalid."""
+    if text is None:
+        return most_s
+    if not text.isdecimal() or not 0 < int(text[:_DIGITS]) or len(text) > _DIGITS:
+        raise InputInvalid("`most_s` is a whole number of seconds.", param="most_s")
+    return min(int(text), most_s)
+
+
 async def adapting(
     adapter: Adapter, training_file: bytes, most_s: float = MOST_S
 ) -> AsyncGenerator[bytes, None]:
@@ -107,14 +118,20 @@ async def adapting(
 
 def told(adapter: Adapter, training_file: bytes) -> Iterator[bytes]:
     """The lines of one adaptation, which runs beside whoever reads them."""
-    said: SimpleQueue[str | None] = SimpleQueue()
+    said: SimpleQueue[str | Metrics | None] = SimpleQueue()
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         learned = pool.submit(adapter, training_file, said.put)
         learned.add_done_callback(lambda _: said.put(None))
-        while (sentence := said.get()) is not None:
-            yield _line({"progress": sentence})
+        while (one := said.get()) is not None:
+            yield _line(_progress(one))
         yield _line(_end(learned, time.monotonic() - began))
+
+
+def _progress(said: str | Metrics) -> dict[str, Any]:
+    if isinstance(said, str):
+        return {"progress": said}
+    return {"progress": said.sentence, "metrics": said}
 
 
 def _end(learned: "Future[Any]", seconds: float) -> dict[str, Any]:

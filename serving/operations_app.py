@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import Adapter
-from serving.adapter_folder import AdapterFolder, is_adapter_id
-from serving.adapting import adapter_of, adapting, most_seconds
+from serving.adapter_folder import AdapterFolder, Fit, fit_of, is_adapter_id
+from serving.adapting import adapter_of, adapting, asked_seconds, most_seconds
 from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
 from serving.errors import ModelUnknown, RouteUnknown
@@ -32,6 +32,8 @@ MAX_TRAINING_FILE = 64 << 20
 # A large base's adapter of rank 16, in a form that makes four bytes of three.
 MAX_ADAPTER = 512 << 20
 LINES = "application/x-ndjson"
+# For how long learning may take, where less is paid for.
+MOST_S = "most_s"
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
 
@@ -81,7 +83,8 @@ class OperationsApp:
         source = self._source(name)
         adapter = adapter_of(name, source)
         training_file = await read_body(request, MAX_TRAINING_FILE)
-        lines = self._in_turn(adapter, training_file, most_seconds(source))
+        most_s = asked_seconds(request.query_params.get(MOST_S), most_seconds(source))
+        lines = self._in_turn(adapter, training_file, most_s)
         return StreamingResponse(lines, media_type=LINES)
 
     async def _keep(self, request: Request, adapter_id: str) -> Response:
@@ -90,7 +93,7 @@ class OperationsApp:
             await asyncio.to_thread(self._adapters.drop, adapter_id)
             return Response(status_code=204)
         require_method(request, "PUT")
-        name = await asyncio.to_thread(self._adapters.put, adapter_id, body)
+        name = await asyncio.to_thread(self._adapters.put, adapter_id, body, self._fit)
         return json_response({"name": name, "ready": True})
 
     async def _in_turn(
@@ -100,6 +103,9 @@ class OperationsApp:
         async with self._adapting, aclosing(adapting(adapter, training_file, most_s)) as lines:
             async for line in lines:
                 yield line
+
+    def _fit(self, name: str) -> Fit:
+        return fit_of(Path(self._source(name).place))
 
     def _source(self, name: str) -> Source:
         try:

@@ -23,6 +23,7 @@ from serving.adapter_folder import Adapter, AdapterFolder
 from serving.engine import ADAPTERS, CUSTOMERS, adapter_of
 from serving.errors import VariantUnknown
 from serving.exposition import COUNTERS
+from serving.tool_choice import register
 
 # The engine numbers adapters itself; Ray's form wants a number.
 _UNUSED = 0
@@ -35,6 +36,7 @@ class TextServer(LLMServer):
 
     async def start(self) -> None:
         """With the adapters that the catalog sells: the first call of one waits for none."""
+        register()
         await super().start()  # type: ignore[no-untyped-call]
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
         self._folder = AdapterFolder(Path(settings.get(CUSTOMERS, "")))

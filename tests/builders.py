@@ -27,7 +27,9 @@ from infra.settings import Settings
 from models.catalog import Catalog, Meter, Task, load_catalog
 
 CATALOG = load_catalog("cpu")
-CHAT = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
+# Sold first, and answered by an adapter on the engine of the other.
+INDUSTRIAL = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
+CHAT = CATALOG.models[INDUSTRIAL].engine_id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
 PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id

@@ -87,6 +87,7 @@ class TestTenants:
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
+            *("Feedback", "ModelVersionExample"),
         }
     )
     # The function, and why it may look across accounts.
@@ -96,6 +97,10 @@ class TestTenants:
             ("append_usage", "each row carries its account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
             ("tidy", "what is in expired stores goes, of whichever account"),
+            ("count_ratings", "the operator sees how a model does with everybody"),
+            ("_of_feedback", "a shared model learns from all accounts that agreed to it"),
+            ("_of_files", "a shared model learns from all accounts that agreed to it"),
+            ("provenance", "the operator sees whose examples a shared model learned from"),
         }
     )
 

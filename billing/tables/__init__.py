@@ -36,6 +36,13 @@ from billing.tables.documents import (
     Payment,
     WalletGrant,
 )
+from billing.tables.improving import (
+    Feedback,
+    ModelVersion,
+    ModelVersionExample,
+    Rating,
+    VersionStatus,
+)
 from billing.tables.knowledge import FileStatus, VectorPiece, VectorStore, VectorStoreFile
 from billing.tables.outcomes import (
     Attester,
@@ -81,6 +88,7 @@ __all__ = [
     "CreditReason",
     "Dispute",
     "Evidence",
+    "Feedback",
     "FileStatus",
     "GatewayProcess",
     "InboxEvent",
@@ -92,6 +100,8 @@ __all__ = [
     "LedgerPosting",
     "LedgerTransaction",
     "LegalEntity",
+    "ModelVersion",
+    "ModelVersionExample",
     "NumberSeries",
     "OutboxItem",
     "Outcome",
@@ -105,6 +115,7 @@ __all__ = [
     "Quota",
     "QuotaKind",
     "QuotaLease",
+    "Rating",
     "Settlement",
     "StaleCredit",
     "StripeAsked",
@@ -120,5 +131,6 @@ __all__ = [
     "VectorPiece",
     "VectorStore",
     "VectorStoreFile",
+    "VersionStatus",
     "WalletGrant",
 ]

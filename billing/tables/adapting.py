@@ -59,13 +59,15 @@ class Adaptation(SQLModel, table=True):
     """A job that adapts a specialist, by the key that asked for it.
 
     `request_id` is the usage row that bills it; `process_id` the gateway process that runs it.
-    `training_file_id` may name a file that was deleted since.
+    `training_file_id` may name a file that was deleted since. `shared_at` is set while the customer
+    agrees that the file may improve the model for everybody.
     """
 
     __tablename__ = "adaptation"
     __table_args__ = (
         Index("ix_adaptation_open", "id", postgresql_where=text("status in ('queued', 'running')")),
         CheckConstraint("seconds is null or seconds >= 0", name="seconds"),
+        CheckConstraint("trained_tokens >= 0", name="trained_tokens"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -83,12 +85,14 @@ class Adaptation(SQLModel, table=True):
     process_id: UUID | None = None
     attempts: int = 0
     seconds: int | None = None
+    trained_tokens: int | None = Field(default=None, sa_column=Column(BigInteger))
+    shared_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     score: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
 
 
 class AdaptationEvent(SQLModel, table=True):
-    """A sentence for the customer on how a job goes."""
+    """A sentence for the customer on how a job goes, with figures where it learns."""
 
     __tablename__ = "adaptation_event"
     __table_args__ = (Index("ix_adaptation_event_adaptation_id_id", "adaptation_id", "id"),)
@@ -100,6 +104,7 @@ class AdaptationEvent(SQLModel, table=True):
     )
     level: str = Field(sa_column=Column(Text, nullable=False))
     message: str = Field(sa_column=Column(Text, nullable=False))
+    metrics: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(sa_column=moment())
 
 

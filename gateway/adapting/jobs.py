@@ -64,7 +64,8 @@ class Interrupted(AppError):
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a customer asks for; `settings` are shown back as they were given."""
+    """What a customer asks for; `settings` are kept as they were given. `doubts` are told of its
+    file, after the `notes`; `shared` says that the file may improve the model for everybody."""
 
     account_id: UUID
     key_id: UUID
@@ -73,6 +74,9 @@ class NewJob:
     training_file_id: UUID
     tags: Mapping[str, str] | None
     settings: Mapping[str, Any]
+    shared: bool = False
+    notes: Sequence[str] = ()
+    doubts: Sequence[str] = ()
 
 
 async def create(session: AsyncSession, clock: Clock, new: NewJob) -> Adaptation:
@@ -94,10 +98,14 @@ async def create(session: AsyncSession, clock: Clock, new: NewJob) -> Adaptation
         settings=dict(new.settings),
         created_at=clock.now(),
         request_id=ids.new_id(),
+        shared_at=clock.now() if new.shared else None,
     )
     session.add(job)
     await session.flush()
-    await say(session, clock, job, "The job waits for its turn.")
+    for message in ("The job waits for its turn.", *new.notes):
+        await say(session, clock, job, message)
+    for message in new.doubts:
+        await say(session, clock, job, message, "warn")
     return job
 
 
@@ -174,6 +182,18 @@ async def events(
     return (await session.scalars(query)).all()
 
 
+async def last_metrics(session: AsyncSession, job: Adaptation) -> Mapping[str, Any] | None:
+    """How far learning was at last; None of what tells no figures."""
+    query = select(col(AdaptationEvent.metrics)).where(
+        col(AdaptationEvent.adaptation_id) == job.id,
+        col(AdaptationEvent.account_id) == job.account_id,
+        col(AdaptationEvent.metrics).is_not(None),
+    )
+    newest = query.order_by(col(AdaptationEvent.id).desc()).limit(1)
+    found: Mapping[str, Any] | None = (await session.scalars(newest)).one_or_none()
+    return found
+
+
 async def cancel(session: AsyncSession, clock: Clock, account_id: UUID, job_id: str) -> Adaptation:
     """End a job; whoever runs it finds out. Raises AdaptationNotFound, AdaptationOver."""
     job = await find(session, account_id, job_id)
@@ -183,6 +203,21 @@ async def cancel(session: AsyncSession, clock: Clock, account_id: UUID, job_id: 
     if job.score is not None:
         raise AdaptationOver("The job has learned already and is about to end.")
     await _end(session, clock, job, AdaptationStatus.CANCELLED, "The job was cancelled.")
+    return job
+
+
+async def share(
+    session: AsyncSession, clock: Clock, account_id: UUID, job_id: str, shared: bool
+) -> Adaptation:
+    """The customer's consent to what its file may be used for besides, or its withdrawal. Raises
+    AdaptationNotFound."""
+    job = await find(session, account_id, job_id)
+    await session.refresh(job, with_for_update=True)
+    if shared != (job.shared_at is not None):
+        job.shared_at = clock.now() if shared else None
+        await session.flush()
+        told = "is given" if shared else "is withdrawn"
+        await say(session, clock, job, f"Consent to improving the model by this file {told}.")
     return job
 
 
@@ -220,18 +255,27 @@ async def bill_by(session: AsyncSession, job: Adaptation, request_id: UUID) -> N
 
 
 async def scored(
-    session: AsyncSession, job: Adaptation, score: Mapping[str, Any], seconds: int
+    session: AsyncSession,
+    job: Adaptation,
+    score: Mapping[str, Any],
+    seconds: int,
+    trained_tokens: int | None = None,
 ) -> None:
     """It has learned; from now on it cannot be cancelled. Raises AdaptationCancelled."""
     row = await _locked(session, job)
     if AdaptationStatus(row.status).over:
         raise AdaptationCancelled("The job was cancelled.")
-    row.score, row.seconds = dict(score), seconds
+    row.score, row.seconds, row.trained_tokens = dict(score), seconds, trained_tokens
     await session.flush()
 
 
 async def say(
-    session: AsyncSession, clock: Clock, job: Adaptation, message: str, level: str = "info"
+    session: AsyncSession,
+    clock: Clock,
+    job: Adaptation,
+    message: str,
+    level: str = "info",
+    metrics: Mapping[str, Any] | None = None,
 ) -> None:
     """Tell the customer how the job goes."""
     session.add(
@@ -241,6 +285,7 @@ async def say(
             adaptation_id=job.id,
             level=level,
             message=message[:1000].replace("\x00", ""),
+            metrics=None if metrics is None else dict(metrics),
             created_at=clock.now(),
         )
     )

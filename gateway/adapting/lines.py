@@ -16,6 +16,15 @@ from gateway.translation import SpecialistRefused
 _MOST_BYTES = 64 << 20
 
 
+class Metrics(msgspec.Struct):
+    """How far learning is, in OpenAI's words."""
+
+    step: int
+    total_steps: int
+    train_loss: float
+    valid_loss: float | None = None
+
+
 class LearnedVariant(msgspec.Struct):
     """A variant, and how it did on examples that it had not learned from."""
 
@@ -23,6 +32,7 @@ class LearnedVariant(msgspec.Struct):
     score: dict[str, Any]
     examples: int
     held_out: int
+    trained_tokens: int | None = None
 
 
 class Fault(msgspec.Struct):
@@ -34,9 +44,11 @@ class Fault(msgspec.Struct):
 
 
 class Line(msgspec.Struct):
-    """A sentence of progress, or the end: a variant after so many seconds, or a fault."""
+    """A sentence of progress, with figures or without, or the end: a variant after so many seconds,
+    or a fault."""
 
     progress: str | None = None
+    metrics: Metrics | None = None
     variant: LearnedVariant | None = None
     seconds: int = 0
     error: Fault | None = None

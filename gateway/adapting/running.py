@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
@@ -21,13 +22,14 @@ from billing.rating.quantities import Quantities
 from billing.tables import Adaptation, Settlement, Usage
 from gateway import variants
 from gateway.adapting import jobs
-from gateway.adapting.lines import LearnedVariant, lines_of, refusal_of
+from gateway.adapting.calling import call_of
+from gateway.adapting.lines import LearnedVariant, Line, lines_of, refusal_of
+from gateway.adapting.scrubbing import scrub
 from gateway.contracts import Contracts
 from gateway.errors import KeyRevoked, ModelNotFound, Unavailable, UpstreamFailed, UpstreamTimeout
 from gateway.files import content_of
-from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
+from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.keys import key_by_id
-from gateway.leasing import Lender
 from gateway.membership import Membership
 from gateway.pipeline import Stages
 from gateway.routing import Router
@@ -38,13 +40,12 @@ from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.errors import AppError
-from models.catalog import Catalog, Model
+from models.catalog import Catalog
 
 _POLL_S = 2.0
 _WATCH_S = 1.0
 # Learning itself is bounded by the server; before that the job may wait for others there.
 _PATIENCE_S = 4.0 * MOST_TEXT_S
-PATH = "/v1/fine_tuning/jobs"
 
 
 class AdaptationWorse(AppError):
@@ -65,7 +66,6 @@ class Tools:
     contracts: Contracts
     stages: Stages
     membership: Membership
-    lender: Lender
     router: Router
     upstream: Upstream
 
@@ -92,12 +92,6 @@ class AdaptationRunner:
     def wake(self) -> None:
         """There is a new job."""
         self._wake.set()
-
-    async def require_affordable(self, principal: Principal, model: Model) -> None:
-        """Raises what the job would be refused for if it began now."""
-        ask = ask_adaptation(model, b"")
-        ticket = await self._tools.stages.admission.admit(self._call(ids.new_id()), principal, ask)
-        self._tools.lender.give_back(ticket.hold)
 
     async def _run(self) -> None:
         while True:
@@ -141,12 +135,12 @@ class AdaptationRunner:
             return await self._publish(job)
         if job.attempts > jobs.MOST_ATTEMPTS:
             raise jobs.Interrupted("The job was interrupted several times.")
-        tools, call = self._tools, self._call(ids.new_id())
+        tools, call = self._tools, call_of(self._tools.clock, ids.new_id())
         principal, content = await self._opened(job, call.request_id)
         model = tools.catalog.find(job.model)
         if model is None:
             raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
-        ask = _tagged(ask_adaptation(model, content), job)
+        ask = _tagged(ask_adaptation(model, content, job.settings.get("seconds")), job)
 
         async def learn(ticket: Ticket) -> Completion:
             learned, seconds = await self._watched(job, ticket, call)
@@ -168,6 +162,8 @@ class AdaptationRunner:
             tools.stages.authenticator.require_paying(known)
             content = await content_of(session, account_id, job.training_file_id)
             await jobs.bill_by(session, job, request_id)
+        if job.settings.get("scrub"):
+            content, _ = await asyncio.to_thread(scrub, content)
         return principal, content
 
     async def _watched(
@@ -201,7 +197,7 @@ class AdaptationRunner:
                             raise refusal_of(line.error)
                         if line.variant is not None:
                             return _no_worse(line.variant), line.seconds
-                        await self._say(job, line.progress or "")
+                        await self._say(job, line)
         except TimeoutError:
             raise UpstreamTimeout("Learning did not end in time.") from None
         raise UpstreamFailed("Learning was broken off.")
@@ -210,7 +206,7 @@ class AdaptationRunner:
         tools = self._tools
         async with tools.database.transaction() as session:
             score = {**learned.score, "examples": learned.examples, "held_out": learned.held_out}
-            await jobs.scored(session, job, score, seconds)
+            await jobs.scored(session, job, score, seconds, learned.trained_tokens)
             await variants.keep(session, tools.clock, job, learned.artefact)
 
     async def _publish(self, job: Adaptation) -> None:
@@ -233,9 +229,10 @@ class AdaptationRunner:
             paid = (await session.scalars(query)).first() is not None
             return paid and await variants.is_kept(session, job)
 
-    async def _say(self, job: Adaptation, message: str) -> None:
+    async def _say(self, job: Adaptation, line: Line) -> None:
+        metrics = None if line.metrics is None else msgspec.structs.asdict(line.metrics)
         async with self._tools.database.transaction() as session:
-            await jobs.say(session, self._tools.clock, job, message)
+            await jobs.say(session, self._tools.clock, job, line.progress or "", metrics=metrics)
 
     async def _fail(self, job: Adaptation, error: AppError) -> None:
         async with self._tools.database.transaction() as session:
@@ -246,9 +243,6 @@ class AdaptationRunner:
             return await self._fail(job, Unavailable(why))
         async with self._tools.database.transaction() as session:
             await jobs.release(session, self._tools.clock, job, why)
-
-    def _call(self, request_id: UUID) -> Call:
-        return self._tools.stages.inner.call(request_id, Operation.ADAPTATION, PATH)
 
 
 def _tagged(ask: Ask, job: Adaptation) -> Ask:

@@ -3,16 +3,19 @@
 Owns the shapes. Does not own the rows (jobs.py).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
 from billing.metering.usage import REQUEST_PREFIX
-from billing.tables import Adaptation, AdaptationEvent, AdaptationStatus
+from billing.tables import Adaptation, AdaptationEvent, AdaptationStatus, Variant
 from gateway.adapting.jobs import EVENT_PREFIX, PREFIX
 from gateway.files import PREFIX as FILE_PREFIX
-from gateway.variants import public_id
+from gateway.variants import pinned_id, public_id
 from infra import ids
+
+CHECKPOINT_PREFIX = "ftckpt"
 
 
 def job_json(job: Adaptation) -> dict[str, Any]:
@@ -33,13 +36,16 @@ def job_json(job: Adaptation) -> dict[str, Any]:
         "result_files": [],
         "hyperparameters": {"n_epochs": "auto"},
         "method": {"type": "supervised"},
-        "trained_tokens": None,
+        "trained_tokens": job.trained_tokens,
         "estimated_finish": None,
         "integrations": None,
         "seed": job.settings.get("seed") or 0,
         "metadata": job.settings.get("metadata"),
         "suffix": job.name,
         "error": job.error,
+        "scrub": bool(job.settings.get("scrub")),
+        "share_for_improvement": job.shared_at is not None,
+        "shared_at": None if job.shared_at is None else _seconds(job.shared_at),
         "score": job.score,
         "adaptation_seconds": job.seconds,
         "usage_id": ids.show(REQUEST_PREFIX, job.request_id) if done else None,
@@ -54,8 +60,27 @@ def event_json(event: AdaptationEvent) -> dict[str, Any]:
         "created_at": _seconds(event.created_at),
         "level": event.level,
         "message": event.message,
-        "type": "message",
-        "data": {},
+        "type": "message" if event.metrics is None else "metrics",
+        "data": event.metrics or {},
+    }
+
+
+def checkpoint_json(
+    job: Adaptation, version: Variant, metrics: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """OpenAI's checkpoint: a version of the variant, by the id that calls this one whichever is the
+    current one."""
+    step = None if metrics is None else metrics["step"]
+    return {
+        "id": ids.show(CHECKPOINT_PREFIX, version.id),
+        "object": "fine_tuning.job.checkpoint",
+        "created_at": _seconds(version.created_at),
+        "fine_tuned_model_checkpoint": pinned_id(
+            public_id(version.base, version.account_id, version.name), version.version
+        ),
+        "fine_tuning_job_id": ids.show(PREFIX, job.id),
+        "step_number": step or 0,
+        "metrics": {key: value for key, value in (metrics or {}).items() if key != "total_steps"},
     }
 
 

@@ -109,6 +109,13 @@ async def find(
     session: AsyncSession, scope: Scope, questions: Sequence[Question], wanted: Wanted
 ) -> list[Passage]:
     """The best pieces for any of the questions, the best first."""
+    return await _passages(session, scope, await ranked(session, scope, questions, wanted))
+
+
+async def ranked(
+    session: AsyncSession, scope: Scope, questions: Sequence[Question], wanted: Wanted
+) -> list[tuple[UUID, float]]:
+    """The same by their ids, with their scores."""
     scores = _Scores()
     for question in questions:
         if wanted.meaning:
@@ -118,7 +125,7 @@ async def find(
             scores.add(found, wanted.words)
             scores.with_words.update(piece for piece, _ in found)
     whole = (wanted.meaning + wanted.words) * len(questions)
-    return await _passages(session, scope, scores.best(wanted, whole or 1.0))
+    return scores.best(wanted, whole or 1.0)
 
 
 async def by_meaning(

@@ -10,6 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
 from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
+from gateway.adapting.calling import PATH as ADAPTATIONS
+from gateway.adapting.offering import Offers
 from gateway.auth import Authenticator
 from gateway.choosing import LATENCY_HEADER
 from gateway.errors import ParameterInvalid
@@ -61,13 +63,18 @@ class QuoteRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         quoting: NamedDependency[Quoting],
+        offers: NamedDependency[Offers],
         request: Request[Any, Any, Any],
         tags: _Tags = None,
         latency: _Latency = None,
     ) -> dict[str, Any]:
         said = {TAGS_HEADER: tags, LATENCY_HEADER: latency}
         headers = {name: text.encode("latin-1") for name, text in said.items() if text is not None}
-        return await quoting.quote(principal, await request.body(), headers)
+        body = await request.body()
+        quote = await quoting.quote(principal, body, headers)
+        if quote["endpoint"] != ADAPTATIONS:
+            return quote
+        return {**quote, **await offers.foreseen(principal, body)}
 
 
 async def provide_principal(

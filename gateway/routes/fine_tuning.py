@@ -1,4 +1,4 @@
-"""`/v1/fine_tuning/jobs`: adapting a specialist, as OpenAI's clients ask for it.
+"""`/v1/fine_tuning/jobs`: adapting a model, as OpenAI's clients ask for it.
 
 Owns the addresses. Does not own the body's shape (gateway/wire/fine_tuning.py), the jobs nor
 running them (gateway/adapting/).
@@ -14,23 +14,28 @@ from litestar.params import FromPath, FromQuery, HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.adapting import jobs
-from gateway.adapting.running import PATH, AdaptationRunner
-from gateway.adapting.views import event_json, job_json
+from gateway.adapting.calling import PATH
+from gateway.adapting.offering import Offer, Offers
+from gateway.adapting.running import AdaptationRunner
+from gateway.adapting.views import CHECKPOINT_PREFIX, checkpoint_json, event_json, job_json
 from gateway.changing import Key, answered_once
-from gateway.errors import ModelNotFound
 from gateway.files import find_file
 from gateway.flow import Principal
 from gateway.routes.paging import Limit, mark_of
 from gateway.tags import HEADER, tags_of
-from gateway.wire.fine_tuning import JobRequest, ask_adaptation, read_job
+from gateway.variants import made_by
+from gateway.wire.body import read_strictly
+from gateway.wire.fine_tuning import CONSENT, ConsentRequest, JobRequest, most_seconds, read_job
 from infra.clock import Clock
 from infra.db import Database
-from models.catalog import Catalog
 
-BODIES = {PATH: JobRequest}
+BODIES = {PATH: JobRequest, f"{PATH}/{{job}}/consent": ConsentRequest}
 _MOST_BYTES = 64 << 10
 _Tags = Annotated[
     str | None, HeaderParameter(name="X-Maas-Tags", description="What the job is for")
+]
+_Most = Annotated[
+    str | None, HeaderParameter(name="X-Max-Cost", description="What the job may cost at most")
 ]
 
 
@@ -40,26 +45,24 @@ class FineTuningRoutes(Controller):
     path = PATH
     request_max_body_size = _MOST_BYTES
 
-    @post("/", status_code=200, summary="Adapt a specialist to the account's own examples")
+    @post("/", status_code=200, summary="Adapt a model to the account's own examples")
     async def create(
         self,
         principal: NamedDependency[Principal],
-        catalog: NamedDependency[Catalog],
+        offers: NamedDependency[Offers],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         adaptations: NamedDependency[AdaptationRunner],
         request: Request[Any, Any, Any],
         tags: _Tags = None,
+        most: _Most = None,
         idempotency_key: Key = None,
     ) -> Response[bytes]:
         wanted = read_job(await request.body())
-        model = catalog.find(wanted.model)
-        if model is None:
-            raise ModelNotFound(f"The model {wanted.model[:100]!r} does not exist.", param="model")
-        ask_adaptation(model, b"")
-        await adaptations.require_affordable(principal, model)
+        limit = {} if most is None else {b"x-max-cost": most.encode("latin-1")}
+        offer = await offers.offer(principal, wanted, limit)
         named = tags_of({HEADER: tags.encode("latin-1")}) if tags else None
-        change = partial(_create, clock, principal, wanted, named)
+        change = partial(_create, clock, principal, wanted, offer, named)
         answer = await answered_once(database, principal, request, idempotency_key, change)
         adaptations.wake()
         return answer
@@ -115,16 +118,56 @@ class FineTuningRoutes(Controller):
         async with database.transaction() as session:
             return job_json(await jobs.cancel(session, clock, principal.account_id, job))
 
+    @get("/{job:str}/checkpoints", summary="The versions that a job has made, the newest first")
+    async def checkpoints(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        job: FromPath[str],
+        limit: Limit = 10,
+        after: FromQuery[str | None] = None,
+    ) -> dict[str, Any]:
+        mark = mark_of(CHECKPOINT_PREFIX, after)
+        async with database.transaction() as session:
+            found = await jobs.find(session, principal.account_id, job)
+            version = await made_by(session, found)
+            metrics = await jobs.last_metrics(session, found)
+        there = version is not None and (mark is None or version.id < mark)
+        data = [checkpoint_json(found, version, metrics)] if version and there else []
+        return {"object": "list", "data": data, "has_more": False}
+
+    @post("/{job:str}/consent", status_code=200, summary="Whether the file may improve the model")
+    async def consent(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+        job: FromPath[str],
+    ) -> dict[str, Any]:
+        wanted = read_strictly(CONSENT, await request.body())
+        shared = wanted.share_for_improvement
+        async with database.transaction() as session:
+            row = await jobs.share(session, clock, principal.account_id, job, shared)
+            return job_json(row)
+
 
 async def _create(
     clock: Clock,
     principal: Principal,
     wanted: JobRequest,
+    offer: Offer,
     tags: Mapping[str, str] | None,
     session: AsyncSession,
 ) -> dict[str, Any]:
     file = await find_file(session, principal.account_id, wanted.training_file)
-    settings = {"metadata": wanted.metadata, "seed": wanted.seed}
+    settings = {
+        "metadata": wanted.metadata,
+        "seed": wanted.seed,
+        "scrub": wanted.scrub or None,
+        "seconds": offer.seconds if offer.seconds < most_seconds(offer.model) else None,
+    }
+    examined = offer.examined
     new = jobs.NewJob(
         account_id=principal.account_id,
         key_id=principal.key_id,
@@ -133,5 +176,8 @@ async def _create(
         training_file_id=file.id,
         tags=tags,
         settings={key: value for key, value in settings.items() if value is not None},
+        shared=wanted.share_for_improvement,
+        notes=() if examined is None else examined.notes,
+        doubts=() if examined is None else examined.doubts,
     )
     return job_json(await jobs.create(session, clock, new))

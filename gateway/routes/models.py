@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, delete, get, put
+from litestar import Controller, Request, Response, delete, get, put
+from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta
 
 from gateway.errors import ModelNotFound
 from gateway.flow import OwnVariant, Principal
+from gateway.routing import Router
+from gateway.variant_loading import VariantLoader
 from gateway.variants import choose, withdraw
 from gateway.wire.body import read_strictly
 from infra.clock import Clock
@@ -73,11 +76,17 @@ class ModelRoutes(Controller):
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        catalog: NamedDependency[Catalog],
+        router: NamedDependency[Router],
+        loader: NamedDependency[VariantLoader],
         name: FromPath[str],
-    ) -> dict[str, Any]:
+    ) -> Response[dict[str, Any]]:
         async with database.transaction() as session:
-            await withdraw(session, clock, principal.account_id, name)
-        return {"id": name, "object": "model", "deleted": True}
+            base, gone = await withdraw(session, clock, principal.account_id, name)
+        model = catalog.find(base)
+        servers = () if model is None else router.servers(base)
+        removal = None if model is None else BackgroundTask(loader.forget, servers, model, gone)
+        return Response({"id": name, "object": "model", "deleted": True}, background=removal)
 
     @put("/{name:str}/current", summary="Which version of a variant answers: back, or forward")
     async def current(
@@ -101,6 +110,7 @@ def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
         "object": "model",
         "created": _CREATED,
         "owned_by": "maas",
+        "parent": model.base,
         "task": model.task.value,
         "description": model.description,
         "context_length": model.context_length,

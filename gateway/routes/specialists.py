@@ -75,7 +75,7 @@ async def model_metadata(
 
 def _served(parser: Parser, principal: Principal, name: str, version: str | None) -> Served:
     try:
-        return parser.served(name, version, Operation.INFER, principal.variants)
+        return parser.served(name, version, Operation.INFER, principal)
     except WrongEndpoint:
         # Under this protocol there are specialists only.
         raise ModelNotFound(

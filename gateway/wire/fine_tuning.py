@@ -27,7 +27,8 @@ _AUTO = ("auto", None)
 
 class JobRequest(msgspec.Struct):
     """`POST /v1/fine_tuning/jobs`. `suffix` names the variant: the same name again is its next
-    version."""
+    version. `scrub` takes personal data out of dialogues before they are learned from;
+    `share_for_improvement` lets them improve the model for everybody."""
 
     model: str
     training_file: str
@@ -38,8 +39,17 @@ class JobRequest(msgspec.Struct):
     integrations: list[Any] | None = None
     metadata: dict[str, Annotated[str, Meta(max_length=512)]] | None = None
     seed: int | None = None
+    scrub: bool = False
+    share_for_improvement: bool = False
 
 
+class ConsentRequest(msgspec.Struct):
+    """`POST /v1/fine_tuning/jobs/{job}/consent`: given, or withdrawn."""
+
+    share_for_improvement: bool
+
+
+CONSENT = msgspec.json.Decoder(ConsentRequest)
 _JOB = msgspec.json.Decoder(JobRequest)
 
 
@@ -70,20 +80,23 @@ def most_seconds(model: Model) -> int:
     return MOST_TEXT_S if model.task is Task.TEXT_GENERATION else MOST_S
 
 
-def ask_adaptation(model: Model, training_file: bytes) -> Ask:
-    """What goes to the server that learns. Raises ParameterInvalid where it cannot learn."""
+def ask_adaptation(model: Model, training_file: bytes, seconds: int | None = None) -> Ask:
+    """What goes to the server that learns, for so long at most. Raises ParameterInvalid where it
+    cannot learn."""
     if model.adapter is None:
         raise ParameterInvalid(
             f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
             param="model",
         )
+    most = most_seconds(model)
+    seconds = most if seconds is None else min(seconds, most)
     return Ask(
         model=model,
-        path=f"/v2/adaptations/{model.id}",
+        path=f"/v2/adaptations/{model.id}" + (f"?most_s={seconds}" if seconds < most else ""),
         body=training_file,
         headers={"content-type": "application/jsonl"},
         measure=lambda _: NOTHING,
-        extent=Extent(adaptation_seconds=most_seconds(model)),
+        extent=Extent(adaptation_seconds=seconds),
     )
 
 

@@ -17,7 +17,8 @@ from models.condition.features import PHASE_SECONDS, PHASES, SLOPE_WEIGHTS
 from models.condition.levels import LevelModel
 from models.condition.signature import NOT_APPLICABLE
 from models.onnx_graph import Constants, make, to_model, value
-from models.reasons import TOLD, reason_constants, reason_nodes
+from models.reason_fields import TOLD
+from models.reasons import reason_constants, reason_nodes
 
 
 def to_onnx(model: LevelModel, calibrations: Sequence[Calibration], signature: str) -> ModelProto:

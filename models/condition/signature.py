@@ -12,7 +12,7 @@ from types import MappingProxyType
 import msgspec
 
 from models.condition.data import SECONDS, SENSORS, TARGETS, Floats, Target
-from models.reasons import TOLD
+from models.reason_fields import TOLD
 from models.signature import BYTES, InputField, OutputField, Signature
 
 VERSION = "1"

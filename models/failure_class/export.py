@@ -24,7 +24,8 @@ from models.failure_class.features import (
 )
 from models.failure_class.signature import NOT_APPLICABLE, REASONS
 from models.onnx_graph import ML_DOMAIN, Constants, constant, make, nothing_or_nan, to_model, value
-from models.reasons import TOLD, reason_constants, reason_nodes
+from models.reason_fields import TOLD
+from models.reasons import reason_constants, reason_nodes
 
 THRESHOLD = "threshold"
 LOG_ODDS = "log_odds"

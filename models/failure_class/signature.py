@@ -13,7 +13,7 @@ import msgspec
 
 from models.failure_class.data import Floats, OperatingPoints
 from models.failure_class.features import GRADES
-from models.reasons import reason_fields
+from models.reason_fields import reason_fields
 from models.signature import BYTES, InputField, OutputField, Signature
 
 VERSION = "2"

@@ -1,7 +1,8 @@
 """Adapting the industrial model to one customer: dialogues in, an adapter out.
 
-Owns going on from the industry's adapter, how often a file is gone over, the held-out score and the
-artefact's form. Does not own the training file's form (dialogues.py) nor learning (learning.py).
+Owns going on from the industry's adapter, the held-out score and the artefact's form. Does not own
+the training file's form (dialogues.py), how often it is gone over (effort.py) nor learning
+(learning.py).
 
 An engine takes one adapter for a request, so a customer's holds the industry's too: it begins as
 that one. The score is the loss over answers kept apart; beside it is told how many of them come out
@@ -17,22 +18,25 @@ from pathlib import Path
 
 import msgspec
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
+from models.adaptation import Adaptation, Exact, Metrics, Progress, Score, TrainingFileInvalid
 from models.industrial_llm import lora
 from models.industrial_llm.batches import arranged
 from models.industrial_llm.checkpoints import Checkpoints
 from models.industrial_llm.dialogues import Dialogue, Divided, read
+from models.industrial_llm.effort import rounds_of
 from models.industrial_llm.encoding import Encoder, TemplateUnfit
 from models.industrial_llm.learning import Learner, Pace, Reached
 from models.industrial_llm.recipes import RECIPES, Recipe
 
 PROFILE = "cpu"
 METRIC = "loss over answers kept apart, nats a token"
-# So many examples are learned from in all, those of a small file several times.
-PASSES, MOST_ROUNDS = 1_600, 6
 # A few hundred examples on top of the industry's: at its rate they would undo what it knows.
 RATE_SHARE = 0.4
+# In memory at once: beside the engine there is no room for what the industry's learning takes.
+TOGETHER = 4
 _TOLD = 10
+# So often the loss over some of what is kept apart is looked at meanwhile.
+_LOOKS, _MOST_WATCHED = 6, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +51,25 @@ class LanguageAdapter:
         """Learn lines of `{"messages": [{"role": …, "content": …}, …]}`. Raises
         TrainingFileInvalid."""
         given = read(training_file)
-        progress(_counted(given))
+        progress(given.counted)
         learner = self._learner()
         _require_fitting(learner, (*given.learned, *given.apart))
         before = learner.loss(given.apart)
         exact_before = learner.exact(given.apart)
-        _learn(learner, given.learned, progress)
+        tokens = _learn(learner, given, progress)
         after = learner.loss(given.apart)
+        exact = Exact(exact_before, learner.exact(given.apart), len(given.apart))
         progress(
-            f"Of {len(given.apart)} answers kept apart {exact_before} came out to the letter "
-            f"before, {learner.exact(given.apart)} after."
+            f"Of {exact.of} answers kept apart {exact.base} came out to the letter before, "
+            f"{exact.adapted} after."
         )
-        score = Score(METRIC, before, after, higher_is_better=False)
+        score = Score(METRIC, before, after, higher_is_better=False, exact=exact)
         artefact = packed(learner, self.recipe.base)
-        return Adaptation(artefact, score, len(given.learned), len(given.apart))
+        return Adaptation(artefact, score, len(given.learned), len(given.apart), tokens)
 
     def _learner(self) -> Learner:
-        recipe = replace(self.recipe, learning_rate=self.recipe.learning_rate * RATE_SHARE)
+        rate = self.recipe.learning_rate * RATE_SHARE
+        recipe = replace(self.recipe, learning_rate=rate, together=TOGETHER)
         model = lora.loaded(self.base, recipe, "cpu")
         lora.start_from(model, self.parent)
         return Learner(model, Encoder.of(self.base, recipe.template), recipe)
@@ -95,15 +101,6 @@ def unpack(artefact: bytes, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def _counted(given: Divided) -> str:
-    parts = [f"{len(given.learned)} dialogues are learned from, {len(given.apart)} kept apart."]
-    if given.repeated:
-        parts.append(f"{given.repeated} lines say one again.")
-    if given.contradicted:
-        parts.append(f"{given.contradicted} questions have several answers.")
-    return " ".join(parts)
-
-
 def _require_fitting(learner: Learner, dialogues: Sequence[Dialogue]) -> None:
     for one in dialogues:
         try:
@@ -112,15 +109,18 @@ def _require_fitting(learner: Learner, dialogues: Sequence[Dialogue]) -> None:
             raise TrainingFileInvalid(str(error)) from error
 
 
-def _learn(learner: Learner, learned: Sequence[Dialogue], progress: Progress) -> None:
-    rounds = min(MOST_ROUNDS, max(1, round(PASSES / len(learned))))
+def _learn(learner: Learner, given: Divided, progress: Progress) -> int:
+    """Go over it; how many tokens that were."""
+    turns = list(given.learned) * rounds_of(len(given.learned))
     chance = random.Random(learner.recipe.seed)  # noqa: S311
-    order = arranged(list(learned) * rounds, learner.recipe.batch, learner.length, chance)
+    order = arranged(turns, learner.recipe.batch, learner.length, chance)
 
     def report(reached: Reached) -> None:
-        progress(f"Step {reached.step} of {reached.steps}, loss {reached.loss:.3f}.")
+        progress(Metrics(reached.step, reached.steps, reached.loss, reached.validation))
 
+    pace = Pace(kept=len(order), told=_TOLD, watched=max(_TOLD, -(-len(order) // _LOOKS)))
     with tempfile.TemporaryDirectory() as scratch:
         # A job that is killed is begun anew by another: minutes, not hours.
         kept = Checkpoints(Path(scratch), "")
-        learner.learn(order, (), kept, report, Pace(kept=len(order), told=_TOLD))
+        learner.learn(order, given.apart[:_MOST_WATCHED], kept, report, pace)
+    return sum(map(learner.length, turns))

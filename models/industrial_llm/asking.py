@@ -34,21 +34,25 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`url` up to and with `/v1`. `transport` stands in for the network in tests."""
+    """`url` up to and with `/v1`. `transport` stands in for the network; so many calls are under
+    way at a time."""
 
     url: str
     key: str
     model: str
     transport: httpx.AsyncBaseTransport | None = None
+    at_once: int = AT_ONCE
 
     def answers(self, prompts: Sequence[Prompt], report: Callable[[int], None]) -> list[str]:
         """One answer a prompt, in their order; `report` takes how many there are. Raises
         ServerUnfit."""
-        return asyncio.run(self._answers(prompts, report))
+        return asyncio.run(self.gather(prompts, report))
 
-    async def _answers(self, prompts: Sequence[Prompt], report: Callable[[int], None]) -> list[str]:
-        free, done = asyncio.Semaphore(AT_ONCE), 0
-        headers = {"Authorization": f"Bearer {self.key}"}
+    async def gather(self, prompts: Sequence[Prompt], report: Callable[[int], None]) -> list[str]:
+        """The same within an event loop."""
+        free, done = asyncio.Semaphore(self.at_once), 0
+        # No header may end in a space.
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
         async def ask(client: httpx.AsyncClient, prompt: Prompt) -> str:
             nonlocal done

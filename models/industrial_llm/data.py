@@ -19,6 +19,7 @@ from models.industrial_llm.tasks import (
     tool_choice,
     unknown,
 )
+from models.training_data import TrainingDataMissing
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
@@ -58,6 +59,20 @@ def load(directory: Path, selection: Selection) -> Mapping[str, Parts]:
     whole = {name: TASKS[name].load(directory, selection.fold) for name in selection.tasks}
     _require(selection.left_out, sources(whole), "source")
     return {name: parts.without(selection.left_out) for name, parts in whole.items()}
+
+
+def at_hand(directory: Path) -> Mapping[str, Parts]:
+    """Of each task what there is here: all of it, or our own examples where the training sets are
+    absent. A task without any is left out."""
+    found = {name: _at_hand(task, directory) for name, task in TASKS.items()}
+    return {name: parts for name, parts in found.items() if parts != Parts()}
+
+
+def _at_hand(task: Task, directory: Path) -> Parts:
+    try:
+        return task.load(directory, 0)
+    except TrainingDataMissing:
+        return task.own()
 
 
 def sources(corpus: Mapping[str, Parts]) -> tuple[str, ...]:

@@ -58,9 +58,10 @@ class Task:
     """One thing that the model is asked to do.
 
     load: its examples below a folder of training sets, for one of FOLDS folds; raises
-    TrainingDataMissing. instructions: by language, several wordings of the same; the first is the
-    one that it is judged by. labels: the answers that there are, where that is a closed list.
-    schema: to which an answer that is JSON holds. longest: tokens that an answer may take.
+    TrainingDataMissing. own: of them those of our own, which need no such folder. instructions: by
+    language, several wordings of the same; the first is the one that it is judged by. labels: the
+    answers that there are, where that is a closed list. schema: to which an answer that is JSON
+    holds. longest: tokens that an answer may take.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Task:
     labels: tuple[str, ...] = ()
     schema: Schema | None = None
     longest: int = 64
+    own: Callable[[], Parts] = Parts
 
 
 def wordings(english: tuple[str, ...], chinese: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:

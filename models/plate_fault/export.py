@@ -20,7 +20,8 @@ from models.forest import forest
 from models.onnx_graph import Constants, make, nothing_or_nan, to_model, value
 from models.plate_fault.data import FAULTS, MEASURES, Floats
 from models.plate_fault.groups import GROUPS, mixtures, shapley_weights
-from models.reasons import TOLD, reason_constants, reason_nodes
+from models.reason_fields import TOLD
+from models.reasons import reason_constants, reason_nodes
 
 # Added to each fault's share of the trees before its logarithm is taken: a share of none is not
 # impossible. Learning uses the same.

@@ -13,7 +13,7 @@ import msgspec
 
 from models.plate_fault.data import FAULTS, MEASURES, Floats
 from models.plate_fault.groups import GROUPS
-from models.reasons import reason_fields
+from models.reason_fields import reason_fields
 from models.signature import BYTES, InputField, OutputField, Signature
 
 VERSION = "1"

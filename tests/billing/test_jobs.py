@@ -16,7 +16,7 @@ from tests.billing.making import sql
 from tests.flows.stories import Story
 from tests.flows.stripe_stories import SEND, StripeStory
 
-NAMES = {"ask", "bill", "count", "dun", "exchange", "notify"}
+NAMES = {"ask", "bill", "count", "dun", "exchange", "improve", "notify"}
 
 
 @pytest.fixture
@@ -70,6 +70,21 @@ class TestSchedule:
         (invoice,) = await firm.invoices()
         assert (invoice.status, firm.text(invoice.total)) == ("open", "30.00")
         assert await queued(story) == []
+
+    async def test_models_are_improved_by_whoever_is_given_to(
+        self, worker: Worker, database_url: str
+    ) -> None:
+        called = []
+
+        async def improve() -> None:
+            called.append(1)
+
+        app = jobs(database_url, replace(worker, improve=improve))
+        async with app.open_async():
+            await app.tasks["improve"].defer_async(timestamp=0)
+            await run(app)
+        # Once for this, and maybe once for the minute that it is.
+        assert called
 
     async def test_a_tick_that_fails_is_no_more_in_the_way(
         self, story: Story, worker: Worker, database_url: str

@@ -1,7 +1,8 @@
-"""The specialists' server as far as variants go: it learns what a test tells it to, and knows only
-those variants that it was given.
+"""The models' servers as far as variants go: they learn what a test tells them to, and know only
+those variants that they were given.
 
-The word `do` in a training file's first line chooses what happens.
+The word `do` in a training file's first line chooses what happens, or where that is a dialogue its
+`do …`.
 """
 
 import asyncio
@@ -24,13 +25,28 @@ class Learner:
     puts: int = 0
     elsewhere: int = 0
     """So many of the next variants are given to another server behind the same address."""
+    full: bool = False
+    """Whether its disk is, so that it can keep no more of them."""
+    deleted: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    seconds: list[str | None] = field(default_factory=list)
+    """For how long it was told to learn at most."""
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/v2/adaptations/{name}", self.adapt)
         app.router.add_put("/v2/models/{id}", self.put)
+        app.router.add_put("/v2/adapters/{id}", self.put)
+        app.router.add_delete("/v2/models/{id}", self.delete)
+        app.router.add_delete("/v2/adapters/{id}", self.delete)
+
+    def adapter(self, name: str) -> str | None:
+        """What a text model answers as that is asked for by this name, `engine:var_…` for a
+        variant; None where it has not got that one."""
+        self.asked.append(name)
+        _, _, variant = name.partition(":")
+        return name if not variant else self.variants.get(variant, {}).get("name")
 
     def refusal(self, name: str) -> web.Response | None:
         """What it says where it is asked for a variant that it has not got."""
@@ -53,27 +69,41 @@ class Learner:
     async def put(self, request: web.Request) -> web.Response:
         body = json.loads(await request.read())
         self.puts += 1
+        if self.full:
+            error = {"message": "No room.", "type": "server_error", "param": None, "code": None}
+            return web.json_response({"error": error}, status=500)
         if self.elsewhere:
             self.elsewhere -= 1
         else:
             self.variants[request.match_info["id"]] = body
         return web.json_response({"name": body["name"], "ready": True})
 
+    async def delete(self, request: web.Request) -> web.Response:
+        self.variants.pop(request.match_info["id"], None)
+        self.deleted.append(request.path)
+        return web.Response(status=204)
+
     async def adapt(self, request: web.Request) -> web.StreamResponse:
         self.files.append(await request.read())
-        do = json.loads(self.files[-1].splitlines()[0])["do"]
+        first = json.loads(self.files[-1].splitlines()[0])
+        talks, do = "messages" in first, _wanted(first)
         response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
         await response.prepare(request)
+        self.seconds.append(request.query.get("most_s"))
         await self._line(response, {"progress": "3 machines were read."})
+        for step in (10, 20) if talks else ():
+            await self._line(response, measured(step))
         self.learning.set()
         try:
-            await self._end(request, response, do)
+            await self._end(request, response, do, talks)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
         return response
 
-    async def _end(self, request: web.Request, response: web.StreamResponse, do: str) -> None:
+    async def _end(
+        self, request: web.Request, response: web.StreamResponse, do: str, talks: bool
+    ) -> None:
         match do:
             case "hang":
                 await asyncio.sleep(60)
@@ -88,10 +118,29 @@ class Learner:
             case "nothing":
                 pass
             case _:
-                await self._line(response, learned(float(do), len(self.files)))
+                end = learned(float(do), len(self.files))
+                await self._line(response, in_words(end) if talks else end)
 
     async def _line(self, response: web.StreamResponse, content: dict[str, Any]) -> None:
         await response.write(json.dumps(content).encode() + b"\n")
+
+
+def measured(step: int) -> dict[str, Any]:
+    """How far a language model is."""
+    metrics = {"step": step, "total_steps": 20, "train_loss": 1 / step, "valid_loss": 2 / step}
+    return {"progress": f"Step {step} of 20.", "metrics": metrics}
+
+
+def in_words(end: dict[str, Any]) -> dict[str, Any]:
+    """What a language model says at the end besides."""
+    variant = end["variant"]
+    score = {**variant["score"], "exact": {"base": 1, "adapted": 2, "of": 3}}
+    return {**end, "variant": {**variant, "score": score, "trained_tokens": 480}}
+
+
+def _wanted(line: dict[str, Any]) -> str:
+    said = str(line.get("do") or line["messages"][0]["content"])
+    return said.removeprefix("do ")
 
 
 def learned(adapted: float, number: int) -> dict[str, Any]:

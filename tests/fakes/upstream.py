@@ -168,9 +168,11 @@ class _Handlers:
         self, request: web.Request, body: dict[str, Any], prompt: str, chat: bool
     ) -> web.StreamResponse:
         verb = prompt.split()[0] if prompt.split() else ""
-        refusal = _refusal(verb)
+        name = self._fake.learner.adapter(body["model"])
+        refusal = _refusal("not-loaded" if name is None else verb)
         if refusal is not None:
             return refusal
+        body = {**body, "model": name}
         self._fake.running += 1
         self._fake.most_running = max(self._fake.most_running, self._fake.running)
         try:
@@ -318,6 +320,10 @@ def _refusal(verb: str) -> web.Response | None:
         case "too-long":
             error = {"message": CONTEXT_TOO_LONG, "type": "OpenAIHTTPException", "param": None}
             return web.json_response({"error": {**error, "code": 400}}, status=400)
+        case "not-loaded":
+            message = "Message: variant_not_loaded (Request ID: 1), Internal exception: None"
+            error = {"message": message, "type": "OpenAIHTTPException", "param": None, "code": 404}
+            return web.json_response({"error": error}, status=404)
         case "unknown-fault":
             return web.json_response(
                 {"error": {"message": "secret /srv/x", "code": 400}}, status=400

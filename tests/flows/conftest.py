@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from openai import AsyncOpenAI
 
 from infra.db import Database
 from infra.processes import start_module, stop
@@ -51,6 +52,15 @@ async def real(serving_url: str, database_url: str, tmp_path: Path) -> AsyncIter
     """A gateway in front of the real models."""
     async with run_gateway(builders.settings(database_url, tmp_path, serving_url)) as running:
         yield running
+
+
+@pytest.fixture
+async def openai(real: Gateway) -> AsyncIterator[AsyncOpenAI]:
+    """The official client, with the first account's key."""
+    async with AsyncOpenAI(
+        base_url=f"{real.url}/v1", api_key=real.key.secret, max_retries=0
+    ) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Adapting specialists with real parts: the official clients, our gateway, Ray Serve."""
 
 import asyncio
-import json
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from models.catalog import Task
 from models.rul.data import SENSORS
 from models.tag_align.aligner import TagAligner
 from tests.builders import CATALOG, REMAINING_LIFE, Gateway
+from tests.flows.adaptations import adapted, lines
 from tests.models.made_up_engines import engine
 from tests.models.made_up_rig import hours, leaking
 
@@ -22,10 +22,6 @@ TAGS = CATALOG.with_task(Task.ALIGNMENT)[0].id
 ANOMALY = CATALOG.with_task(Task.ANOMALY_DETECTION)[0].id
 WORDS = ("Supply Air Temperature Sensor", "Return Air Temperature Sensor", "Supply Air Flow Sensor")
 PLACES = ("north", "south", "east", "west", "roof", "hall", "yard", "gate")
-
-
-def lines(*each: Any) -> bytes:
-    return "\n".join(json.dumps(one) for one in each).encode()
 
 
 def fleet() -> bytes:
@@ -49,29 +45,6 @@ def confirmations() -> tuple[bytes, list[str]]:
         for at, concept in enumerate(concepts)
     ]
     return lines(*tags), concepts
-
-
-async def adapted(openai: AsyncOpenAI, model: str, content: bytes) -> Any:
-    """The job, ended well, its variant known to the gateway."""
-    file = await openai.files.create(file=("line.jsonl", content), purpose="fine-tune")
-    job = await openai.fine_tuning.jobs.create(model=model, training_file=file.id, suffix="line-3")
-    while job.status in ("queued", "running"):
-        await asyncio.sleep(0.3)
-        job = await openai.fine_tuning.jobs.retrieve(job.id)
-    assert job.status == "succeeded", job.error
-    for _ in range(100):
-        if job.fine_tuned_model in {model.id for model in (await openai.models.list()).data}:
-            return job
-        await asyncio.sleep(0.1)
-    raise AssertionError("the gateway does not hear of the variant")
-
-
-@pytest.fixture
-async def openai(real: Gateway) -> Any:
-    async with AsyncOpenAI(
-        base_url=f"{real.url}/v1", api_key=real.key.secret, max_retries=0
-    ) as client:
-        yield client
 
 
 class TestAdapting:

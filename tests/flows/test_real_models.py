@@ -188,9 +188,12 @@ class TestText:
                 "response_format",
             ),
             (
-                {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
+                {
+                    "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+                    "tool_choice": {"type": "function", "function": {"name": "g"}},
+                },
                 "invalid_value",
-                "tool_choice",
+                None,
             ),
             ({"top_k": "many"}, "invalid_value", "top_k"),
             ({"logit_bias": {"x": 1}}, "invalid_value", None),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.catalog import Catalog
-from tests.builders import CATALOG, CHAT
+from tests.builders import CATALOG, CHAT, INDUSTRIAL
 
 # 2 tokens in and 5 out cost 11,000 nano at CHAT's prices, and 7 times as much at SWIFT's.
 PRICES = {"CNY": {meter: 7 * price for meter, price in CATALOG.models[CHAT].prices["CNY"].items()}}
@@ -12,10 +12,12 @@ SWIFT = "swift"
 
 
 def two() -> Catalog:
-    """The catalog with a second language model, dearer and faster, that CHAT falls back to."""
-    chat = replace(CATALOG.models[CHAT], latency_ms=400, fallbacks=(SWIFT,))
+    """The catalog with two language models: CHAT and, dearer and faster, what it falls back to."""
+    route = CATALOG.models[INDUSTRIAL].route
+    chat = replace(CATALOG.models[CHAT], latency_ms=400, fallbacks=(SWIFT,), route=route)
     swift = replace(chat, id=SWIFT, prices=PRICES, latency_ms=40, fallbacks=())
-    return Catalog({**CATALOG.models, CHAT: chat, SWIFT: swift})
+    others = CATALOG.only(lambda model: model.id != INDUSTRIAL).models
+    return Catalog({**others, CHAT: chat, SWIFT: swift})
 
 
 def chat(model: str = "auto", prompt: str = "hello there", **values: Any) -> dict[str, Any]:

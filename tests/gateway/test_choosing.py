@@ -17,7 +17,7 @@ from gateway.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
 from gateway.flow import Priced
 from models.catalog import Catalog, CatalogInvalid, Model, Route
 from models.routing.classifier import RouteClassifier
-from tests.builders import BEARING_LIFE, CATALOG, CHAT, CONTROL_CHART, SPECIALIST
+from tests.builders import BEARING_LIFE, CATALOG, CONTROL_CHART, INDUSTRIAL, SPECIALIST
 
 CLASSIFIER = RouteClassifier.load()
 OEE = "OEE of the shift: 480 min planned, 430 run, 0.9 min each, 440 made, 432 good"
@@ -27,7 +27,7 @@ POEM = "Write a poem about the night shift"
 def language(name: str, price: int, latency_ms: int | None, **values: object) -> Model:
     """A language model at a price for each token of the answer."""
     prices = {"CNY": {"input_tokens": 1, "output_tokens": price}}
-    model = replace(CATALOG.models[CHAT], id=name, prices=prices, latency_ms=latency_ms)
+    model = replace(CATALOG.models[INDUSTRIAL], id=name, prices=prices, latency_ms=latency_ms)
     return replace(model, fallbacks=(), **values)
 
 
@@ -102,7 +102,7 @@ class TestWords:
         choice = self.ours.for_text(Wish(self.prices, OEE))
         suggested = CATALOG.models[choice.suggested or ""]
         assert suggested.route is not None
-        assert (choice.model.id, suggested.route.task) == (CHAT, "oee")
+        assert (choice.model.id, suggested.route.task) == (INDUSTRIAL, "oee")
         assert choice.reason.startswith("task oee (")
 
     @pytest.mark.parametrize("text", [POEM, "", "  ", "写一首关于夜班的诗"])
@@ -110,20 +110,22 @@ class TestWords:
         assert self.ours.for_text(Wish(self.prices, text)).suggested is None
 
     def test_nor_what_has_no_price(self) -> None:
-        prices = priced(CATALOG.models[CHAT])
+        prices = priced(CATALOG.models[INDUSTRIAL])
         assert self.ours.for_text(Wish(prices, OEE)).suggested is None
 
     def test_where_the_address_is_open_the_specialist_itself(self) -> None:
         choice = self.ours.for_either(Wish(self.prices, OEE))
         assert choice.model.route is not None
         assert choice.model.route.task == "oee"
-        assert self.ours.for_either(Wish(self.prices, POEM)).model.id == CHAT
+        assert self.ours.for_either(Wish(self.prices, POEM)).model.id == INDUSTRIAL
 
     def test_of_a_task_that_no_model_does_language(self) -> None:
         """Not the specialist that is next to it."""
-        own = Catalog({CHAT: CATALOG.models[CHAT], SPECIALIST: CATALOG.models[SPECIALIST]})
+        own = Catalog(
+            {INDUSTRIAL: CATALOG.models[INDUSTRIAL], SPECIALIST: CATALOG.models[SPECIALIST]}
+        )
         choice = Chooser(own, CLASSIFIER).for_either(Wish(self.prices, OEE))
-        assert (choice.model.id, choice.suggested) == (CHAT, None)
+        assert (choice.model.id, choice.suggested) == (INDUSTRIAL, None)
         assert next(iter(choice.confidences)) == "oee"
 
     def test_a_route_that_nobody_can_tell(self) -> None:

@@ -25,6 +25,8 @@ READ = (
     "/v1/outcomes/attesters",
     "/v1/outcomes/evidence",
     "/v1/outcomes/evidence/{evidence}",
+    "/v1/feedback",
+    "/v1/feedback/{feedback_id}",
 )
 CHANGED = (
     "/v1/subscription",
@@ -37,6 +39,7 @@ CHANGED = (
     "/v1/outcomes/attesters/{attester}/accept",
     "/v1/outcomes/attesters/{attester}/revoke",
     "/v1/outcomes/evidence",
+    "/v1/feedback",
 )
 
 
@@ -56,6 +59,7 @@ class TestBilling:
             (CHANGED[4], "hash"),
             (CHANGED[5], "at"),
             (CHANGED[6], "public_key"),
+            (CHANGED[-1], "correction"),
         ],
     )
     async def test_bodies_are_described(self, gateway: Gateway, path: str, field: str) -> None:

@@ -16,7 +16,6 @@ from gateway.flow import Ask, Call, Completion, Operation, Priced, Principal, Ti
 from gateway.holds import Held, Hold, Lease
 from gateway.pricing import HOLD_EXCEEDED, intent_of, price, unbilled
 from infra import ids
-from models.catalog import Task
 from tests.builders import CATALOG, CHAT
 from tests.gateway.quotas import allowance, quota
 
@@ -39,7 +38,7 @@ class At:
 
 
 CALL = Call(ids.new_id(), Operation.CHAT, "/v1/chat/completions", None, {}, None, START, 100.0)
-ASK = Ask(CATALOG.with_task(Task.TEXT_GENERATION)[0], "/", b"", {}, lambda _: NOTHING, stream=True)
+ASK = Ask(CATALOG.models[CHAT], "/", b"", {}, lambda _: NOTHING, stream=True)
 CALLER = Principal(ids.new_id(), ids.new_id(), "CNY")
 DONE = Completion(Settlement.COMPLETE, 200, b"", {}, Quantities(input_tokens=2, output_tokens=5))
 

@@ -220,3 +220,8 @@ async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str
 async def test_it_needs_a_database() -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
         await work(Settings(database_url=None))
+
+
+async def test_what_improves_models_needs_their_servers(database_url: str) -> None:
+    with pytest.raises(SettingsInvalid, match="MAAS_SERVING_URL"):
+        await work(Settings(database_url=database_url, improve_at="18:30"))

@@ -12,7 +12,7 @@ from models.condition.evaluate import METRICS
 from models.condition.signature import CONDITIONS, NOT_APPLICABLE
 from models.condition.train import ARTEFACT, run, train
 from models.onnx_graph import METADATA_KEY, opened
-from models.reasons import TOLD
+from models.reason_fields import TOLD
 from models.training_data import TrainingDataMissing, default_directory
 from models.units import conversion
 from tests.models.made_up_cycles import dataset as made_up

@@ -11,7 +11,8 @@ from onnx import TensorProto
 
 from models.contributing_trees import ContributingTrees, contributing_trees, joined
 from models.onnx_graph import opened, to_model, value
-from models.reasons import TOLD, reason_constants, reason_nodes
+from models.reason_fields import TOLD
+from models.reasons import reason_constants, reason_nodes
 
 Floats = NDArray[np.float32]
 NAMES = ("steady", "noise", "second", "first", "other")

@@ -30,7 +30,7 @@ from models.failure_class.features import engineer
 from models.failure_class.signature import REASONS
 from models.failure_class.train import ARTEFACT, Trained, fit, run, train
 from models.onnx_graph import METADATA_KEY
-from models.reasons import TOLD
+from models.reason_fields import TOLD
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 
 ONNX_TYPES: Mapping[str, str] = MappingProxyType(

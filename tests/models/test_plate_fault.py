@@ -25,7 +25,7 @@ from models.plate_fault.train import (
     train,
     usual_plate,
 )
-from models.reasons import TOLD
+from models.reason_fields import TOLD
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 
 TOLERANCE = 1e-4

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
-from models.catalog import SPECIALIST_TASKS, Task, load_catalog
+from models.adaptation import Adaptation, Metrics, Progress, Score, TrainingFileInvalid
+from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
-from serving.adapting import ADAPTERS, adapter_of, told
+from serving.adapting import ADAPTERS, adapter_of, asked_seconds, told
 from serving.errors import InputInvalid
 from serving.loading import Source
 from serving.specialists import load_specialist
@@ -21,6 +21,8 @@ def learn(training_file: bytes, progress: Progress) -> Adaptation:
         raise TrainingFileInvalid("Line 1: it is broken.")
     if training_file == b"fault":
         raise ZeroDivisionError
+    if training_file == b"figures":
+        progress(Metrics(10, 24, 0.5))
     progress("One machine was read.")
     progress("Learning.")
     return Adaptation(b"\x00\x01", Score("F1", 0.5, 0.75, higher_is_better=True), 4, 1)
@@ -42,12 +44,20 @@ class TestTold:
                     "base": 0.5,
                     "adapted": 0.75,
                     "higher_is_better": True,
+                    "exact": None,
                 },
                 "examples": 4,
                 "held_out": 1,
+                "trained_tokens": None,
             },
             "seconds": 1,
         }
+
+    def test_figures_stand_beside_a_sentence(self) -> None:
+        *said, _ = lines(b"figures")
+        metrics = {"step": 10, "total_steps": 24, "train_loss": 0.5, "valid_loss": None}
+        sentence = "Step 10 of 24, training loss 0.500."
+        assert said[0] == {"progress": sentence, "metrics": metrics}
 
     def test_what_the_file_is_refused_for(self) -> None:
         (last,) = lines(b"broken")
@@ -59,12 +69,24 @@ class TestTold:
         assert last["error"]["message"] == "The model could not be adapted."
 
 
+class TestSeconds:
+    @pytest.mark.parametrize(
+        ("text", "seconds"), [(None, 300), ("1", 1), ("100", 100), ("300", 300), ("999999", 300)]
+    )
+    def test_no_longer_than_any(self, text: str | None, seconds: int) -> None:
+        assert asked_seconds(text, 300) == seconds
+
+    @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "x", "1000000", "²"])
+    def test_what_is_no_time(self, text: str) -> None:
+        with pytest.raises(InputInvalid):
+            asked_seconds(text, 300)
+
+
 class TestAdapters:
     def test_every_one_that_the_catalog_names_is_there(self) -> None:
         models = load_catalog("cpu").models.values()
         named = {model.adapter for model in models if model.adapter is not None}
         assert named == ADAPTERS.keys()
-        assert all(model.task in SPECIALIST_TASKS for model in models if model.adapter)
 
     def test_none(self) -> None:
         with pytest.raises(InputInvalid, match="cannot be adapted"):

@@ -10,7 +10,7 @@ from billing.tables.knowledge import Vector
 from infra.extensions import require_extension
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

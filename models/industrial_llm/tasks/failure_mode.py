@@ -44,8 +44,12 @@ LABELS = (
 def load(directory: Path, _fold: int) -> Parts:
     """FMC's training and development set, and our own orders. Raises TrainingDataMissing."""
     held = Parts(train=_orders(directory, "train"), test=_orders(directory, "dev"))
-    own = [_example(OWN, text, label) for label, text in pairs(LINES)]
-    return apart(held + divided(own))
+    return apart(held + own())
+
+
+def own() -> Parts:
+    """Our own orders, which need nothing of the training sets."""
+    return divided([_example(OWN, text, label) for label, text in pairs(LINES)])
 
 
 def _orders(directory: Path, part: str) -> tuple[Example, ...]:
@@ -74,5 +78,6 @@ TASK = Task(
         ),
     ),
     labels=LABELS,
+    own=own,
     longest=16,
 )

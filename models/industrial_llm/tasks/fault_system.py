@@ -48,8 +48,12 @@ def load(directory: Path, fold: int) -> Parts:
     """All faults, those of `fold` to be judged by. Raises TrainingDataMissing."""
     _, *rows = sheet(packed(directory, FILE))
     held = folded([_example(CAMB, text, system) for text, system in rows], fold, FOLDS)
-    own = tuple(_example(OWN, text, system) for system, text in pairs(LINES))
-    return apart(held + Parts(train=own))
+    return apart(held + own())
+
+
+def own() -> Parts:
+    """Our own faults, which need nothing of the training sets: to learn from only."""
+    return Parts(train=tuple(_example(OWN, text, system) for system, text in pairs(LINES)))
 
 
 def _example(source: str, text: str, system: str) -> Example:
@@ -64,5 +68,6 @@ TASK = Task(
         ("指出这个故障属于哪个系统。", "该故障属于飞机的哪个一级系统?"),
     ),
     labels=SYSTEMS,
+    own=own,
     longest=16,
 )

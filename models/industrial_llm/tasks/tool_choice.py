@@ -1,8 +1,9 @@
 """Which specialist a request is meant for, and with which arguments.
 
 Owns filling our templates (tool_templates.toml), what of routing's examples serves as well, and the
-form of an answer. The requests that are judged by were written apart, in other words, and lie with
-the tests. Does not own which tools there are (tools.py).
+form of an answer. The requests that are judged by (tool_requests.jsonl) were written apart, in
+other words, and are never learned; an installation has them too, as it judges new versions by them.
+Does not own which tools there are (tools.py).
 
 An argument is a plain number in the specialist's own unit, or `{"value", "unit"}` in another one: a
 model of this size cannot be trusted to convert. Readings in a file or a picture are no arguments.
@@ -34,7 +35,7 @@ from models.routing.classifier import LANGUAGE
 from models.routing.data import DEVELOPMENT, EXAMPLES, read_examples
 
 TEMPLATES = Path(__file__).with_name("tool_templates.toml")
-REQUESTS = Path(__file__).parents[3] / "tests" / "models" / "industrial_llm" / "tool_requests.jsonl"
+REQUESTS = Path(__file__).with_name("tool_requests.jsonl")
 SOURCE = "own_requests"
 # A template with numbers gives so many requests; the numbers differ, the words do not.
 FILLS = 6
@@ -78,8 +79,6 @@ def answer(tool: str | None, arguments: Mapping[str, Any]) -> str:
 
 
 def _of_requests(offered: Mapping[str, Tool]) -> Iterator[Example]:
-    if not REQUESTS.is_file():  # an installation has no tests
-        return
     for one in msgspec.json.Decoder(Request).decode_lines(REQUESTS.read_bytes()):
         tool = None if one.tool == NONE else offered[one.tool].id
         yield _example(one.text, answer(tool, one.arguments))
@@ -195,5 +194,5 @@ TASK = Task(
     ),
     labels=tuple(f"{one.id} ({one.description})" for one in _OFFERED),
     schema=choice_schema(_OFFERED),
-    longest=320,
+    longest=400,
 )

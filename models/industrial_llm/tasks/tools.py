@@ -13,7 +13,6 @@ from models.failure_class.features import GRADES
 from models.failure_class.signature import QUANTITIES
 from models.industrial_llm.examples import Schema
 from models.mechanisms import MECHANISMS
-from models.rul.signature import READINGS
 from models.signature import BYTES, InputField
 
 PROFILE = "cpu"
@@ -21,15 +20,14 @@ NONE = "none"
 """Stands for no tool where tools are spoken of by their route."""
 
 TYPE, TAG = "type", "tag"
-# Readings of a whole life are no part of a sentence: they come in a file, beside it.
+# Readings of a whole life are no part of a sentence: they come in a file, beside it. So remaining
+# life has no arguments here, and no series is longer than what somebody would say.
+MOST_READINGS = 40
 _LEARNED: Mapping[str, tuple[InputField, ...]] = MappingProxyType(
     {
         "machine_failure": (
             InputField(TYPE, BYTES, values=tuple(GRADES)),
             *(InputField(name, "FP32", one.unit) for name, one in QUANTITIES.items()),
-        ),
-        "remaining_life": tuple(
-            InputField(name, "FP32", one.unit, length=(1, 1000)) for name, one in READINGS.items()
         ),
         "tag_concept": (InputField(TAG, BYTES),),
     }
@@ -96,7 +94,7 @@ def _value(field: InputField) -> Schema:
         return {"enum": list(field.values)} if field.values else {"type": "string"}
     number: Schema = {"type": "number"}
     if field.length:
-        return {"type": "array", "items": number, "maxItems": field.length[1]}
+        return {"type": "array", "items": number, "maxItems": min(field.length[1], MOST_READINGS)}
     if field.unit is None:
         return number
     other = {

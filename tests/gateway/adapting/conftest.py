@@ -9,25 +9,37 @@ import pytest
 from openai import APIStatusError, AsyncOpenAI
 
 from tests import builders
-from tests.builders import REMAINING_LIFE, Gateway
+from tests.builders import PLENTY, REMAINING_LIFE, Gateway, Limited
+from tests.gateway.adapting.dialogues import INDUSTRY, TEXTS, dialogues
 
 
 class Customer:
     """A firm that adapts the remaining life, with the official client."""
 
+    model = REMAINING_LIFE
+
     def __init__(self, gateway: Gateway, openai: AsyncOpenAI) -> None:
         self.gateway = gateway
         self.openai = openai
 
+    def content(self, do: str) -> bytes:
+        return b'{"do": "' + do.encode() + b'"}\n'
+
     async def sends(self, do: str = "8") -> str:
         """A training file which tells the server what to do; its id."""
-        content = b'{"do": "' + do.encode() + b'"}\n'
+        return await self.sends_file(self.content(do))
+
+    async def sends_file(self, content: bytes) -> str:
         file = await self.openai.files.create(file=("line.jsonl", content), purpose="fine-tune")
         return file.id
 
     async def asks(self, do: str = "8", suffix: str = "line-3", **more: Any) -> Any:
+        return await self.asks_for(await self.sends(do), suffix=suffix, **more)
+
+    async def asks_for(self, file: str, **more: Any) -> Any:
+        """What OpenAI's job has not got, of what is asked for, goes as its `extra_body`."""
         return await self.openai.fine_tuning.jobs.create(
-            model=REMAINING_LIFE, training_file=await self.sends(do), suffix=suffix, **more
+            model=self.model, training_file=file, **more
         )
 
     async def ended(self, job_id: str) -> Any:
@@ -44,6 +56,28 @@ class Customer:
     async def predicts(self, model: str) -> Any:
         body = {"model": model, "instances": [{"T24": [1.0, 2.0]}]}
         return await self.gateway.http.post("/v1/predictions", json=body)
+
+
+class Talker(Customer):
+    """A firm that adapts a language model."""
+
+    model = INDUSTRY
+
+    def content(self, do: str) -> bytes:
+        return dialogues(f"do {do}")
+
+    async def says(self, model: str, prompt: str = "pump leaks", **more: Any) -> Any:
+        message: Any = {"role": "user", "content": prompt}
+        return await self.openai.chat.completions.create(
+            model=model, messages=[message], max_tokens=5, **more
+        )
+
+
+@pytest.fixture
+async def talker(limited: Limited) -> AsyncIterator[Talker]:
+    async with limited(PLENTY, catalog=TEXTS) as gateway:
+        async with client(gateway.url, gateway.key.secret) as openai:
+            yield Talker(gateway, openai)
 
 
 @pytest.fixture

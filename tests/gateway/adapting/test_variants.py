@@ -40,6 +40,15 @@ async def adapted(customer: Customer, suffix: str = "line-3") -> str:
     return name
 
 
+async def removed(upstream: FakeUpstream, paths: list[str]) -> None:
+    """Wait until the server was told, which it is behind the customer's back."""
+    for _ in range(100):
+        if upstream.learner.deleted == paths:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{paths} are not deleted, but {upstream.learner.deleted}")
+
+
 class TestCalling:
     async def test_is_given_to_the_server_once(
         self, customer: Customer, upstream: FakeUpstream
@@ -173,7 +182,9 @@ class TestDeleting:
     async def test_is_gone_for_good(self, customer: Customer, upstream: FakeUpstream) -> None:
         name = await adapted(customer)
         await customer.predicts(name)
+        (variant,) = upstream.learner.variants
         assert (await customer.openai.models.delete(name)).deleted
+        await removed(upstream, [f"/v2/models/{variant}"])
         await known(customer, name, there=False)
         answer = await customer.predicts(name)
         assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_found")
@@ -182,6 +193,15 @@ class TestDeleting:
         # The next of that name goes on counting.
         await customer.adapts()
         await version(customer, name, 2)
+
+    async def test_where_no_server_answers_it_is_gone_all_the_same(
+        self, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = await adapted(customer)
+        router = customer.gateway.parts.router
+        monkeypatch.setattr(router, "servers", lambda _: ("http://127.0.0.1:9",))
+        assert (await customer.openai.models.delete(name)).deleted
+        await known(customer, name, there=False)
 
     @pytest.mark.parametrize("name", [REMAINING_LIFE, "ft:x", "nothing"])
     async def test_what_is_not_its_own(self, customer: Customer, name: str) -> None:

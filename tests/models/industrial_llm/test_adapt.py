@@ -10,9 +10,10 @@ pytest.importorskip("peft", reason="peft is not installed")
 import msgspec
 from safetensors.torch import load, save
 
-from models.adaptation import TrainingFileInvalid
+from models.adaptation import Exact, Metrics, TrainingFileInvalid
 from models.industrial_llm import lora
 from models.industrial_llm.adapt import LanguageAdapter, unpack
+from models.industrial_llm.effort import MOST_ROUNDS
 from models.industrial_llm.recipes import RANK
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
 
@@ -45,13 +46,20 @@ def dialogues() -> bytes:
 
 
 def test_learns_what_is_kept_apart_too(adapter: LanguageAdapter) -> None:
-    told: list[str] = []
+    told: list[str | Metrics] = []
     adapted = adapter(dialogues(), told.append)
     assert adapted.score.base is not None
     assert adapted.score.adapted < adapted.score.base / 2
     assert (adapted.examples, adapted.held_out) == (28, 4)
-    assert "28 dialogues" in told[0]
-    assert "0 came out to the letter before, 4 after" in told[-1]
+    assert adapted.score.exact == Exact(base=0, adapted=4, of=4)
+    assert "28 dialogues" in str(told[0])
+    assert "0 came out to the letter before, 4 after" in str(told[-1])
+    figures = [one for one in told if isinstance(one, Metrics)]
+    assert [one.step for one in figures][-1] == figures[-1].total_steps
+    assert figures[-1].valid_loss == pytest.approx(adapted.score.adapted)
+    assert figures[-1].train_loss < figures[0].train_loss
+    assert adapted.trained_tokens is not None
+    assert adapted.trained_tokens >= MOST_ROUNDS * 28
 
 
 def test_the_artefact_is_the_two_files_that_an_engine_takes(

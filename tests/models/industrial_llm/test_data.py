@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load, sources
+from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, at_hand, load, sources
 from models.industrial_llm.examples import FOLDS, Parts
 from models.industrial_llm.splitting import near
 from models.industrial_llm.tasks import extraction, failure_mode, plain_text, severity, unknown
@@ -16,6 +16,7 @@ from models.industrial_llm.tasks.files import ExamplesInvalid, pairs
 from models.training_data import TrainingDataMissing, default_directory
 
 OWN = ("tool_choice", "unknown")
+WITHOUT_SETS = {"failure_mode", "fault_system", "tool_choice", "unknown"}
 
 needs_data = pytest.mark.skipif(
     not (default_directory() / "maint_text").is_dir(), reason="the training sets are absent"
@@ -32,6 +33,23 @@ def write(folder: Path, name: str, text: str) -> None:
 @pytest.fixture(scope="module")
 def corpus() -> Mapping[str, Parts]:
     return load(default_directory(), Selection())
+
+
+class TestAtHand:
+    def test_our_own_are_always_there(self, tmp_path: Path) -> None:
+        found = at_hand(tmp_path)
+        assert found.keys() == WITHOUT_SETS
+        assert all(parts.train for parts in found.values())
+        judged = {name: len(parts.test) for name, parts in found.items()}
+        assert judged["tool_choice"] == 200
+        assert min(judged["failure_mode"], judged["unknown"]) > 20
+
+    def test_a_set_that_lies_there_is_taken(self, tmp_path: Path) -> None:
+        write(tmp_path, "maint_text/fmc/train.txt", "squeaks,Noise\n")
+        write(tmp_path, "maint_text/fmc/dev.txt", "shudders,Vibration\n")
+        found = at_hand(tmp_path)["failure_mode"]
+        assert "shudders" in {one.text for one in found.test}
+        assert {one.source for one in found.train} == {failure_mode.FMC, failure_mode.OWN}
 
 
 class TestMadeUp:

@@ -24,6 +24,13 @@ def orders(count: int) -> list[dict[str, Any]]:
     return [line(f"工单 {at}: pump {at} leaks", f"answer {at % 3}") for at in range(count)]
 
 
+def calling() -> dict[str, Any]:
+    """A line of OpenAI's in which the assistant calls a tool."""
+    called = {"id": "1", "type": "function", "function": {"name": "stop", "arguments": "{}"}}
+    asked = line("stop it", "done")["messages"][0]
+    return {"messages": [asked, {"role": "assistant", "content": None, "tool_calls": [called]}]}
+
+
 class TestRead:
     def test_each_dialogue_is_on_one_side(self) -> None:
         divided = read(file(*orders(80)))
@@ -34,7 +41,10 @@ class TestRead:
     def test_one_question_is_on_one_side_whatever_its_answers(self) -> None:
         twice = [line(f"order {at}", f"answer {two}") for at in range(40) for two in range(2)]
         divided = read(file(*twice))
-        assert divided.contradicted == 40
+        assert len(divided.contradictory) == 40
+        assert set(divided.contradictory) == {(at, at + 1) for at in range(1, 80, 2)}
+        assert "40 questions have several answers" in divided.doubts[0]
+        assert divided.doubts[0].count(" and ") == 6
         assert not {one.question for one in divided.learned} & {
             one.question for one in divided.apart
         }
@@ -42,7 +52,17 @@ class TestRead:
     def test_what_is_said_again_counts_once(self) -> None:
         divided = read(file(*orders(20), *orders(20)))
         assert len(divided.learned) + len(divided.apart) == 20
-        assert divided.repeated == 20
+        assert divided.repeated == tuple(range(21, 41))
+        assert divided.doubts == (
+            "20 lines say one again and count once: 21, 22, 23, 24, 25 and others.",
+        )
+
+    def test_a_developer_is_the_system(self) -> None:
+        one = line("a", "b", system="be short")
+        one["messages"][0]["role"] = "developer"
+        divided = read(file(one, *orders(20)))
+        (kept,) = [each for each in (*divided.learned, *divided.apart) if each.line == 1]
+        assert kept.turns[0] == ("system", "be short")
 
     def test_a_dialogue_keeps_its_turns(self) -> None:
         long = line("first", "one", "be short")
@@ -67,6 +87,12 @@ class TestRead:
             (file(line("x", "  ")), r"Line 21, `messages\[1\].content` is empty"),
             (file(line("x" * MOST_BYTES, "y")), "Line 21 has more than 64 KiB"),
             (b'{"messages": "\xff"}', "Line 21"),
+            (file({**line("a", "b"), "tools": []}), "Line 21, `tools`: calls of tools"),
+            (file(calling()), r"Line 21, `messages\[1\].tool_calls`: calls of tools"),
+            (
+                b'{"messages": [{"role": "tool", "content": "x"}]}',
+                r"Line 21, `messages\[0\].role` \(tool\): calls of tools",
+            ),
         ],
     )
     def test_a_wrong_line_is_named(self, wrong: bytes, told: str) -> None:

@@ -1,0 +1,32 @@
+"""Building a proposer from the settings, for the worker and for the command.
+
+Owns that alone. Does not own what it does (proposing.py).
+"""
+
+from functools import partial
+
+from gateway.improving.examples import Rules
+from gateway.improving.proposing import Proposer, Tools
+from gateway.routing import Router, parse_upstreams
+from gateway.upstream import Upstream
+from infra.clock import Clock
+from infra.db import Database
+from infra.settings import Settings
+from models.industrial_llm.data import at_hand
+from models.training_data import default_directory
+
+
+def proposer(
+    settings: Settings, serving_url: str, database: Database, upstream: Upstream, clock: Clock
+) -> Proposer:
+    """By the servers at `serving_url`, as MAAS_SERVING_URL spells them. Raises SettingsInvalid."""
+    return Proposer(
+        Tools(
+            clock=clock,
+            database=database,
+            upstream=upstream,
+            router=Router(parse_upstreams(serving_url), clock),
+            rules=Rules(settings.improve_min_accounts, settings.improve_min_examples),
+            corpus=partial(at_hand, default_directory()),
+        )
+    )

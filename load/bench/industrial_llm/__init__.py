@@ -1,0 +1,1 @@
+"""The industrial language model, learned again and measured as it is served."""

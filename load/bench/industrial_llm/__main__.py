@@ -1,0 +1,102 @@
+"""`make industrial-llm`: learn the adapter again, serve it, measure it, print the table.
+
+    python -m load.bench.industrial_llm [--only-measure] [--sold-alone]
+
+Owns the order. What is sold is asked through the gateway; the base and the adapters that are only
+measured at the serving address behind it. Learning takes one to two hours on two cores and 16 GB
+of memory, so nothing is served meanwhile.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+
+from load.bench.calls import Server
+from load.bench.industrial_llm import adapters, quality
+from load.bench.industrial_llm.learning import BESIDE, SOLD, Lesson, base_folder, learn
+from load.bench.servers import lift_limits, maas
+from models.catalog import Model, Task, load_catalog
+from models.industrial_llm import evaluate
+from models.industrial_llm.train import ARTEFACT
+
+_WORK = Path("build", "industrial_llm")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Learn what is not learned yet, measure all, print a table in Markdown."""
+    options = _options(arguments)
+    sold = next(one for one in load_catalog("cpu").with_task(Task.TEXT_GENERATION) if one.base)
+    beside = () if options.sold_alone else BESIDE
+    base = base_folder(sold.engine_id, options.weights)
+    if not options.only_measure:
+        _learn_again(base, beside, options.work)
+    with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
+        data_dir = Path(folder)
+        (data_dir / "weights").symlink_to((options.weights / "weights").resolve())
+        with maas(data_dir) as (gateway, serving):
+            lift_limits(data_dir)
+            _judge(sold, beside, options, gateway, serving)
+            speed = asyncio.run(
+                adapters.speed(serving.url, sold.id, sold.engine_id, ARTEFACT, options.rounds)
+            )
+    head = [f"| what | {sold.id} | its base, 5 shots | bar |", "|---|---|---|---|"]
+    lines = [*head, *quality.rows(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
+    sys.stdout.write("\n".join([*lines, *adapters.rows(speed)]) + "\n")
+
+
+def _learn_again(base: Path, beside: Sequence[Lesson], work: Path) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (ARTEFACT / name).unlink(missing_ok=True)
+    learn(SOLD, base, work, ARTEFACT, ARTEFACT)
+    for lesson in beside:
+        learn(lesson, base, work, work / lesson.name, ARTEFACT)
+
+
+def _judge(
+    sold: Model,
+    beside: Sequence[Lesson],
+    options: argparse.Namespace,
+    gateway: Server,
+    serving: Server,
+) -> None:
+    _evaluate(gateway, sold.id, sold.id)
+    if not options.without_base:
+        _evaluate(serving, sold.engine_id, quality.BASE, "--shots", "5")
+    for lesson in beside:
+        folder = options.work / lesson.name
+        named = asyncio.run(_brought(serving.url, sold.engine_id, folder))
+        _evaluate(serving, named, lesson.name, *lesson.judged)
+
+
+async def _brought(serving: str, engine: str, folder: Path) -> str:
+    async with aiohttp.ClientSession() as session:
+        return await adapters.bring(session, serving, engine, folder)
+
+
+def _evaluate(server: Server, model: str, name: str, *more: str) -> None:
+    sys.stderr.write(f"{name}\n")
+    told = ["--url", f"{server.url}/v1", "--key", server.api_key or "", "--model", model]
+    command = [sys.executable, "-m", evaluate.__name__, *told, "--name", name, *more]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m load.bench.industrial_llm")
+    add = parser.add_argument
+    add("--only-measure", action="store_true", help="what is there; learn nothing")
+    add("--sold-alone", action="store_true", help="no adapters that are measured only")
+    add("--without-base", action="store_true", help="keep the base's figures")
+    add("--weights", type=Path, default=Path("build"), help="where converted weights are kept")
+    add("--work", type=Path, default=_WORK, help="adapters that are measured only")
+    add("--rounds", type=int, default=5)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

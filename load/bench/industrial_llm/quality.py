@@ -1,0 +1,81 @@
+"""How good the answers are, as `metrics.json` holds them, beside the bars.
+
+Owns which figure is held to which bar, and the table. Does not own the figures
+(models/industrial_llm/).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from load.bench.industrial_llm.learning import FAULTS, UNSEEN, WITH_FMC
+from models.industrial_llm.evaluate import METRICS, pooled
+
+BASE = "base, 5 shots"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A figure and what it should be at least; `beside` is the adapter that has it, where that is
+    not the one that is sold."""
+
+    what: str
+    task: str
+    source: str
+    figure: str
+    least: float
+    beside: tuple[str, ...] = ()
+
+
+def bars() -> tuple[Bar, ...]:
+    """The table's lines."""
+    unseen = tuple(
+        Bar(
+            f"words' errors gone, company {one.name[-1]}, never seen",
+            "plain_text",
+            f"maintnorm/{one.name[-1]}",
+            "token_error_reduction",
+            0.60,
+            (one.name,),
+        )
+        for one in UNSEEN
+    )
+    folds = tuple(one.name for one in FAULTS)
+    return (
+        Bar("FMC's failure modes, never learned", "failure_mode", "fmc", "accuracy", 0.72),
+        Bar(
+            "FMC's failure modes, a layer that learned them", "failure_mode", "fmc", "accuracy",
+            0.72, (WITH_FMC.name,),
+        ),
+        Bar("words' errors gone, company a", "plain_text", "maintnorm/a", _GONE, 0.85),
+        Bar("words' errors gone, company b", "plain_text", "maintnorm/b", _GONE, 0.85),
+        *unseen,
+        Bar("MaintIE's entities, five classes", "extraction", "maintie", "entity_f1", 0.70),
+        Bar("fault to system, ten folds", "fault_system", "camb", "accuracy", 0.50, folds),
+        Bar("tool of 200 requests", "tool_choice", "own_requests", "accuracy", 0.90),
+        Bar("valid JSON, entities", "extraction", "maintie", "valid_json", 1.0),
+        Bar("valid JSON, severity", "severity", "fmea", "valid_json", 1.0),
+        Bar("valid JSON, tools", "tool_choice", "own_requests", "valid_json", 1.0),
+    )  # fmt: skip
+
+
+def rows(sold: str, path: Path = METRICS) -> list[str]:
+    """Of the table; a figure that was not measured is a dash."""
+    metrics = json.loads(path.read_text("utf-8"))
+    return [
+        f"| {one.what} | {_figure(metrics, one.beside or (sold,), one)} | "
+        f"{_figure(metrics, (BASE,), one)} | {one.least:.0%} |"
+        for one in bars()
+    ]
+
+
+def _figure(metrics: Mapping[str, Any], names: tuple[str, ...], bar: Bar) -> str:
+    try:
+        return f"{pooled(metrics, names, bar.task, bar.source)[bar.figure]:.1%}"
+    except KeyError:
+        return "–"
+
+
+_GONE = "token_error_reduction"

@@ -1,0 +1,28 @@
+"""Reasons in a signature: the words about the few contributions that moved an answer most.
+
+Owns how many are told, and the two outputs that tell them. Does not own choosing them, which is
+done inside a graph (reasons.py): whoever only reads a signature needs no engine for graphs.
+"""
+
+from models.signature import BYTES, OutputField
+
+TOLD = 3
+
+
+def reason_fields(reasons: str, told: str, of: str, names: str) -> tuple[OutputField, OutputField]:
+    """The two outputs in a signature. of: what the contributions are to, in words."""
+    return (
+        OutputField(
+            reasons,
+            BYTES,
+            description=f"The {TOLD} that moved {of} most, strongest first: {names}",
+            series=True,
+        ),
+        OutputField(
+            told,
+            "FP32",
+            unit="1",
+            description=f"What each of {reasons} adds to the log-odds of {of}, negative against it",
+            series=True,
+        ),
+    )

@@ -1,0 +1,43 @@
+"""`python -m serving.obtaining MODEL --data-dir DIR`: have a model's weights, and print where.
+
+Owns the command, for what needs weights without serving them: learning an adapter, or a machine
+that will have no internet. Does not own obtaining them (weights.py).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.errors import AppError
+from models.catalog import load_catalog
+from serving.converter import convert
+from serving.weights import obtain
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the folder or file. 1 where it cannot be had, 2 where there is no such model."""
+    parser = argparse.ArgumentParser(description="Obtain a model's weights and print where.")
+    parser.add_argument("model", help="as the catalog calls it")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--profile", choices=["cpu", "gpu"], default="cpu")
+    options = parser.parse_args(arguments)
+    model = load_catalog(options.profile).find(options.model)
+    if model is None:
+        parser.error(f"the catalog has no model {options.model!r} in this profile")
+    try:
+        found = obtain(model, options.data_dir.resolve(), _tell, convert)
+    except AppError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    sys.stdout.write(f"{found.source}\n")
+    return 0
+
+
+def _tell(message: str, fraction: float | None) -> None:
+    share = "" if fraction is None else f" {fraction:.0%}"
+    sys.stderr.write(f"{message}{share}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

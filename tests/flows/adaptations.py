@@ -1,0 +1,26 @@
+"""Adapting a model as a customer does: a file, a job, and a variant that can be called."""
+
+import asyncio
+import json
+from typing import Any
+
+from openai import AsyncOpenAI
+
+
+def lines(*each: Any) -> bytes:
+    return "\n".join(json.dumps(one) for one in each).encode()
+
+
+async def adapted(openai: AsyncOpenAI, model: str, content: bytes) -> Any:
+    """The job, ended well, its variant known to the gateway."""
+    file = await openai.files.create(file=("line.jsonl", content), purpose="fine-tune")
+    job = await openai.fine_tuning.jobs.create(model=model, training_file=file.id, suffix="line-3")
+    while job.status in ("queued", "running"):
+        await asyncio.sleep(0.3)
+        job = await openai.fine_tuning.jobs.retrieve(job.id)
+    assert job.status == "succeeded", job.error
+    for _ in range(100):
+        if job.fine_tuned_model in {model.id for model in (await openai.models.list()).data}:
+            return job
+        await asyncio.sleep(0.1)
+    raise AssertionError("the gateway does not hear of the variant")

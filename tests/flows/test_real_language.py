@@ -1,0 +1,170 @@
+"""The industrial language model with real parts: its layers, its tool calls, a customer's own."""
+
+import json
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, NotFoundError
+
+from models.industrial_llm.data import TASKS
+from models.industrial_llm.examples import ENGLISH
+from tests.builders import CATALOG, CHAT, INDUSTRIAL, Gateway, customer
+from tests.flows.adaptations import adapted, lines
+
+pytestmark = pytest.mark.serving
+
+SHORTHAND = TASKS["plain_text"].instructions[ENGLISH][0]
+EXTRACTION = TASKS["extraction"]
+ORDER = "rplce lh eng oil fltr"
+MEANT = "replace left hand engine oil filter"
+TOOLS: Any = [
+    {
+        "type": "function",
+        "function": {
+            "name": "order_part",
+            "description": "Order a spare part",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "part": {"type": "string", "maxLength": 40},
+                    "quantity": {"type": "integer", "minimum": 1, "maximum": 99},
+                },
+                "required": ["part", "quantity"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    {"type": "function", "function": {"name": "stop_line", "description": "Stop a line"}},
+]
+REQUEST: Any = {"role": "user", "content": "Please order 4 ball bearings 6205."}
+
+
+async def said(openai: AsyncOpenAI, model: str, system: str, user: str, **more: Any) -> str:
+    answer = await openai.chat.completions.create(
+        model=model,
+        messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
+        temperature=0,
+        max_tokens=256,
+        **more,
+    )
+    return (answer.choices[0].message.content or "").strip()
+
+
+class TestLayers:
+    async def test_the_industry_knows_shorthand_and_its_base_does_not(
+        self, real: Gateway, openai: AsyncOpenAI
+    ) -> None:
+        assert await said(openai, INDUSTRIAL, SHORTHAND, ORDER) == MEANT
+        assert await said(openai, CHAT, SHORTHAND, ORDER) != MEANT
+        base, industry = await real.rows(2)
+        assert (base["model"], industry["model"]) == (CHAT, INDUSTRIAL)
+        assert industry["input_tokens"] == base["input_tokens"]
+
+    async def test_both_are_listed_as_layers(self, openai: AsyncOpenAI) -> None:
+        listed: Any = {model.id: model for model in (await openai.models.list()).data}
+        assert listed[INDUSTRIAL].parent == CHAT
+        assert listed[CHAT].parent is None
+
+    async def test_an_answer_held_to_a_schema_is_json(self, openai: AsyncOpenAI) -> None:
+        held: Any = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": dict(EXTRACTION.schema or {})},
+        }
+        instruction = EXTRACTION.instructions[ENGLISH][0]
+        text = await said(
+            openai, INDUSTRIAL, instruction, "pump seal leaking", response_format=held
+        )
+        assert {one["text"] for one in json.loads(text)["entities"]} >= {"pump"}
+
+
+class TestTools:
+    @pytest.mark.parametrize("choice", ["auto", "required"])
+    async def test_a_call_is_valid_json_of_a_tool(self, openai: AsyncOpenAI, choice: Any) -> None:
+        answer = await openai.chat.completions.create(
+            model=INDUSTRIAL, messages=[REQUEST], tools=TOOLS, tool_choice=choice, temperature=0
+        )
+        (one,) = answer.choices
+        if choice == "auto" and one.message.content:
+            assert one.finish_reason == "stop"
+            return
+        (call,) = one.message.tool_calls or []
+        assert call.type == "function"
+        assert one.finish_reason == "tool_calls"
+        assert call.function.name in ("order_part", "stop_line")
+        assert isinstance(json.loads(call.function.arguments), dict)
+
+    async def test_a_named_tool_streamed(self, openai: AsyncOpenAI) -> None:
+        named: Any = {"type": "function", "function": {"name": "order_part"}}
+        stream = await openai.chat.completions.create(
+            model=INDUSTRIAL, messages=[REQUEST], tools=TOOLS, tool_choice=named, temperature=0,
+            stream=True,
+        )  # fmt: skip
+        calls = [
+            call
+            async for chunk in stream
+            for choice in chunk.choices
+            for call in choice.delta.tool_calls or []
+        ]
+        assert [call.function.name for call in calls if call.function] == ["order_part"]
+        arguments = "".join(call.function.arguments or "" for call in calls if call.function)
+        assert set(json.loads(arguments)) == {"part", "quantity"}
+
+    async def test_after_the_result_the_model_speaks(self, openai: AsyncOpenAI) -> None:
+        called: Any = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {
+                        "name": "order_part",
+                        "arguments": '{"part": "6205", "quantity": 4}',
+                    },
+                }
+            ],
+        }
+        result: Any = {"role": "tool", "tool_call_id": "call_1", "content": "ordered"}
+        answer = await openai.chat.completions.create(
+            model=INDUSTRIAL, messages=[REQUEST, called, result], tools=TOOLS, max_tokens=24
+        )
+        assert not answer.choices[0].message.tool_calls
+
+
+class TestOwn:
+    async def test_a_customer_teaches_it_and_nobody_else_has_it(
+        self, real: Gateway, openai: AsyncOpenAI
+    ) -> None:
+        parts = ("pump", "fan", "press", "lathe", "mill", "saw", "crane", "oven", "belt", "drill")
+        asked = [f"Where does the {part} stand?" for part in parts for _ in range(2)]
+        dialogues = [
+            {
+                "messages": [
+                    {"role": "user", "content": f"{question} Line {at % 2 + 1}."},
+                    {"role": "assistant", "content": f"Hall {at % 2 + 7}, bay Q."},
+                ]
+            }
+            for at, question in enumerate(asked)
+        ]
+        job = await adapted(openai, INDUSTRIAL, lines(*dialogues))
+        score: Any = job.score
+        assert score["adapted"] < score["base"]
+        question: Any = {"role": "user", "content": "Where does the kiln stand? Line 2."}
+        answers = [
+            await openai.chat.completions.create(
+                model=model, messages=[question], temperature=0, max_tokens=16
+            )
+            for model in (INDUSTRIAL, job.fine_tuned_model)
+        ]
+        of_industry, own = (one.choices[0].message.content or "" for one in answers)
+        assert "bay Q" in own
+        assert "bay Q" not in of_industry
+        billed = [row for row in await real.rows(3) if row["operation"] == "adaptation"]
+        assert [row["adaptation_seconds"] for row in billed] == [job.adaptation_seconds]
+        _, key = await customer(real.parts.database, real.parts.settings, "Other")
+        others = openai.with_options(api_key=key.secret)
+        with pytest.raises(NotFoundError):
+            await others.chat.completions.create(model=job.fine_tuned_model, messages=[question])
+
+    def test_the_price_of_learning_is_in_the_catalog(self) -> None:
+        assert "adaptation_seconds" in CATALOG.models[INDUSTRIAL].prices["CNY"]

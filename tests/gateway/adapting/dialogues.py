@@ -1,0 +1,52 @@
+"""A language model that customers can adapt, and dialogues to adapt it with."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from models.catalog import Catalog, Meter, Weights
+from tests.builders import CATALOG, CHAT
+
+INDUSTRY = f"{CHAT}-industry"
+# Nano-units for a second of learning.
+SECOND = 2_000_000
+_CNY = {**CATALOG.models[CHAT].prices["CNY"], Meter.ADAPTATION_SECONDS: SECOND}
+TEXTS = Catalog(
+    {
+        **CATALOG.models,
+        INDUSTRY: replace(
+            CATALOG.models[CHAT],
+            id=INDUSTRY,
+            weights=Weights(kind="adapter", source="industrial_llm/adapter"),
+            prices={"CNY": _CNY},
+            base=CHAT,
+            adapter="industrial_llm",
+            concurrency=None,
+            fallbacks=(),
+            engine={},
+        ),
+    }
+)
+
+
+def dialogue(question: str, answer: str) -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+def dialogues(first: str = "工单 0", count: int = 16) -> bytes:
+    """Work orders of three kinds; the first asks this."""
+    orders = [first, *(f"工单 {at}: pump {at} leaks" for at in range(1, count))]
+    return file(*(dialogue(order, f"answer {at % 3}") for at, order in enumerate(orders)))
+
+
+def file(*lines: dict[str, Any] | str) -> bytes:
+    """Lines as they are, or to be written as JSON."""
+    written = (
+        one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in lines
+    )
+    return "\n".join(written).encode()

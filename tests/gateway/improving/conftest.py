@@ -1,0 +1,23 @@
+"""What tests of the way back share: a firm that asks, and a platform with a shared model."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.builders import Gateway
+from tests.gateway.adapting.conftest import client
+from tests.gateway.improving.askers import Asker
+from tests.gateway.improving.shops import Shop, run_shop
+
+
+@pytest.fixture
+async def asker(gateway: Gateway) -> AsyncIterator[Asker]:
+    async with client(gateway.url, gateway.key.secret) as openai:
+        yield Asker(openai)
+
+
+@pytest.fixture
+async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with run_shop(database_url, tmp_path) as running:
+        yield running

@@ -1,0 +1,103 @@
+"""Whether one version beats another: worked out by hand."""
+
+import json
+
+import pytest
+
+from models.industrial_llm.comparing import (
+    Compared,
+    by_chance,
+    compared,
+    likeness,
+    verdict,
+    worth,
+)
+from models.industrial_llm.data import TASKS
+from models.industrial_llm.examples import Example
+from models.industrial_llm.scoring import SCORES, Answered
+
+
+def of(task: str, wanted: str, answer: str, text: str = "x") -> float:
+    return worth(Answered(Example(task, "own", "en", text, wanted), answer))
+
+
+class TestWorth:
+    @pytest.mark.parametrize("task", TASKS)
+    def test_what_is_wanted_is_worth_one(self, task: str) -> None:
+        wanted = {
+            "extraction": json.dumps({"entities": [], "relations": []}),
+            "severity": json.dumps({"severity": 2, "next_step": None}),
+            "tool_choice": json.dumps({"tool": None, "arguments": {}}),
+            "unknown": "I do not know: ask the plant.",
+        }.get(task, "Leaking")
+        assert of(task, wanted, wanted, text="C/O x") == 1
+        assert task in SCORES
+
+    def test_a_refusal_where_anybody_knows(self) -> None:
+        assert of("unknown", "Water boils at 100 °C.", "I do not know.") == 0
+        assert of("unknown", "Water boils at 100 °C.", "At 100 °C.") == 1
+
+    def test_arguments_count(self) -> None:
+        wanted = json.dumps({"tool": "a", "arguments": {"x": 1}})
+        assert of("tool_choice", wanted, json.dumps({"tool": "a", "arguments": {}})) == 0
+
+    def test_more_errors_than_before_are_worth_nothing(self) -> None:
+        assert of("plain_text", "change oil", "a b c d e f", text="chg oil") == 0
+        assert of("plain_text", "change out oil", "change oil", text="chg oil") == 0.5
+
+
+class TestLikeness:
+    @pytest.mark.parametrize(
+        ("answer", "wanted", "share"),
+        [
+            ("Tighten the gland", "tighten the gland.", 1),
+            ("Tighten the nut", "Tighten the gland", 2 / 3),
+            ("", "Tighten", 0),
+            ("更换密封", "更换密封圈", 0.8),
+            ("", "", 1),
+            ("17", "18", 0),
+        ],
+    )
+    def test_by_words_or_chinese_letters(self, answer: str, wanted: str, share: float) -> None:
+        assert likeness(answer, wanted) == pytest.approx(share)
+
+
+class TestChance:
+    @pytest.mark.parametrize(
+        ("better", "worse", "chance"),
+        [(0, 0, 1), (4, 0, 1 / 16), (5, 0, 1 / 32), (7, 1, 9 / 256), (6, 1, 8 / 128), (1, 1, 0.75)],
+    )
+    def test_is_exact(self, better: int, worse: int, chance: float) -> None:
+        assert by_chance(better, worse) == pytest.approx(chance)
+
+
+class TestVerdict:
+    def test_better_in_more_than_chance(self) -> None:
+        one = compared([0, 0, 0, 0, 0, 1], [1, 1, 1, 1, 1, 1])
+        assert one == Compared(6, 0.1667, 1.0, 5, 0)
+        assert verdict({"a": one}).beats
+
+    def test_four_may_be_chance(self) -> None:
+        found = verdict({"a": compared([0, 0, 0, 0], [1, 1, 1, 1])})
+        assert (found.beats, found.chance) == (False, 0.0625)
+
+    def test_equal_is_not_better(self) -> None:
+        assert not verdict({"a": compared([1, 0], [1, 0])}).beats
+
+    def test_behind_in_one_task(self) -> None:
+        """Three of a hundred is more than two hundredths."""
+        much = compared([0] * 20, [1] * 20)
+        found = verdict({"a": much, "b": compared([1] * 100, [1] * 97 + [0] * 3)})
+        assert (found.beats, found.why) == (False, "it falls behind in b")
+        assert verdict({"a": much, "b": compared([1] * 100, [1] * 98 + [0] * 2)}).beats
+
+    def test_one_example_of_a_small_task_may_be_lost(self) -> None:
+        much = compared([0] * 20, [1] * 20)
+        assert verdict({"a": much, "b": compared([1] * 10, [1] * 9 + [0])}).beats
+        assert not verdict({"a": much, "b": compared([1] * 10, [1] * 8 + [0] * 2)}).beats
+
+    def test_nothing_to_compare(self) -> None:
+        with pytest.raises(ValueError, match="nothing"):
+            compared([], [])
+        with pytest.raises(ValueError, match="shorter"):
+            compared([1, 1], [1])

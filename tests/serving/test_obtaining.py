@@ -1,0 +1,36 @@
+"""Weights without serving them."""
+
+from pathlib import Path
+
+import pytest
+
+from models.catalog import CATALOG_FILE
+from serving import obtaining
+from serving.errors import WeightsBroken
+from tests.builders import BEARING_LIFE, INDUSTRIAL
+
+
+def test_it_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert obtaining.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == CATALOG_FILE.parent / "industrial_llm" / "adapter"
+    assert (folder / "adapter_config.json").is_file()
+    assert obtaining.main([BEARING_LIFE, "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "bearing_life\n"
+
+
+def test_a_model_that_is_not_sold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        obtaining.main(["none", "--data-dir", str(tmp_path)])
+    assert "no model 'none'" in capsys.readouterr().err
+
+
+def test_weights_that_cannot_be_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise WeightsBroken("The digest differs.")
+
+    monkeypatch.setattr(obtaining, "obtain", broken)
+    assert obtaining.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "The digest differs.\n"
