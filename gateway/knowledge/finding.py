@@ -16,17 +16,19 @@ from sqlalchemy import Float, Text, bindparam, cast, desc, func, literal_column,
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from billing.tables import FileStatus, TrainingFile, VectorPiece, VectorStoreFile
 from billing.tables.knowledge import Vector
 from gateway.knowledge.filters import condition
+from gateway.knowledge.terms import mark_of
 from gateway.wire.vector_stores import Filter, HybridSearch, Ranking
 
 _CANDIDATES = 50
 # What is usual: the difference between the first ranks matters, but not too much.
 _DAMPING = 60
 # A word in more pieces than that says little; counting it goes no further.
-_COMMON = 5_000
+_COMMON = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,14 @@ class Scope:
     stores: Sequence[UUID]
     filter: Filter | None = None
 
-    def fits(self) -> list[Any]:
-        """The conditions, on pieces and their files."""
-        conditions: list[Any] = [
-            col(VectorPiece.account_id) == self.account_id,
-            col(VectorPiece.vector_store_id).in_(self.stores),
+    def files(self) -> SelectOfScalar[UUID]:
+        """Those that can be found."""
+        query = select(col(VectorStoreFile.id)).where(
+            col(VectorStoreFile.account_id) == self.account_id,
+            col(VectorStoreFile.vector_store_id).in_(self.stores),
             col(VectorStoreFile.status) == FileStatus.COMPLETED,
-        ]
-        return conditions if self.filter is None else [*conditions, condition(self.filter)]
+        )
+        return query if self.filter is None else query.where(condition(self.filter))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,10 @@ async def by_meaning(
     distance = col(VectorPiece.embedding).op("<=>", return_type=Float())(asked)
     query = (
         select(col(VectorPiece.id))
-        .join(VectorStoreFile, _OF_FILE)
         .where(
-            *scope.fits(),
             col(VectorPiece.account_id) == scope.account_id,
+            col(VectorPiece.vector_store_id).in_(scope.stores),
+            col(VectorPiece.vector_store_file_id).in_(scope.files()),
             func.vector_dims(col(VectorPiece.embedding)) == len(vector),
         )
         .order_by(distance)
@@ -151,30 +153,35 @@ async def by_meaning(
 async def by_words(
     session: AsyncSession, scope: Scope, terms: Sequence[str]
 ) -> list[tuple[UUID, int]]:
-    """The pieces with the rarest of the words, with their ranks; equals share one."""
-    rows = func.unnest(cast(list(terms), ARRAY(Text))).table_valued("term", name="asked")
-    asked = rows.render_derived()
-    lexeme = func.concat("'", func.replace(asked.c.term, "'", "''"), "'")
+    """The pieces with the rarest of the words, with their ranks; equals share one. A word weighs as
+    in BM25, but how often it comes in a piece does not matter: they are equally long."""
+    asked = _unnested("asked", "term", terms)
+    marks = _unnested("marks", "mark", [mark_of(store) for store in scope.stores])
+    lexeme = func.quote_literal(marks.c.mark.concat(asked.c.term))
     # One word after the other, so that a common one can be left off counting.
     hits = (
         select(col(VectorPiece.id))
-        .join(VectorStoreFile, _OF_FILE)
         .where(
-            *scope.fits(),
             col(VectorPiece.account_id) == scope.account_id,
+            col(VectorPiece.vector_store_id).in_(scope.stores),
             col(VectorPiece.words).op("@@")(cast(lexeme, _QUERY)),
+            col(VectorPiece.vector_store_file_id).in_(scope.files()),
         )
         .limit(_COMMON)
-        .correlate(asked)
+        .correlate(asked, marks)
         .lateral("hits")
     )
     found = (
         select(asked.c.term, hits.c.id)
-        .select_from(asked.join(hits, literal_column("true")))
+        .select_from(asked.join(marks, _TRUE).join(hits, _TRUE))
         .cte("found")
     )
+    pieces = select(func.sum(col(VectorStoreFile.pieces))).where(
+        col(VectorStoreFile.id).in_(scope.files())
+    )
+    lacking = func.greatest(pieces.scalar_subquery() - func.count(), 0) + 0.5
     rarity = (
-        select(found.c.term, func.ln(1 + _COMMON / func.count()).label("weight"))
+        select(found.c.term, func.ln(1 + lacking / (func.count() + 0.5)).label("weight"))
         .group_by(found.c.term)
         .having(func.count() < _COMMON)
         .cte("rarity")
@@ -220,5 +227,12 @@ async def _passages(
     return passages
 
 
+def _unnested(table: str, column: str, texts: Sequence[str]) -> Any:
+    """The texts as a table of one column."""
+    rows = func.unnest(cast(list(texts), ARRAY(Text))).table_valued(column, name=table)
+    return rows.render_derived()
+
+
+_TRUE = literal_column("true")
 _OF_FILE = col(VectorStoreFile.id) == col(VectorPiece.vector_store_file_id)
 _QUERY = TSQUERY()

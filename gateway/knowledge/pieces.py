@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from billing.tables import VectorPiece, VectorStoreFile
 from gateway.errors import BadRequest
 from gateway.knowledge.stores import lock_account
-from gateway.knowledge.terms import terms
+from gateway.knowledge.terms import lexemes, terms
 from infra import ids
 
 # Of an account: as many are searched one by one in good time.
@@ -65,7 +65,7 @@ async def lay_down(
             "vector_store_file_id": file.id,
             "position": position,
             "text": text.replace("\x00", " "),
-            "found_by": terms(text),
+            "found_by": lexemes(file.vector_store_id, terms(text)),
         }
         for position, text in texts
     ]

@@ -6,6 +6,8 @@ are made like a text's. Does not own how words are weighed (finding.py). Pure.
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from uuid import UUID
 
 # Beyond these a text's words are not looked for: a question has some ten, a piece some hundreds.
 MOST_ASKED = 32
@@ -28,6 +30,17 @@ def terms(text: str) -> list[str]:
 def asked(text: str) -> list[str]:
     """Those of a question: what has a digit in it first, since that is what only words find."""
     return sorted(terms(text), key=lambda term: not any(map(str.isdigit, term)))[:MOST_ASKED]
+
+
+def lexemes(store_id: UUID, words: Sequence[str]) -> list[str]:
+    """The words as the index has them, each store's its own: else the index would have to look
+    through every account's pieces for a word that all use."""
+    return [mark_of(store_id) + word for word in words]
+
+
+def mark_of(store_id: UUID) -> str:
+    """What the store's words begin with: of a UUIDv7 the last digits are chance."""
+    return store_id.hex[-12:]
 
 
 def _of(word: str) -> list[str]:

@@ -10,13 +10,18 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gateway.knowledge import finding
+from gateway.knowledge.attached import cutting_of
 from gateway.knowledge.finding import Question, Scope, Wanted
+from gateway.knowledge.lengths import counter_of
+from gateway.knowledge.reading import Document
+from gateway.knowledge.splitting import split
+from gateway.knowledge.stores import embedding_of
 from gateway.knowledge.terms import asked
 from infra.db import Database
 from infra.migrate import migrate
@@ -56,20 +61,39 @@ async def _measure(url: str, measured: list[Corpus]) -> None:
     )
     known: dict[str, Vectors] = {}
     for corpus in measured:
-        began, new = time.perf_counter(), [one for one in corpus.passages if one not in known]
+        began, idle = time.perf_counter(), time.thread_time()
+        cut = _cut(corpus)
+        new = [text for text, _ in cut if text not in known]
         known |= {text: encoder.passages([text])[0] for text in new}
-        each = (time.perf_counter() - began) / max(1, len(new))
-        sys.stdout.write(await _line(database, encoder, corpus, known))
-        sys.stderr.write(f"{len(new)} passages encoded, {1000 * each:.0f} ms each\n")
+        took, worked = time.perf_counter() - began, time.thread_time() - idle
+        tokens = sum(map(encoder.tokens, new))
+        sys.stderr.write(f"{len(new)} pieces, {tokens} tokens, {took:.0f} s, {worked:.0f} s CPU\n")
+        sys.stdout.write(await _line(database, encoder, corpus, cut, known))
         sys.stdout.flush()
     await database.close()
 
 
+def _cut(corpus: Corpus) -> list[tuple[str, int]]:
+    """As files are cut; each piece with the number of its passage."""
+    model = embedding_of(load_catalog("cpu"))
+    how, count = cutting_of(None, model), counter_of(model)
+    return [
+        (piece, number)
+        for number, text in enumerate(corpus.passages)
+        for piece in split(Document(text), how.size, how.overlap, count)
+    ]
+
+
 async def _line(
-    database: Database, encoder: PackagedEncoder, corpus: Corpus, known: Mapping[str, Vectors]
+    database: Database,
+    encoder: PackagedEncoder,
+    corpus: Corpus,
+    cut: Sequence[tuple[str, int]],
+    known: Mapping[str, Vectors],
 ) -> str:
-    vectors = np.vstack([known[text] for text in corpus.passages])
-    filled = await fill(database, load_catalog("cpu"), corpus.passages, vectors)
+    texts, of = [text for text, _ in cut], [number for _, number in cut]
+    vectors = np.vstack([known[text] for text in texts])
+    filled = await fill(database, load_catalog("cpu"), texts, vectors)
     scope = Scope(filled.account_id, [filled.store_id])
     found, took = dict.fromkeys(_WAYS, 0), []
     for text, answer in corpus.questions:
@@ -80,7 +104,7 @@ async def _line(
                 best = await finding.ranked(session, scope, [question], wanted)
             if way == "both":
                 took.append(1000 * (time.perf_counter() - began))
-            found[way] += answer in [filled.positions[piece] for piece, _ in best]
+            found[way] += answer in [of[filled.positions[piece]] for piece, _ in best]
     recalls = " | ".join(f"{found[way] / len(corpus.questions):.3f}" for way in _WAYS)
     return (
         f"| {corpus.name} | {len(corpus.passages)} | {len(corpus.questions)} | {recalls} "

@@ -42,7 +42,7 @@ async def fill(
 ) -> Filled:
     clock, model = SystemClock(), stores.embedding_of(catalog)
     async with database.transaction() as session:
-        account = await open_account(session, clock, "Bench", "CNY", _TERMS)
+        account = await open_account(session, clock, f"Bench {ids.new_id()}", "CNY", _TERMS)
         key = await create_key(session, clock, b"x" * 32, account.id, "bench")
         file = await keep_file(session, clock, account.id, "a.txt", b"x", "user_data")
         store = await stores.create(session, clock, account.id, NewStore(), model)
@@ -62,6 +62,7 @@ async def fill(
             break
     async with database.transaction() as session:
         merged = await session.merge(row)
+        merged.pieces = len(texts)
         jobs.complete(merged)
     return Filled(account.id, store.id, known)
 
