@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Float, Text, bindparam, cast, desc, func, literal_column, type_coerce
+from sqlalchemy import Float, Text, bindparam, cast, func, literal_column, type_coerce
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
@@ -29,6 +29,8 @@ _CANDIDATES = 50
 _DAMPING = 60
 # A word in more pieces than that says little; counting it goes no further.
 _COMMON = 2_000
+# Of the best one's weight: what has less of it lacks the words that matter, as the fault's code.
+_ENOUGH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +188,18 @@ async def by_words(
         .having(func.count() < _COMMON)
         .cte("rarity")
     )
-    weight = func.sum(type_coerce(rarity.c.weight, Float))
-    query = (
-        select(found.c.id, func.rank().over(order_by=desc(weight)))
+    weight = func.sum(type_coerce(rarity.c.weight, Float)).label("weight")
+    weighed = (
+        select(found.c.id, weight)
         .join(rarity, rarity.c.term == found.c.term)
         .group_by(found.c.id)
-        .order_by(desc(weight), found.c.id)
+        .order_by(weight.desc(), found.c.id)
         .limit(_CANDIDATES)
+        .cte("weighed")
     )
+    rank = func.rank().over(order_by=weighed.c.weight.desc())
+    enough = select(func.max(weighed.c.weight) * _ENOUGH).scalar_subquery()
+    query = select(weighed.c.id, rank).where(weighed.c.weight >= enough)
     return [(row[0], row[1]) for row in (await session.execute(query)).all()]
 
 
@@ -233,6 +239,6 @@ def _unnested(table: str, column: str, texts: Sequence[str]) -> Any:
     return rows.render_derived()
 
 
-_TRUE = literal_column("true")
+_TRUE: Any = literal_column("true")
 _OF_FILE = col(VectorStoreFile.id) == col(VectorPiece.vector_store_file_id)
 _QUERY = TSQUERY()

@@ -144,6 +144,24 @@ class TestSearch:
             assert 0 < found[0].score <= 1
             assert found[0].filename == "manual.md"
 
+    async def test_a_code_among_texts_that_are_nearer(self, firm: Firm) -> None:
+        near = [f"What does the maintenance message of unit {n} mean" for n in range(40, 70)]
+        store = await firm.store("23-11070: radio panel.", *near, name="a.txt")
+        question = "What does the maintenance message 23-11070 mean?"
+        for query in (question, question.replace("23-11070", "23 11070")):
+            assert "radio panel" in (await firm.finds(store, query))[0].content[0].text
+
+    async def test_words_of_one_store_are_not_in_another(self, firm: Firm) -> None:
+        first = await firm.store("F30001 overcurrent", name="a.txt")
+        second = await firm.store("F30002 undervoltage", name="b.txt")
+        words: Any = {"hybrid_search": {"embedding_weight": 0, "text_weight": 1}}
+        for store, name in ((first, "a.txt"), (second, "b.txt")):
+            for query in ("F30001", "F30002"):
+                found = await firm.finds(store, query, ranking_options=words)
+                assert [one.filename for one in found] == [name] * (
+                    query[-1] == "12"[store == second]
+                )
+
     async def test_several_questions_at_once(self, firm: Firm) -> None:
         store = await firm.store(MANUAL, chunking_strategy=SMALL)
         found = await firm.finds(store, ["F30001", "水泵"], max_num_results=2)
