@@ -34,7 +34,14 @@ def arguments(host: str = LOOPBACK) -> Arguments:
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     ray = tmp_path / "ray"
-    made = Folders(tmp_path, ray, ray / "run", tmp_path / "logs", tmp_path / "variants")
+    made = Folders(
+        data=tmp_path,
+        ray=ray,
+        run=ray / "run",
+        logs=tmp_path / "logs",
+        variants=tmp_path / "variants",
+        adapters=tmp_path / "adapters",
+    )
     prepare(made)
     return made
 
