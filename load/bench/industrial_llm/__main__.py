@@ -70,13 +70,13 @@ def _judge(
         _evaluate(serving, sold.engine_id, quality.BASE, "--shots", "5")
     for lesson in beside:
         folder = options.work / lesson.name
-        named = asyncio.run(_brought(serving.url, sold.engine_id, folder))
+        named = asyncio.run(_brought(serving.url, sold, folder))
         _evaluate(serving, named, lesson.name, *lesson.judged)
 
 
-async def _brought(serving: str, engine: str, folder: Path) -> str:
+async def _brought(serving: str, sold: Model, folder: Path) -> str:
     async with aiohttp.ClientSession() as session:
-        return await adapters.bring(session, serving, engine, folder)
+        return await adapters.bring(session, serving, sold.id, sold.engine_id, folder)
 
 
 def _evaluate(server: Server, model: str, name: str, *more: str) -> None:

@@ -32,12 +32,15 @@ class Speed:
     warm_s: list[float]
 
 
-async def bring(session: aiohttp.ClientSession, serving: str, engine: str, folder: Path) -> str:
-    """Give serving an adapter as a customer's; the name that it is asked for by."""
+async def bring(
+    session: aiohttp.ClientSession, serving: str, sold: str, engine: str, folder: Path
+) -> str:
+    """Give serving an adapter as a customer's of the model that is sold; the name that it is asked
+    for by."""
     adapter = f"var_{uuid.uuid4().hex[:22]}"
     files = {name: (folder / name).read_bytes() for name in _FILES}
     body = {
-        "base": engine,
+        "base": sold,
         "name": f"bench-{adapter}",
         "version": "1",
         "artefact": b64encode(msgspec.msgpack.encode(files)).decode(),
@@ -53,7 +56,7 @@ async def bring(session: aiohttp.ClientSession, serving: str, engine: str, folde
 async def speed(serving: str, sold: str, engine: str, folder: Path, rounds: int) -> Speed:
     """The base, the adapter that is sold and eight of customers' take turns, eight streams each."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=600)) as session:
-        eight = [await bring(session, serving, engine, folder) for _ in range(8)]
+        eight = [await bring(session, serving, sold, engine, folder) for _ in range(8)]
         mixes = {"base": [engine] * 8, "one adapter": [sold] * 8, "eight adapters": eight}
         for models in mixes.values():
             await _rate(session, serving, models)
@@ -64,7 +67,7 @@ async def speed(serving: str, sold: str, engine: str, folder: Path, rounds: int)
                 rates[name].append(await _rate(session, serving, mixes[name]))
         cold, warm = [], []
         for _ in range(rounds):
-            one = await bring(session, serving, engine, folder)
+            one = await bring(session, serving, sold, engine, folder)
             cold.append(await _first(session, serving, one))
             warm.append(await _first(session, serving, one))
     return Speed(rates, cold, warm)
