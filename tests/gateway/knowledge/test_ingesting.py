@@ -166,6 +166,7 @@ class TestFailures:
     ) -> None:
         monkeypatch.setattr(jobs, "_LONGEST_WAIT_S", 0)
         monkeypatch.setattr(ingesting, "_POLL_S", 0.05)
+        monkeypatch.setattr(jobs, "MOST_ATTEMPTS", 10_000)
         upstream.embeddings_do = "fault"
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file])).id
