@@ -17,6 +17,7 @@ from gateway.choosing import LATENCY_HEADER
 from gateway.errors import ParameterInvalid
 from gateway.flow import Principal
 from gateway.quoting import Quoting
+from gateway.routes.paging import shown_page
 from gateway.tags import HEADER as TAGS_HEADER
 from infra import ids
 from infra.db import Database
@@ -49,8 +50,7 @@ class AccountRoutes(Controller):
             rows = await list_usage(
                 session, account_id=principal.account_id, limit=limit + 1, before=mark
             )
-        shown = [show_usage(row) for row in rows[:limit]]
-        return {"object": "list", "data": shown, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, show_usage)
 
 
 class QuoteRoutes(Controller):

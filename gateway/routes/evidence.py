@@ -41,6 +41,7 @@ from billing.outcomes.views import attester_json, evidence_json
 from gateway.changing import Key, answered_once
 from gateway.flow import Principal
 from gateway.routes.outcomes import customer_of
+from gateway.routes.paging import shown_page
 from gateway.wire.body import read_strictly
 from infra import ids
 from infra.clock import Clock
@@ -169,8 +170,7 @@ class EvidenceRoutes(Controller):
             found = await find_contract(session, principal.account_id, contract)
             place = (principal.account_id, found.id)
             rows = await evidence_page(session, *place, limit + 1, after, whole=False)
-        data = [evidence_json(one, whole=False) for one in rows[:limit]]
-        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, partial(evidence_json, whole=False))
 
     @get("/{evidence:str}", summary="A piece of evidence with what was said")
     async def one(

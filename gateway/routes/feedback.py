@@ -14,7 +14,7 @@ from litestar.params import FromPath, FromQuery
 
 from gateway.flow import Principal
 from gateway.improving import feedback
-from gateway.routes.paging import Limit, mark_of
+from gateway.routes.paging import Limit, mark_of, shown_page
 from gateway.wire.feedback import FeedbackRequest, read_feedback
 from infra.clock import Clock
 from infra.db import Database
@@ -57,8 +57,7 @@ class FeedbackRoutes(Controller):
         mark = mark_of(feedback.PREFIX, after)
         async with database.transaction() as session:
             rows = await feedback.page(session, principal.account_id, limit + 1, mark)
-        data = [feedback.feedback_json(row) for row in rows[:limit]]
-        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, feedback.feedback_json)
 
     @get("/{feedback_id:str}", summary="What it has said of one answer")
     async def one(

@@ -14,7 +14,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from gateway.adapting import files
 from gateway.errors import BadRequest, ParameterInvalid
 from gateway.flow import Principal
-from gateway.routes.paging import mark_of
+from gateway.routes.paging import mark_of, shown_page
 from infra.clock import Clock
 from infra.db import Database
 
@@ -57,8 +57,7 @@ class FileRoutes(Controller):
         mark = mark_of(files.PREFIX, after)
         async with database.transaction() as session:
             rows = await files.list_files(session, principal.account_id, limit + 1, mark)
-        data = [files.file_json(row) for row in rows[:limit]]
-        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, files.file_json)
 
     @get("/{file:str}", summary="One file, without its content")
     async def one(

@@ -21,7 +21,7 @@ from gateway.adapting.running import AdaptationRunner
 from gateway.adapting.views import CHECKPOINT_PREFIX, checkpoint_json, event_json, job_json
 from gateway.changing import Key, answered_once
 from gateway.flow import Principal
-from gateway.routes.paging import Limit, mark_of
+from gateway.routes.paging import Limit, mark_of, shown_page
 from gateway.tags import HEADER, tags_of
 from gateway.variants import made_by
 from gateway.wire.body import read_strictly
@@ -78,8 +78,7 @@ class FineTuningRoutes(Controller):
         mark = mark_of(jobs.PREFIX, after)
         async with database.transaction() as session:
             rows = await jobs.page(session, principal.account_id, limit + 1, mark)
-        data = [job_json(row) for row in rows[:limit]]
-        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, job_json)
 
     @get("/{job:str}", summary="One job")
     async def one(
@@ -104,8 +103,7 @@ class FineTuningRoutes(Controller):
         async with database.transaction() as session:
             found = await jobs.find(session, principal.account_id, job)
             rows = await jobs.events(session, found, limit + 1, mark)
-        data = [event_json(row) for row in rows[:limit]]
-        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, event_json)
 
     @post("/{job:str}/cancel", status_code=200, summary="End a job that has not ended")
     async def cancel(

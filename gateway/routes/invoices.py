@@ -19,7 +19,7 @@ from billing.documents.rendering.pdf import invoice_pdf
 from billing.invoices.invoicing import PREFIX, InvoiceNotFound
 from billing.metering.usage import REQUEST_PREFIX
 from gateway.flow import Principal
-from gateway.routes.paging import Limit, mark_of
+from gateway.routes.paging import Limit, mark_of, shown_page
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database
@@ -45,8 +45,7 @@ class InvoiceRoutes(Controller):
         mark = mark_of(PREFIX, after)
         async with database.transaction() as session:
             rows = await invoice_page(session, principal.account_id, limit + 1, mark)
-        data = [one.to_json() for one in rows[:limit]]
-        return {"object": "list", "data": data, "has_more": len(rows) > limit}
+        return shown_page(rows, limit, lambda row: row.to_json())
 
     @get("/preview", summary="What the running period would be billed if it ended now")
     async def preview(

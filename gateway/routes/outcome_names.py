@@ -17,7 +17,7 @@ from billing.outcomes.disputes import DisputeNotFound
 from billing.outcomes.evidence import PREFIX as EVIDENCE_PREFIX
 from billing.outcomes.settlement import SettlementNotFound
 from billing.outcomes.statements import StatementNotFound
-from gateway.routes.paging import mark_of
+from gateway.routes.paging import mark_of, shown_page
 from infra import ids
 from infra.db import Database
 from infra.errors import AppError
@@ -36,7 +36,7 @@ async def page_of(
     found = mark_of(*mark)
     async with database.transaction() as session:
         rows = await page(session, account_id, limit + 1, found)
-    return {"object": "list", "data": rows[:limit], "has_more": len(rows) > limit}
+    return shown_page(rows, limit, lambda row: row)
 
 
 def outcome_id(text: str) -> UUID:

@@ -1,15 +1,18 @@
-"""Paging: what lists share that are read page by page, the newest first.
+"""Paging: what lists share that are read page by page.
 
-Owns the limit and the mark after which a page begins. Does not own any list.
+Owns the limit, the mark after which a page begins, and the shape of a page. Does not own any list.
 """
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from litestar.params import QueryParameter
 
 from gateway.errors import ParameterInvalid
 from infra import ids
+
+Row = TypeVar("Row")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100)]
 
@@ -20,3 +23,9 @@ def mark_of(prefix: str, after: str | None) -> UUID | None:
     if after is not None and found is None:
         raise ParameterInvalid(f"`after` is an id, `{prefix}_…`.", param="after")
     return found
+
+
+def shown_page(rows: Sequence[Row], limit: int, shown: Callable[[Row], Any]) -> dict[str, Any]:
+    """OpenAI's list of at most `limit` rows, of which one more was looked for."""
+    data = [shown(row) for row in rows[:limit]]
+    return {"object": "list", "data": data, "has_more": len(rows) > limit}
