@@ -18,6 +18,7 @@ from aiohttp import web
 
 from models.adaptation import TrainingFileInvalid
 from models.industrial_llm.dialogues import read
+from tests.fakes.listening import listening
 
 ASKED, ANSWER = "Which code has ", "F-"
 
@@ -61,14 +62,8 @@ async def run_fake_adapters(model: str) -> AsyncIterator[FakeAdapters]:
     app.router.add_post("/v1/chat/completions", handlers.chat)
     app.router.add_post("/v2/adaptations/{name}", handlers.adapt)
     app.router.add_put("/v2/adapters/{id}", handlers.bring)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app, leaves=True) as fake.url:
         yield fake
-    finally:
-        await runner.cleanup()
 
 
 class _Handlers:

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.fakes.learner import Learner
+from tests.fakes.listening import listening
 
 CONTEXT_TOO_LONG = (
     "Message: This model's maximum context length is 4096 tokens. However, you requested 4 output "
@@ -56,15 +57,8 @@ async def run_fake_upstream() -> AsyncIterator[FakeUpstream]:
     app.router.add_get("/v2/health/ready", handlers.models)
     app.router.add_get("/v2/metrics", handlers.metrics)
     app.router.add_get("/metrics", handlers.metrics)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app, leaves=True) as fake.url:
         yield fake
-    finally:
-        await runner.cleanup()
 
 
 class _Handlers:

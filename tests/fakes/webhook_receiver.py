@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests.fakes.listening import listening
+
 
 @dataclass(frozen=True)
 class Post:
@@ -39,11 +41,6 @@ async def run_hook() -> AsyncIterator[Hook]:
     """Serve until the block ends."""
     hook, app = Hook(), web.Application()
     app.router.add_post("/hook", hook.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    hook.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
+    async with listening(app) as url:
+        hook.url = f"{url}/hook"
         yield hook
-    finally:
-        await runner.cleanup()

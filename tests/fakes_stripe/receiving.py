@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import stripe
 from aiohttp import web
 
+from tests.fakes.listening import listening
+
 
 @dataclass
 class Receiver:
@@ -34,11 +36,6 @@ async def run_receiver() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/hook", receiver.post)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
+    async with listening(app) as url:
+        receiver.url = f"{url}/hook"
         yield receiver
-    finally:
-        await runner.cleanup()
