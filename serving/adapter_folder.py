@@ -21,12 +21,12 @@ import msgspec
 
 from serving.errors import InputInvalid, ModelFailed
 from serving.variant_folder import UNUSED_S
+from serving.weights import ADAPTER_FILES
 
 MOST_BYTES = 8 << 30
 # What it is called, beside the engine's own two files.
 NAME = "name"
-_CONFIG = "adapter_config.json"
-_FILES = frozenset({_CONFIG, "adapter_model.safetensors"})
+_CONFIG, _ = ADAPTER_FILES
 # It becomes a folder's name.
 _ID = re.compile(r"var_[0-9A-Za-z]{1,64}")
 
@@ -150,6 +150,6 @@ def _understood(body: bytes) -> tuple[Brought, Mapping[str, bytes]]:
         files = msgspec.msgpack.decode(brought.artefact, type=dict[str, bytes])
     except msgspec.DecodeError as error:
         raise InputInvalid(f"This is no adapter: {error}.") from error
-    if set(files) != _FILES:
+    if set(files) != set(ADAPTER_FILES):
         raise InputInvalid("An adapter is its weights and their settings.")
     return brought, files

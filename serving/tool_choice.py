@@ -1,9 +1,8 @@
 """Tool calls of models that are too small to keep a form of their own: held to it by a schema.
 
-Owns the form `{"tool": …, "arguments": {…}}`, in which models/industrial_llm learns to choose, as a
-tool parser of vLLM's: the schema that a request's tools come to, and the calls that an answer comes
-to. Does not own how tools are shown to the model (the base's chat template), nor holding an answer
-to a schema (the engine).
+Owns a tool parser of vLLM's: the schema that a request's tools come to, and the calls that an
+answer comes to. Does not own the form (models/industrial_llm/choices.py), how tools are shown to
+the model (the base's chat template), nor holding an answer to a schema (the engine).
 
 Where a choice is free, no tool is one of the choices. After a tool's result the answer is text: a
 model that has to call again would never come to an end.
@@ -25,6 +24,8 @@ from vllm.entrypoints.generate.base.protocol import (
 from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser, ToolParserManager
 
+from models.industrial_llm.choices import choice_of, no_choice
+
 NAME = "choice"
 # What is said where no tool fits: the choice has no words of its own.
 NONE_FITS = "None of the tools fits this request."
@@ -41,11 +42,11 @@ class Choice(msgspec.Struct):
 def schema(tools: Sequence[Any], required: bool) -> dict[str, Any]:
     """One of the tools with its arguments, or, where none is required, no tool."""
     choices = [
-        _choice({"const": one.function.name}, one.function.parameters or _ANYTHING) for one in tools
+        choice_of({"const": one.function.name}, one.function.parameters or _ANYTHING)
+        for one in tools
     ]
     if not required:
-        nothing = {"type": "object", "properties": {}, "additionalProperties": False}
-        choices.append(_choice({"type": "null"}, nothing))
+        choices.append(no_choice())
     return {"anyOf": choices}
 
 
@@ -126,15 +127,6 @@ def _offered(request: Any) -> list[Any]:
 def _role(message: Any) -> str | None:
     role = message.get("role") if isinstance(message, Mapping) else getattr(message, "role", None)
     return None if role is None else str(role)
-
-
-def _choice(tool: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {"tool": dict(tool), "arguments": dict(arguments)},
-        "required": ["tool", "arguments"],
-        "additionalProperties": False,
-    }
 
 
 def _understood(text: str) -> Choice | None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from models.catalog import SPECIALIST_TASKS, Model, load_catalog
 from models.failure_class.features import GRADES
 from models.failure_class.signature import QUANTITIES
+from models.industrial_llm.choices import arguments, choice_of, no_choice
 from models.industrial_llm.examples import Schema
 from models.mechanisms import MECHANISMS
 from models.signature import BYTES, InputField
@@ -56,8 +57,7 @@ def tools() -> tuple[Tool, ...]:
 
 def choice_schema(offered: tuple[Tool, ...]) -> Schema:
     """`{"tool": …, "arguments": {…}}` with arguments that the tool has, or no tool and none."""
-    nothing = _choice({"type": "null"}, {})
-    return {"anyOf": [*(_of_tool(one) for one in offered), nothing]}
+    return {"anyOf": [*(_of_tool(one) for one in offered), no_choice()]}
 
 
 def _tool(model: Model) -> Tool:
@@ -70,23 +70,7 @@ def _tool(model: Model) -> Tool:
 
 
 def _of_tool(tool: Tool) -> Schema:
-    return _choice({"const": tool.id}, {one.name: _value(one) for one in tool.fields})
-
-
-def _choice(tool: Schema, arguments: Mapping[str, Schema]) -> Schema:
-    return {
-        "type": "object",
-        "properties": {
-            "tool": tool,
-            "arguments": {
-                "type": "object",
-                "properties": dict(arguments),
-                "additionalProperties": False,
-            },
-        },
-        "required": ["tool", "arguments"],
-        "additionalProperties": False,
-    }
+    return choice_of({"const": tool.id}, arguments({one.name: _value(one) for one in tool.fields}))
 
 
 def _value(field: InputField) -> Schema:
