@@ -21,9 +21,8 @@ from load.bench.calls import Server
 from load.bench.industrial_llm import adapters, quality
 from load.bench.industrial_llm.learning import BESIDE, SOLD, Lesson, base_folder, learn
 from load.bench.servers import lift_limits, maas
-from models.catalog import Model, Task, load_catalog
+from models.catalog import CATALOG_FILE, Model, Task, load_catalog
 from models.industrial_llm import evaluate
-from models.industrial_llm.train import ARTEFACT
 
 _WORK = Path("build", "industrial_llm")
 
@@ -33,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     sold = next(one for one in load_catalog("cpu").with_task(Task.TEXT_GENERATION) if one.base)
     beside = () if options.sold_alone else BESIDE
+    artefact = CATALOG_FILE.parent / sold.weights.source
     base = base_folder(sold.engine_id, options.weights)
     if not options.only_measure:
-        _learn_again(base, beside, options.work)
+        _learn_again(artefact, base, beside, options.work)
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         data_dir = Path(folder)
         (data_dir / "weights").symlink_to((options.weights / "weights").resolve())
@@ -43,19 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lift_limits(data_dir)
             _judge(sold, beside, options, gateway, serving)
             speed = asyncio.run(
-                adapters.speed(serving.url, sold.id, sold.engine_id, ARTEFACT, options.rounds)
+                adapters.speed(serving.url, sold.id, sold.engine_id, artefact, options.rounds)
             )
     head = [f"| what | {sold.id} | its base, 5 shots | bar |", "|---|---|---|---|"]
     lines = [*head, *quality.rows(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
     sys.stdout.write("\n".join([*lines, *adapters.rows(speed)]) + "\n")
 
 
-def _learn_again(base: Path, beside: Sequence[Lesson], work: Path) -> None:
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (ARTEFACT / name).unlink(missing_ok=True)
-    learn(SOLD, base, work, ARTEFACT, ARTEFACT)
+def _learn_again(artefact: Path, base: Path, beside: Sequence[Lesson], work: Path) -> None:
+    for name in adapters.FILES:
+        (artefact / name).unlink(missing_ok=True)
+    learn(SOLD, base, work, artefact, artefact)
     for lesson in beside:
-        learn(lesson, base, work, work / lesson.name, ARTEFACT)
+        learn(lesson, base, work, work / lesson.name, artefact)
 
 
 def _judge(

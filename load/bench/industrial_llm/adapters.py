@@ -19,7 +19,7 @@ import msgspec
 
 from load.bench.calls import Server, stream
 
-_FILES = ("adapter_config.json", "adapter_model.safetensors")
+FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PROMPT = "Work order {}: pump 3 vibrates and leaks at the seal. What should be done about it?"
 
 
@@ -38,7 +38,7 @@ async def bring(
     """Give serving an adapter as a customer's of the model that is sold; the name that it is asked
     for by."""
     adapter = f"var_{uuid.uuid4().hex[:22]}"
-    files = {name: (folder / name).read_bytes() for name in _FILES}
+    files = {name: (folder / name).read_bytes() for name in FILES}
     body = {
         "base": sold,
         "name": f"bench-{adapter}",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from load.bench.industrial_llm.adapters import FILES
+
 FOLDS = 10
 INDUSTRY = "industry"
 # Freed memory is kept: a fifth faster, and the more memory (Linux).
@@ -51,7 +53,7 @@ FAULTS = tuple(
     Lesson(
         f"fold-{fold}",
         ("--only", "fault_system", "--fold", str(fold)),
-        ("--only", "fault_system", "--fold", str(fold), "--source", "camb"),
+        ("--only", "fault_system", "--fold", str(fold), "--source", "camb_faults"),
     )
     for fold in range(FOLDS)
 )
@@ -67,7 +69,7 @@ def base_folder(engine: str, data_dir: Path) -> Path:
 
 def learn(lesson: Lesson, base: Path, work: Path, output: Path, start: Path) -> None:
     """Write the lesson's adapter to `output`, unless it is there; goes on after a stop."""
-    if (output / "adapter_config.json").is_file():
+    if all((output / name).is_file() for name in FILES):
         return
     command = [sys.executable, "-m", "models.industrial_llm.train", "--base", str(base)]
     command += ["--work", str(work / f"learning-{lesson.name}"), "--output", str(output)]

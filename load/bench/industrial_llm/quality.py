@@ -14,6 +14,7 @@ from load.bench.industrial_llm.learning import FAULTS, UNSEEN, WITH_FMC
 from models.industrial_llm.evaluate import METRICS, pooled
 
 BASE = "base, 5 shots"
+_GONE = "token_error_reduction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def bars() -> tuple[Bar, ...]:
             f"words' errors gone, company {one.name[-1]}, never seen",
             "plain_text",
             f"maintnorm/{one.name[-1]}",
-            "token_error_reduction",
+            _GONE,
             0.60,
             (one.name,),
         )
@@ -53,10 +54,11 @@ def bars() -> tuple[Bar, ...]:
         Bar("words' errors gone, company b", "plain_text", "maintnorm/b", _GONE, 0.85),
         *unseen,
         Bar("MaintIE's entities, five classes", "extraction", "maintie", "entity_f1", 0.70),
-        Bar("fault to system, ten folds", "fault_system", "camb", "accuracy", 0.50, folds),
+        Bar("fault to system, ten folds", "fault_system", "camb_faults", "accuracy", 0.50, folds),
         Bar("tool of 200 requests", "tool_choice", "own_requests", "accuracy", 0.90),
         Bar("valid JSON, entities", "extraction", "maintie", "valid_json", 1.0),
-        Bar("valid JSON, severity", "severity", "fmea", "valid_json", 1.0),
+        Bar("valid JSON, severity", "severity", "Hydraulic System", "valid_json", 1.0),
+        Bar("valid JSON, severity", "severity", "Power Frame", "valid_json", 1.0),
         Bar("valid JSON, tools", "tool_choice", "own_requests", "valid_json", 1.0),
     )  # fmt: skip
 
@@ -76,6 +78,3 @@ def _figure(metrics: Mapping[str, Any], names: tuple[str, ...], bar: Bar) -> str
         return f"{pooled(metrics, names, bar.task, bar.source)[bar.figure]:.1%}"
     except KeyError:
         return "–"
-
-
-_GONE = "token_error_reduction"
