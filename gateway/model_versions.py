@@ -29,7 +29,7 @@ BUILT_IN = 0
 # Of those that once answered; the weights of older ones are erased.
 MOST_KEPT = 10
 _NONE: Mapping[str, UUID] = MappingProxyType({})
-_WITHOUT_ARTEFACT = defer(ModelVersion.artefact, raiseload=True)  # type: ignore[arg-type]
+WITHOUT_ARTEFACT = defer(ModelVersion.artefact, raiseload=True)  # type: ignore[arg-type]
 
 
 class ModelVersionNotFound(AppError):
@@ -85,7 +85,7 @@ async def stored_version(session: AsyncSession, version_id: UUID) -> Stored | No
 async def versions_of(session: AsyncSession, model: str) -> Sequence[ModelVersion]:
     """All but the built-in one, without their weights, the newest first."""
     query = select(ModelVersion).where(col(ModelVersion.model) == model)
-    query = query.options(_WITHOUT_ARTEFACT).order_by(col(ModelVersion.number).desc())
+    query = query.options(WITHOUT_ARTEFACT).order_by(col(ModelVersion.number).desc())
     return (await session.scalars(query)).all()
 
 
@@ -94,7 +94,7 @@ async def find_version(session: AsyncSession, model: str, number: int) -> ModelV
     query = select(ModelVersion).where(
         col(ModelVersion.model) == model, col(ModelVersion.number) == number
     )
-    row = (await session.scalars(query.options(_WITHOUT_ARTEFACT))).one_or_none()
+    row = (await session.scalars(query.options(WITHOUT_ARTEFACT))).one_or_none()
     if row is None:
         raise ModelVersionNotFound(f"The model {model[:100]!r} has no version {number}.")
     return row

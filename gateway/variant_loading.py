@@ -49,7 +49,7 @@ class VariantLoader:
     async def forget(self, servers: Iterable[str], model: Model, variants: Iterable[UUID]) -> None:
         """Have what was deleted removed from these, as far as they answer: what one of them keeps
         nobody can call, and it goes when nobody has for a day."""
-        paths = [_path(model, variant_id) for variant_id in variants]
+        paths = [path_of(model, variant_id) for variant_id in variants]
         for server in servers:
             with suppress(AppError):
                 for path in paths:
@@ -64,13 +64,14 @@ class VariantLoader:
         if version is None:
             raise ModelNotFound("The model was deleted just now.", param="model")
         body = carried(version)
-        path = _path(model, variant_id)
+        path = path_of(model, variant_id)
         status, _ = await self._upstream.put(server, path, _JSON, body, _SECONDS)
         if status != 200:
             raise Unavailable(UNLOADABLE)
 
 
-def _path(model: Model, variant_id: UUID) -> str:
+def path_of(model: Model, variant_id: UUID) -> str:
+    """Where a server is given a variant of the model, or a version."""
     kind = "adapters" if model.task is Task.TEXT_GENERATION else "models"
     return f"/v2/{kind}/{ids.show(PREFIX, variant_id)}"
 

@@ -5,8 +5,9 @@ file that the job which learned from it says so. What is deleted is not there an
 what of it is used (examples.py).
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from models.industrial_llm.dialogues import Dialogue, read
 
 Scrub = Callable[[str], str]
 """Takes what is personal out of a text."""
+_Shared = tuple[Adaptation, bytes, datetime]
 
 
 def without_personal_data(text: str) -> str:
@@ -30,8 +32,9 @@ def without_personal_data(text: str) -> str:
 
 async def collect(session: AsyncSession, model: str, scrub: Scrub) -> list[Example]:
     """All that may be learned from of all accounts, scrubbed."""
-    given = [*await _of_feedback(session, model), *await _of_files(session, model)]
-    return [_scrubbed(one, scrub) for one in given]
+    given, shared = await _of_feedback(session, model), await _of_files(session, model)
+    # Seconds for many files, while whoever proposes has to say that it lives.
+    return await asyncio.to_thread(_read, given, shared, scrub)
 
 
 async def _of_feedback(session: AsyncSession, model: str) -> list[Example]:
@@ -52,7 +55,7 @@ async def _of_feedback(session: AsyncSession, model: str) -> list[Example]:
     ]
 
 
-async def _of_files(session: AsyncSession, model: str) -> list[Example]:
+async def _of_files(session: AsyncSession, model: str) -> list[_Shared]:
     query = (
         select(Adaptation, TrainingFile)
         .join(TrainingFile, col(TrainingFile.id) == col(Adaptation.training_file_id))
@@ -60,12 +63,12 @@ async def _of_files(session: AsyncSession, model: str) -> list[Example]:
         .where(col(TrainingFile.account_id) == col(Adaptation.account_id))
     )
     rows = (await session.execute(query)).all()
-    return [
-        one
-        for job, file in rows
-        if job.shared_at is not None
-        for one in _of_file(job, file.content, job.shared_at)
-    ]
+    return [(job, file.content, job.shared_at) for job, file in rows if job.shared_at is not None]
+
+
+def _read(given: Iterable[Example], shared: Iterable[_Shared], scrub: Scrub) -> list[Example]:
+    of_files = (one for file in shared for one in _of_file(*file))
+    return [_scrubbed(one, scrub) for one in (*given, *of_files)]
 
 
 def _of_file(job: Adaptation, content: bytes, shared_at: datetime) -> Iterator[Example]:

@@ -15,12 +15,11 @@ from uuid import UUID
 from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from billing.tables import ModelVersion, ModelVersionExample, VersionStatus
 from gateway.improving.examples import Example
-from gateway.model_versions import BUILT_IN, entry
+from gateway.model_versions import BUILT_IN, WITHOUT_ARTEFACT, entry
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -94,7 +93,7 @@ async def give_up_lost(session: AsyncSession, clock: Clock, model: str) -> None:
         col(ModelVersion.status) == VersionStatus.PROPOSED,
         col(ModelVersion.heard_at) < clock.now() - LOST_AFTER,
     )
-    query = query.options(_WITHOUT_ARTEFACT).with_for_update(skip_locked=True)
+    query = query.options(WITHOUT_ARTEFACT).with_for_update(skip_locked=True)
     for row in (await session.scalars(query)).all():
         _reject(row, clock, "its worker was lost")
     await session.flush()
@@ -175,11 +174,8 @@ async def _own(session: AsyncSession, claim: Claim) -> ModelVersion:
         col(ModelVersion.worker) == claim.worker,
         col(ModelVersion.status) == VersionStatus.PROPOSED,
     )
-    query = query.options(_WITHOUT_ARTEFACT).with_for_update()
+    query = query.options(WITHOUT_ARTEFACT).with_for_update()
     row = (await session.scalars(query)).one_or_none()
     if row is None:
         raise ProposalLost(f"Version {claim.number} of {claim.model!r} is no longer ours to make.")
     return row
-
-
-_WITHOUT_ARTEFACT = defer(ModelVersion.artefact, raiseload=True)  # type: ignore[arg-type]

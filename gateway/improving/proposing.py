@@ -34,7 +34,7 @@ from gateway.model_versions import (
 )
 from gateway.routing import Router
 from gateway.upstream import Upstream
-from gateway.variant_loading import carried
+from gateway.variant_loading import carried, path_of
 from gateway.variants import PREFIX
 from infra import ids
 from infra.clock import Clock
@@ -210,9 +210,8 @@ async def _rival(session: AsyncSession, model: Model, version_id: UUID | None) -
     stored = None if version_id is None else await stored_version(session, version_id)
     if version_id is None or stored is None:
         return Rival(BUILT_IN, model.id)
-    place = ids.show(PREFIX, version_id)
-    path, body = f"/v2/adapters/{place}", carried(stored)
-    return Rival(stored.version, f"{model.engine_id}:{place}", path, body)
+    place = f"{model.engine_id}:{ids.show(PREFIX, version_id)}"
+    return Rival(stored.version, place, path_of(model, version_id), carried(stored))
 
 
 def _made_of(chosen: Chosen, learned: Learned) -> dict[str, Any]:
