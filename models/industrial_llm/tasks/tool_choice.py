@@ -37,12 +37,19 @@ from models.routing.data import DEVELOPMENT, EXAMPLES, read_examples
 TEMPLATES = Path(__file__).with_name("tool_templates.toml")
 REQUESTS = Path(__file__).with_name("tool_requests.jsonl")
 SOURCE = "own_requests"
-# A template with numbers gives so many requests; the numbers differ, the words do not.
-FILLS = 6
+# A template with arguments gives so many requests; the numbers differ, the words do not. More words
+# teach more than more numbers do: hence many templates, each filled seldom.
+FILLS = 2
+# How often a short unit is written without a space before it, and a large number with a comma.
+_GLUED, _GROUPED, _SHORT, _LARGE = 0.5, 0.2, 5, 10_000
 # In routing's examples tags and kinds of bearing stand unmarked in the sentence.
 _UNMARKED = frozenset({"tag_concept"})
+# What no symbol of a unit has, but each of their names.
+_ENGLISH_WORD = re.compile("[a-z]{4}")
 
 Values = Mapping[str, Any]
+# Of a template: what stands before a field, the field, and the unit that it is wanted in.
+_Part = tuple[str, str | None, str | None, str | None]
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -65,12 +72,19 @@ def load(_directory: Path, _fold: int) -> Parts:
     """All requests. They are our own: nothing is needed of the training sets."""
     offered = {one.route: one for one in tools()}
     templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
+    unfit = [_example(text, answer(None, {})) for text in templates.pop(NONE)["texts"]]
     filled = [
         one for route, some in templates.items() for one in _of_templates(offered[route], some)
     ]
-    learned = [*filled, *_of_routing(EXAMPLES, offered, templates)]
+    learned = [*filled, *unfit, *_of_routing(EXAMPLES, offered, templates)]
     watched = _of_routing(DEVELOPMENT, offered, templates)
     return apart(Parts(tuple(learned), tuple(watched), tuple(_of_requests(offered))))
+
+
+def value_sets(templates: Mapping[str, Any]) -> Sequence[Values]:
+    """By what a tool's templates are filled: one set for a request, so that its values fit."""
+    found = templates.get("values", {})
+    return found if isinstance(found, list) else [found]
 
 
 def answer(tool: str | None, arguments: Mapping[str, Any]) -> str:
@@ -91,8 +105,8 @@ def _of_routing(
     for one in read_examples(path):
         if one.task == LANGUAGE:
             yield _example(one.text, answer(None, {}))
-        elif one.task in offered and not _states(one.text, templates[one.task].get("values", {})):
-            if one.task not in _UNMARKED:
+        elif one.task in offered and one.task not in _UNMARKED:
+            if not any(_states(one.text, values) for values in value_sets(templates[one.task])):
                 yield _example(one.text, answer(offered[one.task].id, {}))
 
 
@@ -106,20 +120,22 @@ def _states(text: str, values: Values) -> bool:
     )
 
 
-def _of_templates(tool: Tool, templates: Values) -> Iterator[Example]:
-    values = templates.get("values", {})
+def _of_templates(tool: Tool, templates: Mapping[str, Any]) -> Iterator[Example]:
+    sets, fields = value_sets(templates), {one.name for one in tool.fields}
     for text in templates["texts"]:
         # Seeded by the template: adding another one changes none of the rest.
         chance = random.Random(text)  # noqa: S311
-        different = {_filled(tool, text, values, chance) for _ in range(FILLS)}
+        parts = list(Formatter().parse(text))
+        fills = FILLS if any(name in fields for _, name, _, _ in parts) else 1
+        different = {_filled(tool, parts, chance.choice(sets), chance) for _ in range(fills)}
         yield from sorted(different, key=lambda one: one.text)
 
 
-def _filled(tool: Tool, text: str, values: Values, chance: random.Random) -> Example:
-    language = language_of(text)
+def _filled(tool: Tool, parts: Sequence[_Part], values: Values, chance: random.Random) -> Example:
+    language = language_of("".join(literal for literal, *_ in parts))
     said = {
-        name: _said(tool, name, values[name], language, chance)
-        for _, name, _, _ in Formatter().parse(text)
+        name: _said(tool, name, _in_unit(values[name], unit), language, chance)
+        for _, name, unit, _ in parts
         if name
     }
     arguments = {
@@ -127,20 +143,39 @@ def _filled(tool: Tool, text: str, values: Values, chance: random.Random) -> Exa
         for field in tool.fields
         if field.name in said and said[field.name].argument is not None
     }
-    words = {name: one.words for name, one in said.items()}
-    return _example(text.format_map(words), answer(tool.id, arguments))
+    text = "".join(literal + (said[name].words if name else "") for literal, name, *_ in parts)
+    return _example(text, answer(tool.id, arguments))
+
+
+def _in_unit(value: Any, unit: str | None) -> Any:
+    """Of a quantity's ways to be said those in this unit, without saying it; all where none is."""
+    if not unit:
+        return value
+    return [["", told, *range_] for _, told, *range_ in value if told == unit]
 
 
 def _said(tool: Tool, name: str, value: Any, language: str, chance: random.Random) -> _Said:
     if isinstance(value, list):
-        usable = [one for one in value if language == CHINESE or language_of(one[0]) != CHINESE]
+        usable = [one for one in value if _is_said(one[0], language)]
         return _quantity(tool.unit(name), chance.choice(usable), chance)
     if "count" in value:
         return _series(value, language, chance)
     if _is_choice(value):
         return _choice(value, language, chance)
-    word = chance.choice(value["words"])
+    word = chance.choice(_usable(value["words"], language))
     return _Said(word, word if value.get("told", True) else None)
+
+
+def _usable(words: Sequence[str], language: str) -> list[str]:
+    """Chinese words stand in Chinese requests only."""
+    return [one for one in words if language == CHINESE or language_of(one) != CHINESE]
+
+
+def _is_said(unit: str, language: str) -> bool:
+    """Whether people say a unit so: `kN` in both languages, but `hours` in English alone."""
+    if language == CHINESE:
+        return not _ENGLISH_WORD.search(unit)
+    return language_of(unit) != CHINESE
 
 
 def _is_choice(value: Any) -> bool:
@@ -150,9 +185,20 @@ def _is_choice(value: Any) -> bool:
 def _quantity(own: str | None, spec: Sequence[Any], chance: random.Random) -> _Said:
     said, unit, least, most, digits = spec
     number = _number(chance.uniform(least, most), digits)
-    space = "" if not said or said == "%" or language_of(said) == CHINESE else " "
     argument = number if unit in (own or "", "") else {"value": number, "unit": unit}
-    return _Said(f"{number}{space}{said}", argument)
+    words = _written(number, chance) if said else str(number)
+    return _Said(f"{words}{_space(said, chance)}{said}", argument)
+
+
+def _space(said: str, chance: random.Random) -> str:
+    if not said or said == "%" or language_of(said) == CHINESE:
+        return ""
+    parted = len(said) > _SHORT or said[0].isdigit()  # `1450 1/min` is no 14501
+    return "" if not parted and chance.random() < _GLUED else " "
+
+
+def _written(number: float, chance: random.Random) -> str:
+    return f"{number:,}" if number >= _LARGE and chance.random() < _GROUPED else str(number)
 
 
 def _series(value: Values, language: str, chance: random.Random) -> _Said:
@@ -160,7 +206,9 @@ def _series(value: Values, language: str, chance: random.Random) -> _Said:
     numbers = [
         _number(chance.uniform(value["low"], value["high"]), value["digits"]) for _ in range(count)
     ]
-    between = chance.choice([", ", " ", "; "] if language != CHINESE else [" ", "、", ","])
+    between = chance.choice(
+        [", ", " ", "; ", "/"] if language != CHINESE else [" ", "、", ",", "/"]
+    )
     return _Said(between.join(map(str, numbers)), numbers)
 
 

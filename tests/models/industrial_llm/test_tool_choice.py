@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections import Counter
 from pathlib import Path
+from string import Formatter
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from models.industrial_llm.examples import Parts, language_of
 from models.industrial_llm.tasks import tool_choice
-from models.industrial_llm.tasks.tool_choice import REQUESTS, TEMPLATES, Request
+from models.industrial_llm.tasks.tool_choice import REQUESTS, TEMPLATES, Request, value_sets
 from models.industrial_llm.tasks.tools import NONE, Tool, tools
 from models.mechanisms import MECHANISMS
 from models.units import conversion
@@ -45,17 +46,32 @@ class TestTools:
         self, offered: dict[str, Tool]
     ) -> None:
         templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
-        assert set(templates) == set(offered)
+        assert set(templates) == {*offered, NONE}
+        for route, tool in offered.items():
+            fields = {one.name for one in tool.fields}
+            for values in value_sets(templates[route]):
+                assert {name for name, value in values.items() if _told(value)} <= fields
+
+    def test_templates_are_many_and_of_both_languages(self) -> None:
+        for route, some in tomllib.loads(TEMPLATES.read_text(encoding="utf-8")).items():
+            assert len(set(some["texts"])) == len(some["texts"]), route
+            languages = Counter(language_of(text) for text in some["texts"])
+            assert min(languages["en"], languages["zh"]) >= 20, route
+
+    def test_every_unit_that_a_template_wants_is_there(self) -> None:
+        templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
         for route, some in templates.items():
-            fields = {one.name for one in offered[route].fields}
-            told = {k for k, v in some["values"].items() if _told(v)} if "values" in some else set()
-            assert told <= fields
+            parts = [part for text in some["texts"] for part in Formatter().parse(text)]
+            for _, name, unit, _ in parts:
+                for values in value_sets(some) if unit else ():
+                    assert unit in {told for _, told, *_ in values[name or ""]}, (route, name)
 
     def test_other_units_are_convertible(self, offered: dict[str, Tool]) -> None:
         templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
-        for route, some in templates.items():
-            for name, value in some.get("values", {}).items():
-                own = offered[route].unit(name) if isinstance(value, list) else None
+        for route, tool in offered.items():
+            pairs = [pair for one in value_sets(templates[route]) for pair in one.items()]
+            for name, value in pairs:
+                own = tool.unit(name) if isinstance(value, list) else None
                 for _, unit, *_ in value if own else ():
                     assert np.isfinite(conversion(unit, own or "")(np.ones(1))).all()
 
@@ -70,7 +86,16 @@ class TestLearned:
     def test_every_number_that_is_an_argument_is_in_the_request(self, parts: Parts) -> None:
         for one in parts.train:  # those held out say `pairs` or `five at a time`
             for number in _numbers(json.loads(one.answer)["arguments"]):
-                assert number in {float(found) for found in _said(one.text)}, one
+                assert number in _said(one.text), one
+
+    def test_a_number_is_parted_from_a_unit_that_begins_with_one(self, parts: Parts) -> None:
+        said = [one.text for one in parts.train if "1/min" in one.text]
+        assert said
+        assert not any(re.search(r"\d1/min", text) for text in said)
+
+    def test_words_for_units_are_of_the_request_s_language(self, parts: Parts) -> None:
+        chinese = [one.text for one in parts.train if one.language == "zh"]
+        assert not any(re.search(r"\d ?(hours|minutes|parts|volts)", text) for text in chinese)
 
     def test_chinese_units_are_in_chinese_requests_only(self, parts: Parts) -> None:
         english = [one for one in parts.train if one.language == "en"]
@@ -111,5 +136,7 @@ def _numbers(value: object) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-def _said(text: str) -> list[str]:
-    return re.findall(r"\d+(?:\.\d+)?", text)
+def _said(text: str) -> set[float]:
+    """Also such as 12,500; what may be one or several numbers counts as all of them."""
+    grouped = re.sub(r"(?<![\d.])(\d{1,3}),(\d{3})(?![\d.])", r"\1\2", text)
+    return {float(one) for some in (text, grouped) for one in re.findall(r"\d+(?:\.\d+)?", some)}
