@@ -23,7 +23,7 @@ _BETWEEN = ":"
 _NONE: Mapping[str, str] = MappingProxyType({})
 # In one batch; each takes room beside the base, and so do others that wait in the processor's
 # memory. All are of this rank (models/industrial_llm/recipes.py).
-_LORA = {"enable_lora": True, "max_loras": 4, "max_cpu_loras": 32, "max_lora_rank": 16}
+_LORA = {"enable_lora": True, "max_loras": 8, "max_cpu_loras": 32, "max_lora_rank": 16}
 # A dead replica is noticed when its health is asked for, which Ray does every 10 s.
 HEALTH_PERIOD_S = 2.0
 

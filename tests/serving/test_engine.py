@@ -70,7 +70,7 @@ class TestGpu:
         "given",
         [
             {"tensor_parallel_size": 4, "quantization": "awq"},
-            {"enable_lora": True, "max_lora_rank": 16, "max_loras": 4},
+            {"enable_lora": True, "max_lora_rank": 16, "max_loras": 8},
             {"max_model_len": 100},
             {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"},
         ],
