@@ -28,6 +28,7 @@ from gateway.figures import Figures
 from gateway.inner import InnerCalls
 from gateway.knowledge import ingesting as knowledge
 from gateway.knowledge.embedding import Embedder
+from gateway.knowledge.grounding import Grounder
 from gateway.knowledge.ingesting import KnowledgeRunner
 from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
@@ -164,7 +165,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
-        quoting=Quoting(stages.parser, stages.admission, database, clock, most),
+        quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         router=router,
         upstream=upstream,
@@ -231,16 +232,19 @@ def _stages(
     """The stages of a call, and what some of them work with that others use too."""
     database, lender, membership = links.database, links.lender, links.membership
     keys = secret_key(settings)
-    admission = Admission(lender, PromptCounter(settings.data_dir), settings.credit_wait_s)
+    counter = PromptCounter(settings.data_dir)
+    admission = Admission(lender, counter, settings.credit_wait_s)
     patience_s = settings.settle_timeout_s
     writer = UsageWriter(links.records, membership, lender, clock, links.metrics, patience_s)
     inner = InnerCalls(admission, writer, clock)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
     searcher = Searcher(catalog, database, clock, embedder)
+    parser = Parser(catalog, chooser)
     stages = Stages(
         authenticator=Authenticator(database, links.reading, links.contracts, clock, keys),
-        parser=Parser(catalog, chooser),
+        parser=parser,
         replayer=Replayer(database, membership),
+        grounder=Grounder(parser, searcher, counter),
         admission=admission,
         dispatcher=_dispatcher(catalog, settings, clock, links),
         writer=writer,

@@ -30,6 +30,7 @@ from gateway.errors import (
 from gateway.figures import Figures, as_fields
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.inner import InnerCalls
+from gateway.knowledge.grounding import Grounder
 from gateway.metering import UsageWriter
 from gateway.parsing import Parser
 from gateway.pricing import intent_of, price, unbilled
@@ -66,6 +67,7 @@ class Stages:
     authenticator: Authenticator
     parser: Parser
     replayer: Replayer
+    grounder: Grounder
     admission: Admission
     dispatcher: Dispatcher
     writer: UsageWriter
@@ -127,6 +129,9 @@ class Pipeline:
             return claimed
         if claimed is not None:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
+        if seen.ask.searching is not None:
+            async with client.attended(settings.first_byte_timeout_s):
+                body, seen.ask = await stages.grounder.ground(call, body, principal, seen.ask)
         while True:
             try:
                 return await self._try(call, client, principal, seen.ask, seen)
