@@ -128,7 +128,7 @@ class Admission:
         count = await self._counter.count(ask.model, call.operation, ask.prompt)
         if count is None:
             return demand
-        return replace(demand, input_tokens=min(count, demand.input_tokens))
+        return replace(demand, input_tokens=min(_with_passages(count, ask), demand.input_tokens))
 
     def _ticket(
         self,
@@ -247,7 +247,15 @@ def _prompt_tokens(call: Call, ask: Ask) -> int:
     if not ask.prompt:
         return 0
     bound = worst_prompt(ask.model, call.operation, ask.prompt, ask.body)
-    return prompt_bound(len(ask.body), None) if bound is None else bound
+    return _with_passages(prompt_bound(len(ask.body), None) if bound is None else bound, ask)
+
+
+def _with_passages(tokens: int, ask: Ask) -> int:
+    """The prompt with what is yet to be found for it."""
+    if ask.searching is None:
+        return tokens
+    more = tokens + ask.searching.most_tokens
+    return more if ask.model.context_length is None else min(more, ask.model.context_length)
 
 
 def _within_cost(demand: Demand, most: int, ask: Ask) -> Demand:

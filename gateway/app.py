@@ -10,15 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-from litestar import Litestar, Request, Response
+from litestar import Litestar
 from litestar.di import Provide
-from litestar.exceptions import (
-    HTTPException,
-    MethodNotAllowedException,
-    NotFoundException,
-    ValidationException,
-)
+from litestar.exceptions import HTTPException
 
 from billing.collecting.payments import Payments
 from gateway.adapting.offering import Offers
@@ -29,16 +23,14 @@ from gateway.choosing import Chooser
 from gateway.contracts import Contracts
 from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
-from gateway.errors import (
-    BadRequest,
-    BodyTooLarge,
-    EndpointUnsupported,
-    InternalError,
-    MethodNotAllowed,
-    ParameterInvalid,
-    envelope,
-)
+from gateway.faults import show_fact, show_fault, show_http
 from gateway.figures import Figures
+from gateway.inner import InnerCalls
+from gateway.knowledge import ingesting as knowledge
+from gateway.knowledge.embedding import Embedder
+from gateway.knowledge.grounding import Grounder
+from gateway.knowledge.ingesting import KnowledgeRunner
+from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
@@ -67,6 +59,8 @@ from gateway.routes.payment_pages import payment_page
 from gateway.routes.settlements import DisputeRoutes, SettlementRoutes
 from gateway.routes.stripe import stripe_webhook
 from gateway.routes.subscription import SubscriptionRoutes
+from gateway.routes.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
+from gateway.routes.vector_stores import VectorStoreRoutes
 from gateway.routing import Router, ServerSpec, parse_upstreams
 from gateway.scheduling import Schedulers
 from gateway.tokens import PromptCounter
@@ -116,6 +110,8 @@ class Parts:
     describing: Describing
     loader: VariantLoader
     adaptations: AdaptationRunner
+    searcher: Searcher
+    knowledge: KnowledgeRunner
     offers: Offers
     pipeline: Pipeline
 
@@ -129,76 +125,139 @@ def create_app() -> Litestar:
 
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
-    if settings.database_url is None or settings.serving_url is None:
-        raise SettingsInvalid(
-            "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
-        )
-    router = Router(_upstreams(settings.serving_url, catalog), clock)
-    url = settings.database_url.get_secret_value()
-    metrics = declare_metrics()
-    database = Database(url, pool_size=4, timeout_s=_DATABASE_S)
-    # Of their own, so that a burst of key look-ups does not hold up what settles calls.
-    quotas = Database(url, pool_size=1, timeout_s=_DATABASE_S)
-    records = DirectConnection(url, settings.settle_timeout_s)
-    reading = DirectConnection(url, _DATABASE_S)
-    membership = Membership(quotas, reading, clock, metrics)
-    lender = Lender(quotas, reading, membership, clock, metrics)
-    counter = PromptCounter(settings.data_dir)
-    upstream = Upstream(settings.connect_timeout_s)
-    loader = VariantLoader(database, upstream)
-    contracts = Contracts(catalog, clock)
-    chooser = Chooser(catalog, RouteClassifier.load())
-    stages = Stages(
-        authenticator=Authenticator(database, reading, contracts, clock, secret_key(settings)),
-        parser=Parser(catalog, chooser),
-        replayer=Replayer(database, membership),
-        admission=Admission(lender, counter, settings.credit_wait_s),
-        dispatcher=_dispatcher(catalog, settings, clock, router, upstream, loader),
-        writer=UsageWriter(records, membership, lender, clock, metrics, settings.settle_timeout_s),
-        figures=Figures(lender, metrics),
+    links, chooser = _links(settings, clock, catalog), Chooser(catalog, RouteClassifier.load())
+    database, router, upstream = links.database, links.router, links.upstream
+    most = settings.max_body_bytes
+    stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
+    taking_in = knowledge.Tools(
+        catalog=catalog,
+        profile=settings.profile,
+        clock=clock,
+        database=database,
+        contracts=links.contracts,
+        authenticator=stages.authenticator,
+        membership=links.membership,
+        embedder=embedder,
     )
+    learning = Tools(
+        catalog=catalog,
+        clock=clock,
+        database=database,
+        contracts=links.contracts,
+        stages=stages,
+        membership=links.membership,
+        router=router,
+        upstream=upstream,
+    )
+    offers = Offers(catalog, clock, database, stages.admission, links.lender, settings.profile)
     return Parts(
         settings=settings,
         clock=clock,
-        metrics=metrics,
+        metrics=links.metrics,
         catalog=catalog,
         database=database,
-        quotas=quotas,
-        records=records,
-        reading=reading,
-        membership=membership,
-        lender=lender,
+        quotas=links.quotas,
+        records=links.records,
+        reading=links.reading,
+        membership=links.membership,
+        lender=links.lender,
         writer=stages.writer,
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
-        quoting=Quoting(stages.parser, stages.admission, database, clock, settings.max_body_bytes),
+        quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         router=router,
         upstream=upstream,
         parser=stages.parser,
         chooser=chooser,
-        describing=Describing(router, upstream, loader),
-        loader=loader,
-        adaptations=AdaptationRunner(
-            Tools(catalog, clock, database, contracts, stages, membership, router, upstream)
-        ),
-        offers=Offers(catalog, clock, database, stages.admission, lender, settings.profile),
+        describing=Describing(router, upstream, links.loader),
+        adaptations=AdaptationRunner(learning),
+        searcher=searcher,
+        knowledge=KnowledgeRunner(taking_in),
+        loader=links.loader,
+        offers=offers,
         pipeline=Pipeline(stages, clock, settings),
     )
 
 
-def _dispatcher(
-    catalog: Catalog,
-    settings: Settings,
-    clock: Clock,
-    router: Router,
-    upstream: Upstream,
-    loader: VariantLoader,
-) -> Dispatcher:
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """What reaches beyond the process, and what is known of others through it."""
+
+    metrics: Metrics
+    database: Database
+    quotas: Database
+    records: DirectConnection
+    reading: DirectConnection
+    membership: Membership
+    lender: Lender
+    contracts: Contracts
+    router: Router
+    upstream: Upstream
+    loader: VariantLoader
+
+
+def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
+    """Raises SettingsInvalid."""
+    if settings.database_url is None or settings.serving_url is None:
+        raise SettingsInvalid(
+            "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
+        )
+    url, metrics = settings.database_url.get_secret_value(), declare_metrics()
+    database = Database(url, pool_size=4, timeout_s=_DATABASE_S)
+    # Of their own, so that a burst of key look-ups does not hold up what settles calls.
+    quotas = Database(url, pool_size=1, timeout_s=_DATABASE_S)
+    reading = DirectConnection(url, _DATABASE_S)
+    membership = Membership(quotas, reading, clock, metrics)
+    upstream = Upstream(settings.connect_timeout_s)
+    return _Links(
+        metrics=metrics,
+        database=database,
+        quotas=quotas,
+        records=DirectConnection(url, settings.settle_timeout_s),
+        reading=reading,
+        membership=membership,
+        lender=Lender(quotas, reading, membership, clock, metrics),
+        contracts=Contracts(catalog, clock),
+        router=Router(_upstreams(settings.serving_url, catalog), clock),
+        upstream=upstream,
+        loader=VariantLoader(database, upstream),
+    )
+
+
+def _stages(
+    links: _Links, settings: Settings, clock: Clock, catalog: Catalog, chooser: Chooser
+) -> tuple[Stages, Embedder, Searcher]:
+    """The stages of a call, and what some of them work with that others use too."""
+    database, lender, membership = links.database, links.lender, links.membership
+    keys = secret_key(settings)
+    counter = PromptCounter(settings.data_dir)
+    admission = Admission(lender, counter, settings.credit_wait_s)
+    patience_s = settings.settle_timeout_s
+    writer = UsageWriter(links.records, membership, lender, clock, links.metrics, patience_s)
+    inner = InnerCalls(admission, writer, clock)
+    embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
+    searcher = Searcher(catalog, database, clock, embedder)
+    parser = Parser(catalog, chooser)
+    stages = Stages(
+        authenticator=Authenticator(database, links.reading, links.contracts, clock, keys),
+        parser=parser,
+        replayer=Replayer(database, membership),
+        grounder=Grounder(parser, searcher, counter),
+        admission=admission,
+        dispatcher=_dispatcher(catalog, settings, clock, links),
+        writer=writer,
+        figures=Figures(lender, links.metrics),
+        inner=inner,
+    )
+    return stages, embedder, searcher
+
+
+def _dispatcher(catalog: Catalog, settings: Settings, clock: Clock, links: _Links) -> Dispatcher:
     schedulers = Schedulers(_slots(catalog, settings), _WAITING)
-    relay = Relay(upstream, clock, settings)
-    return Dispatcher(schedulers, router, relay, loader, settings.queue_timeout_s)
+    relay = Relay(links.upstream, clock, settings)
+    return Dispatcher(schedulers, links.router, relay, links.loader, settings.queue_timeout_s)
 
 
 def build_app(parts: Parts) -> Litestar:
@@ -209,6 +268,9 @@ def build_app(parts: Parts) -> Litestar:
             AccountRoutes,
             ModelRoutes,
             FileRoutes,
+            VectorStoreRoutes,
+            VectorStoreFileRoutes,
+            VectorStoreBatchRoutes,
             FineTuningRoutes,
             FeedbackRoutes,
             QuoteRoutes,
@@ -237,9 +299,9 @@ def build_app(parts: Parts) -> Litestar:
         ],
         dependencies=_dependencies(parts),
         exception_handlers={
-            AppError: _show_fact,
-            HTTPException: _show_http,
-            Exception: _show_fault,
+            AppError: show_fact,
+            HTTPException: show_http,
+            Exception: show_fault,
         },
         lifespan=[_lifespan(parts)],
         openapi_config=openapi_config(),
@@ -258,6 +320,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "database": _provide(parts.database),
         "describing": _provide(parts.describing),
         "figures": _provide(parts.figures),
+        "knowledge": _provide(parts.knowledge),
         "loader": _provide(parts.loader),
         "metrics": _provide(parts.metrics),
         "offers": _provide(parts.offers),
@@ -265,6 +328,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "quoting": _provide(parts.quoting),
         "payments": _provide(parts.payments),
         "router": _provide(parts.router),
+        "searcher": _provide(parts.searcher),
         "settings": _provide(parts.settings),
         "upstream": _provide(parts.upstream),
         "principal": Provide(provide_principal),
@@ -312,6 +376,7 @@ def _lifespan(parts: Parts) -> Any:
                 parts.authenticator,
                 parts.figures,
                 parts.adaptations,
+                parts.knowledge,
             ):
                 await part.start()
                 stack.push_async_callback(part.stop)
@@ -328,38 +393,3 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def _show_fact(request: Request[Any, Any, Any], error: AppError) -> Response[bytes]:
-    return Response(
-        envelope(error, request.url.path.startswith("/v2")),
-        status_code=error.status,
-        media_type="application/json",
-    )
-
-
-def _show_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    return _show_fact(request, _fact(error))
-
-
-def _show_fault(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    structlog.get_logger().error("a request failed", path=request.url.path, exc_info=error)
-    return _show_fact(request, InternalError("Something went wrong on our side."))
-
-
-def _fact(error: HTTPException) -> AppError:
-    match error:
-        case NotFoundException():
-            return EndpointUnsupported("This service has no such address. /docs lists what it has.")
-        case MethodNotAllowedException():
-            return MethodNotAllowed("This address does not take that method.")
-        case ValidationException():
-            extra = error.extra if isinstance(error.extra, list) and error.extra else [{}]
-            name = extra[0].get("key") if isinstance(extra[0], dict) else None
-            return ParameterInvalid(f"`{name or 'request'}` has a wrong value.", param=name)
-        case _ if error.status_code == 413:
-            return BodyTooLarge("The body is larger than this address takes.")
-        case _ if error.status_code < 500:
-            return BadRequest("The request cannot be served as it is.")
-        case _:
-            return InternalError("Something went wrong on our side.")

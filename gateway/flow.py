@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -155,13 +155,49 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """A wish for passages before a chat's question: of which stores, how many, and what counts.
+
+    `most_tokens` is how much longer the prompt may become by them.
+    """
+
+    store_ids: tuple[str, ...]
+    question: str
+    most: int
+    most_tokens: int
+    filter: Mapping[str, Any] | None = None
+    least_score: float = 0.0
+    meaning: float = 1.0
+    words: float = 1.0
+
+
+class Marks(Protocol):
+    """What a stream cites, gathered while it goes by."""
+
+    def feed(self, events: bytes) -> None: ...
+
+    def event(self) -> bytes:
+        """The event that tells it, after the last of the answer."""
+        ...
+
+
+class Citing(Protocol):
+    """What an answer rests on, told with it."""
+
+    def plain(self, body: bytes) -> bytes: ...
+
+    def stream(self) -> Marks: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A request that was understood: what goes upstream and how to read what comes back.
 
     `measure` reads what a whole plain answer consumed; `reshape` turns the upstream's answer into
     the client's, where the two differ. `choices_each` is the number of choices for each prompt,
     `prompt` the request's fields, `tags` what the call is for, `shortened` gives the body with at
-    most so many tokens a choice, `choice` is how its model was chosen, if it was.
+    most so many tokens a choice, `choice` is how its model was chosen, if it was, `searching` what
+    is to be looked for before it can be sent, and `cited` what was found.
     """
 
     model: Model
@@ -180,6 +216,8 @@ class Ask:
     tags: Mapping[str, str] | None = None
     variant: UUID | None = None
     choice: Choice | None = None
+    searching: Searching | None = None
+    cited: Citing | None = None
 
 
 class Allowance(Protocol):

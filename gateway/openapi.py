@@ -30,6 +30,7 @@ from gateway.routes import (
     subscription,
 )
 from gateway.routes.inference import INFER, PLAIN
+from gateway.wire import vector_stores
 from gateway.wire.inference import InferRequest, PredictionRequest
 from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
 
@@ -51,6 +52,7 @@ _PLAIN_BODIES = {
     **claims.BODIES,
     **settlements.BODIES,
     **fine_tuning.BODIES,
+    **vector_stores.BODIES,
     **feedback.BODIES,
 }
 _REFERENCE = "#/components/schemas/{name}"

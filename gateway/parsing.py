@@ -74,7 +74,7 @@ class Parser:
         if choice is None:
             return None
         other = _read(call, body, principal).ask(_as_sold(choice.model, principal))
-        return replace(other, tags=ask.tags, choice=choice)
+        return replace(other, tags=ask.tags, choice=choice, cited=ask.cited)
 
     def _ask(self, call: Call, body: bytes, principal: Principal) -> Ask:
         match call.operation:

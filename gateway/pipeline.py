@@ -14,7 +14,6 @@ import structlog
 from billing.metering.kept import Claim
 from billing.metering.recording import Answer
 from billing.metering.usage import REQUEST_PREFIX, UsageRecord
-from billing.tables import Settlement
 from gateway.admission import Admission
 from gateway.auth import Authenticator
 from gateway.choosing import as_headers
@@ -26,14 +25,16 @@ from gateway.errors import (
     MeteringUnavailable,
     ModelNotServed,
     UpstreamUnreachable,
-    envelope,
     event,
 )
 from gateway.figures import Figures, as_fields
-from gateway.flow import Ask, Call, Completion, Operation, Principal, Ticket
+from gateway.flow import Ask, Call, Completion, Principal, Ticket
+from gateway.inner import InnerCalls
+from gateway.knowledge.grounding import Grounder
 from gateway.metering import UsageWriter
 from gateway.parsing import Parser
 from gateway.pricing import intent_of, price, unbilled
+from gateway.refusing import refused
 from gateway.relay import LEFT
 from gateway.replay import MOST_KEPT, Replayer, answer_of
 from gateway.scheduling import Slot
@@ -66,10 +67,12 @@ class Stages:
     authenticator: Authenticator
     parser: Parser
     replayer: Replayer
+    grounder: Grounder
     admission: Admission
     dispatcher: Dispatcher
     writer: UsageWriter
     figures: Figures
+    inner: InnerCalls
 
 
 class Pipeline:
@@ -126,6 +129,9 @@ class Pipeline:
             return claimed
         if claimed is not None:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
+        if seen.ask.searching is not None:
+            async with client.attended(settings.first_byte_timeout_s):
+                body, seen.ask = await stages.grounder.ground(call, body, principal, seen.ask)
         while True:
             try:
                 return await self._try(call, client, principal, seen.ask, seen)
@@ -217,21 +223,3 @@ def _tail(completion: Completion, shown: Mapping[str, str]) -> bytes:
     if completion.usage_event is None:
         return completion.tail
     return with_fields(completion.usage_event, as_fields(shown)) + completion.tail
-
-
-def refused(
-    call: Call, error: AppError, started: bool = False, tail: bytes | None = None
-) -> Completion:
-    """The end of a call that an error decided. Below 500 it is the caller's, else our fault."""
-    fault = error.status >= 500
-    headers = {"content-type": "application/json", **error.headers}
-    if error.status == 401:
-        headers["www-authenticate"] = "Bearer"
-    return Completion(
-        settlement=Settlement.PLATFORM_FAULT if fault else Settlement.REFUSED,
-        status=error.status,
-        tail=envelope(error, call.operation is Operation.INFER) if tail is None else tail,
-        headers=headers,
-        error_code=error.code,
-        started=started,
-    )

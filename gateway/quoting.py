@@ -17,6 +17,7 @@ from gateway.cover import cover, covered, saved
 from gateway.demand import Demand
 from gateway.errors import BodyTooLarge, ParameterInvalid
 from gateway.flow import Ask, Call, Operation, Principal
+from gateway.knowledge.grounding import Grounder
 from gateway.parsing import Parser
 from gateway.wire import body as bodies
 from infra import ids
@@ -37,9 +38,16 @@ class Quoting:
     """Quotes for one gateway process."""
 
     def __init__(
-        self, parser: Parser, admission: Admission, database: Database, clock: Clock, limit: int
+        self,
+        parser: Parser,
+        grounder: Grounder,
+        admission: Admission,
+        database: Database,
+        clock: Clock,
+        limit: int,
     ) -> None:
         self._parser = parser
+        self._grounder = grounder
         self._admission = admission
         self._database = database
         self._clock = clock
@@ -65,6 +73,7 @@ class Quoting:
             quotas = [quota.id for quota in counted.included]
             left = await units_left(session, principal.account_id, quotas) if quotas else {}
         counted = counted.covered(left)
+        search = self._search(call, principal, ask)
         return {
             "object": "quote",
             "model": ask.model.id,
@@ -74,12 +83,21 @@ class Quoting:
             "input_tokens_are": prompt,
             "max_output_tokens": counted.output_tokens,
             **{meter: counted.whole.of(meter) for meter in WHOLE},
-            "max_cost": nano_text(counted.cost),
+            "max_cost": nano_text(counted.cost + search),
             "min_cost": nano_text(_least_cost(known, counted, left)),
+            **({} if ask.searching is None else {"file_search_max_cost": nano_text(search)}),
             "included": dict(covered(counted.cover)),
             "balance": None if balance is None else nano_text(max(0, balance)),
             "price_nano_per_unit": dict(counted.prices),
         }
+
+    def _search(self, call: Call, principal: Principal, ask: Ask) -> int:
+        """What looking for passages costs at most, which is a call of its own."""
+        if ask.searching is None:
+            return 0
+        embedding = replace(call, operation=Operation.EMBEDDINGS)
+        searching = self._grounder.search_of(ask)
+        return self._admission.demand(embedding, principal, searching).cost
 
     def _whole(self, call: Call, principal: Principal, ask: Ask) -> Demand:
         """The demand of the whole answer, of a stream too."""

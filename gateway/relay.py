@@ -61,11 +61,12 @@ class Relay:
             headers = _passed_on(response.headers)
         if body is None:
             raise UpstreamFailed("The model's answer is too large.")
+        tail = ask.reshape(body) if ask.reshape else body
         return Completion(
             settlement=Settlement.COMPLETE,
             status=200,
             quantities=ask.measure(body),
-            tail=ask.reshape(body) if ask.reshape else body,
+            tail=tail if ask.cited is None else ask.cited.plain(tail),
             headers=headers,
         )
 
@@ -82,6 +83,7 @@ class _Streaming:
         self._client = client
         ask = target.ask
         self._tee = StreamTee(ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit)
+        self._marks = None if ask.cited is None else ask.cited.stream()
         self._first_chunk: float | None = None
         self._attended: Attended
         self._unsent: Begun[None] | None = None
@@ -123,12 +125,14 @@ class _Streaming:
                 if not await self._is_covered():
                     self._was_cut = True
                     await self._show(tee.cut())
+                    await self._tell()
                     return
                 await response.flow(self._pass_on)
                 unsent, self._unsent = self._unsent, None
                 if unsent is not None:
                     await self._client.sent(unsent)
             await self._is_covered()
+            await self._tell()
             # At its end the connection is good for another call. Whatever else comes is not
             # waited for.
             attended.extend(_ENDING_S)
@@ -137,6 +141,8 @@ class _Streaming:
     def _pass_on(self, piece: bytes) -> bool:
         """What comes, to the client and at once; whether the next piece may come like that."""
         shown = self._tee.feed(piece)
+        if self._marks is not None:
+            self._marks.feed(shown)
         self._attended.extend(self._relay._idle_s)
         self._unsent = self._client.put(shown) if shown else None
         allowance = self._target.allowance
@@ -152,6 +158,11 @@ class _Streaming:
                     return False
         return True
 
+    async def _tell(self) -> None:
+        """What the answer cites, before its usage."""
+        if self._marks is not None and self._tee.done and self._first_chunk is not None:
+            await self._client.write(self._marks.event())
+
     async def _show(self, shown: bytes) -> None:
         if self._first_chunk is None:
             if not shown:
@@ -159,6 +170,8 @@ class _Streaming:
             await self._client.start(200, _EVENT_STREAM)
             self._first_chunk = self._relay._clock.monotonic()
             self._answered()
+        if self._marks is not None:
+            self._marks.feed(shown)
         await self._client.write(shown)
 
     def _whole(self) -> Completion:

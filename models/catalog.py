@@ -74,7 +74,8 @@ class Weights:
     `models/`), `adapter` (a folder below `models/` with an adapter of low rank for the engine of
     its `base`), `mechanism` (a formula of `models/mechanisms/`, which has none), `fitted` (each
     customer fits its own), `vision-package` (an optional Python package with a backbone, on which
-    each customer fits its own head: served where it is installed).
+    each customer fits its own head), `encoder-package` (an optional Python package with an encoder
+    and its tokenizer, models/multilingual.py). What is optional is served where it is installed.
     """
 
     kind: str
@@ -99,6 +100,15 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How an embedding model is asked where texts are to be found: what it was trained to see
+    before a question, and before a text that may answer it."""
+
+    query: str = ""
+    passage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit.
 
@@ -106,7 +116,7 @@ class Model:
     engine of its own. `adapter` names how customers adapt it (serving/adapting.py); None where they
     cannot. Without a `route` it is never chosen, only named. `latency_ms` is typical for one row,
     or for the first token of a short prompt; None where nobody measured it. `fallbacks` stand in
-    for it, in order.
+    for it, in order. The first with `retrieval` makes the vectors of knowledge.
     """
 
     id: str
@@ -123,6 +133,7 @@ class Model:
     route: Route | None = None
     latency_ms: int | None = None
     fallbacks: tuple[str, ...] = ()
+    retrieval: Retrieval | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -130,6 +141,10 @@ class Model:
             raise ValueError(f"{AUTO!r} is no model, but asks for one to be chosen")
         if self.counts_images and self._has_price(Meter.ROWS):
             raise ValueError("a model is sold by rows or by images, in every currency alike")
+        if self.retrieval is not None and (
+            self.task is not Task.EMBEDDING or self.context_length is None
+        ):
+            raise ValueError("retrieval is an embedding model's, with a context length")
 
     @property
     def engine_id(self) -> str:
@@ -205,6 +220,7 @@ def _model(entry: dict[str, Any]) -> Model:
             route=_route(entry["route"]) if "route" in entry else None,
             latency_ms=entry.get("latency_ms"),
             fallbacks=tuple(entry.get("fallbacks", ())),
+            retrieval=Retrieval(**entry["retrieval"]) if "retrieval" in entry else None,
             engine=MappingProxyType(dict(entry.get("engine", {}))),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:

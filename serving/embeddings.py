@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from serving.encoder import Tokens, Vectors
+from serving.encoder import Sized, Tokens, Vectors
 from serving.errors import InputInvalid, ModelUnknown
 
 MAX_INPUTS = 2048
@@ -26,11 +26,23 @@ class EmbeddingRequest:
     encoding_format: str
 
 
+class _Named(msgspec.Struct):
+    model: str
+
+
 class _Wire(msgspec.Struct):
     model: str
     input: Any
     encoding_format: str = FLOAT
     dimensions: int | None = None
+
+
+def model_of(body: bytes) -> str:
+    """Which model a request is for. Raises InputInvalid."""
+    try:
+        return msgspec.json.decode(body, type=_Named).model
+    except msgspec.DecodeError as error:
+        raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
 
 
 def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
@@ -52,7 +64,7 @@ def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
 
 
 def render_response(
-    model: str, request: EmbeddingRequest, rows: Sequence[Tokens], vectors: Vectors
+    model: str, request: EmbeddingRequest, rows: Sequence[Sized], vectors: Vectors
 ) -> bytes:
     """Write the answer. Tokens are counted as the model reads them, the framing marks included."""
     tokens = sum(len(row) for row in rows)

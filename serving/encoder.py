@@ -1,13 +1,14 @@
 """A sentence encoder: text to tokens, tokens to unit vectors.
 
-Owns the tokenizer and the ONNX model, mean pooling and the length check. Does not own the wire
-(embeddings.py), nor how requests share the processor (apps.py).
+Owns what every encoder offers, and the one from an ONNX file: its tokenizer, mean pooling and the
+length check. Does not own the wire (embeddings.py), the multilingual one (e5.py), nor how requests
+share the processor (embedding_app.py).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -21,6 +22,26 @@ _ROWS_AT_ONCE = 16
 
 Tokens = tuple[int, ...]
 Vectors = NDArray[np.float32]
+Row = TypeVar("Row", bound="Sized")
+
+
+class Sized(Protocol):
+    """An input as an encoder reads it; its length is in tokens."""
+
+    def __len__(self) -> int: ...
+
+
+class SentenceEncoder(Protocol[Row]):
+    """Inputs to rows, rows to vectors of length 1."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def tokenise(self, inputs: Sequence[str | Tokens]) -> list[Row]:
+        """Raises InputInvalid, ContextLengthExceeded."""
+        ...
+
+    def encode(self, rows: Sequence[Row]) -> Vectors: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +61,7 @@ class Encoder:
             tuple(next(encoded).ids) if isinstance(item, str) else self._frame(item, index)
             for index, item in enumerate(inputs)
         ]
-        for index, tokens in enumerate(framed):
-            if len(tokens) > self.context_length:
-                raise ContextLengthExceeded(
-                    f"Input {index} has {len(tokens)} tokens, but the model reads at most "
-                    f"{self.context_length}.",
-                    param="input",
-                )
+        require_length(framed, self.context_length)
         return framed
 
     def encode(self, rows: Sequence[Tokens]) -> Vectors:
@@ -74,6 +89,16 @@ class Encoder:
             mask[row, : len(tokens)] = 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         return _pool(self.session.run(None, feed)[0], mask)
+
+
+def require_length(rows: Sequence[Sized], most: int) -> None:
+    """Raises ContextLengthExceeded, never cuts: a text that is cut gets a wrong vector."""
+    for index, row in enumerate(rows):
+        if len(row) > most:
+            raise ContextLengthExceeded(
+                f"Input {index} has {len(row)} tokens, but the model reads at most {most}.",
+                param="input",
+            )
 
 
 def load_encoder(model: Path, tokenizer: Path, context_length: int) -> Encoder:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ray.serve import RunTarget
 
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
-from serving.embedding_app import EmbeddingApp, embedding_app
+from serving.embedding_app import EmbeddingApp, EncoderSource, embedding_app
 from serving.engine import deployment_name, engine_settings
 from serving.errors import ServingFailed
 from serving.folders import Folders
@@ -102,11 +102,13 @@ def _language_sources(catalog: Catalog, weights: Mapping[str, Obtained]) -> dict
 
 
 def _embeddings(models: tuple[Model, ...], weights: Mapping[str, Obtained]) -> RunTarget:
-    if len(models) > 1:
-        raise ServingFailed("One embedding model is served; the catalog holds several.")
-    model = models[0]
-    obtained = weights[model.id]
-    if obtained.tokenizer is None or model.context_length is None:
+    sources = {model.id: _encoder(model, weights[model.id]) for model in models}
+    return RunTarget(embedding_app(sources), name=EMBEDDINGS, route_prefix="/v1/embeddings")
+
+
+def _encoder(model: Model, obtained: Obtained) -> EncoderSource:
+    packaged = model.weights.kind == "encoder-package"
+    if (obtained.tokenizer is None and not packaged) or model.context_length is None:
         raise ServingFailed(f"{model.id!r} needs a tokenizer and a context length.")
-    app = embedding_app(model.id, obtained.source, str(obtained.tokenizer), model.context_length)
-    return RunTarget(app, name=EMBEDDINGS, route_prefix="/v1/embeddings")
+    tokenizer = None if obtained.tokenizer is None else str(obtained.tokenizer)
+    return EncoderSource(obtained.source, tokenizer, model.context_length)

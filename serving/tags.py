@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.multilingual import EXTRA
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 from models.tag_align.adapt import aligners, with_confirmations
 from models.tag_align.aligner import Answer, Basis, Candidate, TagAligner
 from models.tag_align.confirmations import TooManyConfirmations, VariantBroken
-from models.tag_align.encoder import EXTRA
 from models.tag_align.naming import MAX_TAG, TagInvalid, Words, check, pattern, split
 from models.tag_align.vocabulary import ArtefactBroken, ConceptUnknown, Scheme
 from serving.errors import WeightsBroken

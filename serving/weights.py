@@ -27,6 +27,8 @@ _RECIPE = "1"
 _BLOCK = 1 << 20
 # As peft writes it and vLLM takes it.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_ENCODER = "e5-small-q4.bin"
+_OPTIONAL = frozenset({"vision-package", "encoder-package"})
 _BACKBONE, _GRAPH, _PATIENCE_S = "models.surface_defect.conversion", "backbone.onnx", 300.0
 
 Report = Callable[[str, float | None], None]
@@ -60,6 +62,10 @@ def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Ob
             return _onnx_package(model, data_dir, report)
         case "mechanism":
             return Obtained(weights.source)  # a name: there is nothing to obtain
+        case "encoder-package":
+            report("Verifying the embedding model", None)
+            path = package_file(weights.source, _ENCODER)
+            return Obtained(str(_verified(path, weights.sha256)))
         case "vision-package":
             return Obtained(str(_backbone(model, data_dir, report)))
         case "fitted":
@@ -73,7 +79,7 @@ def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Ob
 
 def installed(model: Model) -> bool:
     """Whether what it needs is here; only that of an optional extra may be absent."""
-    return model.weights.kind != "vision-package" or is_installed(model.weights.source)
+    return model.weights.kind not in _OPTIONAL or is_installed(model.weights.source)
 
 
 def folder_of(model: Model, data_dir: Path) -> Path:

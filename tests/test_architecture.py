@@ -86,6 +86,7 @@ class TestTenants:
             *("Usage", "ApiKey", "OutcomeContract", "OutcomeVersion", "Attester", "Evidence"),
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
+            *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("Feedback", "ModelVersionExample"),
         }
     )
@@ -95,6 +96,7 @@ class TestTenants:
             ("find_key", "it finds out which account calls, by a secret's hash"),
             ("append_usage", "each row carries its account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
+            ("tidy", "what is in expired stores goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),
             ("_of_feedback", "a shared model learns from all accounts that agreed to it"),
             ("_of_files", "a shared model learns from all accounts that agreed to it"),

@@ -9,7 +9,9 @@ from pkgutil import walk_packages
 import billing
 import gateway.adapting
 import gateway.errors
+import gateway.files
 import gateway.improving
+import gateway.knowledge
 import gateway.model_versions
 import infra.db
 from billing.tables import Settlement
@@ -21,11 +23,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def facts() -> Iterator[type[AppError]]:
     """What a caller or an operator can be refused for: all that the gateway and billing declare."""
-    modules = [gateway.errors, gateway.model_versions, infra.db]
+    modules = [gateway.errors, gateway.files, gateway.model_versions, infra.db]
+    packages = (billing, gateway.adapting, gateway.improving, gateway.knowledge)
     found = [
-        *walk_packages(billing.__path__, "billing."),
-        *walk_packages(gateway.adapting.__path__, "gateway.adapting."),
-        *walk_packages(gateway.improving.__path__, "gateway.improving."),
+        one
+        for package in packages
+        for one in walk_packages(package.__path__, f"{package.__name__}.")
     ]
     modules += [import_module(one.name) for one in found]
     for module in modules:

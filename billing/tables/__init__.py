@@ -43,6 +43,7 @@ from billing.tables.improving import (
     Rating,
     VersionStatus,
 )
+from billing.tables.knowledge import FileStatus, VectorPiece, VectorStore, VectorStoreFile
 from billing.tables.outcomes import (
     Attester,
     Charge,
@@ -88,6 +89,7 @@ __all__ = [
     "Dispute",
     "Evidence",
     "Feedback",
+    "FileStatus",
     "GatewayProcess",
     "InboxEvent",
     "Intent",
@@ -126,6 +128,9 @@ __all__ = [
     "UsageTagTotal",
     "UsageTotal",
     "Variant",
+    "VectorPiece",
+    "VectorStore",
+    "VectorStoreFile",
     "VersionStatus",
     "WalletGrant",
 ]

@@ -14,9 +14,9 @@ from uuid import UUID
 from billing.money import nano_text
 from gateway.adapting.calling import call_of
 from gateway.adapting.examining import Examined, examine
-from gateway.adapting.files import content_of, find_file
 from gateway.admission import Admission, max_cost
 from gateway.errors import MaxCostExceeded, ModelNotFound, ParameterInvalid
+from gateway.files import content_of, find_file
 from gateway.flow import Principal
 from gateway.leasing import Lender
 from gateway.wire.fine_tuning import JobRequest, ask_adaptation, most_seconds, read_job

@@ -10,7 +10,6 @@ twice. Does not own the jobs' states (jobs.py) nor learning (serving/adapting.py
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,16 +23,15 @@ from billing.tables import Adaptation, Settlement, Usage
 from gateway import variants
 from gateway.adapting import jobs
 from gateway.adapting.calling import call_of
-from gateway.adapting.files import content_of
 from gateway.adapting.lines import LearnedVariant, Line, lines_of, refusal_of
 from gateway.adapting.scrubbing import scrub
 from gateway.contracts import Contracts
 from gateway.errors import KeyRevoked, ModelNotFound, Unavailable, UpstreamFailed, UpstreamTimeout
+from gateway.files import content_of
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.keys import key_by_id
 from gateway.membership import Membership
-from gateway.pipeline import Stages, refused
-from gateway.pricing import intent_of, price
+from gateway.pipeline import Stages
 from gateway.routing import Router
 from gateway.tags import VARIANT
 from gateway.upstream import Upstream
@@ -143,25 +141,13 @@ class AdaptationRunner:
         if model is None:
             raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
         ask = _tagged(ask_adaptation(model, content, job.settings.get("seconds")), job)
-        ticket = await tools.stages.admission.admit(call, principal, ask)
-        opened = tools.stages.writer.intend(partial(intent_of, call, ticket))
-        learned: LearnedVariant | None = None
-        try:
-            await tools.stages.writer.ensure(opened)
+
+        async def learn(ticket: Ticket) -> Completion:
             learned, seconds = await self._watched(job, ticket, call)
             await self._keep(job, learned, seconds)
-            completion = _learned(seconds)
-        except AppError as error:
-            completion = refused(call, error)
-            raise
-        except BaseException:
-            completion = refused(call, Unavailable("The job was interrupted."))
-            raise
-        finally:
-            record = price(call, principal, ask, ticket, completion, tools.clock)
-            ending = tools.stages.writer.offer(record, ticket.hold, opened)
-        if ending is not None:
-            await ending.durable
+            return _learned(seconds)
+
+        await tools.stages.inner.make(call, principal, ask, learn)
         await self._publish(job)
 
     async def _opened(self, job: Adaptation, request_id: UUID) -> tuple[Principal, bytes]:

@@ -10,8 +10,8 @@ from typing import Any
 from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
 from billing.metering.usage import REQUEST_PREFIX
 from billing.tables import Adaptation, AdaptationEvent, AdaptationStatus, Variant
-from gateway.adapting.files import PREFIX as FILE_PREFIX
 from gateway.adapting.jobs import EVENT_PREFIX, PREFIX
+from gateway.files import PREFIX as FILE_PREFIX
 from gateway.variants import pinned_id, public_id
 from infra import ids
 

@@ -1,6 +1,6 @@
-"""`/v1/files`: training files, as OpenAI's clients send them.
+"""`/v1/files`: files to learn and to answer from, as OpenAI's clients send them.
 
-Owns the addresses and reading a form. Does not own keeping files (gateway/adapting/files.py).
+Owns the addresses and reading a form. Does not own keeping files (gateway/files.py).
 """
 
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from gateway.adapting import files
+from gateway import files
 from gateway.errors import BadRequest, ParameterInvalid
 from gateway.flow import Principal
 from gateway.routes.paging import mark_of, shown_page
@@ -32,7 +32,7 @@ class FileRoutes(Controller):
         "/",
         status_code=200,
         request_max_body_size=files.MOST_BYTES + _FORM_BYTES,
-        summary="Send a training file in JSON lines, with the purpose `fine-tune`",
+        summary="Send a file: to learn from (`fine-tune`), or for vector stores (`user_data`)",
     )
     async def create(
         self,
@@ -41,9 +41,9 @@ class FileRoutes(Controller):
         clock: NamedDependency[Clock],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
-        name, content = await _sent(request)
+        sent = await _sent(request)
         async with database.transaction() as session:
-            row = await files.keep_file(session, clock, principal.account_id, name, content)
+            row = await files.keep_file(session, clock, principal.account_id, *sent)
         return files.file_json(row)
 
     @get("/", summary="The account's files, the newest first")
@@ -53,10 +53,12 @@ class FileRoutes(Controller):
         database: NamedDependency[Database],
         limit: _Limit = 100,
         after: FromQuery[str | None] = None,
+        purpose: FromQuery[str | None] = None,
     ) -> dict[str, Any]:
         mark = mark_of(files.PREFIX, after)
+        account_id = principal.account_id
         async with database.transaction() as session:
-            rows = await files.list_files(session, principal.account_id, limit + 1, mark)
+            rows = await files.list_files(session, account_id, limit + 1, mark, purpose)
         return shown_page(rows, limit, files.file_json)
 
     @get("/{file:str}", summary="One file, without its content")
@@ -81,7 +83,11 @@ class FileRoutes(Controller):
             content = await files.content_of(session, principal.account_id, file_id)
         return Response(content, media_type="application/octet-stream")
 
-    @delete("/{file:str}", status_code=200, summary="Erase a file; what learned from it stays")
+    @delete(
+        "/{file:str}",
+        status_code=200,
+        summary="Erase a file, in vector stores too; what learned from it stays",
+    )
     async def erase(
         self,
         principal: NamedDependency[Principal],
@@ -93,8 +99,8 @@ class FileRoutes(Controller):
         return {"id": file, "object": "file", "deleted": True}
 
 
-async def _sent(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
-    """The form's file. Raises BadRequest, ParameterInvalid."""
+async def _sent(request: Request[Any, Any, Any]) -> tuple[str, bytes, str]:
+    """The form's file: its name, content and purpose. Raises BadRequest, ParameterInvalid."""
     if request.content_type[0] != "multipart/form-data":
         raise BadRequest("A file is sent as multipart/form-data.")
     try:
@@ -103,12 +109,14 @@ async def _sent(request: Request[Any, Any, Any]) -> tuple[str, bytes]:
         if getattr(error, "status_code", 400) == 413:
             raise
         raise BadRequest("The form cannot be read.") from None
-    if form.get("purpose") != files.PURPOSE:
-        raise ParameterInvalid(f"`purpose` is `{files.PURPOSE}`.", param="purpose")
+    purpose = form.get("purpose")
+    if purpose not in files.PURPOSES:
+        known = ", ".join(f"`{one}`" for one in files.PURPOSES)
+        raise ParameterInvalid(f"`purpose` is one of {known}.", param="purpose")
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise ParameterInvalid("The form has no `file`.", param="file")
     content = await file.read()
     if len(content) > files.MOST_BYTES:
         raise ParameterInvalid(f"A file has at most {files.MOST_BYTES >> 20} MiB.", param="file")
-    return file.filename, content
+    return file.filename, content, purpose

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.adapting import jobs
 from gateway.adapting.calling import PATH
-from gateway.adapting.files import find_file
 from gateway.adapting.offering import Offer, Offers
 from gateway.adapting.running import AdaptationRunner
 from gateway.adapting.views import CHECKPOINT_PREFIX, checkpoint_json, event_json, job_json
 from gateway.changing import Key, answered_once
+from gateway.files import find_file
 from gateway.flow import Principal
 from gateway.routes.paging import Limit, mark_of, shown_page
 from gateway.tags import HEADER, tags_of

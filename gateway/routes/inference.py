@@ -14,7 +14,8 @@ from gateway.client import Client
 from gateway.deadlines import Deadlines
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Call, Operation
-from gateway.pipeline import Pipeline, refused
+from gateway.pipeline import Pipeline
+from gateway.refusing import refused
 from infra import ids
 from infra.clock import Clock
 

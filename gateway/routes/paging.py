@@ -29,3 +29,14 @@ def shown_page(rows: Sequence[Row], limit: int, shown: Callable[[Row], Any]) -> 
     """OpenAI's list of at most `limit` rows, of which one more was looked for."""
     data = [shown(row) for row in rows[:limit]]
     return {"object": "list", "data": data, "has_more": len(rows) > limit}
+
+
+def page_either_way(
+    rows: Sequence[Row], limit: int, shown: Callable[[Row], Any], backwards: bool
+) -> dict[str, Any]:
+    """The same of a list that is read from both ends, with the ids of its first and last: rows that
+    were read backwards are shown in the list's own order."""
+    page = shown_page(rows, limit, shown)
+    data = page["data"][::-1] if backwards else page["data"]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {**page, "data": data, "first_id": first, "last_id": last}

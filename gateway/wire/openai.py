@@ -15,6 +15,7 @@ from billing.rating.quantities import Quantities
 from gateway.errors import ParameterInvalid, UpstreamFailed
 from gateway.flow import Ask, Extent, Operation, Served, Tier, UsageWish
 from gateway.wire import body as bodies
+from gateway.wire import file_search
 from models.catalog import Model
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -167,6 +168,9 @@ def ask(request: Generation | EmbeddingRequest, served: Served, path: str, body:
     if not isinstance(request, Generation):
         return Ask(model, path, bodies.envelope(values), _JSON, measure_answer, prompt=values)
     values.pop("service_tier", None)  # ours to keep, not the engine's
+    searching = None
+    if isinstance(request, ChatRequest):
+        searching = file_search.take_out(values, words_of(request))
     if request.stream:
         values["stream_options"] = _ASK_USAGE
 
@@ -189,6 +193,7 @@ def ask(request: Generation | EmbeddingRequest, served: Served, path: str, body:
         prompt=values,
         shortened=shortened,
         variant=served.variant,
+        searching=searching,
     )
 
 

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 
 from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.multilingual import EncoderMissing
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
-from models.tag_align.encoder import Encoder, EncoderMissing
+from models.tag_align.encoder import Encoder
 from models.tag_align.naming import TagInvalid, Words, check, pattern, split
 from models.tag_align.vectors import encoder_beside
 from models.tag_align.vocabulary import ConceptUnknown, Scheme, Vocabulary, read

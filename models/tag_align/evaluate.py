@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from models.multilingual import EncoderMissing, load_encoder
 from models.tag_align.aligner import (
     ARTEFACT,
     NEVER_SETTLED,
@@ -30,7 +31,7 @@ from models.tag_align.data import (
     digests,
     german_pairs,
 )
-from models.tag_align.encoder import Encoder, EncoderMissing, load_encoder
+from models.tag_align.encoder import Encoder
 from models.tag_align.features import Weighting
 from models.tag_align.vectors import knowing
 from models.tag_align.vocabulary import Concept, Scheme, Vocabulary, read

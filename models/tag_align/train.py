@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.multilingual import EncoderMissing, load_encoder
 from models.tag_align import vectors
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.data import (
@@ -17,7 +18,6 @@ from models.tag_align.data import (
     point_concepts,
     shell_concepts,
 )
-from models.tag_align.encoder import EncoderMissing, load_encoder
 from models.tag_align.vocabulary import Vocabulary, render
 from models.training_data import TrainingDataMissing, default_directory
 

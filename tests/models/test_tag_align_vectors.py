@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.multilingual import EXTRA, EncoderMissing, PackagedEncoder, Vectors, load_encoder
 from models.tag_align import vectors
 from models.tag_align.aligner import ARTEFACT
-from models.tag_align.encoder import EXTRA, EncoderMissing, PackagedEncoder, Vectors, load_encoder
 from models.tag_align.vectors import FILE, encoder_beside, knowing, names_of, read, render
 from models.tag_align.vocabulary import ArtefactBroken, Concept, Vocabulary
 from models.tag_align.vocabulary import read as read_vocabulary
@@ -105,4 +105,6 @@ class TestCommitted:
         vocabulary = read_vocabulary(ARTEFACT)
         some = names_of(vocabulary)[::1000]
         known = encoder_beside(ARTEFACT, vocabulary).vectors(some)
-        assert np.allclose(known, encoder.vectors(some), atol=1e-3)
+        # The package takes roots as roughly as the processor does, and each maker's does it in its
+        # own way; what then rounds to eight bits differs by thousandths.
+        assert np.sum(known * encoder.vectors(some), axis=1).min() > 0.9995

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from models.catalog import Task, load_catalog
-from serving.embeddings import MAX_INPUTS, EmbeddingRequest, parse_request, render_response
+from serving.embeddings import (
+    MAX_INPUTS,
+    EmbeddingRequest,
+    model_of,
+    parse_request,
+    render_response,
+)
 from serving.encoder import Encoder, load_encoder
 from serving.errors import ContextLengthExceeded, InputInvalid, ModelUnknown, WeightsBroken
 from serving.weights import obtain
@@ -18,7 +24,8 @@ from serving.weights import obtain
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    (model,) = load_catalog("cpu").with_task(Task.EMBEDDING)
+    models = load_catalog("cpu").with_task(Task.EMBEDDING)
+    (model,) = (one for one in models if one.weights.kind == "onnx-package")
 
     def no_conversion(*_: object) -> None:
         raise AssertionError("an encoder is never converted")
@@ -75,6 +82,16 @@ class TestEncoder:
         with pytest.raises(WeightsBroken):
             load_encoder(broken, broken, 256)
         assert replace(encoder, context_length=3).context_length == 3
+
+
+class TestModel:
+    def test_named(self) -> None:
+        assert model_of(b'{"input": [1, 2], "model": "m"}') == "m"
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"model": 5}', b"\xff"])
+    def test_not_named(self, body: bytes) -> None:
+        with pytest.raises(InputInvalid):
+            model_of(body)
 
 
 class TestRequest:

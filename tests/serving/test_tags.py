@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import multilingual
 from models.catalog import Task, load_catalog
-from models.tag_align import adapt, encoder
+from models.multilingual import Vectors
+from models.tag_align import adapt
 from models.tag_align.aligner import ARTEFACT
 from models.tag_align.confirmations import render
-from models.tag_align.encoder import Vectors
 from serving.errors import InputInvalid, WeightsBroken
 from serving.inference import render as rendered
 from serving.inference import run_all, understand
@@ -139,7 +140,7 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> Twins:
 
 class TestMeaning:
     def test_without_the_package_letters_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(encoder, "PACKAGE", "no_such_encoder")
+        monkeypatch.setattr(multilingual, "PACKAGE", "no_such_encoder")
         answer = infer(load_tags("tags", ARTEFACT), "Zone Temp", "Frobnikationsgrad", "Störung")
         assert answer["concept"][0] == ROOM
         assert set(answer["basis"]) == {"letters"}

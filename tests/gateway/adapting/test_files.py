@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from gateway.adapting import files
+from gateway import files
 from tests.gateway.adapting.conftest import Customer, another
 from tests.gateway.errors import error_of
 

@@ -1,7 +1,7 @@
-"""Training files as rows.
+"""Customers' files as rows: what models learn from, and what questions are answered from.
 
 Owns keeping, listing and deleting them, and how much an account may keep. Does not own their form,
-which each specialist reads for itself when it learns.
+which is read where they are used.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,11 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 PREFIX = "file"
-PURPOSE = "fine-tune"
+LEARNING = "fine-tune"
+KNOWLEDGE = frozenset({"assistants", "user_data"})
+PURPOSES = (LEARNING, *sorted(KNOWLEDGE))
 MOST_BYTES = 32 << 20
-MOST_FILES = 100
+MOST_FILES = 2_000
 MOST_BYTES_KEPT = 512 << 20
 _LONGEST_NAME = 200
 
@@ -43,7 +45,12 @@ class TooManyFiles(BadRequest):
 
 
 async def keep_file(
-    session: AsyncSession, clock: Clock, account_id: UUID, filename: str, content: bytes
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    filename: str,
+    content: bytes,
+    purpose: str = LEARNING,
 ) -> TrainingFile:
     """Keep a file. Raises ParameterInvalid, TooManyFiles."""
     if not content.strip():
@@ -55,7 +62,7 @@ async def keep_file(
         # PostgreSQL's texts hold no NUL, and a path of the sender's is nobody's business.
         filename=filename.replace("\x00", "").replace("\\", "/").rpartition("/")[2][:_LONGEST_NAME]
         or "file.jsonl",
-        purpose=PURPOSE,
+        purpose=purpose,
         size=len(content),
         content=content,
         created_at=clock.now(),
@@ -66,12 +73,18 @@ async def keep_file(
 
 
 async def list_files(
-    session: AsyncSession, account_id: UUID, limit: int, after: UUID | None
+    session: AsyncSession,
+    account_id: UUID,
+    limit: int,
+    after: UUID | None,
+    purpose: str | None = None,
 ) -> Sequence[TrainingFile]:
     """Files without their content, the newest first."""
     query = select(TrainingFile).where(col(TrainingFile.account_id) == account_id)
     if after is not None:
         query = query.where(col(TrainingFile.id) < after)
+    if purpose is not None:
+        query = query.where(col(TrainingFile.purpose) == purpose)
     query = query.options(_WITHOUT_CONTENT).order_by(col(TrainingFile.id).desc()).limit(limit)
     return (await session.scalars(query)).all()
 
@@ -99,7 +112,7 @@ async def content_of(session: AsyncSession, account_id: UUID, file_id: UUID) -> 
 
 
 async def delete_file(session: AsyncSession, account_id: UUID, file_id: str) -> None:
-    """Erase it; variants that learned from it stay. Raises FileNotFound."""
+    """Erase it, in vector stores too; variants that learned from it stay. Raises FileNotFound."""
     statement = delete(TrainingFile).where(
         col(TrainingFile.id) == parse_id(file_id), col(TrainingFile.account_id) == account_id
     )

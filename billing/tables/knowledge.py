@@ -1,0 +1,141 @@
+"""The tables of knowledge: customers' vector stores, the files in them, and their pieces.
+
+Owns columns and what the database itself enforces, no query. A deleted store takes its files'
+pieces with it, and so does a deleted file.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+from sqlmodel import Field, SQLModel
+
+from billing.tables.base import moment
+
+
+class Vector(UserDefinedType[Sequence[float]]):
+    """pgvector's type, written as text and never read back: the database compares."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "VECTOR"
+
+    def bind_processor(self, dialect: Any) -> Any:
+        return lambda value: None if value is None else f"[{','.join(map(repr, value))}]"
+
+
+# So that the tables can be compared with the database's.
+ischema_names["vector"] = Vector
+
+
+class FileStatus(StrEnum):
+    """OpenAI's words for how far a file in a store is."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class VectorStore(SQLModel, table=True):
+    """What a customer's questions are answered from. Its vectors are all of one model in one
+    version: those of two are not to be compared."""
+
+    __tablename__ = "vector_store"
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    labels: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
+    embedding_model: str = Field(sa_column=Column(Text, nullable=False))
+    embedding_version: str = Field(sa_column=Column(Text, nullable=False))
+    expires_after_days: int | None = None
+    created_at: datetime = Field(sa_column=moment())
+    last_active_at: datetime = Field(sa_column=moment())
+
+
+class VectorStoreFile(SQLModel, table=True):
+    """A file in a store, by the key that put it there: until it is completed, a job.
+
+    `process_id` is the gateway process that works on it; `attempts` counts those since it last came
+    on, and before `retry_at` there is none. `pieces` is their number, once all are rows.
+    """
+
+    __tablename__ = "vector_store_file"
+    __table_args__ = (
+        UniqueConstraint("vector_store_id", "file_id"),
+        Index(
+            "ix_vector_store_file_open",
+            "account_id",
+            "id",
+            postgresql_where=text("status = 'in_progress'"),
+        ),
+        CheckConstraint("usage_bytes >= 0 and pieces >= 0", name="sizes"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    key_id: UUID = Field(foreign_key="api_key.id")
+    vector_store_id: UUID = Field(
+        sa_column=Column(ForeignKey("vector_store.id", ondelete="cascade"), nullable=False)
+    )
+    file_id: UUID = Field(
+        sa_column=Column(
+            ForeignKey("training_file.id", ondelete="cascade"), nullable=False, index=True
+        )
+    )
+    batch_id: UUID | None = Field(default=None, index=True)
+    attributes: dict[str, str | float | bool] = Field(sa_column=Column(JSONB, nullable=False))
+    piece_tokens: int
+    overlap_tokens: int
+    chosen: bool
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    tags: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB))
+    last_error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    usage_bytes: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    pieces: int | None = None
+    process_id: UUID | None = None
+    attempts: int = 0
+    retry_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class VectorPiece(SQLModel, table=True):
+    """A piece of a file's text, which is found by its words and by its vector, once it has one."""
+
+    __tablename__ = "vector_piece"
+    __table_args__ = (
+        UniqueConstraint("vector_store_file_id", "position"),
+        Index("ix_vector_piece_words", "words", postgresql_using="gin"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    vector_store_id: UUID = Field(
+        sa_column=Column(
+            ForeignKey("vector_store.id", ondelete="cascade"), nullable=False, index=True
+        )
+    )
+    vector_store_file_id: UUID = Field(
+        sa_column=Column(ForeignKey("vector_store_file.id", ondelete="cascade"), nullable=False)
+    )
+    position: int
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    words: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
+    embedding: Any = Field(default=None, sa_column=Column(Vector, nullable=True))

@@ -1,0 +1,116 @@
+"""`python -m load.bench.knowledge`: what is found, by the real encoder on an embedded PostgreSQL.
+
+Owns the run: recall at 5 by meaning alone, by words alone and by both, over the corpora beside the
+repository, and how long the queries take. One thread encodes.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gateway.knowledge import finding
+from gateway.knowledge.attached import cutting_of
+from gateway.knowledge.finding import Question, Scope, Wanted
+from gateway.knowledge.lengths import counter_of
+from gateway.knowledge.reading import Document
+from gateway.knowledge.splitting import split
+from gateway.knowledge.stores import embedding_of
+from gateway.knowledge.terms import asked
+from infra.db import Database
+from infra.migrate import migrate
+from infra.postgres import start_postgres
+from load.bench.knowledge.corpora import Corpus, corpora
+from load.bench.knowledge.filling import fill
+from models.catalog import load_catalog
+from models.multilingual import PackagedEncoder, Vectors, load_encoder
+
+_WAYS = {
+    "meaning": Wanted(5, words=0.0),
+    "words": Wanted(5, meaning=0.0),
+    "both": Wanted(5),
+}
+
+
+def main() -> None:
+    """Measure, print a table in Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m load.bench.knowledge", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    data = parser.parse_args().data
+    with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
+        server = start_postgres(Path(folder) / "postgres")
+        try:
+            migrate(server.url)
+            asyncio.run(_measure(server.url, corpora(data)))
+        finally:
+            server.stop()
+
+
+async def _measure(url: str, measured: list[Corpus]) -> None:
+    database, encoder = Database(url), load_encoder()
+    sys.stdout.write(
+        "| what | passages | questions | meaning | words | both | ms p50, p99 of both |\n|"
+        + "---|" * 7
+        + "\n"
+    )
+    known: dict[str, Vectors] = {}
+    for corpus in measured:
+        began, idle = time.perf_counter(), time.thread_time()
+        cut = _cut(corpus)
+        new = [text for text, _ in cut if text not in known]
+        known |= {text: encoder.passages([text])[0] for text in new}
+        took, worked = time.perf_counter() - began, time.thread_time() - idle
+        tokens = sum(map(encoder.tokens, new))
+        sys.stderr.write(f"{len(new)} pieces, {tokens} tokens, {took:.0f} s, {worked:.0f} s CPU\n")
+        sys.stdout.write(await _line(database, encoder, corpus, cut, known))
+        sys.stdout.flush()
+    await database.close()
+
+
+def _cut(corpus: Corpus) -> list[tuple[str, int]]:
+    """As files are cut; each piece with the number of its passage."""
+    model = embedding_of(load_catalog("cpu"))
+    how, count = cutting_of(None, model), counter_of(model)
+    return [
+        (piece, number)
+        for number, text in enumerate(corpus.passages)
+        for piece in split(Document(text), how.size, how.overlap, count)
+    ]
+
+
+async def _line(
+    database: Database,
+    encoder: PackagedEncoder,
+    corpus: Corpus,
+    cut: Sequence[tuple[str, int]],
+    known: Mapping[str, Vectors],
+) -> str:
+    texts, of = [text for text, _ in cut], [number for _, number in cut]
+    vectors = np.vstack([known[text] for text in texts])
+    filled = await fill(database, load_catalog("cpu"), texts, vectors)
+    scope = Scope(filled.account_id, [filled.store_id])
+    found, took = dict.fromkeys(_WAYS, 0), []
+    for text, answer in corpus.questions:
+        question = Question(encoder.vectors([text])[0].tolist(), asked(text))
+        for way, wanted in _WAYS.items():
+            began = time.perf_counter()
+            async with database.transaction() as session:
+                best = await finding.ranked(session, scope, [question], wanted)
+            if way == "both":
+                took.append(1000 * (time.perf_counter() - began))
+            found[way] += answer in [of[filled.positions[piece]] for piece, _ in best]
+    recalls = " | ".join(f"{found[way] / len(corpus.questions):.3f}" for way in _WAYS)
+    return (
+        f"| {corpus.name} | {len(corpus.passages)} | {len(corpus.questions)} | {recalls} "
+        f"| {statistics.median(took):.1f}, {statistics.quantiles(took, n=100)[98]:.1f} |\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

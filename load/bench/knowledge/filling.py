@@ -1,0 +1,74 @@
+"""A vector store with given pieces, by the gateway's own rows.
+
+Owns laying them down without a gateway. Does not own the vectors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.accounts.opening import Terms, open_account
+from billing.tables import VectorPiece
+from gateway.files import keep_file
+from gateway.keys import create_key
+from gateway.knowledge import attached, jobs, pieces, stores
+from gateway.knowledge.attached import By
+from gateway.wire.vector_stores import NewFile, NewStore
+from infra import ids
+from infra.clock import SystemClock
+from infra.db import Database
+from models.catalog import Catalog
+
+_AT_ONCE = 500
+_TERMS = Terms(credit_nano=10**12, requests=10**6, tokens=10**9, streams=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A store, and which piece each of its rows is."""
+
+    account_id: UUID
+    store_id: UUID
+    positions: dict[UUID, int]
+
+
+async def fill(
+    database: Database, catalog: Catalog, texts: Sequence[str], vectors: NDArray[np.float32]
+) -> Filled:
+    clock, model = SystemClock(), stores.embedding_of(catalog)
+    async with database.transaction() as session:
+        account = await open_account(session, clock, f"Bench {ids.new_id()}", "CNY", _TERMS)
+        key = await create_key(session, clock, b"x" * 32, account.id, "bench")
+        file = await keep_file(session, clock, account.id, "a.txt", b"x", "user_data")
+        store = await stores.create(session, clock, account.id, NewStore(), model)
+        by, wanted = By(account.id, key.row.id), [NewFile(ids.show("file", file.id))]
+        (row,) = await attached.attach(session, clock, by, store, model, wanted)
+    for some in pieces.parts(texts):
+        async with database.transaction() as session:
+            await pieces.lay_down(session, row, some)
+    while True:
+        async with database.transaction() as session:
+            waiting = await pieces.without_vectors(session, row, _AT_ONCE)
+            known = await _positions(session, account.id)
+            await pieces.give_vectors(
+                session, account.id, {one: vectors[known[one]].tolist() for one, _ in waiting}
+            )
+        if not waiting:
+            break
+    async with database.transaction() as session:
+        merged = await session.merge(row)
+        merged.pieces = len(texts)
+        jobs.complete(merged)
+    return Filled(account.id, store.id, known)
+
+
+async def _positions(session: AsyncSession, account_id: UUID) -> dict[UUID, int]:
+    query = select(col(VectorPiece.id), col(VectorPiece.position)).where(
+        col(VectorPiece.account_id) == account_id
+    )
+    return {piece: position for piece, position in (await session.execute(query)).all()}

@@ -1,0 +1,59 @@
+"""The multilingual encoder where its package is installed, and what is said where it is not."""
+
+import os
+
+import numpy as np
+import pytest
+
+from models import multilingual
+from models.multilingual import DIMENSIONS, EncoderMissing, PackagedEncoder, load_encoder
+
+
+@pytest.fixture(scope="module")
+def encoder() -> PackagedEncoder:
+    try:
+        return load_encoder()
+    except EncoderMissing as error:
+        pytest.skip(f"needs the encoder: {error}")
+
+
+class TestPackage:
+    def test_its_absence_is_said_with_the_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(multilingual, "PACKAGE", "no_such_encoder")
+        with pytest.raises(EncoderMissing, match=r"pip install 'maas-gateway\[multilingual\]'"):
+            load_encoder()
+
+    def test_it_reads_german_and_chinese(self) -> None:
+        threads = os.environ.get("OMP_NUM_THREADS")
+        try:
+            loaded = load_encoder()
+        except EncoderMissing as error:
+            pytest.skip(f"needs the encoder: {error}")
+        # The package sets it for its own threads: nothing that is loaded later may inherit that.
+        assert os.environ.get("OMP_NUM_THREADS") == threads
+        german, chinese, near, far = loaded.vectors(
+            ["Seriennummer", "序列号", "serial number", "outside air temperature"]
+        )
+        assert german @ near > german @ far
+        assert chinese @ near > chinese @ far
+
+    def test_queries_find_passages(self, encoder: PackagedEncoder) -> None:
+        passages = encoder.passages(["轴承过热时检查润滑脂。", "The cabinet door has two hinges."])
+        (query,) = encoder.vectors(["The bearing runs hot, what now?"])
+        assert passages.shape == (2, DIMENSIONS)
+        assert passages[0] @ query > passages[1] @ query
+
+    @pytest.mark.parametrize("text", ["\ufdfa" * 500, "a\x00b", "", "㍿" * 200, "\ud7ff\U0010ffff"])
+    def test_what_its_code_in_c_would_stumble_over(
+        self, encoder: PackagedEncoder, text: str
+    ) -> None:
+        for vectors in (encoder.vectors([text]), encoder.passages([text])):
+            assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-4)
+
+    def test_a_text_does_not_end_at_a_nul(self, encoder: PackagedEncoder) -> None:
+        assert encoder.tokens("pump\x00bearing") == encoder.tokens("pump bearing")
+
+    def test_tokens_are_counted_with_the_frame(self, encoder: PackagedEncoder) -> None:
+        # Two marks, and `query` `:` with its separators.
+        assert encoder.tokens("") == 6
+        assert encoder.tokens("a " * 600) > 512
