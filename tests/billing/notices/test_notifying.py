@@ -17,6 +17,7 @@ from infra.mail import Mailer
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
 from tests.billing.making import sql
+from tests.builders import SEALER
 from tests.fakes.smtp import FakeSmtp, run_fake_smtp
 from tests.fakes.webhook_receiver import Hook, run_hook
 from tests.flows.stories import Calendar, Firm, Story
@@ -42,7 +43,9 @@ def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
     story.clock = calendar
     poster = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
     mailer = Mailer(smtp.url, tmp_path)
-    return Told(story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster))
+    return Told(
+        story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster, SEALER)
+    )
 
 
 class Told:
