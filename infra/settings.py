@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="keys the hashes of API keys, the same on every host; unset: made once in "
-        "the data directory",
+        description="keys the hashes of API keys and seals second factors and links, the same on "
+        "every host; unset: made once in the data directory",
     )
     currency: Literal["CNY", "USD"] = Field("CNY", description="currency of new accounts")
     credit_limit: Amount = Field(

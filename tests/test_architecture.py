@@ -87,6 +87,7 @@ class TestTenants:
             *("Outcome", "OutcomeCall", "OutcomeSettlement", "OutcomeCredit", "Dispute", "Charge"),
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
             *("Feedback", "ModelVersionExample"),
+            *("Membership", "AuditEntry"),
         }
     )
     # The function, and why it may look across accounts.

@@ -9,6 +9,7 @@ from pkgutil import walk_packages
 import billing
 import gateway.adapting
 import gateway.errors
+import gateway.identity
 import gateway.improving
 import gateway.model_versions
 import infra.db
@@ -25,6 +26,7 @@ def facts() -> Iterator[type[AppError]]:
     found = [
         *walk_packages(billing.__path__, "billing."),
         *walk_packages(gateway.adapting.__path__, "gateway.adapting."),
+        *walk_packages(gateway.identity.__path__, "gateway.identity."),
         *walk_packages(gateway.improving.__path__, "gateway.improving."),
     ]
     modules += [import_module(one.name) for one in found]

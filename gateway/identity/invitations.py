@@ -23,6 +23,8 @@ from gateway.identity.team import RoleInvalid, require_of_firm
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.sealing import Sealer
+from infra.secret import secret_key
+from infra.settings import Settings
 
 LASTS = timedelta(days=7)
 _MOST_OPEN = 100
@@ -81,6 +83,11 @@ class Inviting:
     clock: Clock
     sealer: Sealer
     links: Links
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock) -> "Inviting":
+        """Where no gateway process runs, as on the command line."""
+        return cls(clock, Sealer(secret_key(settings)), Links.of(settings))
 
     async def invite(
         self, session: AsyncSession, by: Actor, account_id: UUID | None, email: str, role: Role
