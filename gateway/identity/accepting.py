@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from billing.tables import Account, OneTimeToken, Person
 from gateway.identity.audit import Actor, record
 from gateway.identity.emails import normal_email
+from gateway.identity.invitations import role_of
 from gateway.identity.memberships import first_shown, join
 from gateway.identity.one_time import INVITATIONS, Kind, LinkUnusable, look, take
 from gateway.identity.own import require_language, require_name
@@ -84,7 +85,7 @@ class Accepting:
             account = await session.get(Account, row.account_id) if row.account_id else None
             known = row.email and await person_by_email(session, row.email)
             name = account.name if account else None
-            return Invited(row.email, name, Role(row.role), bool(known), row.expires_at)
+            return Invited(row.email, name, role_of(row), bool(known), row.expires_at)
 
     async def accept(self, secret: str, newcomer: Newcomer, place: Place) -> Opened:
         """Make the person, and sign in.
@@ -157,7 +158,7 @@ class Accepting:
         self, session: AsyncSession, person: Person, row: OneTimeToken, by: Actor
     ) -> None:
         """Give what the invitation gives; a membership that there is already stays as it is."""
-        role = Role(row.role)
+        role = role_of(row)
         if role.of_platform:
             person.platform_role = role.value
             await session.flush()

@@ -143,7 +143,7 @@ class Inviting:
         """Those that are open or have expired of late, the oldest first."""
         query = select(OneTimeToken).where(_not_used(), _of(account_id))
         return [
-            Invitation(row.id, row.email or "", Role(row.role), row.created_at, row.expires_at)
+            Invitation(row.id, row.email or "", role_of(row), row.created_at, row.expires_at)
             for row in (await session.scalars(query.order_by(col(OneTimeToken.id)))).all()
         ]
 
@@ -186,6 +186,11 @@ class Inviting:
         )
         await send(session, self.clock, self.sealer, letter)
         return Issued(row.id, email, link, row.expires_at)
+
+
+def role_of(row: OneTimeToken) -> Role:
+    """What an invitation makes of somebody."""
+    return Role(row.role or "")
 
 
 def _require_role(account_id: UUID | None, role: Role) -> None:

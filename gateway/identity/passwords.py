@@ -78,7 +78,8 @@ class Passwords:
         """
         usable = password if 0 < len(password) <= LONGEST else " "
         async with _Turn(self):
-            right = await asyncio.to_thread(self._verify, known or self._nobody, _normal(usable))
+            compared = self._nobody if known is None else known
+            right = await asyncio.to_thread(self._verify, compared, _normal(usable))
         return right and known is not None and usable is password
 
     async def renewed(self, known: str, password: str) -> str | None:

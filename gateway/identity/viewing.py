@@ -8,9 +8,9 @@ Does not own sessions (sessions.py) nor impersonation (impersonating.py).
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, update
+from sqlalchemy import Row, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
 from billing.tables import Account, LoginSession, Membership, Person
 from gateway.identity.audit import Actor, record
@@ -41,10 +41,10 @@ def _query() -> Any:
     return (
         select(
             LoginSession,
-            Person.email,
-            Person.name,
-            Person.language,
-            Person.platform_role,
+            col(Person.email),
+            col(Person.name),
+            col(Person.language),
+            col(Person.platform_role),
             col(Membership.role).label("firm_role"),
             col(Account.name).label("account_name"),
         )
