@@ -90,7 +90,7 @@ class TestMail:
         await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
         assert await told.deliver() == 1
         mail = message_from_bytes(smtp.taken[0].body, policy=policy.default)
-        assert mail.get_content() == "密钥\n"
+        assert mail.get_content().strip() == "密钥"
 
     async def test_what_was_sealed_otherwise_is_not_sent(self, told: Told, smtp: FakeSmtp) -> None:
         firm = await told.story.firm()

@@ -193,7 +193,7 @@ class TestAudit:
             "delete from audit_entry",
             "truncate audit_entry",
         ):
-            with pytest.raises(DBAPIError, match="append-only"):
+            with pytest.raises(DBAPIError, match="never changed"):
                 await desk.sql(statement)
 
     async def test_goes_with_its_transaction(self, desk: Desk, firm: Account) -> None:
