@@ -14,7 +14,7 @@ from gateway.console import Json, tell, with_database
 from gateway.identity.audit import COMMAND_LINE
 from gateway.identity.invitations import Inviting, Issued
 from gateway.identity.memberships import Belonging
-from gateway.identity.people import Known, list_people, unlock
+from gateway.identity.people import Known, dismiss, list_people, unlock
 from gateway.identity.roles import Role
 from gateway.terminal import Terminal
 from infra import ids
@@ -58,6 +58,20 @@ def people_operator(
             return await _invite(session, settings, None, email, role)
 
         _show_issued(terminal, with_database(settings, make))
+
+    tell(as_json, work)
+
+
+@people_app.command("dismiss")
+def people_dismiss(email: Email, as_json: Json = False) -> None:
+    """Let somebody run or watch the platform no more; what they are in accounts stays."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def end(session: AsyncSession) -> None:
+            await dismiss(session, SystemClock(), COMMAND_LINE, email)
+
+        with_database(settings, end)
+        terminal.record("Dismissed.", {"email": email})
 
     tell(as_json, work)
 

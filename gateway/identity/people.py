@@ -1,7 +1,7 @@
 """People: finding them, and what operators see and mend of them.
 
-Owns looking people up and the operator's help for somebody who is locked out. Does not own what
-people do themselves (own.py) nor their memberships (memberships.py).
+Owns looking people up, the operator's help for somebody who is locked out, and ending what somebody
+is on the platform. Does not own what people do themselves (own.py) nor memberships (team.py).
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from gateway.identity.audit import Actor, record
 from gateway.identity.emails import normal_email
 from gateway.identity.guarding import by_email
 from gateway.identity.memberships import Belonging, belongings
+from gateway.identity.sessions import end_others
 from gateway.identity.totp import turn_off
 from infra.clock import Clock
 from infra.errors import AppError
@@ -84,6 +85,19 @@ async def unlock(
         await turn_off(session, clock, by, person.id)
     await record(session, clock, by, None, "person.unlocked", person.email)
     return counted
+
+
+async def dismiss(session: AsyncSession, clock: Clock, by: Actor, email: str) -> None:
+    """End what somebody is on the platform, and all their sessions; what they are in accounts
+    stays. Raises EmailInvalid, PersonNotFound, also of somebody who is nothing there."""
+    person = await person_by_email(session, normal_email(email))
+    if person is None or person.platform_role is None:
+        raise PersonNotFound("Nobody with this address runs the platform.", param="email")
+    details = {"role": person.platform_role}
+    person.platform_role = None
+    await session.flush()
+    await end_others(session, clock, person.id)
+    await record(session, clock, by, None, "person.dismissed", person.email, details)
 
 
 async def language_of(session: AsyncSession, person: Person | None, account_id: UUID | None) -> str:

@@ -19,6 +19,7 @@ from gateway.identity.own import set_password
 from gateway.identity.passwords import Passwords, require_fit
 from gateway.identity.people import language_of, person_by_email
 from gateway.identity.places import Place
+from gateway.identity.totp import lock_person
 from infra.clock import Clock
 from infra.db import Database
 from infra.sealing import Sealer
@@ -65,12 +66,13 @@ class Resets:
         """
         async with self._database.transaction() as session:
             row = await look(session, self._clock, [Kind.RESET], secret)
-            email = (await session.get_one(Person, row.person_id)).email
-        require_fit(password, email)
+            person = await session.get_one(Person, row.person_id)
+        require_fit(password, person.email)
         hashed = await self._passwords.hash(password)
         async with self._database.transaction() as session:
-            row = await take(session, self._clock, [Kind.RESET], secret)
-            person = await session.get_one(Person, row.person_id)
+            # The person first: two links of one person would else wait for each other.
+            person = await lock_person(session, person.id)
+            await take(session, self._clock, [Kind.RESET], secret)
             by = Actor(person.id, place.address)
             change = (self._clock, self._sealer, self._links, by, person.id, hashed)
             await set_password(session, *change)

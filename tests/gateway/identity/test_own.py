@@ -44,6 +44,14 @@ class TestReset:
         assert to == owner.email
         assert OFFICE.address in text
 
+    async def test_of_two_links_at_once_one_works(self, desk: Desk, owner: Someone) -> None:
+        links = [await link(desk, owner.email) for _ in range(2)]
+        told = await asyncio.gather(
+            *(desk.identity.resets.use(one, FRESH, OFFICE) for one in links),
+            return_exceptions=True,
+        )
+        assert sorted(type(one).__name__ for one in told) == ["LinkUnusable", "NoneType"]
+
     async def test_nothing_tells_who_is_known(self, desk: Desk, owner: Someone) -> None:
         for email in ("nobody@acme.example", "", "\x00", "\ud800", "a" * 5_000_000):
             await desk.identity.resets.ask(email, OFFICE)

@@ -60,7 +60,13 @@ class TestPeople:
             said = await maas.say("people", "operator", "--email", email, "--role", role)
             secret = said["link"].rpartition("/")[2]
             opened = await desk.identity.accepting.accept(secret, Newcomer("A", PASSWORD), OFFICE)
-            assert (await desk.of(opened)).viewer.role.value == role
+            someone = await desk.of(opened)
+            assert someone.viewer.role.value == role
+        assert await maas.say("people", "dismiss", "--email", "SU@x.example")
+        assert await desk.viewer(someone.token) is None
+        assert await maas.refuse("people", "dismiss", "--email", "su@x.example") == (
+            "person_not_found"
+        )
 
     async def test_links_lead_to_the_public_address(self, maas: Maas) -> None:
         maas.environment = {**maas.environment, "MAAS_PUBLIC_URL": "https://maas.plant.example/"}
