@@ -86,14 +86,8 @@ async def preview_of(
     """What the running period's invoice would say if the period ended with the usage so far."""
     profile = await read_profile(session, account_id)
     period = await running_period(session, account_id, clock.now())
-    # A fee that falls due before the period is over has an invoice of its own.
-    fees = [
-        line
-        for line in await fees_ahead(session, profile, period.ends_at)
-        if line.starts_at == period.ends_at
-    ]
     usage = (await period_use(session, profile, period)).lines()
-    lines = [*usage, *fees, *await charges_ahead(session, account_id, period)]
+    lines = [*usage, *await beside_usage(session, profile, period)]
     amounts = await amounts_of(session, profile, lines)
     invoice = Invoice(
         id=ids.new_id(),
@@ -113,6 +107,19 @@ async def preview_of(
         created_at=clock.now(),
     )
     return await _document(session, _Bill(invoice, lines, profile, period, locale))
+
+
+async def beside_usage(
+    session: AsyncSession, profile: BillingProfile, period: BillingPeriod
+) -> list[Line]:
+    """What a period that is not over would be invoiced beside its usage."""
+    # A fee that falls due before the period is over has an invoice of its own.
+    fees = [
+        line
+        for line in await fees_ahead(session, profile, period.ends_at)
+        if line.starts_at == period.ends_at
+    ]
+    return [*fees, *await charges_ahead(session, profile.account_id, period)]
 
 
 async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
