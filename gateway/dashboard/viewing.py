@@ -82,6 +82,7 @@ class Looking:
             "path": self.request.url.path,
             "theme": theme if theme in _THEMES else None,
             "base": str(self.request.base_url).rstrip("/"),
+            "partly": self.partly,
         }
 
 
