@@ -34,7 +34,7 @@ from billing.invoices.balances import Balance, balance_of
 from billing.invoices.charges import charges_ahead
 from billing.invoices.closing import fees_ahead
 from billing.invoices.credit_notes import credit_notes_of
-from billing.invoices.drafting import amounts_of, period_use
+from billing.invoices.drafting import PeriodUse, amounts_of, period_use
 from billing.invoices.invoicing import get_invoice
 from billing.invoices.numbering import credit_note_number, invoice_number
 from billing.rating.statement import Line
@@ -53,12 +53,12 @@ from infra.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class _Bill:
-    """What a stored invoice and a preview have in common. A preview is never in a session."""
+    """What a stored invoice and a preview have in common; `use` is of the billed period, if any. A
+    preview is never in a session."""
 
     invoice: Invoice
     lines: Sequence[Line]
-    profile: BillingProfile
-    period: BillingPeriod | None
+    use: PeriodUse | None
     locale: str | None
 
     @property
@@ -77,7 +77,8 @@ async def document_of(
     profile = await read_profile(session, account_id)
     lines, _ = await stored_lines(session, account_id, invoice_id)
     period = await _period(session, invoice)
-    return await _document(session, _Bill(invoice, lines, profile, period, locale))
+    use = None if period is None else await period_use(session, profile, period)
+    return await _document(session, _Bill(invoice, lines, use, locale))
 
 
 async def preview_of(
@@ -86,8 +87,8 @@ async def preview_of(
     """What the running period's invoice would say if the period ended with the usage so far."""
     profile = await read_profile(session, account_id)
     period = await running_period(session, account_id, clock.now())
-    usage = (await period_use(session, profile, period)).lines()
-    lines = [*usage, *await beside_usage(session, profile, period)]
+    use = await period_use(session, profile, period)
+    lines = [*use.lines(), *await beside_usage(session, profile, period)]
     amounts = await amounts_of(session, profile, lines)
     invoice = Invoice(
         id=ids.new_id(),
@@ -106,7 +107,7 @@ async def preview_of(
         usage=amounts.usage,
         created_at=clock.now(),
     )
-    return await _document(session, _Bill(invoice, lines, profile, period, locale))
+    return await _document(session, _Bill(invoice, lines, use, locale))
 
 
 async def beside_usage(
@@ -127,7 +128,7 @@ async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     parties = await parties_of(session, invoice)
     locale = bill.locale or parties.locale
-    shares = await _shares(session, bill)
+    shares = _shares(bill)
     versions = await versions_of(session, {*shares, *(line.version_id for line in bill.lines)})
     calendar_at = await calendar_of_times(
         session, account_id, parties, bill.lines, invoice.starts_at
@@ -168,18 +169,16 @@ async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
     )
 
 
-async def _shares(session: AsyncSession, bill: _Bill) -> dict[UUID, Fraction]:
+def _shares(bill: _Bill) -> dict[UUID, Fraction]:
     """In how much of the billed period each version of terms was in force."""
-    if bill.period is None:
-        return {}
-    use = await period_use(session, bill.profile, bill.period)
-    return {one.terms.version_id(): one.share for one in use.used}
+    used = () if bill.use is None else bill.use.used
+    return {one.terms.version_id(): one.share for one in used}
 
 
 async def _tags(session: AsyncSession, bill: _Bill, versions: Versions) -> list[Tag]:
-    if bill.period is None:
+    if bill.use is None:
         return []
-    place = bill.invoice.account_id, bill.period.id, versions.list_version
+    place = bill.invoice.account_id, bill.use.period.id, versions.list_version
     return divide(bill.lines, versions.terms, await tag_usage(session, *place))
 
 

@@ -17,17 +17,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import read_profile
-from billing.agreements.periods import running_period
-from billing.agreements.subscriptions import standing_of
 from billing.dates import day_of, midnight, zone_of
 from billing.documents.documenting import beside_usage
-from billing.invoices.drafting import PeriodUse, TermsUsed, amounts_of, period_use
+from billing.invoices.drafting import PeriodUse, TermsUsed, amounts_of
+from billing.invoices.position import Position
 from billing.rating.quantities import METERS, Quantities, rate
 from billing.rating.statement import Consumed, held_prices
 from billing.rating.terms import PlanTerms
-from billing.reports.forecast import Expected, expect
-from infra.clock import Clock
+from billing.reports.forecast import expect
 
 _HISTORY_DAYS = 28
 _PAST = f"""
@@ -60,31 +57,24 @@ class _Past:
         return sum(self.weights.values())
 
 
-async def foresee(session: AsyncSession, clock: Clock, account_id: UUID) -> Foreseen | None:
+async def foresee(session: AsyncSession, position: Position) -> Foreseen | None:
     """The running period's invoice at the period's end; None where it is too early to tell."""
-    now = clock.now()
-    profile = await read_profile(session, account_id)
-    period = await running_period(session, account_id, now)
-    use = await period_use(session, profile, period)
-    standing = await standing_of(session, account_id, now)
-    terms = _terms_by_model(use.used, standing.terms if standing else None)
-    past = await _read_past(session, account_id, now, zone_of(period.time_zone), terms)
-    ahead = _days_ahead(now, period.ends_at, zone_of(period.time_zone))
-    expected = expect(past.weights, ahead)
+    profile, use = position.profile, position.running
+    zone = zone_of(use.period.time_zone)
+    terms = _terms_by_model(use.used, position.terms)
+    past = await _read_past(session, position.account_id, position.at, zone, terms)
+    expected = expect(past.weights, _days_ahead(position.at, use.period.ends_at, zone))
     if expected is None:
         return None
-    beside = await beside_usage(session, profile, period)
+    beside = await beside_usage(session, profile, use.period)
 
     async def total(more: int) -> int:
         share = Fraction(more, past.weight) if past.weight else Fraction(0)
         lines = [*_grown(use, past.used, share, terms).lines(), *beside]
         return (await amounts_of(session, profile, lines)).taxed.total
 
-    return Foreseen(*[await total(more) for more in _each(expected)])
-
-
-def _each(expected: Expected) -> tuple[int, int, int]:
-    return expected.low, expected.middle, expected.high
+    low, middle, high = expected.low, expected.middle, expected.high
+    return Foreseen(await total(low), await total(middle), await total(high))
 
 
 def _terms_by_model(used: Sequence[TermsUsed], current: PlanTerms | None) -> dict[str, PlanTerms]:

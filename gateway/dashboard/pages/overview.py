@@ -12,8 +12,6 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import read_profile
-from billing.agreements.periods import running_period
-from billing.agreements.subscriptions import standing_of
 from billing.dates import zone_of
 from billing.documents.documenting import preview_of
 from billing.documents.documents import InvoiceDocument
@@ -74,21 +72,20 @@ async def overview(
 
 
 async def _read(session: AsyncSession, clock: Clock, viewing: Viewing) -> _Found:
-    account_id, now = viewing.account_id, clock.now()
+    account_id = viewing.account_id
     profile = await read_profile(session, account_id)
-    period = await running_period(session, account_id, now)
-    position = await read_position(session, profile, now)
-    standing = await standing_of(session, account_id, now)
+    position = await read_position(session, profile, clock.now())
+    period = position.running.period
     return _Found(
         document=await preview_of(session, clock, account_id, viewing.language),
         period=period,
-        foreseen=await foresee(session, clock, account_id),
+        foreseen=await foresee(session, position),
         watched=await watched_of(session, position),
         days=await spending(session, account_id, period, Dimension.DAY, by_model=True),
         calls=await list_usage(session, account_id=account_id, limit=_LAST_CALLS),
         invoices=await invoice_page(session, account_id, _INVOICES),
         keys=await list_keys(session, account_id),
-        plan=standing.terms if standing else None,
+        plan=position.terms,
     )
 
 
