@@ -17,13 +17,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.agreements.plans import PlanNotFound, find_version, terms_of
 from billing.dates import day_of, midnight, zone_of
 from billing.documents.documenting import beside_usage
 from billing.invoices.drafting import PeriodUse, TermsUsed, amounts_of
 from billing.invoices.position import Position
 from billing.rating.quantities import METERS, Quantities, rate
 from billing.rating.statement import Consumed, held_prices
-from billing.rating.terms import PlanTerms
+from billing.rating.terms import LIST_PLAN, PlanTerms
 from billing.reports.forecast import expect
 
 _HISTORY_DAYS = 28
@@ -61,7 +62,7 @@ async def foresee(session: AsyncSession, position: Position) -> Foreseen | None:
     """The running period's invoice at the period's end; None where it is too early to tell."""
     profile, use = position.profile, position.running
     zone = zone_of(use.period.time_zone)
-    terms = _terms_by_model(use.used, position.terms)
+    terms = _terms_by_model(await _listed(session, position), use.used, position.terms)
     past = await _read_past(session, position.account_id, position.at, zone, terms)
     expected = expect(past.weights, _days_ahead(position.at, use.period.ends_at, zone))
     if expected is None:
@@ -77,13 +78,23 @@ async def foresee(session: AsyncSession, position: Position) -> Foreseen | None:
     return Foreseen(await total(low), await total(middle), await total(high))
 
 
-def _terms_by_model(used: Sequence[TermsUsed], current: PlanTerms | None) -> dict[str, PlanTerms]:
+async def _listed(session: AsyncSession, position: Position) -> PlanTerms | None:
+    """What the list says now, which prices what no plan does; None before there is any."""
+    try:
+        version = await find_version(session, LIST_PLAN, position.currency)
+    except PlanNotFound:
+        return None
+    return (await terms_of(session, [version.id]))[version.id]
+
+
+def _terms_by_model(
+    listed: PlanTerms | None, used: Sequence[TermsUsed], current: PlanTerms | None
+) -> dict[str, PlanTerms]:
     """By which terms further calls of each model will be priced: the plan's where it has the model,
-    else those that priced it last."""
-    found = {one.model: of.terms for of in used for one in of.terms.prices if not of.contract}
-    if current is not None:
-        found |= {one.model: current for one in current.prices}
-    return found
+    else those that priced it last, else the list."""
+    of_period = [one.terms for one in used if not one.contract]
+    in_order = [one for one in (listed, *of_period, current) if one is not None]
+    return {price.model: terms for terms in in_order for price in terms.prices}
 
 
 async def _read_past(

@@ -95,7 +95,7 @@ def _answer(looking: Looking, error: AppError) -> Response[Any]:
 
 def _refused(status: int) -> AppError:
     """What the framework refused: an unknown address, a value of the wrong type."""
-    if status in (404, 405):
+    if status == 404:
         return PageNotFound("There is no such page.")
     refused = AppError("The request cannot be served as it is.")
     refused.status = status

@@ -112,7 +112,7 @@ class InvoicePages(Controller):
         invoice: FromPath[str],
     ) -> Response[bytes]:
         document = await _document(viewing, database, invoice)
-        return _file(lines_csv(document), "text/csv; charset=utf-8", f"{document.name}.csv")
+        return _file(lines_csv(document), "text/csv", f"{document.name}.csv")
 
     @get("/{invoice:str}/lines/{number:int}", name="dashboard:line")
     async def calls(

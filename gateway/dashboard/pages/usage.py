@@ -177,7 +177,7 @@ class UsagePages(Controller):
             currency = await currency_of(session, viewing.account_id)
         content = _csv(database, viewing.account_id, found.shown, currency)
         headers = {"content-disposition": f'attachment; filename="calls-{found.day}.csv"'}
-        return Stream(content, media_type="text/csv; charset=utf-8", headers=headers)
+        return Stream(content, media_type="text/csv", headers=headers)
 
 
 async def _csv(
