@@ -69,7 +69,7 @@ class TestWithoutPlan:
 
     async def test_nothing_is_listed_yet(self, database: Database) -> None:
         story = Story(database)
-        terms = Terms(None, None, None, None)
+        terms = Terms(10**9, None, None, None)
         async with database.transaction() as session:
             account = await open_account(session, story.clock, "Acme", "CNY", terms)
         assert await foreseen(Firm(story, account, account.id)) is None
