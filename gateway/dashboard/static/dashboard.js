@@ -5,7 +5,7 @@
 
 (() => {
   const one = (selector, within = document) => within.querySelector(selector);
-  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const all = (selector) => [...document.querySelectorAll(selector)];
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // Every change that a script sends carries the session's token.
@@ -89,11 +89,9 @@
   }
 
   function draw(figure) {
-    if (typeof Chart === "undefined") return;
     const said = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
     const palette = colours();
-    const old = drawn.get(figure);
-    if (old) old.destroy();
+    drawn.get(figure)?.destroy();
     const datasets = said.series.map((series, at) => dataset(series, at, palette));
     const chart = new Chart(one("canvas", figure), {
       data: { labels: said.places, datasets },
@@ -102,15 +100,15 @@
     drawn.set(figure, chart);
   }
 
-  function drawAll(within = document) {
+  // Those that are not drawn yet; `again` all, in other colours.
+  function drawAll(again = false) {
+    if (typeof Chart === "undefined") return;
     for (const [figure, chart] of drawn) {
       if (figure.isConnected) continue;
       chart.destroy();
       drawn.delete(figure);
     }
-    const found = all("[data-chart]", within);
-    if (within.matches && within.matches("[data-chart]")) found.push(within);
-    found.forEach(draw);
+    all("[data-chart]").filter((figure) => again || !drawn.has(figure)).forEach(draw);
   }
 
   // ---- Light and dark
@@ -126,7 +124,7 @@
     one("meta[name=color-scheme]").content = theme;
     const secure = location.protocol === "https:" ? "; secure" : "";
     document.cookie = `maas_theme=${theme}; path=/; max-age=31536000; samesite=lax${secure}`;
-    drawAll();
+    drawAll(true);
   }
 
   // ---- Copying
@@ -163,12 +161,10 @@
     if (form) form.requestSubmit();
   });
 
-  document.addEventListener("htmx:afterSwap", (event) => drawAll(event.detail.target));
+  document.addEventListener("htmx:load", () => drawAll());
   document.addEventListener("htmx:sendError", () => {
-    const notice = one("#offline");
-    if (notice) one("#notices").replaceChildren(notice.content.cloneNode(true));
+    one("#notices").replaceChildren(one("#offline").content.cloneNode(true));
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
-  document.documentElement.classList.add("scripted");
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(true));
   drawAll();
 })();
