@@ -89,7 +89,7 @@
   }
 
   function draw(figure) {
-    const said = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
+    const said = JSON.parse(figure.dataset.chart);
     const palette = colours();
     drawn.get(figure)?.destroy();
     const datasets = said.series.map((series, at) => dataset(series, at, palette));

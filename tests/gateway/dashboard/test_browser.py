@@ -58,7 +58,7 @@ class Looked:
         await self.page.goto(self.url + address)
 
     async def until(self, holds: str) -> None:
-        """Playwright's own waiting would evaluate a text within the page, which the policy refuses."""
+        """Playwright's own waiting evaluates a text within the page: the policy refuses it."""
         for _ in range(200):
             if await self.page.evaluate(holds):
                 return
