@@ -28,11 +28,16 @@ from billing.rating.terms import LIST_PLAN, PlanTerms
 from billing.reports.forecast import expect
 
 _HISTORY_DAYS = 28
+_SUMS = ", ".join(f"sum({meter}) as {meter}" for meter in METERS)
+# Hours first, as in spending.py.
 _PAST = f"""
-    select date_trunc('day', hour, :zone), model, {", ".join(f"sum({one})" for one in METERS)}
-    from usage_total
-    where account_id = :account and hour >= :since and hour < :until
-      and settlement in ('complete', 'client_abort')
+    select date_trunc('day', hour, :zone), model, {_SUMS}
+    from (
+        select hour, model, {_SUMS} from usage_total
+        where account_id = :account and hour >= :since and hour < :until
+          and settlement in ('complete', 'client_abort')
+        group by 1, 2
+    ) of_hour
     group by 1, 2
 """  # noqa: S608  # put together of constants
 

@@ -26,6 +26,8 @@ from billing.reports.spending import (
     Dimension,
     Only,
     Spent,
+    by_models,
+    by_times,
     spending,
     spending_by_tag,
     tags_of,
@@ -44,12 +46,8 @@ from infra.db import Database
 
 _CALLS = 50
 _CSV_PAGE = 2_000
-_BY = {
-    "day": Dimension.DAY,
-    "model": Dimension.MODEL,
-    "key": Dimension.KEY,
-    "settlement": Dimension.SETTLEMENT,
-}
+# What times and models do not tell.
+_BY = {"key": Dimension.KEY, "settlement": Dimension.SETTLEMENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +199,19 @@ async def _read(session: AsyncSession, account_id: UUID, now: datetime, asked: A
     day = _day(asked.day, periods)
     only = _only(asked, day, periods)
     times = Dimension.DAY if day is None else Dimension.HOUR
+    spent = await spending(*place, times, only, by_model=True)
     tags = await tags_of(*place)
     if asked.by == "tag" and tags:
         tag = asked.tag if asked.tag in tags else tags[0]
         rows = await spending_by_tag(*place, tag)
+    elif asked.by in _BY:
+        rows = await spending(*place, _BY[asked.by], only)
     else:
-        rows = await spending(*place, _BY.get(asked.by, Dimension.MODEL), only)
+        rows = by_times(spent) if asked.by == "day" else by_models(spent)
     return _Found(
         periods=periods,
         currency=await currency_of(session, account_id),
-        times=await spending(*place, times, only, by_model=True),
+        times=spent,
         rows=rows,
         tags=tags,
         keys=await _key_names(session, account_id),

@@ -11,6 +11,8 @@ from billing.reports.spending import (
     Dimension,
     Only,
     Spent,
+    by_models,
+    by_times,
     spending,
     spending_by_tag,
     tags_of,
@@ -111,6 +113,13 @@ class TestByWhat:
             "complete": (4, True),
             "platform_fault": (1, False),
         }
+
+
+class TestAddedUp:
+    async def test_the_same_as_asked_for_alone(self, firm: Firm) -> None:
+        both = await spent(firm, Dimension.DAY, by_model=True)
+        assert by_times(both) == await spent(firm, Dimension.DAY)
+        assert by_models(both) == await spent(firm, Dimension.MODEL)
 
 
 class TestByTag:
