@@ -82,12 +82,22 @@ async def document_of(
 
 
 async def preview_of(
-    session: AsyncSession, clock: Clock, account_id: UUID, locale: str | None = None
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    locale: str | None = None,
+    running: PeriodUse | None = None,
 ) -> InvoiceDocument:
-    """What the running period's invoice would say if the period ended with the usage so far."""
+    """What the running period's invoice would say if the period ended with the usage so far.
+
+    `running` is what the period counts, where the caller has just read it.
+    """
     profile = await read_profile(session, account_id)
-    period = await running_period(session, account_id, clock.now())
-    use = await period_use(session, profile, period)
+    use = running
+    if use is None:
+        found = await running_period(session, account_id, clock.now())
+        use = await period_use(session, profile, found)
+    period = use.period
     lines = [*use.lines(), *await beside_usage(session, profile, period)]
     amounts = await amounts_of(session, profile, lines)
     invoice = Invoice(

@@ -77,7 +77,7 @@ async def _read(session: AsyncSession, clock: Clock, viewing: Viewing) -> _Found
     position = await read_position(session, profile, clock.now())
     period = position.running.period
     return _Found(
-        document=await preview_of(session, clock, account_id, viewing.language),
+        document=await preview_of(session, clock, account_id, viewing.language, position.running),
         period=period,
         foreseen=await foresee(session, position),
         watched=await watched_of(session, position),
