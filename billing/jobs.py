@@ -29,6 +29,7 @@ from billing.rounds import bill_accounts, count_usage, dun_accounts, expire_wall
 from infra.clock import Clock
 from infra.db import Database
 from infra.mail import Mailer
+from infra.sealing import Sealer
 from infra.signed_post import SignedPoster
 
 
@@ -42,6 +43,7 @@ class Worker:
     mailer: Mailer
     sender: str
     poster: SignedPoster
+    sealer: Sealer
     payments: Payments | None = None
     measure: Measure = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
@@ -78,7 +80,9 @@ class Worker:
 
     async def notify(self) -> None:
         """E-mails and webhooks; of a job of its own, as receivers may be slow."""
-        notifier = Notifier(self.database, self.clock, self.mailer, self.sender, self.poster)
+        notifier = Notifier(
+            self.database, self.clock, self.mailer, self.sender, self.poster, self.sealer
+        )
         await deliver(self.database, self.clock, notifier.handlers)
 
     async def propose(self) -> None:

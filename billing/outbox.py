@@ -63,13 +63,20 @@ class Item:
     """An item that was taken to be done; `attempts` counts this one."""
 
     id: UUID
-    account_id: UUID
+    account: UUID | None
     action: str
     subject: str
     business_key: str
     payload: Mapping[str, Any]
     attempts: int
     created_at: datetime
+
+    @property
+    def account_id(self) -> UUID:
+        """Whose it is, where it is an account's. Raises Refused."""
+        if self.account is None:
+            raise Refused("It belongs to no account.")
+        return self.account
 
 
 Handler = Callable[[Item], Awaitable[None]]
@@ -78,13 +85,14 @@ Handler = Callable[[Item], Awaitable[None]]
 async def put(
     session: AsyncSession,
     clock: Clock,
-    account_id: UUID,
+    account_id: UUID | None,
     action: str,
     subject: str,
     business_key: str,
     payload: Mapping[str, Any],
 ) -> None:
-    """Have it done; the same business key again changes nothing."""
+    """Have it done; the same business key again changes nothing. Without an account it is for a
+    person of the platform."""
     now = clock.now()
     await session.execute(
         insert(OutboxItem)

@@ -21,6 +21,7 @@ from gateway.admission import Admission
 from gateway.auth import Authenticator
 from gateway.choosing import Chooser
 from gateway.contracts import Contracts
+from gateway.dashboard.router import dashboard_router
 from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
 from gateway.faults import show_fact, show_fault, show_http
@@ -296,6 +297,7 @@ def build_app(parts: Parts) -> Litestar:
             ops.metrics,
             document_route(),
             assets_router(),
+            dashboard_router(parts.settings, parts.database, parts.clock),
         ],
         dependencies=_dependencies(parts),
         exception_handlers={

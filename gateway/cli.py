@@ -31,6 +31,7 @@ COMMANDS = (
     Command("up", "gateway.up_cli:up_all", "Start everything on this machine; Ctrl-C stops it."),
     Command("accounts", "gateway.accounts_cli:accounts_app", "The firms that call and pay."),
     Command("keys", "gateway.accounts_cli:keys_app", "An account's API keys."),
+    Command("people", "gateway.people_cli:people_app", "Who signs in to the dashboard."),
     Command("entities", "gateway.entities_cli:entities_app", "The legal entities that sell."),
     Command(
         "limits", "gateway.limits_cli:limits_app", "What accounts and keys may spend and call."

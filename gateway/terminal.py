@@ -41,8 +41,11 @@ class Terminal:
             self._console.print(f"{message} …")
         self._stage = message
 
-    def ready(self, url: str, first_key: str | None, model: str) -> None:
-        """The service answers: where, with which key, and a line to try it with."""
+    def ready(
+        self, url: str, first_key: str | None, model: str, sign_in: str | None = None
+    ) -> None:
+        """The service answers: where, with which key, a line to try it with, and the link by which
+        the first person signs in."""
         self._end_progress()
         key = first_key or "$MAAS_API_KEY"
         curl = (
@@ -53,13 +56,16 @@ class Terminal:
             """"rplce lh eng oil fltr"}], "max_tokens": 40}'"""
         )
         if self._json:
-            self._write({"stage": "ready", "url": url, "api_key": first_key, "curl": curl})
+            said = {"url": url, "api_key": first_key, "curl": curl, "sign_in": sign_in}
+            self._write({"stage": "ready", **said})
             return
         lines = [f"The service answers on {url} (API docs: {url}/docs)."]
         if first_key:
             lines += ["", "Your first API key, which is shown only now:", f"  {first_key}"]
         else:
             lines += ["", "Keys are shown once, when made. A new one: maas keys create demo"]
+        if sign_in:
+            lines += ["", "The dashboard; choose a password by this link, once:", f"  {sign_in}"]
         lines += ["", "Try it:", f"  {curl}", "", "What it cost: maas usage", "Ctrl-C stops it."]
         self._console.print("\n".join(lines), markup=False)
 

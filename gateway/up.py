@@ -1,7 +1,7 @@
 """`maas up`: the whole service on this machine, from nothing to a first answer.
 
 Owns the order of starting and stopping, telling a person what happens, and the first account
-with its key. Does not own what it starts.
+with its key and its owner. Does not own what it starts.
 """
 
 import asyncio
@@ -22,8 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from billing.accounts.accounts import list_accounts
 from billing.accounts.opening import Terms, open_account
+from gateway.identity.invitations import Inviting
+from gateway.identity.links import reachable
 from gateway.keys import create_key
 from gateway.terminal import Terminal
 from infra.clock import SystemClock
@@ -59,9 +63,17 @@ class _Serving:
     failure: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _FirstSteps:
+    """A key of the first account and a link to sign in by, each where it was just made."""
+
+    key: str | None
+    sign_in: str | None
+
+
 def up(settings: Settings, terminal: Terminal) -> None:
     """Run until SIGINT or SIGTERM. Raises the fact that prevents it."""
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
+    url = f"http://{reachable(settings.host)}:{settings.port}"
     model = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)[0]
     stopping = threading.Event()
     with ExitStack() as stack:
@@ -70,7 +82,7 @@ def up(settings: Settings, terminal: Terminal) -> None:
         _require_free(settings.host, settings.port)
         terminal.stage("database", "Starting the database")
         records = stack.enter_context(database_url(settings))
-        first_key = asyncio.run(_first_key(settings, records))
+        first = asyncio.run(_first_steps(settings, records))
         logs = _logs(settings, terminal, stack)
         children = [
             _start_gateway(settings, records, logs, stack),
@@ -83,7 +95,7 @@ def up(settings: Settings, terminal: Terminal) -> None:
         else:
             serving.ready.set()
         if _wait_until_ready(url, serving, children, stopping):
-            terminal.ready(url, first_key, model.id)
+            terminal.ready(url, first.key, model.id, first.sign_in)
         _watch(children, serving, stopping)
         terminal.stage("stopping", "Stopping")
     terminal.stage("stopped", "Stopped")
@@ -102,8 +114,7 @@ def first_terms(settings: Settings) -> Terms:
 def serving_base(settings: Settings) -> str:
     """Where the models answer."""
     return (
-        settings.serving_url
-        or f"http://{_reachable(settings.serving_host)}:{settings.serving_port}"
+        settings.serving_url or f"http://{reachable(settings.serving_host)}:{settings.serving_port}"
     )
 
 
@@ -237,21 +248,32 @@ def _answers(url: str) -> bool:
         return False
 
 
-async def _first_key(settings: Settings, records: str) -> str | None:
-    """A key for a first account, where there is no account yet. It is shown once."""
+async def _first_steps(settings: Settings, records: str) -> _FirstSteps:
+    """What a first account and a first person need. Each is shown once."""
     database = Database(records, pool_size=1)
-    clock = SystemClock()
     try:
         async with database.transaction() as session:
-            if await list_accounts(session):
-                return None
-            account = await open_account(
-                session, clock, _FIRST_ACCOUNT, settings.currency, first_terms(settings)
-            )
-            pepper = secret_key(settings)
-            return (await create_key(session, clock, pepper, account.id, "first key")).secret
+            key = await _first_key(session, settings)
+            return _FirstSteps(key, await _first_sign_in(session, settings))
     finally:
         await database.close()
+
+
+async def _first_key(session: AsyncSession, settings: Settings) -> str | None:
+    """A key for a first account, where there is no account yet."""
+    if await list_accounts(session):
+        return None
+    clock, terms = SystemClock(), first_terms(settings)
+    account = await open_account(session, clock, _FIRST_ACCOUNT, settings.currency, terms)
+    pepper = secret_key(settings)
+    return (await create_key(session, clock, pepper, account.id, "first key")).secret
+
+
+async def _first_sign_in(session: AsyncSession, settings: Settings) -> str | None:
+    """A link for the first operator, where there is nobody yet; the first account is theirs too."""
+    accounts = await list_accounts(session)
+    owned = next((one.id for one in accounts if one.name == _FIRST_ACCOUNT), None)
+    return await Inviting.of(settings, SystemClock()).first(session, owned)
 
 
 def _require_free(host: str, port: int) -> None:
@@ -263,10 +285,6 @@ def _require_free(host: str, port: int) -> None:
             raise PortTaken(
                 f"Another program listens on {host}:{port}. Set MAAS_PORT or MAAS_SERVING_PORT."
             ) from error
-
-
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
 
 
 @contextmanager

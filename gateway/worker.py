@@ -18,6 +18,8 @@ from infra.clock import SystemClock
 from infra.db import Database
 from infra.log import configure_logging
 from infra.processes import end_with_parent
+from infra.sealing import Sealer
+from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
 from models.catalog import load_catalog
 
@@ -41,6 +43,7 @@ async def work(settings: Settings) -> None:
                 mailer=mailer_of(settings),
                 sender=settings.mail_from,
                 poster=poster_of(settings),
+                sealer=Sealer(secret_key(settings)),
                 payments=payments,
                 improve=improve,
             )

@@ -5,6 +5,7 @@ Message-ID, so that a mail system that sees it twice can tell.
 """
 
 import asyncio
+import re
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 _TIMEOUT_S = 20.0
+_ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
 
 class MailNotSent(Exception):
@@ -22,6 +24,11 @@ class MailNotSent(Exception):
 
 class MailRefused(Exception):
     """The mail server will not take this message, now or later."""
+
+
+def is_address(text: str) -> bool:
+    """Whether it has the form of an address; whether there is such a mailbox, mail tells."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def message(sender: str, recipient: str, subject: str, text: str, key: str) -> EmailMessage:

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: Port = Field(8080, description="port that the gateway listens on")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="address that people reach the gateway at, for links in e-mails and whether "
+        "cookies are sent by https only; unset: the address that it listens on",
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="gateway processes")
     profile: Literal["cpu", "gpu"] = Field("cpu", description="which models are served")
     data_dir: Path = Field(
@@ -53,8 +59,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="keys the hashes of API keys, the same on every host; unset: made once in "
-        "the data directory",
+        description="keys the hashes of API keys and seals second factors and links, the same on "
+        "every host; unset: made once in the data directory",
     )
     currency: Literal["CNY", "USD"] = Field("CNY", description="currency of new accounts")
     credit_limit: Amount = Field(

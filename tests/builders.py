@@ -22,6 +22,7 @@ from gateway.keys import IssuedKey, create_key
 from infra.clock import Clock, SystemClock
 from infra.connecting import driver_url
 from infra.db import Database
+from infra.sealing import Sealer
 from infra.secret import secret_key
 from infra.settings import Settings
 from models.catalog import Catalog, Meter, Task, load_catalog
@@ -31,6 +32,7 @@ CATALOG = load_catalog("cpu")
 INDUSTRIAL = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 CHAT = CATALOG.models[INDUSTRIAL].engine_id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
+SEALER = Sealer(b"s" * 32)
 PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
 REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id

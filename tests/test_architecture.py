@@ -88,6 +88,7 @@ class TestTenants:
             *("TrainingFile", "Adaptation", "AdaptationEvent", "Variant"),
             *("VectorStore", "VectorStoreFile", "VectorPiece"),
             *("Feedback", "ModelVersionExample"),
+            *("Membership", "AuditEntry"),
         }
     )
     # The function, and why it may look across accounts.

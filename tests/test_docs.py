@@ -10,6 +10,7 @@ import billing
 import gateway.adapting
 import gateway.errors
 import gateway.files
+import gateway.identity
 import gateway.improving
 import gateway.knowledge
 import gateway.model_versions
@@ -24,7 +25,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 def facts() -> Iterator[type[AppError]]:
     """What a caller or an operator can be refused for: all that the gateway and billing declare."""
     modules = [gateway.errors, gateway.files, gateway.model_versions, infra.db]
-    packages = (billing, gateway.adapting, gateway.improving, gateway.knowledge)
+    packages = (
+        billing, gateway.adapting, gateway.identity, gateway.improving, gateway.knowledge,
+    )  # fmt: skip
     found = [
         one
         for package in packages

@@ -5,7 +5,6 @@ those who sell (billing/accounts/entities.py), plans (billing/agreements/subscri
 periods (billing/agreements/periods.py).
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,8 +20,7 @@ from billing.dates import zone_of
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.tables import Account, BillingProfile, LegalEntity
 from infra.errors import AppError
-
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+from infra.mail import is_address
 
 
 class Collection(StrEnum):
@@ -140,7 +138,7 @@ def _checked(name: str, value: Any) -> Any:
         case "locale":
             _require(value in ("zh", "en"), name, "zh or en")
         case "email":
-            _require(value == "" or bool(_EMAIL.fullmatch(value)), name, "an e-mail address")
+            _require(value == "" or is_address(value), name, "an e-mail address")
         case "billing_name" | "address" | "tax_number":
             _require(len(value) <= 500, name, "at most 500 characters")
         case "legal_entity_id":

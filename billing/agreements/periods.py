@@ -103,6 +103,19 @@ async def open_periods(session: AsyncSession, account_id: UUID) -> Sequence[Bill
     return (await session.scalars(query)).all()
 
 
+async def past_periods(
+    session: AsyncSession, account_id: UUID, up_to: datetime, limit: int
+) -> Sequence[BillingPeriod]:
+    """The account's periods that began by then, the newest first."""
+    query = (
+        select(BillingPeriod)
+        .where(col(BillingPeriod.account_id) == account_id, col(BillingPeriod.starts_at) <= up_to)
+        .order_by(col(BillingPeriod.starts_at).desc())
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
 async def begin_anew(
     session: AsyncSession, profile: BillingProfile, at: datetime, anchor_day: int
 ) -> None:

@@ -230,6 +230,11 @@ class Payments:
         async with _told():
             return (await self._client.v1.billing_portal.sessions.create_async(params)).url
 
+    async def invoice_page(self, stripe_id: str) -> str | None:
+        """The address of Stripe's page of an invoice; None where it has none yet."""
+        async with _told():
+            return (await self._client.v1.invoices.retrieve_async(stripe_id)).hosted_invoice_url
+
     async def method_of_setup(self, setup_intent: str) -> tuple[str, str] | None:
         """Of a setup that succeeded: the customer and the payment method. None also where the
         customer left another since: events come out of order."""

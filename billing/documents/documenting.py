@@ -34,7 +34,7 @@ from billing.invoices.balances import Balance, balance_of
 from billing.invoices.charges import charges_ahead
 from billing.invoices.closing import fees_ahead
 from billing.invoices.credit_notes import credit_notes_of
-from billing.invoices.drafting import amounts_of, period_use
+from billing.invoices.drafting import PeriodUse, amounts_of, period_use
 from billing.invoices.invoicing import get_invoice
 from billing.invoices.numbering import credit_note_number, invoice_number
 from billing.rating.statement import Line
@@ -53,12 +53,12 @@ from infra.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class _Bill:
-    """What a stored invoice and a preview have in common. A preview is never in a session."""
+    """What a stored invoice and a preview have in common; `use` is of the billed period, if any. A
+    preview is never in a session."""
 
     invoice: Invoice
     lines: Sequence[Line]
-    profile: BillingProfile
-    period: BillingPeriod | None
+    use: PeriodUse | None
     locale: str | None
 
     @property
@@ -77,23 +77,28 @@ async def document_of(
     profile = await read_profile(session, account_id)
     lines, _ = await stored_lines(session, account_id, invoice_id)
     period = await _period(session, invoice)
-    return await _document(session, _Bill(invoice, lines, profile, period, locale))
+    use = None if period is None else await period_use(session, profile, period)
+    return await _document(session, _Bill(invoice, lines, use, locale))
 
 
 async def preview_of(
-    session: AsyncSession, clock: Clock, account_id: UUID, locale: str | None = None
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    locale: str | None = None,
+    running: PeriodUse | None = None,
 ) -> InvoiceDocument:
-    """What the running period's invoice would say if the period ended with the usage so far."""
+    """What the running period's invoice would say if the period ended with the usage so far.
+
+    `running` is what the period counts, where the caller has just read it.
+    """
     profile = await read_profile(session, account_id)
-    period = await running_period(session, account_id, clock.now())
-    # A fee that falls due before the period is over has an invoice of its own.
-    fees = [
-        line
-        for line in await fees_ahead(session, profile, period.ends_at)
-        if line.starts_at == period.ends_at
-    ]
-    usage = (await period_use(session, profile, period)).lines()
-    lines = [*usage, *fees, *await charges_ahead(session, account_id, period)]
+    use = running
+    if use is None:
+        found = await running_period(session, account_id, clock.now())
+        use = await period_use(session, profile, found)
+    period = use.period
+    lines = [*use.lines(), *await beside_usage(session, profile, period)]
     amounts = await amounts_of(session, profile, lines)
     invoice = Invoice(
         id=ids.new_id(),
@@ -112,7 +117,20 @@ async def preview_of(
         usage=amounts.usage,
         created_at=clock.now(),
     )
-    return await _document(session, _Bill(invoice, lines, profile, period, locale))
+    return await _document(session, _Bill(invoice, lines, use, locale))
+
+
+async def beside_usage(
+    session: AsyncSession, profile: BillingProfile, period: BillingPeriod
+) -> list[Line]:
+    """What a period that is not over would be invoiced beside its usage."""
+    # A fee that falls due before the period is over has an invoice of its own.
+    fees = [
+        line
+        for line in await fees_ahead(session, profile, period.ends_at)
+        if line.starts_at == period.ends_at
+    ]
+    return [*fees, *await charges_ahead(session, profile.account_id, period)]
 
 
 async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
@@ -120,7 +138,7 @@ async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
     entity = await session.get_one(LegalEntity, invoice.legal_entity_id)
     parties = await parties_of(session, invoice)
     locale = bill.locale or parties.locale
-    shares = await _shares(session, bill)
+    shares = _shares(bill)
     versions = await versions_of(session, {*shares, *(line.version_id for line in bill.lines)})
     calendar_at = await calendar_of_times(
         session, account_id, parties, bill.lines, invoice.starts_at
@@ -161,18 +179,16 @@ async def _document(session: AsyncSession, bill: _Bill) -> InvoiceDocument:
     )
 
 
-async def _shares(session: AsyncSession, bill: _Bill) -> dict[UUID, Fraction]:
+def _shares(bill: _Bill) -> dict[UUID, Fraction]:
     """In how much of the billed period each version of terms was in force."""
-    if bill.period is None:
-        return {}
-    use = await period_use(session, bill.profile, bill.period)
-    return {one.terms.version_id(): one.share for one in use.used}
+    used = () if bill.use is None else bill.use.used
+    return {one.terms.version_id(): one.share for one in used}
 
 
 async def _tags(session: AsyncSession, bill: _Bill, versions: Versions) -> list[Tag]:
-    if bill.period is None:
+    if bill.use is None:
         return []
-    place = bill.invoice.account_id, bill.period.id, versions.list_version
+    place = bill.invoice.account_id, bill.use.period.id, versions.list_version
     return divide(bill.lines, versions.terms, await tag_usage(session, *place))
 
 

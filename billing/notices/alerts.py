@@ -100,7 +100,7 @@ async def alert(session: AsyncSession, clock: Clock, position: Position) -> int:
     """Tell of each threshold that was passed and not told yet; gives how many."""
     target = await read_target(session, position.account_id)
     told = 0
-    for watched in await _watched(session, position):
+    for watched in await watched_of(session, position):
         for percent in watched.passed(target.percentages):
             told += await _tell(session, clock, position, target, watched, percent)
     return told
@@ -155,7 +155,8 @@ def _said(
     return {"type": "usage.threshold_passed", "timestamp": now.isoformat(), "data": data}
 
 
-async def _watched(session: AsyncSession, position: Position) -> list[Watched]:
+async def watched_of(session: AsyncSession, position: Position) -> list[Watched]:
+    """All that is watched of an account at a position."""
     limits = await list_limits(session, position.account_id)
     running = position.running
     return [

@@ -4,6 +4,7 @@ Owns the handlers of e-mails and signed webhooks. Does not own what they say
 (billing/notices/notices.py, billing/notices/alerts.py).
 """
 
+from base64 import b64decode
 from collections.abc import Mapping
 
 from billing.notices.targets import ALERT, read_target
@@ -11,6 +12,7 @@ from billing.outbox import Handler, Item, Refused, TryLater
 from infra.clock import Clock
 from infra.db import Database
 from infra.mail import Mailer, MailNotSent, MailRefused, message
+from infra.sealing import SealBroken, Sealer
 from infra.signed_post import PostFailed, SignedPoster
 
 
@@ -24,12 +26,14 @@ class Notifier:
         mailer: Mailer,
         sender: str,
         poster: SignedPoster,
+        sealer: Sealer,
     ) -> None:
         self._database = database
         self._clock = clock
         self._mailer = mailer
         self._sender = sender
         self._poster = poster
+        self._sealer = sealer
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -38,12 +42,20 @@ class Notifier:
     async def _email(self, item: Item) -> None:
         said = item.payload
         try:
-            mail = message(self._sender, said["to"], said["subject"], said["text"], item.id.hex)
+            text = said["text"] if "text" in said else self._opened(item)
+            mail = message(self._sender, said["to"], said["subject"], text, item.id.hex)
             await self._mailer.send(mail)
         except MailNotSent as error:
             raise TryLater(str(error)) from error
         except (MailRefused, ValueError) as error:
             raise Refused(str(error)) from error
+
+    def _opened(self, item: Item) -> str:
+        """The text of a mail with a link that nobody else may see."""
+        try:
+            return self._sealer.open(b64decode(item.payload["sealed"]), item.business_key)
+        except SealBroken as error:
+            raise Refused(error.message) from error
 
     async def _alert(self, item: Item) -> None:
         async with self._database.transaction() as session:

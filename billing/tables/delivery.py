@@ -18,7 +18,8 @@ class OutboxItem(SQLModel, table=True):
     """Something to be done outside, once for its business key.
 
     It is due at `due_at`; whoever takes it sets that to when it would be tried again. Items with
-    the same subject are done one after another, in the order of their ids.
+    the same subject are done one after another, in the order of their ids. Mail to people of the
+    platform belongs to no account.
     """
 
     __tablename__ = "outbox"
@@ -33,7 +34,7 @@ class OutboxItem(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    account_id: UUID = Field(foreign_key="account.id", index=True)
+    account_id: UUID | None = Field(foreign_key="account.id", index=True)
     action: str = Field(sa_column=Column(Text, nullable=False))
     subject: str = Field(sa_column=Column(Text, nullable=False))
     business_key: str = Field(sa_column=Column(Text, nullable=False))

@@ -13,6 +13,7 @@ from infra.mail import Mailer
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
 from tests.billing.making import sql
+from tests.builders import SEALER
 from tests.flows.stories import Story
 from tests.flows.stripe_stories import SEND, StripeStory
 
@@ -27,6 +28,7 @@ def worker(story: Story, tmp_path: Path) -> Worker:
         Mailer(None, tmp_path),
         "bill@maas.example",
         SignedPoster(Reach()),
+        SEALER,
     )
 
 

@@ -35,7 +35,7 @@ from infra.secret import secret_key
 from infra.settings import Settings
 from infra.signed_post import SignedPoster
 from tests import builders
-from tests.builders import CATALOG, CHAT, serve
+from tests.builders import CATALOG, CHAT, SEALER, serve
 from tests.fakes.stripe.account import Obj
 from tests.fakes.stripe.running import FakeStripe, run_fake_stripe
 from tests.flows.stories import Calendar, Firm, Story
@@ -235,6 +235,7 @@ async def run_stripe_story(
             Mailer(None, mail),
             "bill@maas.example",
             SignedPoster(Reach()),
+            SEALER,
             payments,
         )
         yield StripeStory(story, fake, payments, worker, settings, url, mail)

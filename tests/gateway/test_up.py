@@ -145,6 +145,19 @@ class TestUp:
         assert await asyncio.wait_for(running.process.wait(), 30) == 1
 
 
+class TestFirstPerson:
+    async def test_a_link_until_there_is_one(
+        self, running: Running, data_dir: Path, upstream: FakeUpstream
+    ) -> None:
+        link = running.said["sign_in"]
+        assert link.startswith(f"{running.said['url']}/dashboard/invitation/")
+        running.process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(running.process.wait(), 30)
+        async with started(data_dir, upstream) as again:
+            assert again.said["api_key"] is None
+            assert again.said["sign_in"] not in (None, link)
+
+
 class TestCommands:
     async def test_accounts_and_keys(self, lasting: Running) -> None:
         _, account = await lasting.maas("accounts", "create", "Weld & Co", "--currency", "usd")

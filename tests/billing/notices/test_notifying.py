@@ -1,5 +1,6 @@
 """Notifying: e-mails and webhooks reach people and programs, once, as far as we can see."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -11,12 +12,13 @@ import pytest
 from standardwebhooks import Webhook
 
 from billing.notices.notifying import Notifier
-from billing.notices.targets import read_target, set_target
+from billing.notices.targets import ALERT, read_target, set_target
 from billing.outbox import deliver, put
 from infra.mail import Mailer
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
 from tests.billing.making import sql
+from tests.builders import SEALER
 from tests.fakes.smtp import FakeSmtp, run_fake_smtp
 from tests.fakes.webhook_receiver import Hook, run_hook
 from tests.flows.stories import Calendar, Firm, Story
@@ -42,7 +44,9 @@ def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
     story.clock = calendar
     poster = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
     mailer = Mailer(smtp.url, tmp_path)
-    return Told(story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster))
+    return Told(
+        story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster, SEALER)
+    )
 
 
 class Told:
@@ -79,6 +83,32 @@ class TestMail:
             "付款提醒",
         )
         assert mail["Message-ID"] == f"<{(await told.row()).id.hex}@maas>"
+
+    async def test_what_is_sealed_is_opened_on_the_way(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        sealed = b64encode(SEALER.seal("密钥\n", "email:1")).decode()
+        await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
+        assert await told.deliver() == 1
+        mail = message_from_bytes(smtp.taken[0].body, policy=policy.default)
+        assert mail.get_content().strip() == "密钥"
+
+    async def test_what_was_sealed_otherwise_is_not_sent(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        sealed = b64encode(SEALER.seal("密钥\n", "email:2")).decode()
+        await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
+        assert await told.deliver() == 0
+        row = await told.row()
+        assert row.given_up_at is not None
+        assert "MAAS_SECRET_KEY" in row.last_error
+        assert smtp.taken == []
+
+    async def test_of_no_account_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
+        said = {"to": "op@maas.example", "subject": "s", "text": "t\n"}
+        async with told.story.database.transaction() as session:
+            await put(session, told.story.clock, None, "email", "subject", "email:1", said)
+            await put(session, told.story.clock, None, ALERT, "other", "alert:1", {})
+        assert await told.deliver() == 1
+        assert smtp.taken[0].recipients == ["op@maas.example"]
 
     async def test_is_sent_later(self, told: Told, smtp: FakeSmtp) -> None:
         firm = await told.story.firm()

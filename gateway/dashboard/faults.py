@@ -1,0 +1,42 @@
+"""What a page can be refused for, beside what billing and identity say.
+
+Owns these facts. Does not own how they are shown (showing_faults.py).
+"""
+
+from infra.errors import AppError
+
+
+class PageNotFound(AppError):
+    """No such page, or nothing of this account's at it: whose it is, is nobody's business."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "page_not_found"
+
+
+class NotAllowed(AppError):
+    """The person's role does not allow this."""
+
+    status = 403
+    type = "permission_error"
+    code = "role_not_allowed"
+
+
+class FormNotOurs(AppError):
+    """A form that was not sent from a page of this session, or from one that is too old."""
+
+    status = 403
+    type = "permission_error"
+    code = "form_not_ours"
+
+
+class SignInNeeded(AppError):
+    """Nobody is signed in; `back` is where to go afterwards."""
+
+    status = 401
+    type = "authentication_error"
+    code = "sign_in_needed"
+
+    def __init__(self, back: str) -> None:
+        super().__init__("Please sign in.")
+        self.back = back

@@ -1,0 +1,58 @@
+"""Forms: what was entered, and what is wrong with it.
+
+Owns reading fields as plain texts, and saying a mistake in the page's language beside its field.
+Does not own what is a mistake: billing and identity say it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from litestar import Request
+
+from gateway.dashboard.viewing import Looking
+from gateway.dashboard.words import MISTAKES
+from infra.errors import AppError
+
+_LONGEST = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A form as it was sent, or an empty one; `error` is about it as a whole, `errors` about a
+    field each."""
+
+    values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    error: str = ""
+    errors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def value(self, name: str, otherwise: str = "") -> str:
+        return self.values.get(name, otherwise)
+
+    def wrong(self, name: str) -> str:
+        """What is the matter with a field; empty where nothing is."""
+        return self.errors.get(name, "")
+
+
+EMPTY = Filled()
+
+
+async def fields_of(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The fields of a form as texts; of one that is there twice the last, and no files."""
+    form = await request.form()
+    return {name: value[:_LONGEST] for name, value in form.multi_items() if isinstance(value, str)}
+
+
+def mistaken(looking: Looking, values: Mapping[str, str], error: AppError) -> Filled:
+    """The form again, without the secrets in it, and what was wrong."""
+    shown = {name: text for name, text in values.items() if "password" not in name}
+    told = looking.say(MISTAKES.get(_name(error), error.message))
+    if error.param in values:
+        return Filled(shown, errors={str(error.param): told})
+    return Filled(shown, error=told)
+
+
+def _name(error: AppError) -> str:
+    why = getattr(error, "why", None)
+    return f"{error.code}.{why}" if why else error.code or ""

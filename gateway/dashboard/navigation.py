@@ -1,0 +1,36 @@
+"""Navigation: which pages there are, for whom, and in which order.
+
+Owns the list; a page that is not in it is reached from another. Does not own who may do what
+(gateway/identity/roles.py).
+"""
+
+from dataclasses import dataclass
+
+from gateway.dashboard.words import marked
+from gateway.identity.roles import Permission
+from gateway.identity.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page in the navigation; `icon` is a symbol of templates/parts/icons.html."""
+
+    name: str
+    text: str
+    address: str
+    icon: str
+    permission: Permission = Permission.READ
+
+
+ACCOUNT = (
+    Entry("overview", marked("Overview"), "/dashboard", "home"),
+    Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
+    Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
+)
+PLATFORM: tuple[Entry, ...] = ()
+
+
+def entries_for(viewer: Viewer) -> list[Entry]:
+    """Those that the viewer may open: an account's pages, or the platform's."""
+    pages = PLATFORM if viewer.account_id is None else ACCOUNT
+    return [entry for entry in pages if viewer.may(entry.permission)]

@@ -1,0 +1,1 @@
+"""The pages, one module each: read what is asked, call billing or identity, render."""

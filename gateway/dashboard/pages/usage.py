@@ -1,0 +1,266 @@
+"""Usage: what a billing period's calls cost, by day, hour, model, key and tag; and the calls.
+
+Owns reading what is asked and what the pages show. The figures are those of the totals from which
+the period's invoice is made (billing/reports/spending.py).
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+from litestar.response import Stream
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.profiles import currency_of, read_profile
+from billing.dates import midnight, zone_of
+from billing.documents.calls import calls_page, counted_of
+from billing.documents.rendering.csv import calls_header, calls_rows
+from billing.metering.usage import REQUEST_PREFIX, list_usage
+from billing.reports.priced_calls import CallNotFound, priced_call
+from billing.reports.spending import (
+    Dimension,
+    Only,
+    Spent,
+    by_models,
+    by_times,
+    spending,
+    spending_by_tag,
+    tags_of,
+)
+from billing.tables import BillingPeriod
+from gateway.dashboard.charts import Chart
+from gateway.dashboard.pages.daily import Words, cost_chart, day_places, days_of
+from gateway.dashboard.pages.periods import Periods, read_periods
+from gateway.dashboard.viewing import Viewing
+from gateway.dashboard.words import marked
+from gateway.keys import PREFIX as KEY_PREFIX
+from gateway.keys import list_keys
+from infra import ids
+from infra.clock import Clock
+from infra.db import Database
+
+_CALLS = 50
+_CSV_PAGE = 2_000
+# What times and models do not tell.
+_BY = {"key": Dimension.KEY, "settlement": Dimension.SETTLEMENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for: a period, a day of it, what is added up by what."""
+
+    period: str | None
+    by: str
+    day: str | None
+    model: str | None
+    key: str | None
+    tag: str | None
+
+    def address(self, **changes: str | None) -> str:
+        """The same with changes."""
+        names = ("period", "by", "day", "model", "key", "tag")
+        said = {name: getattr(self, name) for name in names} | changes
+        query = urlencode({name: value for name, value in said.items() if value})
+        return f"/dashboard/usage?{query}" if query else "/dashboard/usage"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    periods: Periods
+    currency: str
+    times: list[Spent]
+    rows: list[Spent]
+    tags: list[str]
+    keys: dict[UUID, str]
+    day: datetime | None
+
+
+class UsagePages(Controller):
+    """`/dashboard/usage…`."""
+
+    path = "/usage"
+
+    @get("/", name="dashboard:usage")
+    async def usage(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        period: FromQuery[str | None] = None,
+        by: FromQuery[str] = "model",
+        day: FromQuery[str | None] = None,
+        model: FromQuery[str | None] = None,
+        key: FromQuery[str | None] = None,
+        tag: FromQuery[str | None] = None,
+    ) -> Response[str]:
+        asked = Asked(period, by, day, model or None, key or None, tag or None)
+        async with database.transaction() as session:
+            found = await _read(session, viewing.account_id, clock.now(), asked)
+        now = clock.now()
+        chart = _chart(viewing, found, now, asked)
+        return viewing.page(
+            "parts/usage.html" if viewing.partly else "usage.html",
+            found=found,
+            asked=asked,
+            charts=chart,
+            zone=found.periods.zone,
+            csv=f"/dashboard/usage/calls.csv?period={found.periods.day}",
+        )
+
+    @get("/calls", name="dashboard:calls")
+    async def calls(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        before: FromQuery[str | None] = None,
+    ) -> Response[str]:
+        mark = None if before is None else ids.parse(REQUEST_PREFIX, before)
+        async with database.transaction() as session:
+            profile = await read_profile(session, viewing.account_id)
+            rows = await list_usage(
+                session, account_id=viewing.account_id, limit=_CALLS + 1, before=mark
+            )
+        shown = rows[:_CALLS]
+        more = None
+        if len(rows) > _CALLS:
+            last = ids.show(REQUEST_PREFIX, shown[-1].request_id)
+            more = f"/dashboard/usage/calls?before={last}"
+        return viewing.page(
+            "calls.html",
+            calls=shown,
+            more=more,
+            first="/dashboard/usage/calls" if before else None,
+            zone=zone_of(profile.time_zone),
+        )
+
+    @get("/calls/{request_id:str}", name="dashboard:call")
+    async def call(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        request_id: FromPath[str],
+    ) -> Response[str]:
+        identity = ids.parse(REQUEST_PREFIX, request_id)
+        if identity is None:
+            raise CallNotFound("The account has no such call.", param="request_id")
+        async with database.transaction() as session:
+            profile = await read_profile(session, viewing.account_id)
+            priced = await priced_call(session, viewing.account_id, identity)
+            keys = await _key_names(session, viewing.account_id)
+        return viewing.page(
+            "call.html",
+            priced=priced,
+            call=priced.row,
+            request_id=request_id,
+            key_name=keys.get(priced.row.key_id) if priced.row.key_id else None,
+            zone=zone_of(profile.time_zone),
+        )
+
+    @get("/calls.csv", name="dashboard:calls-csv")
+    async def as_csv(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        period: FromQuery[str | None] = None,
+    ) -> Stream:
+        """Every call that the period counts, page by page, of which each is a transaction."""
+        async with database.transaction() as session:
+            found = await read_periods(session, viewing.account_id, clock.now(), period)
+            currency = await currency_of(session, viewing.account_id)
+        content = _csv(database, viewing.account_id, found.shown, currency)
+        headers = {"content-disposition": f'attachment; filename="calls-{found.day}.csv"'}
+        return Stream(content, media_type="text/csv", headers=headers)
+
+
+async def _csv(
+    database: Database, account_id: UUID, period: BillingPeriod, currency: str
+) -> AsyncIterator[bytes]:
+    yield calls_header()
+    after: UUID | None = None
+    while True:
+        async with database.transaction() as session:
+            counted = await counted_of(session, account_id, period.id)
+            page = await calls_page(session, counted, _CSV_PAGE, after)
+        if not page:
+            return
+        yield calls_rows(page, currency)
+        after = page[-1].request_id
+
+
+async def _read(session: AsyncSession, account_id: UUID, now: datetime, asked: Asked) -> _Found:
+    periods = await read_periods(session, account_id, now, asked.period)
+    place = session, account_id, periods.shown
+    day = _day(asked.day, periods)
+    only = _only(asked, day, periods)
+    times = Dimension.DAY if day is None else Dimension.HOUR
+    spent = await spending(*place, times, only, by_model=True)
+    tags = await tags_of(*place)
+    if asked.by == "tag" and tags:
+        tag = asked.tag if asked.tag in tags else tags[0]
+        rows = await spending_by_tag(*place, tag)
+    elif asked.by in _BY:
+        rows = await spending(*place, _BY[asked.by], only)
+    else:
+        rows = by_times(spent) if asked.by == "day" else by_models(spent)
+    return _Found(
+        periods=periods,
+        currency=await currency_of(session, account_id),
+        times=spent,
+        rows=rows,
+        tags=tags,
+        keys=await _key_names(session, account_id),
+        day=day,
+    )
+
+
+def _only(asked: Asked, day: datetime | None, periods: Periods) -> Only:
+    key_id = ids.parse(KEY_PREFIX, asked.key) if asked.key else None
+    until = None if day is None else _day_after(day, periods)
+    return Only(model=asked.model, key_id=key_id, since=day, until=until)
+
+
+def _day(text: str | None, periods: Periods) -> datetime | None:
+    """The instant at which an asked day begins; None where it is no day of the period."""
+    if text is None:
+        return None
+    try:
+        begins = midnight(datetime.fromisoformat(text).date(), periods.zone)
+    except (ValueError, OverflowError):
+        return None
+    return begins if periods.shown.starts_at <= begins < periods.shown.ends_at else None
+
+
+def _day_after(day: datetime, periods: Periods) -> datetime:
+    local = day.astimezone(periods.zone).date()
+    return midnight(local + timedelta(days=1), periods.zone)
+
+
+async def _key_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    return {key.id: key.name for key in await list_keys(session, account_id)}
+
+
+def _chart(viewing: Viewing, found: _Found, now: datetime, asked: Asked) -> Chart | None:
+    if not found.times:
+        return None
+    writing, zone = viewing.writing, found.periods.zone
+    by_hour = found.day is not None
+    words = Words(
+        viewing.say(marked("Cost by hour")) if by_hour else viewing.say(marked("Cost by day")),
+        viewing.say(marked("Other models")),
+        viewing.say(marked("Together {cost}")),
+    )
+    if found.day is not None:
+        hours = (_day_after(found.day, found.periods) - found.day) // timedelta(hours=1)
+        starts = [found.day + timedelta(hours=at) for at in range(hours)]
+        places, links = [writing.hour(one, zone) for one in starts], []
+    else:
+        starts = days_of(found.periods.shown, now)
+        places = day_places(starts, zone, writing)
+        links = [asked.address(day=f"{one.astimezone(zone):%Y-%m-%d}") for one in starts]
+    return cost_chart(found.times, starts, places, found.currency, writing, words, links)

@@ -1,0 +1,96 @@
+"""The dashboard's composition: its pages and files under one router.
+
+Owns building what pages work with, and which handlers there are. Does not own any page.
+"""
+
+from typing import Any
+
+from litestar import Request, Response, Router, get
+from litestar.di import Provide
+
+from gateway.dashboard.assets import Assets
+from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.pages.invoices import InvoicePages
+from gateway.dashboard.pages.overview import overview
+from gateway.dashboard.pages.preferences import choose_language
+from gateway.dashboard.pages.signing_in import SignInPages
+from gateway.dashboard.pages.usage import UsagePages
+from gateway.dashboard.pages.welcoming import WelcomePages
+from gateway.dashboard.rendering import Pages
+from gateway.dashboard.security import protect, require_own_origin
+from gateway.dashboard.showing_faults import fault_handlers
+from gateway.dashboard.viewing import provide_looking, provide_viewing
+from gateway.identity.assembly import Identity, build_identity
+from gateway.identity.links import Links
+from gateway.identity.passwords import Passwords
+from infra.clock import Clock
+from infra.db import Database
+from infra.secret import secret_key
+from infra.settings import Settings
+
+PATH = "/dashboard"
+HANDLERS = (
+    overview,
+    UsagePages,
+    InvoicePages,
+    SignInPages,
+    WelcomePages,
+    choose_language,
+)
+# Forms are short; a page takes no more.
+_MOST_BYTES = 64 << 10
+
+
+def dashboard_router(settings: Settings, database: Database, clock: Clock) -> Router:
+    """Everything under `/dashboard`. Handlers get what the application provides, besides."""
+    links = Links.of(settings)
+    secure = links.base.startswith("https://")
+    identity = build_identity(database, clock, secret_key(settings), links, Passwords())
+    assets = Assets()
+    pages = Pages(assets)
+    return Router(
+        path=PATH,
+        route_handlers=[*HANDLERS, _assets(assets), _elsewhere()],
+        dependencies={
+            **_given(identity=identity, pages=pages, secure=secure),
+            "looking": Provide(provide_looking),
+            "viewing": Provide(provide_viewing),
+        },
+        before_request=_before,
+        after_request=protect,
+        exception_handlers=fault_handlers(pages, secure=secure),
+        include_in_schema=False,
+        request_max_body_size=_MOST_BYTES,
+    )
+
+
+def _given(identity: Identity, pages: Pages, secure: bool) -> dict[str, Provide]:
+    values = {"identity": identity, "pages": pages, "secure": secure}
+    return {name: _always(value) for name, value in values.items()}
+
+
+def _always(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+async def _before(request: Request[Any, Any, Any]) -> None:
+    """For every address, before anything is read: changes come from our own pages alone."""
+    require_own_origin(request)
+
+
+def _assets(assets: Assets) -> Any:
+    @get("/assets/{name:str}", sync_to_thread=False, include_in_schema=False)
+    def asset(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return assets.answer(request)
+
+    return asset
+
+
+def _elsewhere() -> Any:
+    """Any other address below ours: a page that says so, instead of the API's answer."""
+
+    @get("/{rest:path}", sync_to_thread=False, include_in_schema=False)
+    def elsewhere(request: Request[Any, Any, Any]) -> None:
+        raise PageNotFound("There is no such page.")
+
+    return elsewhere

@@ -1,0 +1,162 @@
+"""Viewing: a request for a page by somebody who is signed in, and the answer to it.
+
+    cookie -> Viewer -> permission -> token of the form -> Viewing
+
+A handler that asks for `viewing` is for signed-in people alone; `permission=` on the handler says
+which may see it, READ unless said. Owns that order and how a page is answered. Does not own
+sessions (gateway/identity/) nor what any page says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from litestar import Request, Response
+from litestar.di import NamedDependency
+from litestar.response import Redirect
+
+from gateway.dashboard.faults import NotAllowed, PageNotFound, SignInNeeded
+from gateway.dashboard.language import language_of
+from gateway.dashboard.navigation import entries_for
+from gateway.dashboard.rendering import Pages
+from gateway.dashboard.security import cookie_name, require_token
+from gateway.dashboard.writing import Writing
+from gateway.identity.places import Place
+from gateway.identity.roles import Permission
+from gateway.identity.viewer import Viewer
+from gateway.identity.viewing import find_viewer
+from infra.clock import Clock
+from infra.db import Database
+
+HTML = "text/html"
+INVALID = 422  # a form with mistakes: shown again with them
+_THEMES = ("light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """A request for a page, by whomever: what every page needs beside its own values."""
+
+    request: Request[Any, Any, Any]
+    pages: Pages
+    secure: bool
+    viewer: Viewer | None = None
+
+    @property
+    def language(self) -> str:
+        return language_of(self.request, self.viewer)
+
+    @property
+    def writing(self) -> Writing:
+        """How the page's language writes amounts and times, where a template does not."""
+        return self.pages.writing(self.language)
+
+    def say(self, text: str) -> str:
+        """A text in the page's language, where a template does not say it. Mark it for the
+        catalogues: `say(marked("…"))`."""
+        return self.pages.say(self.language, text)
+
+    @property
+    def partly(self) -> bool:
+        """Whether a script asks, to replace a part of the page that it shows."""
+        return "hx-request" in self.request.headers
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
+        """A whole page, or the part of it that a template is."""
+        text = self.pages.render(self.language, template, {**self._common(), **values})
+        return Response(text, status_code=status, media_type=HTML)
+
+    def go(self, address: str) -> Response[Any]:
+        """On to another page, also where a script asked."""
+        if self.partly:
+            return Response("", headers={"hx-redirect": address}, media_type=HTML)
+        return Redirect(address, status_code=303)
+
+    def _common(self) -> Mapping[str, Any]:
+        theme = self.request.cookies.get("maas_theme")
+        return {
+            "viewer": self.viewer,
+            "entries": entries_for(self.viewer) if self.viewer else [],
+            "path": self.request.url.path,
+            "theme": theme if theme in _THEMES else None,
+            "base": str(self.request.base_url).rstrip("/"),
+            "partly": self.partly,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing(Looking):
+    """The same by somebody who is signed in and may see it."""
+
+    viewer: Viewer
+
+    @property
+    def page_names(self) -> set[str]:
+        """The pages that the person may open."""
+        return {entry.name for entry in entries_for(self.viewer)}
+
+    @property
+    def account_id(self) -> UUID:
+        """Whose rows are shown. Raises PageNotFound for who looks at no account."""
+        if self.viewer.account_id is None:
+            raise PageNotFound("This page is of an account. Choose one first.")
+        return self.viewer.account_id
+
+
+async def provide_looking(
+    request: Request[Any, Any, Any],
+    pages: NamedDependency[Pages],
+    secure: NamedDependency[bool],
+) -> Looking:
+    """For pages of those who are not signed in yet."""
+    return Looking(request, pages, secure)
+
+
+async def provide_viewing(
+    request: Request[Any, Any, Any],
+    pages: NamedDependency[Pages],
+    secure: NamedDependency[bool],
+    database: NamedDependency[Database],
+    clock: NamedDependency[Clock],
+) -> Viewing:
+    """Raises SignInNeeded, NotAllowed, FormNotOurs."""
+    cookie = request.cookies.get(cookie_name(secure))
+    viewer = None
+    if cookie:
+        async with database.transaction() as session:
+            viewer = await find_viewer(session, clock, cookie)
+    if viewer is None:
+        raise SignInNeeded(_back(request))
+    wanted: Permission = request.route_handler.opt.get("permission", Permission.READ)
+    if not viewer.may(wanted):
+        raise NotAllowed("Your role does not allow this.")
+    await require_token(request, viewer.csrf)
+    return Viewing(request, pages, secure, viewer)
+
+
+def place_of(request: Request[Any, Any, Any]) -> Place:
+    """Where the request comes from. Behind a proxy it is what uvicorn took from its headers."""
+    client = request.client
+    return Place.of(client.host if client else None, request.headers.get("user-agent"))
+
+
+def sign_in_address(back: str) -> str:
+    """Where to sign in, to come back to an address of ours."""
+    return f"/dashboard/sign-in?next={quote(back, safe='')}"
+
+
+def safe_address(text: str | None) -> str:
+    """Where to go on: a page of ours alone, whatever a link said."""
+    if text is None or not text.startswith("/dashboard") or not text.isprintable():
+        return "/dashboard"
+    # What a browser would take for another host, or read otherwise than it looks.
+    return "/dashboard" if "\\" in text or "//" in text else text
+
+
+def _back(request: Request[Any, Any, Any]) -> str:
+    if request.method != "GET":
+        return "/dashboard"
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path

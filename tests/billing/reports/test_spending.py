@@ -1,0 +1,169 @@
+"""What a period counts, by day, hour, model, key, settlement and tag."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from billing.agreements.periods import past_periods, running_period
+from billing.reports.spending import (
+    ALL,
+    Dimension,
+    Only,
+    Spent,
+    by_models,
+    by_times,
+    spending,
+    spending_by_tag,
+    tags_of,
+)
+from billing.tables import BillingPeriod, Settlement
+from infra.db import Database
+from tests.billing.making import sql
+from tests.flows.stories import Firm, Story
+
+
+@pytest.fixture
+async def firm(database: Database) -> Firm:
+    """In October: two calls of llm at ten, one of vib at eleven on the 12th; one of llm on the
+    13th just after midnight, which is the 12th in UTC; and one that was our fault."""
+    story = Story(database)
+    firm = await story.firm()
+    at = story.clock.at
+    await firm.use("llm", at(2026, 10, 12, 10), {"machine": "CNC-01"}, input_tokens=100)
+    await firm.use("llm", at(2026, 10, 12, 10, 59), {"machine": "CNC-02"}, output_tokens=7)
+    await firm.use("vib", at(2026, 10, 12, 11), {"machine": "CNC-01", "order": "A-1"}, rows=3)
+    await firm.use("llm", at(2026, 10, 13, 0, 30), output_tokens=5)
+    fault = Settlement.PLATFORM_FAULT
+    await firm.use("llm", at(2026, 10, 13, 9), settlement=fault, output_tokens=1)
+    story.clock.set(2026, 10, 14)
+    await story.counts()
+    return firm
+
+
+async def period_of(firm: Firm) -> BillingPeriod:
+    async with firm.story.database.transaction() as session:
+        return await running_period(session, firm.account.id, firm.story.clock.now())
+
+
+async def spent(firm: Firm, by: Dimension, only: Only = ALL, **more: Any) -> list[Spent]:
+    period = await period_of(firm)
+    async with firm.story.database.transaction() as session:
+        return await spending(session, firm.account.id, period, by, only, **more)
+
+
+class TestByTime:
+    async def test_days_are_the_accounts(self, firm: Firm) -> None:
+        at = firm.story.clock.at
+        assert [(one.value, one.calls) for one in await spent(firm, Dimension.DAY)] == [
+            (at(2026, 10, 12), 3),
+            (at(2026, 10, 13), 1),
+        ]
+
+    async def test_days_by_model(self, firm: Firm) -> None:
+        found = await spent(firm, Dimension.DAY, by_model=True)
+        assert [(one.model, one.cost_nano) for one in found] == [
+            ("llm", 100 * 500 + 7 * 2_000),
+            ("vib", 3_000_000),
+            ("llm", 5 * 2_000),
+        ]
+
+    async def test_hours_of_a_day(self, firm: Firm) -> None:
+        at = firm.story.clock.at
+        day = Only(since=at(2026, 10, 12), until=at(2026, 10, 13))
+        found = await spent(firm, Dimension.HOUR, day)
+        assert [(one.value, one.calls) for one in found] == [
+            (at(2026, 10, 12, 10), 2),
+            (at(2026, 10, 12, 11), 1),
+        ]
+
+    async def test_late_calls_have_no_day(self, firm: Firm) -> None:
+        story = firm.story
+        await story.until(2026, 11, 1, 1)
+        await firm.use("vib", story.clock.at(2026, 10, 30), rows=1)
+        await firm.use("vib", story.clock.at(2026, 11, 1, 0, 30), rows=2)
+        await story.counts()
+        found = await spent(firm, Dimension.DAY)
+        assert [(one.value, one.quantities.rows) for one in found] == [
+            (story.clock.at(2026, 11, 1), 2),
+            (None, 1),
+        ]
+
+
+class TestByWhat:
+    async def test_models_the_dearest_first(self, firm: Firm) -> None:
+        found = await spent(firm, Dimension.MODEL)
+        assert [(one.value, one.calls, one.quantities.rows) for one in found] == [
+            ("vib", 1, 3),
+            ("llm", 3, 0),
+        ]
+
+    async def test_one_model(self, firm: Firm) -> None:
+        found = await spent(firm, Dimension.MODEL, Only(model="vib"))
+        assert [one.value for one in found] == ["vib"]
+
+    async def test_keys(self, firm: Firm) -> None:
+        (found,) = await spent(firm, Dimension.KEY)
+        assert found.calls == 4
+        assert await spent(firm, Dimension.KEY, Only(key_id=firm.key_id)) == []
+
+    async def test_settlements_count_what_was_not_billed(self, firm: Firm) -> None:
+        found = await spent(firm, Dimension.SETTLEMENT)
+        assert {one.value: (one.calls, one.cost_nano > 0) for one in found} == {
+            "complete": (4, True),
+            "platform_fault": (1, False),
+        }
+
+
+class TestAddedUp:
+    async def test_the_same_as_asked_for_alone(self, firm: Firm) -> None:
+        both = await spent(firm, Dimension.DAY, by_model=True)
+        assert by_times(both) == await spent(firm, Dimension.DAY)
+        assert by_models(both) == await spent(firm, Dimension.MODEL)
+
+
+class TestByTag:
+    async def test_names_the_dearest_first(self, firm: Firm) -> None:
+        period = await period_of(firm)
+        async with firm.story.database.transaction() as session:
+            assert await tags_of(session, firm.account.id, period) == ["machine", "order"]
+
+    async def test_values(self, firm: Firm) -> None:
+        period = await period_of(firm)
+        async with firm.story.database.transaction() as session:
+            found = await spending_by_tag(session, firm.account.id, period, "machine")
+        assert [(one.value, one.calls, one.cost_nano) for one in found] == [
+            ("CNC-01", 2, 3_050_000),
+            ("CNC-02", 1, 14_000),
+        ]
+
+
+class TestTenants:
+    async def test_anothers_period_has_nothing(self, firm: Firm) -> None:
+        other = await firm.story.firm("Other")
+        period = await period_of(firm)
+        async with firm.story.database.transaction() as session:
+            place = session, other.account.id, period
+            assert await spending(*place, Dimension.MODEL) == []
+            assert await tags_of(*place) == []
+            assert await spending_by_tag(*place, "machine") == []
+
+
+class TestScale:
+    async def test_no_usage_row_is_read(self, firm: Firm) -> None:
+        """Ten million calls cost no more than their hours."""
+        before = await spent(firm, Dimension.MODEL)
+        forget = "set local session_replication_role = replica; delete from usage;"
+        await sql(firm.story.database, f"do $$ begin {forget} end $$")
+        assert await spent(firm, Dimension.MODEL) == before
+
+
+class TestPeriods:
+    async def test_the_newest_first(self, firm: Firm) -> None:
+        await firm.story.until(2026, 12, 2)
+        now = firm.story.clock.now()
+        async with firm.story.database.transaction() as session:
+            found = await past_periods(session, firm.account.id, now, 2)
+        at = firm.story.clock.at
+        assert [one.starts_at for one in found] == [at(2026, 12, 1), at(2026, 11, 1)]
+        assert found[1].ends_at - found[1].starts_at == timedelta(days=30)

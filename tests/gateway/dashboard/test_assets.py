@@ -1,0 +1,31 @@
+"""The files that pages load."""
+
+import re
+
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import client
+
+_FIRST_LOAD = 200_000
+
+
+async def test_kept_for_good_and_compressed(firm: Firm) -> None:
+    page = await firm.owner.page("/dashboard")
+    addresses = re.findall(r'(?:src|href)="(/dashboard/assets/[^"]+)"', page)
+    assert len(addresses) == 5
+    whole = len(page.encode())
+    for address in addresses:
+        async with client(firm.gateway.url) as http:
+            plain = await http.get(address, headers={"accept-encoding": "identity"})
+            packed = await http.get(address)
+        assert "immutable" in packed.headers["cache-control"]
+        assert "content-encoding" not in plain.headers
+        assert plain.content == packed.content
+        if "chart" not in address:
+            whole += int(packed.headers["content-length"])
+    assert whole < _FIRST_LOAD
+
+
+async def test_no_such_file(firm: Firm) -> None:
+    for name in ("dashboard.000000000000.css", "..%2F__init__.py", "x"):
+        answer = await firm.owner.http.get(f"/dashboard/assets/{name}")
+        assert answer.status_code == 404

@@ -1,0 +1,219 @@
+"""What only a browser shows: pages in headless Chromium, by both languages, themes and widths.
+
+The one file of such tests, as they are slow. axe looks at each page; whatever the policy refuses, a
+script throws or the console complains of is a failure.
+"""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.gateway.dashboard.conftest import Firm
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
+]
+# Of an account; `{invoice}` and `{call}` are the newest.
+PAGES = (
+    "/dashboard",
+    "/dashboard/usage",
+    "/dashboard/usage?by=tag",
+    "/dashboard/usage/calls",
+    "/dashboard/usage/calls/{call}",
+    "/dashboard/invoices",
+    "/dashboard/invoices/preview",
+    "/dashboard/invoices/{invoice}",
+    "/dashboard/invoices/{invoice}/lines/1",
+    "/dashboard/nothing",
+)
+OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
+LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
+# How far what was shown moved while the page was loaded; a tenth is what is called good.
+_SHIFT = """() => new Promise((done) => {
+  let moved = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) moved += one.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(moved), 100);
+})"""
+
+
+@dataclass
+class Looked:
+    """A page in a browser, and what the browser complained of."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    async def opens(self, address: str) -> None:
+        await self.page.goto(self.url + address)
+
+    async def until(self, holds: str) -> None:
+        """Playwright's own waiting evaluates a text within the page: the policy refuses it."""
+        for _ in range(200):
+            if await self.page.evaluate(holds):
+                return
+            await self.page.wait_for_timeout(50)
+        raise AssertionError(f"never: {holds}")
+
+    async def faults(self) -> list[str]:
+        """What is the matter with the page as it is: for screen readers, on a phone, at all."""
+        found = await Axe().run(self.page)
+        serious = [
+            f"{one['id']}: {one['nodes'][0]['html'][:150]}"
+            for one in found.response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        wide = await self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        moved = await self.page.evaluate(_SHIFT)
+        return [
+            *serious,
+            *self.complaints,
+            *(["wider than the screen"] if wide else []),
+            *([f"moved by {moved}"] if moved > 0.05 else []),
+        ]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        # As root, which tests may run as, Chromium has no sandbox.
+        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        await made.close()
+
+
+@asynccontextmanager
+async def looked(
+    browser: Browser, firm: Firm, look: tuple[str, str, int], *, signed_in: bool = True
+) -> AsyncIterator[Looked]:
+    locale, scheme, width = look
+    wishes: dict[str, Any] = {"locale": locale, "color_scheme": scheme}
+    context: BrowserContext = await browser.new_context(
+        viewport={"width": width, "height": 900}, **wishes
+    )
+    if signed_in:
+        token = firm.owner.http.cookies["maas_session"]
+        cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}
+        await context.add_cookies([cookie])  # type: ignore[list-item]
+    page = await context.new_page()
+    page.set_default_timeout(30_000)
+    seen = Looked(page, firm.gateway.url)
+
+    def complain(message: Any) -> None:
+        # A page that says 404 does so in the console too.
+        if message.type in ("error", "warning") and "status of 4" not in message.text:
+            seen.complaints.append(message.text)
+
+    page.on("console", complain)
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    yield seen
+    await context.close()
+
+
+async def addresses(firm: Firm) -> list[str]:
+    invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
+    call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
+    return [page.format(invoice=invoice, call=call) for page in PAGES]
+
+
+class TestEveryPage:
+    async def test_can_be_used_by_everybody(self, firm: Firm, browser: Browser) -> None:
+        found = {}
+        for look in LOOKS:
+            async with looked(browser, firm, look) as seen:
+                for address in await addresses(firm):
+                    await seen.opens(address)
+                    if faults := await seen.faults():
+                        found[(address, look)] = faults
+                    seen.complaints.clear()
+        assert found == {}
+
+    async def test_those_outside_too(self, firm: Firm, browser: Browser) -> None:
+        found = {}
+        for look in LOOKS:
+            async with looked(browser, firm, look, signed_in=False) as seen:
+                for address in OUTSIDE:
+                    await seen.opens(address)
+                    if faults := await seen.faults():
+                        found[(address, look)] = faults
+                    seen.complaints.clear()
+        assert found == {}
+
+
+class TestScripts:
+    async def test_charts_answer_to_the_mouse(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, LOOKS[0]) as seen:
+            await seen.opens("/dashboard/usage")
+            page = seen.page
+            shown = "Object.values(Chart.instances)[0].tooltip.getActiveElements().length"
+            assert await page.evaluate(shown) == 0
+            # The first day of the period is the running one here: a bar at the left.
+            canvas = page.locator("canvas")
+            box = await canvas.bounding_box()
+            assert box is not None
+            await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            await seen.until(f"{shown} > 0")
+            await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            await page.wait_for_url("**/dashboard/usage?*day=*")
+            assert seen.complaints == []
+
+    async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, LOOKS[1]) as seen:
+            await seen.opens("/dashboard/usage")
+            page = seen.page
+            await page.evaluate("window.kept = true")
+            await page.select_option("#period", index=1)
+            await page.wait_for_url("**period=*")
+            await page.wait_for_selector("text=Input tokens 6")
+            assert await page.evaluate("window.kept")
+            await seen.until("Object.keys(Chart.instances).length == 1")
+            assert seen.complaints == []
+
+    async def test_dark_and_chinese_stay(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, ("en-US", "light", 1440)) as seen:
+            await seen.opens("/dashboard")
+            page = seen.page
+            ground = "getComputedStyle(document.body).backgroundColor"
+            light = await page.evaluate(ground)
+            await page.click("[data-theme-switch]")
+            assert await page.evaluate(ground) != light
+            await page.click("text=中文")
+            await page.wait_for_selector("h1:text('概览')")
+            assert await page.get_attribute("html", "data-theme") == "dark"
+            assert await page.evaluate(ground) != light
+            assert seen.complaints == []
+
+    async def test_the_menu_of_a_phone(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, LOOKS[1]) as seen:
+            await seen.opens("/dashboard")
+            page = seen.page
+            link = page.locator("#menu a[href='/dashboard/invoices']")
+            assert not await link.is_visible()
+            await page.click("[popovertarget=menu]")
+            await link.click()
+            await page.wait_for_selector("h1:text('Invoices')")
+            assert seen.complaints == []
+
+    async def test_without_scripts(self, firm: Firm, browser: Browser) -> None:
+        """The same can be read and chosen."""
+        context = await browser.new_context(java_script_enabled=False, locale="en-US")
+        token = firm.owner.http.cookies["maas_session"]
+        cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}
+        await context.add_cookies([cookie])  # type: ignore[list-item]
+        page = await context.new_page()
+        await page.goto(f"{firm.gateway.url}/dashboard/usage")
+        await page.select_option("#period", index=1)
+        await page.click("button:text('Show')")
+        await page.wait_for_url("**period=*")
+        await page.wait_for_selector("text=Input tokens 6")
+        await context.close()

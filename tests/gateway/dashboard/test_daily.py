@@ -1,0 +1,70 @@
+"""Days as a chart."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+
+from billing.rating.quantities import Quantities
+from billing.reports.spending import Spent
+from billing.tables import BillingPeriod
+from gateway.dashboard.pages.daily import MOST_MODELS, Words, cost_chart, day_places, days_of
+from gateway.dashboard.writing import Writing
+from infra import ids
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+EN = Writing(Locale.parse("en_US"))
+WORDS = Words("Cost by day", "Others", "Together {cost}")
+
+
+def at(day: int, hour: int = 0) -> datetime:
+    return datetime(2026, 11, day, hour, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+PERIOD = BillingPeriod(
+    id=ids.new_id(),
+    account_id=ids.new_id(),
+    starts_at=at(1),
+    ends_at=at(4),
+    time_zone="Asia/Shanghai",
+    anchor_day=1,
+)
+
+
+def spent(day: datetime | None, model: str, yuan: int) -> Spent:
+    return Spent(day, model, 1, Quantities(), yuan * 10**9)
+
+
+class TestDays:
+    def test_up_to_today(self) -> None:
+        assert days_of(PERIOD, at(2, 10)) == [at(1), at(2)]
+
+    def test_of_a_period_that_is_over(self) -> None:
+        assert days_of(PERIOD, at(20)) == [at(1), at(2), at(3)]
+
+    def test_names(self) -> None:
+        assert day_places([at(1)], SHANGHAI, EN) == ["Nov 1"]
+        assert date(2026, 11, 1) == at(1).astimezone(SHANGHAI).date()
+
+
+class TestChart:
+    def test_the_dearest_model_first(self) -> None:
+        found = [spent(at(1), "a", 1), spent(at(1), "b", 2), spent(at(2), "b", 3)]
+        chart = cost_chart(found, [at(1), at(2)], ["1", "2"], "CNY", EN, WORDS)
+        assert [(one.name, one.heights) for one in chart.series] == [
+            ("b", [2.0, 3.0]),
+            ("a", [1.0, 0.0]),
+        ]
+        assert list(chart.totals) == ["Together CN¥3.00", "Together CN¥3.00"]
+        assert chart.json["series"][0]["texts"] == ["CN¥2.00", "CN¥3.00"]
+
+    def test_many_models_are_one_colour(self) -> None:
+        found = [spent(at(1), f"m{number}", 100 - number) for number in range(MOST_MODELS + 3)]
+        chart = cost_chart(found, [at(1)], ["1"], "CNY", EN, WORDS)
+        assert len(chart.series) == MOST_MODELS + 1
+        assert (chart.series[-1].name, chart.series[-1].heights) == ("Others", [93 + 92 + 91.0])
+
+    def test_late_calls_have_no_place(self) -> None:
+        chart = cost_chart([spent(None, "a", 1)], [at(1)], ["1"], "CNY", EN, WORDS)
+        assert chart.series == []
+        assert list(chart.totals) == ["Together CN¥0.00"]

@@ -1,0 +1,76 @@
+"""What somebody should do now."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from billing.documents.lists import Listed
+from billing.notices.alerts import Watched
+from billing.tables import Invoice
+from gateway.dashboard.pages.next_steps import Standing, next_steps
+from infra import ids
+
+NOW = datetime(2026, 11, 18, tzinfo=UTC)
+ALL = {"keys", "playground", "plan", "invoices", "limits"}
+SETTLED = Standing((), (), has_keys=True, has_calls=True, has_plan=True)
+
+
+def invoice(due: datetime, owed: int = 5, status: str = "open") -> Listed:
+    made = Invoice(
+        id=ids.new_id(),
+        account_id=ids.new_id(),
+        legal_entity_id=ids.new_id(),
+        status=status,
+        currency="CNY",
+        starts_at=NOW,
+        ends_at=NOW,
+        tax_treatment="standard",
+        tax_ppm=0,
+        net=5,
+        tax=0,
+        total=5,
+        usage=5,
+        created_at=NOW,
+        due_at=due,
+    )
+    return Listed(made, "MAAS-000001", owed)
+
+
+def watched(kind: str, used: int) -> Watched:
+    of = {"meter": "rows", "model": "*"} if kind == "allowance" else {}
+    return Watched(kind, NOW, used, 100, of)
+
+
+def steps(standing: Standing, pages: set[str] = ALL) -> list[tuple[str, str]]:
+    return [(step.name, step.kind) for step in next_steps(standing, NOW, pages)]
+
+
+def test_nothing() -> None:
+    assert steps(SETTLED) == []
+
+
+def test_what_is_owed() -> None:
+    day = timedelta(days=1)
+    owed = (invoice(NOW - day), invoice(NOW + day), invoice(NOW, 0), invoice(NOW, 5, "paid"))
+    assert steps(replace(SETTLED, invoices=owed)) == [("overdue", "bad"), ("pay", "")]
+
+
+def test_what_is_nearly_used_up() -> None:
+    found = (watched("credit", 79), watched("credit", 80), watched("cap", 100))
+    assert steps(replace(SETTLED, watched=found)) == [("nearly", "warn"), ("used_up", "bad")]
+
+
+def test_included_units_that_are_used_up_alarm_nobody() -> None:
+    found = (watched("allowance", 100),)
+    assert steps(replace(SETTLED, watched=found)) == [("used_up", "warn")]
+
+
+def test_a_new_account() -> None:
+    new = Standing((), (), has_keys=False, has_calls=False, has_plan=False)
+    assert [name for name, _ in steps(new)] == ["first_key", "choose_plan"]
+    with_key = replace(new, has_keys=True, has_plan=True)
+    assert [name for name, _ in steps(with_key)] == ["first_call"]
+
+
+def test_pages_that_the_person_may_not_open() -> None:
+    new = Standing((invoice(NOW),), (), has_keys=False, has_calls=False, has_plan=False)
+    assert [name for name, _ in steps(new, {"invoices"})] == ["pay"]

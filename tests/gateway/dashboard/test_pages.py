@@ -1,0 +1,191 @@
+"""The pages show what the API answers, in both languages."""
+
+import csv
+import io
+import re
+from typing import Any
+
+import pytest
+
+from billing.rounds import count_usage
+from gateway.identity.roles import Role
+from tests.billing.pdf_reading import pages
+from tests.builders import CHAT
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker, words
+
+
+async def api(firm: Firm, path: str) -> Any:
+    return (await firm.gateway.http.get(path)).json()
+
+
+async def invoice_of(firm: Firm) -> str:
+    return str((await api(firm, "/v1/invoices"))["data"][0]["id"])
+
+
+async def call_of(firm: Firm) -> str:
+    return str((await api(firm, "/v1/usage"))["data"][0]["request_id"])
+
+
+class TestOverview:
+    async def test_the_total_is_the_previews(self, firm: Firm) -> None:
+        preview = await api(firm, "/v1/invoices/preview")
+        said = words(await firm.owner.page("/dashboard"))
+        assert f"This period so far CN¥{preview['total']}" in said
+        assert "Expected at its end CN¥" in said
+        assert CHAT in said
+
+    async def test_in_chinese(self, firm: Firm) -> None:
+        page = await firm.owner.page("/dashboard", **{"accept-language": "zh-CN,zh;q=0.9"})
+        assert 'lang="zh-CN"' in page
+        assert "本期累计 ¥" in words(page)
+
+    async def test_of_a_new_firm_it_teaches(self, firm: Firm) -> None:
+        said = words(await firm.stranger.page("/dashboard"))
+        assert "No usage in this period yet" in said
+        assert "Told after three whole days of use." in said
+        assert f"curl {firm.gateway.url}/v1/models" in said
+
+    async def test_the_platform_has_none(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
+            await operator.page("/dashboard", 403)
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("by", "said"),
+        [
+            ("model", CHAT),
+            ("key", "test 1"),
+            ("tag", "A-17"),
+            ("day", "Calls Units Cost"),
+            ("settlement", "Answered whole: billed in full."),
+            ("nonsense", CHAT),
+        ],
+    )
+    async def test_by(self, firm: Firm, by: str, said: str) -> None:
+        page = await firm.owner.page(f"/dashboard/usage?by={by}")
+        assert said in words(page)
+
+    async def test_another_period(self, firm: Firm) -> None:
+        now = words(await firm.owner.page("/dashboard/usage"))
+        page = await firm.owner.page("/dashboard/usage")
+        before = re.findall(r'option value="(\d{4}-\d\d-\d\d)"', page)[1]
+        then = words(await firm.owner.page(f"/dashboard/usage?period={before}"))
+        assert "Calls 1 Input tokens 3" in now
+        assert "Calls 3 Input tokens 6" in then
+
+    async def test_the_hours_of_a_day(self, firm: Firm) -> None:
+        page = await firm.owner.page("/dashboard/usage?by=day")
+        address = re.search(r'/dashboard/usage\?by=day&amp;day=(\d{4}-\d\d-\d\d)"', page)
+        assert address is not None
+        day = await firm.owner.page(f"/dashboard/usage?day={address[1]}")
+        assert "Cost by hour" in day
+        assert "23:00" in day
+
+    @pytest.mark.parametrize("query", ["period=x", "day=x", "day=9999-12-31", "key=x", "model=x"])
+    async def test_odd_wishes(self, firm: Firm, query: str) -> None:
+        await firm.owner.page(f"/dashboard/usage?{query}")
+
+    async def test_a_part_for_scripts(self, firm: Firm) -> None:
+        part = await firm.owner.page("/dashboard/usage", **{"hx-request": "true"})
+        assert part.lstrip().startswith('<div id="usage"')
+        assert "<html" not in part
+
+    async def test_as_csv(self, firm: Firm) -> None:
+        answer = await firm.owner.http.get("/dashboard/usage/calls.csv")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert [row["input_tokens"] for row in rows] == ["3"]
+        assert "no-store" in answer.headers["cache-control"]
+
+
+class TestCalls:
+    async def test_the_list(self, firm: Firm) -> None:
+        page = await firm.owner.page("/dashboard/usage/calls")
+        assert page.count("/dashboard/usage/calls/req_") == 4
+
+    async def test_pages_of_it(self, firm: Firm) -> None:
+        for _ in range(48):
+            await firm.gateway.chat("w")
+        page = await firm.owner.page("/dashboard/usage/calls")
+        older = re.search(r'href="(/dashboard/usage/calls\?before=req_\w+)"', page)
+        assert older is not None
+        rest = await firm.owner.page(older[1])
+        assert rest.count("/dashboard/usage/calls/req_") == 2
+        assert "To the newest" in rest
+
+    async def test_one_adds_up(self, firm: Firm) -> None:
+        row = (await api(firm, "/v1/usage"))["data"][0]
+        said = words(await firm.owner.page(f"/dashboard/usage/calls/{row['request_id']}"))
+        assert f"Cost of the call CN¥{row['cost'].rstrip('0')}" in said
+        assert "A-17" in said
+
+    async def test_none(self, firm: Firm) -> None:
+        for name in ("x", f"req_{'0' * 32}"):
+            await firm.owner.page(f"/dashboard/usage/calls/{name}", 404)
+
+
+class TestInvoices:
+    async def test_the_list(self, firm: Firm) -> None:
+        said = words(await firm.owner.page("/dashboard/invoices"))
+        assert "MAAS-000001" in said
+        assert "The running period" in said
+
+    async def test_one_says_what_the_document_says(self, firm: Firm) -> None:
+        invoice = await invoice_of(firm)
+        document = await api(firm, f"/v1/invoices/{invoice}?locale=en")
+        said = words(await firm.owner.page(f"/dashboard/invoices/{invoice}"))
+        for line in document["lines"]:
+            assert line["description"] in said
+            assert f"CN¥{line['amount']}" in said
+        assert f"Total CN¥{document['total']}" in said
+        assert document["billing_rule"] in said
+
+    async def test_the_preview(self, firm: Firm) -> None:
+        preview = await api(firm, "/v1/invoices/preview?locale=en")
+        said = words(await firm.owner.page("/dashboard/invoices/preview"))
+        assert f"Total CN¥{preview['total']}" in said
+
+    async def test_files_are_the_apis(self, firm: Firm) -> None:
+        invoice = await invoice_of(firm)
+        address = f"/dashboard/invoices/{invoice}"
+        pdf = await firm.owner.http.get(f"{address}/pdf")
+        assert "Invoice MAAS-000001" in pages(pdf.content)[0]
+        lines = await firm.owner.http.get(f"{address}/lines.csv")
+        ours = await firm.gateway.http.get(f"/v1/invoices/{invoice}/lines.csv?locale=en")
+        assert lines.content == ours.content
+
+    async def test_the_calls_of_a_line(self, firm: Firm) -> None:
+        address = f"/dashboard/invoices/{await invoice_of(firm)}/lines"
+        page = await firm.owner.page(f"{address}/1")
+        assert page.count("/dashboard/usage/calls/req_") == 3
+        await firm.owner.page(f"{address}/9", 404)
+
+    async def test_without_stripe_nothing_is_paid_here(self, firm: Firm) -> None:
+        invoice = await invoice_of(firm)
+        assert "/pay" not in await firm.owner.page(f"/dashboard/invoices/{invoice}")
+        answer = await firm.owner.send(f"/dashboard/invoices/{invoice}/pay")
+        assert answer.status_code == 409
+        assert "bank transfer" in words(answer.text)
+
+
+class TestTenants:
+    async def test_nothing_of_anothers(self, firm: Firm) -> None:
+        await count_usage(firm.gateway.parts.database, firm.clock)
+        invoice, call = await invoice_of(firm), await call_of(firm)
+        for address in (
+            f"/dashboard/usage/calls/{call}",
+            f"/dashboard/invoices/{invoice}",
+            f"/dashboard/invoices/{invoice}/pdf",
+            f"/dashboard/invoices/{invoice}/lines.csv",
+            f"/dashboard/invoices/{invoice}/lines/1",
+        ):
+            await firm.owner.page(address)
+            await firm.stranger.page(address, 404)
+        # As a mark of where a page begins, another's id tells nothing either.
+        listed = await firm.stranger.page(f"/dashboard/usage/calls?before={call}")
+        assert "No calls yet" in listed
+        listed = await firm.stranger.page(f"/dashboard/invoices?after={invoice}")
+        assert "MAAS-" not in words(listed)

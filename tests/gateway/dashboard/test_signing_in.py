@@ -1,0 +1,258 @@
+"""Coming in by the pages: an invitation, a password, a code, a reset; and going out."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import unquote
+from uuid import UUID
+
+import httpx
+import pyotp
+import pytest
+from sqlmodel import col, select
+
+from billing.tables import OutboxItem, Person
+from gateway.identity.audit import COMMAND_LINE, Actor
+from gateway.identity.invitations import Inviting
+from gateway.identity.links import Links
+from gateway.identity.one_time import Kind, issue
+from gateway.identity.roles import Role
+from gateway.identity.totp import confirm, enrol
+from infra.sealing import Sealer
+from infra.secret import secret_key
+from tests.builders import Gateway, customer
+from tests.gateway.dashboard.looking import client, words
+
+PASSWORD = "three wise turbines"
+EMAIL = "li@acme.example"
+
+
+@dataclass
+class Door:
+    """The gateway, and a browser before its door."""
+
+    gateway: Gateway
+    http: httpx.AsyncClient
+
+    async def invited(self, email: str = EMAIL, account_id: UUID | None = None) -> str:
+        """The path of an invitation to the firm, or to another."""
+        parts = self.gateway.parts
+        sealer = Sealer(secret_key(parts.settings))
+        inviting = Inviting(parts.clock, sealer, Links(self.gateway.url))
+        async with parts.database.transaction() as session:
+            firm = account_id or self.gateway.account.id
+            place = (session, COMMAND_LINE, firm, email, Role.FINANCE)
+            issued = await inviting.invite(*place)
+        return issued.link.removeprefix(self.gateway.url)
+
+    async def invited_by_another(self) -> str:
+        """The same to another firm."""
+        parts = self.gateway.parts
+        account, _ = await customer(parts.database, parts.settings, "Another")
+        return await self.invited(account_id=account.id)
+
+    async def accepted(self) -> httpx.Response:
+        """Somebody new comes in by one."""
+        fields = {"name": "Li Xuemei", "password": PASSWORD}
+        return await self.http.post(await self.invited(), data=fields)
+
+    async def signs_in(self, password: str = PASSWORD, **fields: str) -> httpx.Response:
+        said = {"email": EMAIL, "password": password, **fields}
+        return await self.http.post("/dashboard/sign-in", data=said)
+
+    async def signs_out(self) -> None:
+        page = (await self.http.get("/dashboard")).text
+        token = page.partition('name="csrf" content="')[2].partition('"')[0]
+        answer = await self.http.post("/dashboard/sign-out", data={"csrf": token})
+        assert answer.headers["location"] == "/dashboard/sign-in"
+
+    async def person_id(self) -> UUID:
+        async with self.gateway.parts.database.transaction() as session:
+            query = select(Person.id).where(col(Person.email) == EMAIL)
+            return (await session.scalars(query)).one()
+
+
+@pytest.fixture
+async def door(gateway: Gateway) -> AsyncIterator[Door]:
+    async with client(gateway.url) as http:
+        yield Door(gateway, http)
+
+
+class TestInvitations:
+    async def test_somebody_new(self, door: Door) -> None:
+        address = await door.invited()
+        page = words((await door.http.get(address)).text)
+        assert "Join Acme 精密" in page
+        assert "You will be: Finance" in page
+        answer = await door.accepted()
+        assert answer.headers["location"] == "/dashboard"
+        cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert "Li Xuemei Finance" in words((await door.http.get("/dashboard")).text)
+
+    @pytest.mark.parametrize(
+        ("fields", "said"),
+        [
+            ({"name": "Li", "password": "short"}, "A password has at least 12 characters."),
+            ({"name": "Li", "password": EMAIL}, "The e-mail address is no password."),
+            ({"name": " ", "password": PASSWORD}, "A name is 1 to 100 printable characters."),
+        ],
+    )
+    async def test_mistakes_are_said(self, door: Door, fields: dict[str, str], said: str) -> None:
+        answer = await door.http.post(await door.invited(), data=fields)
+        assert answer.status_code == 422
+        assert said in words(answer.text)
+        assert 'aria-invalid="true"' in answer.text
+        assert fields["password"] not in answer.text or fields["password"] == EMAIL
+
+    async def test_a_link_works_once(self, door: Door) -> None:
+        address = await door.invited()
+        fields = {"name": "Li", "password": PASSWORD}
+        assert (await door.http.post(address, data=fields)).status_code == 303
+        for answer in (await door.http.get(address), await door.http.post(address, data=fields)):
+            assert answer.status_code == 410
+            assert "This link works no more" in answer.text
+
+    async def test_somebody_known_signs_in_and_joins(self, door: Door) -> None:
+        await door.accepted()
+        await door.signs_out()
+        address = await door.invited_by_another()
+        page = (await door.http.get(address)).text
+        assert "has a password here already" in page
+        join = page.partition('href="/dashboard/sign-in?next=')[2].partition('"')[0]
+        answer = await door.signs_in(next=unquote(join))
+        assert answer.headers["location"] == f"{address}/join"
+        page = (await door.http.get(f"{address}/join")).text
+        assert "Join Another" in page
+        token = page.partition('name="csrf" content="')[2].partition('"')[0]
+        joined = await door.http.post(f"{address}/join", data={"csrf": token})
+        assert joined.headers["location"] == "/dashboard"
+        assert "Another" in words((await door.http.get("/dashboard")).text)
+        again = await door.http.get(f"{address}/join")
+        assert again.status_code == 410
+        late = await door.http.post(f"{address}/join", data={"csrf": token})
+        assert late.status_code == 410
+
+    async def test_an_invitation_for_another(self, door: Door) -> None:
+        address = await door.invited("wang@acme.example")
+        await door.accepted()
+        page = (await door.http.get(f"{address}/join")).text
+        token = page.partition('name="csrf" content="')[2].partition('"')[0]
+        answer = await door.http.post(f"{address}/join", data={"csrf": token})
+        assert answer.status_code == 422
+        assert "This invitation is for another address." in answer.text
+
+    async def test_somebody_known_is_not_made_anew(self, door: Door) -> None:
+        address = await door.invited_by_another()
+        await door.accepted()
+        answer = await door.http.post(address, data={"name": "Li", "password": PASSWORD})
+        assert answer.status_code == 422
+        assert "has a password here already" in answer.text
+
+
+class TestSigningIn:
+    async def test_in_and_out(self, door: Door) -> None:
+        await door.accepted()
+        await door.signs_out()
+        assert (await door.http.get("/dashboard")).status_code == 303
+        answer = await door.signs_in(next="/dashboard/usage")
+        assert answer.headers["location"] == "/dashboard/usage"
+        assert (await door.http.get("/dashboard/usage")).status_code == 200
+
+    async def test_a_wrong_password(self, door: Door) -> None:
+        answer = await door.signs_in("wrong wrong wrong")
+        assert answer.status_code == 422
+        assert "The e-mail address or the password is wrong." in words(answer.text)
+        assert EMAIL in answer.text
+        assert "wrong wrong" not in answer.text
+
+    async def test_too_often(self, door: Door) -> None:
+        for _ in range(6):
+            answer = await door.signs_in("wrong wrong wrong")
+        assert "Too many attempts." in words(answer.text)
+
+    async def test_an_empty_form(self, door: Door) -> None:
+        assert (await door.http.post("/dashboard/sign-in")).status_code == 422
+
+    async def test_it_leads_nowhere_else(self, door: Door) -> None:
+        await door.accepted()
+        answer = await door.signs_in(next="//evil.example")
+        assert answer.headers["location"] == "/dashboard"
+
+
+class TestSecondStep:
+    async def test_a_code(self, door: Door) -> None:
+        await door.accepted()
+        app = await self._enrolled(door)
+        page = (await door.signs_in()).text
+        assert "Enter the code" in page
+        ticket = page.partition('name="ticket" value="')[2].partition('"')[0]
+        fields = {"ticket": ticket, "code": "000000"}
+        wrong = await door.http.post("/dashboard/sign-in/code", data=fields)
+        assert (wrong.status_code, "This code is wrong" in wrong.text) == (422, True)
+        later = door.gateway.parts.clock.now() + timedelta(seconds=30)
+        fields["code"] = app.at(later)
+        right = await door.http.post("/dashboard/sign-in/code", data=fields)
+        assert right.headers["location"] == "/dashboard"
+
+    async def test_too_late(self, door: Door) -> None:
+        fields = {"ticket": "x", "code": "000000"}
+        answer = await door.http.post("/dashboard/sign-in/code", data=fields)
+        assert answer.status_code == 422
+        assert "That took too long." in answer.text
+
+    async def _enrolled(self, door: Door) -> pyotp.TOTP:
+        parts, person_id = door.gateway.parts, await door.person_id()
+        sealer = Sealer(secret_key(parts.settings))
+        async with parts.database.transaction() as session:
+            app = pyotp.TOTP((await enrol(session, sealer, person_id)).secret)
+        async with parts.database.transaction() as session:
+            code = app.at(parts.clock.now())
+            by = Actor(person_id, "")
+            await confirm(session, parts.clock, sealer, by, person_id, code)
+        return app
+
+
+class TestResets:
+    async def test_a_link_is_mailed(self, door: Door) -> None:
+        await door.accepted()
+        answer = await door.http.post("/dashboard/forgot", data={"email": EMAIL})
+        assert "Look into your mailbox" in answer.text
+        nobody = await door.http.post("/dashboard/forgot", data={"email": "x@acme.example"})
+        assert nobody.text == answer.text
+        for _ in range(100):
+            async with door.gateway.parts.database.transaction() as session:
+                keys = (await session.scalars(select(OutboxItem.business_key))).all()
+            if any(key.startswith("email:reset:") for key in keys):
+                return
+        raise AssertionError("no mail waits")
+
+    async def test_another_password(self, door: Door) -> None:
+        await door.accepted()
+        address = await self._link(door)
+        assert "New password" in (await door.http.get(address)).text
+        short = await door.http.post(address, data={"password": "short"})
+        assert (short.status_code, 'aria-invalid="true"' in short.text) == (422, True)
+        done = await door.http.post(address, data={"password": "four new turbines"})
+        assert done.headers["location"] == "/dashboard/sign-in?following=reset"
+        page = await door.http.get(done.headers["location"])
+        assert "Your password was changed." in page.text
+        assert (await door.signs_in("four new turbines")).status_code == 303
+
+    async def test_no_such_link(self, door: Door) -> None:
+        for answer in (
+            await door.http.get("/dashboard/reset/x"),
+            await door.http.post("/dashboard/reset/x", data={"password": PASSWORD}),
+        ):
+            assert answer.status_code == 410
+
+    async def test_the_page(self, door: Door) -> None:
+        assert "Send the link" in (await door.http.get("/dashboard/forgot")).text
+
+    async def _link(self, door: Door) -> str:
+        parts, person_id = door.gateway.parts, await door.person_id()
+        async with parts.database.transaction() as session:
+            place = (session, parts.clock, Kind.RESET, timedelta(hours=1))
+            _, secret = await issue(*place, person_id=person_id)
+        return f"/dashboard/reset/{secret}"

@@ -1,0 +1,45 @@
+"""The catalogues: every text has its Chinese, and none is left over."""
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+import gateway.dashboard
+from gateway.dashboard.language import LANGUAGES, read_languages, texts_of
+from tests.gateway.dashboard.texts import said
+
+_VALUE = re.compile(r"%\(\w+\)s|%%|{\w+}")
+_FOLDER = Path(gateway.dashboard.__file__).parent / "translations"
+
+
+def test_every_text_is_translated_and_no_other() -> None:
+    ours, theirs = said(), texts_of("zh")
+    assert sorted(ours.keys() - theirs.keys()) == []
+    assert sorted(theirs.keys() - ours.keys()) == []
+
+
+def test_none_is_empty_and_values_stay() -> None:
+    for english, chinese in texts_of("zh").items():
+        for text in [chinese] if isinstance(chinese, str) else chinese:
+            assert text, english
+            assert sorted(_VALUE.findall(text)) == sorted(_VALUE.findall(english)), english
+
+
+def test_each_stands_in_one_catalogue() -> None:
+    seen: dict[str, str] = {}
+    for file in sorted((_FOLDER / "zh").glob("*.po")):
+        with file.open("rb") as opened:
+            for message in read_po(opened):
+                if message.id:
+                    assert str(message.id) not in seen, (message.id, file.name)
+                    seen[str(message.id)] = file.name
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_has_no_translation_stays(code: str) -> None:
+    language = read_languages()[code]
+    assert language.gettext("nothing says this") == "nothing says this"
+    assert language.ngettext("%(num)s thing", "%(num)s things", 2) == "%(num)s things"
+    assert language.ngettext("%(num)s thing", "%(num)s things", 1) == "%(num)s thing"

@@ -1,0 +1,36 @@
+"""A desk, and a firm with its owner."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from argon2 import PasswordHasher
+
+from billing.tables import Account
+from gateway.identity.assembly import build_identity
+from gateway.identity.links import Links
+from gateway.identity.passwords import Passwords
+from infra.db import Database
+from tests.flows.stories import Calendar
+from tests.gateway.identity.desks import Desk, Someone
+
+# The weakest there are: what is tested is not how long they take.
+QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    database = Database(database_url, pool_size=8)
+    clock = Calendar()
+    links = Links("https://maas.example")
+    yield Desk(database, clock, build_identity(database, clock, b"s" * 32, links, QUICK))
+    await database.close()
+
+
+@pytest.fixture
+async def firm(desk: Desk) -> Account:
+    return await desk.account("Acme 精密")
+
+
+@pytest.fixture
+async def owner(desk: Desk, firm: Account) -> Someone:
+    return await desk.someone(firm.id, "li@acme.example")

@@ -1,0 +1,88 @@
+"""`maas people`: inviting from a terminal, seeing who there is, and helping who is locked out."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.identity.accepting import Newcomer
+from gateway.identity.assembly import build_identity
+from gateway.identity.links import Links
+from gateway.identity.roles import Role
+from infra.db import Database
+from infra.secret import secret_key
+from infra.settings import Settings
+from tests.flows.stories import Calendar
+from tests.gateway.commands import Maas
+from tests.gateway.identity.conftest import QUICK
+from tests.gateway.identity.desks import OFFICE, PASSWORD, Desk
+
+OWNER = ("people", "invite", "--account", "Acme", "--email", "Li@Acme.example", "--role", "owner")
+
+
+@pytest.fixture
+async def desk(maas: Maas, database_url: str) -> AsyncIterator[Desk]:
+    """On the same database and with the same secret as the command, now."""
+    settings = Settings(database_url=database_url, data_dir=maas.folder)
+    database, clock = Database(database_url), Calendar()
+    clock.set(2026, 10, 1)
+    links = Links.of(settings)
+    secret = secret_key(settings)
+    yield Desk(database, clock, build_identity(database, clock, secret, links, QUICK))
+    await database.close()
+
+
+class TestPeople:
+    async def test_invited_by_the_link_that_is_shown(self, maas: Maas, desk: Desk) -> None:
+        said = await maas.say(*OWNER)
+        assert said["email"] == "li@acme.example"
+        base, _, secret = said["link"].rpartition("/")
+        assert base == "http://127.0.0.1:8080/dashboard/invitation"
+        await desk.identity.accepting.accept(secret, Newcomer("Li", PASSWORD), OFFICE)
+        again = await desk.sign_in("li@acme.example")
+        assert again.viewer.role is Role.OWNER
+        (listed,) = await maas.say("people", "list")
+        assert listed["belongs"] == [
+            {
+                "account": f"acct_{maas.firm.account.id.hex}",
+                "name": "Acme",
+                "role": "owner",
+            }
+        ]
+        assert "Acme (owner)" in await maas.tell("people", "list")
+        (mail,) = await desk.mails("invitation")
+        assert said["link"] in mail[2]
+        unlocked = await maas.say("people", "unlock", "--email", "li@acme.example")
+        assert unlocked == {"email": "li@acme.example", "attempts_forgotten": False}
+        assert [one.action for one in await desk.entries()][:1] == ["person.unlocked"]
+
+    async def test_an_operator_and_support(self, maas: Maas, desk: Desk) -> None:
+        for role, email in (("operator", "op@x.example"), ("support", "su@x.example")):
+            said = await maas.say("people", "operator", "--email", email, "--role", role)
+            secret = said["link"].rpartition("/")[2]
+            opened = await desk.identity.accepting.accept(secret, Newcomer("A", PASSWORD), OFFICE)
+            someone = await desk.of(opened)
+            assert someone.viewer.role.value == role
+        assert await maas.say("people", "dismiss", "--email", "SU@x.example")
+        assert await desk.viewer(someone.token) is None
+        assert await maas.refuse("people", "dismiss", "--email", "su@x.example") == (
+            "person_not_found"
+        )
+
+    async def test_links_lead_to_the_public_address(self, maas: Maas) -> None:
+        maas.environment = {**maas.environment, "MAAS_PUBLIC_URL": "https://maas.plant.example/"}
+        said = await maas.say(*OWNER)
+        assert said["link"].startswith("https://maas.plant.example/dashboard/invitation/")
+
+    async def test_what_cannot_be(self, maas: Maas) -> None:
+        for arguments, code in (
+            (("invite", "--account", "Nobody", "--email", "a@x.example"), "account_not_found"),
+            (("invite", "--account", "Acme", "--email", "nobody"), "email_invalid"),
+            (
+                ("invite", "--account", "Acme", "--email", "a@x.example", "--role", "support"),
+                "role_invalid",
+            ),
+            (("operator", "--email", "a@x.example", "--role", "owner"), "role_invalid"),
+            (("unlock", "--email", "a@x.example"), "person_not_found"),
+        ):
+            assert await maas.refuse("people", *arguments) == code
+        assert await maas.say("people", "list") == []

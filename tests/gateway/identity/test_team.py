@@ -1,0 +1,229 @@
+"""The team, impersonation and the audit log: always an owner, and nothing unseen."""
+
+import asyncio
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from billing.accounts.accounts import AccountNotFound
+from billing.tables import Account
+from gateway.identity import impersonating
+from gateway.identity.audit import COMMAND_LINE, entries_of, record
+from gateway.identity.impersonating import NotPermitted
+from gateway.identity.memberships import NotAMember
+from gateway.identity.roles import Permission, Role
+from gateway.identity.sessions import show_account
+from gateway.identity.team import (
+    LastOwner,
+    MemberNotFound,
+    RoleInvalid,
+    change_role,
+    members,
+    remove,
+)
+from infra import ids
+from tests.gateway.identity.desks import Desk, Someone
+
+
+@pytest.fixture
+async def other(desk: Desk, firm: Account, owner: Someone) -> Someone:
+    """Another owner."""
+    return await desk.someone(firm.id, "wu@acme.example")
+
+
+@pytest.fixture
+async def support(desk: Desk) -> Someone:
+    return await desk.someone(None, "su@platform.example", Role.SUPPORT)
+
+
+class Firm:
+    """What an owner does, each in a transaction of its own."""
+
+    def __init__(self, desk: Desk, account: Account, by: Someone) -> None:
+        self._desk, self._account, self._by = desk, account, by
+
+    async def makes(self, whom: Someone, role: Role) -> None:
+        desk, person_id = self._desk, whom.viewer.person_id
+        async with desk.database.transaction() as session:
+            place = (session, desk.clock, self._by.actor, self._account.id, person_id)
+            await change_role(*place, role, keep=self._by.viewer.session_id)
+
+    async def removes(self, whom: Someone) -> None:
+        desk, person_id = self._desk, whom.viewer.person_id
+        async with desk.database.transaction() as session:
+            place = (session, desk.clock, self._by.actor, self._account.id, person_id)
+            await remove(*place)
+
+    async def roles(self) -> dict[str, Role]:
+        async with self._desk.database.transaction() as session:
+            return {one.email: one.role for one in await members(session, self._account.id)}
+
+
+@pytest.fixture
+def team(desk: Desk, firm: Account, owner: Someone) -> Firm:
+    return Firm(desk, firm, owner)
+
+
+class TestTeam:
+    async def test_another_role_ends_its_sessions(
+        self, desk: Desk, firm: Account, team: Firm, owner: Someone, other: Someone
+    ) -> None:
+        await team.makes(other, Role.FINANCE)
+        assert await team.roles() == {owner.email: Role.OWNER, other.email: Role.FINANCE}
+        assert await desk.viewer(other.token) is None
+        again = await desk.sign_in(other.email)
+        await team.makes(other, Role.FINANCE)
+        assert await desk.viewer(again.token) == again.viewer
+        changes = [one for one in await desk.entries(firm.id) if one.action.startswith("member")]
+        ((entry),) = changes
+        assert (entry.email, entry.subject) == (owner.email, str(other.viewer.person_id))
+        assert entry.details == {"from": "owner", "to": "finance"}
+
+    async def test_the_last_owner_stays(self, team: Firm, owner: Someone, other: Someone) -> None:
+        await team.makes(other, Role.VIEWER)
+        await team.makes(owner, Role.OWNER)
+        with pytest.raises(LastOwner):
+            await team.makes(owner, Role.DEVELOPER)
+        with pytest.raises(LastOwner):
+            await team.removes(owner)
+        await team.removes(other)
+        with pytest.raises(MemberNotFound):
+            await team.removes(other)
+        assert await team.roles() == {owner.email: Role.OWNER}
+
+    async def test_two_owners_demoted_at_once(
+        self, desk: Desk, firm: Account, owner: Someone, other: Someone
+    ) -> None:
+        """Each by the other, and each leaving besides."""
+        one, two = Firm(desk, firm, owner), Firm(desk, firm, other)
+        told = await asyncio.gather(
+            one.makes(other, Role.VIEWER),
+            two.makes(owner, Role.VIEWER),
+            one.removes(owner),
+            two.removes(other),
+            return_exceptions=True,
+        )
+        assert list((await one.roles()).values()).count(Role.OWNER) == 1
+        assert {type(fact) for fact in told} <= {type(None), LastOwner, MemberNotFound}
+
+    async def test_one_may_step_down_and_stays_signed_in(
+        self, desk: Desk, team: Firm, owner: Someone, other: Someone
+    ) -> None:
+        await team.makes(owner, Role.VIEWER)
+        viewer = await desk.viewer(owner.token)
+        assert viewer is not None
+        assert viewer.role is Role.VIEWER
+
+    async def test_of_another_account_is_nobody(
+        self, desk: Desk, team: Firm, owner: Someone
+    ) -> None:
+        zeta = await desk.account("Zeta")
+        stranger = await desk.someone(zeta.id, "eve@zeta.example")
+        with pytest.raises(MemberNotFound):
+            await team.makes(stranger, Role.VIEWER)
+        with pytest.raises(MemberNotFound):
+            await team.removes(stranger)
+        with pytest.raises(RoleInvalid):
+            await team.makes(owner, Role.OPERATOR)
+        assert await desk.viewer(stranger.token) == stranger.viewer
+
+
+class TestImpersonating:
+    async def begin(self, desk: Desk, support: Someone, account: Account) -> None:
+        async with desk.database.transaction() as session:
+            place = (session, desk.clock, support.viewer, account.id, "192.0.2.4")
+            await impersonating.begin(*place, "asked by phone")
+
+    async def test_reads_and_no_more(self, desk: Desk, firm: Account, support: Someone) -> None:
+        await self.begin(desk, support, firm)
+        viewer = await desk.viewer(support.token)
+        assert viewer is not None
+        assert (viewer.account_id, viewer.account_name) == (firm.id, firm.name)
+        assert (viewer.role, viewer.impersonated) == (Role.SUPPORT, True)
+        assert [one for one in Permission if viewer.may(one)] == [Permission.READ]
+        async with desk.database.transaction() as session:
+            await impersonating.end(session, desk.clock, viewer, "192.0.2.4")
+        assert await desk.viewer(support.token) == support.viewer
+        end, begin = [one for one in await desk.entries(firm.id) if one.impersonated]
+        assert (begin.action, begin.email) == ("impersonation.began", support.email)
+        assert begin.details["reason"] == "asked by phone"
+        assert (end.action, end.details, end.address) == ("impersonation.ended", {}, "192.0.2.4")
+
+    async def test_ends_by_itself(self, desk: Desk, firm: Account, support: Someone) -> None:
+        await self.begin(desk, support, firm)
+        desk.clock.pass_(minutes=59)
+        viewer = await desk.viewer(support.token)
+        assert viewer is not None
+        assert viewer.impersonated
+        desk.clock.pass_(minutes=1)
+        for _ in range(2):
+            found = await asyncio.gather(*(desk.viewer(support.token) for _ in range(4)))
+            assert found == [support.viewer] * 4
+        ended = [one for one in await desk.entries(firm.id) if one.action == "impersonation.ended"]
+        assert [one.details for one in ended] == [{"lapsed": True}]
+
+    async def test_by_whom_not_and_of_what(
+        self, desk: Desk, firm: Account, owner: Someone, support: Someone
+    ) -> None:
+        zeta = await desk.account("Zeta")
+        with pytest.raises(NotPermitted):
+            await self.begin(desk, owner, zeta)
+        zeta.id = ids.new_id()
+        with pytest.raises(AccountNotFound):
+            await self.begin(desk, support, zeta)
+
+    async def test_ends_with_the_role(self, desk: Desk, firm: Account, support: Someone) -> None:
+        await self.begin(desk, support, firm)
+        await desk.sql("update person set platform_role = null")
+        assert await desk.viewer(support.token) is None
+
+    async def test_no_way_round_the_end(self, desk: Desk, firm: Account, support: Someone) -> None:
+        await self.begin(desk, support, firm)
+        viewer = await desk.viewer(support.token)
+        assert viewer is not None
+        async with desk.database.transaction() as session:
+            with pytest.raises(NotAMember):
+                await show_account(session, desk.clock, viewer, None)
+
+
+class TestAudit:
+    async def test_cannot_be_changed(self, desk: Desk, firm: Account, owner: Someone) -> None:
+        for statement in (
+            "update audit_entry set action = 'none'",
+            "delete from audit_entry",
+            "truncate audit_entry",
+        ):
+            with pytest.raises(DBAPIError, match="never changed"):
+                await desk.sql(statement)
+
+    async def test_goes_with_its_transaction(self, desk: Desk, firm: Account) -> None:
+        async def fails() -> None:
+            async with desk.database.transaction() as session:
+                await record(session, desk.clock, COMMAND_LINE, firm.id, "key.revoked")
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            await fails()
+        assert await desk.entries(firm.id) == []
+
+    async def test_takes_whatever_it_is_given(self, desk: Desk, firm: Account) -> None:
+        async with desk.database.transaction() as session:
+            place = (session, desk.clock, COMMAND_LINE, firm.id, "key.revoked")
+            details = {"name": "a\x00\ud800" + "b" * 10_000, "many": list(range(1000)), "n": None}
+            await record(*place, "x" * 10_000, details)
+        (entry,) = await desk.entries(firm.id)
+        assert (len(entry.subject), len(entry.details["many"])) == (300, 50)
+        assert entry.details["name"].startswith("a?bb")
+
+    async def test_pages_of_ones_own(self, desk: Desk, firm: Account) -> None:
+        zeta = await desk.account("Zeta")
+        async with desk.database.transaction() as session:
+            for at in range(5):
+                for account in (firm, zeta):
+                    await record(session, desk.clock, COMMAND_LINE, account.id, f"a.{at}")
+            first = await entries_of(session, firm.id, limit=3)
+            second = await entries_of(session, firm.id, before=first[-1].id, limit=3)
+        assert [one.action for one in first + second] == ["a.4", "a.3", "a.2", "a.1", "a.0"]
+        assert {one.account_name for one in first} == {firm.name}
+        assert (first[0].email, first[0].name) == (None, None)
+        assert len(await desk.entries()) == 10
