@@ -8,14 +8,11 @@ twice. Does not own the jobs' states (jobs.py) nor learning (serving/adapting.py
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from billing.rating.quantities import Quantities
@@ -32,17 +29,17 @@ from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.keys import key_by_id
 from gateway.membership import Membership
 from gateway.pipeline import Stages
+from gateway.polling import PAUSE_S, Poller
 from gateway.routing import Router
 from gateway.tags import VARIANT
 from gateway.upstream import Upstream
 from gateway.wire.fine_tuning import MOST_TEXT_S, ask_adaptation
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database, DatabaseUnavailable
+from infra.db import Database
 from infra.errors import AppError
 from models.catalog import Catalog
 
-_POLL_S = 2.0
 _WATCH_S = 1.0
 # Learning itself is bounded by the server; before that the job may wait for others there.
 _PATIENCE_S = 4.0 * MOST_TEXT_S
@@ -70,43 +67,14 @@ class Tools:
     upstream: Upstream
 
 
-class AdaptationRunner:
-    """Of one gateway process. `start` it in the event loop, `stop` it at the end."""
+class AdaptationRunner(Poller):
+    """Of one gateway process."""
 
     def __init__(self, tools: Tools) -> None:
+        super().__init__("adaptations", self._one)
         self._tools = tools
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._log = structlog.get_logger()
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="adaptations")
-
-    async def stop(self) -> None:
-        """What is being learned is let go, and another process takes it up."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    def wake(self) -> None:
-        """There is a new job."""
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                busy = await self._step()
-            except (DatabaseUnavailable, SQLAlchemyError) as error:
-                self._log.error("adaptation jobs cannot be read", reason=repr(error))
-                busy = False
-            if not busy:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_S):
-                        await self._wake.wait()
-                self._wake.clear()
-
-    async def _step(self) -> bool:
+    async def _one(self) -> bool:
         tools = self._tools
         if not tools.membership.alive:
             return False
@@ -121,7 +89,7 @@ class AdaptationRunner:
             raise
         except Unavailable as error:
             await self._release(job, error.message)
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(PAUSE_S)
         except AppError as error:
             await self._fail(job, error)
         except Exception:

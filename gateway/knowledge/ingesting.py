@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,13 +28,13 @@ from gateway.knowledge.cutting import Order, cut
 from gateway.knowledge.embedding import Embedder, Texts, Vector
 from gateway.knowledge.searching import STORE_TAG
 from gateway.membership import Membership
+from gateway.polling import Poller
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.errors import AppError
 from models.catalog import Catalog, Model, Retrieval
 
-_POLL_S = 2.0
 _TIDY_S = 60.0
 # After that another file has its turn.
 _TURN_S = 20.0
@@ -56,43 +55,17 @@ class Tools:
     embedder: Embedder
 
 
-class KnowledgeRunner:
-    """Of one gateway process. `start` it in the event loop, `stop` it at the end."""
+class KnowledgeRunner(Poller):
+    """Of one gateway process."""
 
     def __init__(self, tools: Tools) -> None:
+        super().__init__("knowledge", self._one)
         self._tools = tools
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._next_tidy = float("-inf")
-        self._log = structlog.get_logger()
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="knowledge")
-
-    async def stop(self) -> None:
-        """What is being taken in is let go, and another process goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    def wake(self) -> None:
-        """There is a new file."""
-        self._wake.set()
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._tidy()
-                busy = await self._step()
-            except (DatabaseUnavailable, SQLAlchemyError) as error:
-                self._log.error("files for vector stores cannot be worked on", reason=repr(error))
-                busy = False
-            if not busy:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_S):
-                        await self._wake.wait()
-                self._wake.clear()
+    async def _one(self) -> bool:
+        await self._tidy()
+        return await self._file()
 
     async def _tidy(self) -> None:
         now = self._tools.clock.monotonic()
@@ -101,7 +74,7 @@ class KnowledgeRunner:
             async with self._tools.database.transaction() as session:
                 await jobs.tidy(session, self._tools.clock)
 
-    async def _step(self) -> bool:
+    async def _file(self) -> bool:
         tools = self._tools
         if not tools.membership.alive:
             return False
