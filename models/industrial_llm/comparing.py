@@ -18,7 +18,7 @@ from models.industrial_llm.splitting import plain
 CHANCE = 0.05
 # How far a task's mean may fall; one example's worth where the task has few.
 TOLERANCE = 0.02
-# Of an example's figures the one that says whether it is right; of `unknown` each example has one.
+# Of an example's figures the one that says whether it is right; of two tasks each example has one.
 _FIGURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "failure_mode": ("accuracy",),
@@ -29,6 +29,7 @@ _FIGURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "severity": ("accuracy",),
         "tool_choice": ("with_arguments",),
         "unknown": ("admitted", "answered"),
+        "passages": ("marked", "admitted"),
     }
 )
 

@@ -13,6 +13,7 @@ from models.industrial_llm.tasks import (
     extraction,
     failure_mode,
     fault_system,
+    passages,
     plain_text,
     severity,
     terms,
@@ -33,6 +34,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             severity.TASK,
             tool_choice.TASK,
             unknown.TASK,
+            passages.TASK,
         )
     }
 )

@@ -20,6 +20,8 @@ from models.industrial_llm.splitting import plain
 from models.industrial_llm.tasks.unknown import admits
 
 DIGITS = 4
+_MARK = re.compile(r"\[\d+\]")
+_NUMBER, _WORD = re.compile(r"\d+(?:\.\d+)?"), re.compile(r"[^\W\d_一-鿿]+|[一-鿿]")
 _ALTERNATIVES = re.compile(r"[,;/，；、]")
 
 
@@ -119,6 +121,20 @@ def unknown(answered: Sequence[Answered]) -> Figures:
     }
 
 
+def passages(answered: Sequence[Answered]) -> Figures:
+    """Of what the passages tell: how often it is told, and how often with the passage's number
+    beside it. Of what they do not: how often that is said."""
+    told = [one for one in answered if not admits(one.example.answer)]
+    missing = [one for one in answered if admits(one.example.answer)]
+    right = [_tells(one.answer, one.example.answer) for one in told]
+    marked = [_MARK.findall(one.answer) == _MARK.findall(one.example.answer) for one in told]
+    return {
+        "told": _mean(right),
+        "marked": _mean(a and b for a, b in zip(right, marked, strict=True)),
+        "admitted": _mean(admits(one.answer) for one in missing),
+    }
+
+
 SCORES: Mapping[str, Score] = MappingProxyType(
     {
         "failure_mode": labels,
@@ -129,6 +145,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "severity": severity,
         "tool_choice": tool_choice,
         "unknown": unknown,
+        "passages": passages,
     }
 )
 
@@ -142,6 +159,15 @@ def distance(first: str, second: str) -> int:
         for to, other in enumerate(wanted, 1):
             above, row[to] = row[to], min(row[to] + 1, row[to - 1] + 1, above + (word != other))
     return row[-1]
+
+
+def _tells(answer: str, wanted: str) -> bool:
+    """Whether every number of the wanted answer is told, and half of its words, in whatever
+    form."""
+    said, right = _MARK.sub("", answer).casefold(), _MARK.sub("", wanted).casefold()
+    words, found = set(_WORD.findall(right)), set(_WORD.findall(said))
+    numbers = set(_NUMBER.findall(right)) <= set(_NUMBER.findall(said))
+    return numbers and 2 * len(words & found) >= len(words) and not admits(answer)
 
 
 def _same(answer: str, wanted: str) -> bool:

@@ -159,3 +159,20 @@ class TestUnknown:
         ]
         figures = scored("unknown", *pairs)
         assert figures == {"admitted": 0.5, "answered": pytest.approx(1 / 3, abs=1e-4)}
+
+
+class TestPassages:
+    def test_told_marked_and_admitted(self) -> None:
+        pairs = [
+            ("Every 500 hours [2].", "Every 500 hours [2]."),
+            ("Every 500 hours [2].", "500 operating hours [1]."),
+            ("Every 500 hours [2].", "Every 50 hours [2]."),
+            ("F31 means heat: check it [1].", "F31 [1]."),
+            ("每500小时 [1]。", "500小时 [1]。"),
+            ("45 Nm [1].", "I do not know: 45 Nm [1]."),
+            ("I do not know: it is not told.", "I do not know."),
+            ("我不知道:段落中没有写明。", "每500小时 [1]。"),
+        ]
+        figures = scored("passages", *pairs)
+        told, marked = pytest.approx(3 / 6, abs=1e-4), pytest.approx(2 / 6, abs=1e-4)
+        assert figures == {"told": told, "marked": marked, "admitted": 0.5}
