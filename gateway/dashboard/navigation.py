@@ -25,7 +25,9 @@ class Entry:
 ACCOUNT = (
     Entry("overview", marked("Overview"), "/dashboard", "home"),
     Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
+    Entry("keys", marked("Keys"), "/dashboard/keys", "key"),
     Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
+    Entry("team", marked("Team"), "/dashboard/team", "people"),
 )
 PLATFORM: tuple[Entry, ...] = ()
 

@@ -11,9 +11,13 @@ from litestar.di import Provide
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.invoices import InvoicePages
+from gateway.dashboard.pages.keys import KeyPages
 from gateway.dashboard.pages.overview import overview
+from gateway.dashboard.pages.own import OwnPages
+from gateway.dashboard.pages.own_second_factor import SecondFactorPages
 from gateway.dashboard.pages.preferences import choose_language
 from gateway.dashboard.pages.signing_in import SignInPages
+from gateway.dashboard.pages.team import TeamPages
 from gateway.dashboard.pages.usage import UsagePages
 from gateway.dashboard.pages.welcoming import WelcomePages
 from gateway.dashboard.rendering import Pages
@@ -32,7 +36,11 @@ PATH = "/dashboard"
 HANDLERS = (
     overview,
     UsagePages,
+    KeyPages,
     InvoicePages,
+    TeamPages,
+    OwnPages,
+    SecondFactorPages,
     SignInPages,
     WelcomePages,
     choose_language,
@@ -45,14 +53,15 @@ def dashboard_router(settings: Settings, database: Database, clock: Clock) -> Ro
     """Everything under `/dashboard`. Handlers get what the application provides, besides."""
     links = Links.of(settings)
     secure = links.base.startswith("https://")
-    identity = build_identity(database, clock, secret_key(settings), links, Passwords())
+    pepper = secret_key(settings)
+    identity = build_identity(database, clock, pepper, links, Passwords())
     assets = Assets()
     pages = Pages(assets)
     return Router(
         path=PATH,
         route_handlers=[*HANDLERS, _assets(assets), _elsewhere()],
         dependencies={
-            **_given(identity=identity, pages=pages, secure=secure),
+            **_given(identity=identity, pages=pages, secure=secure, pepper=pepper),
             "looking": Provide(provide_looking),
             "viewing": Provide(provide_viewing),
         },
@@ -64,8 +73,8 @@ def dashboard_router(settings: Settings, database: Database, clock: Clock) -> Ro
     )
 
 
-def _given(identity: Identity, pages: Pages, secure: bool) -> dict[str, Provide]:
-    values = {"identity": identity, "pages": pages, "secure": secure}
+def _given(identity: Identity, pages: Pages, secure: bool, pepper: bytes) -> dict[str, Provide]:
+    values = {"identity": identity, "pages": pages, "secure": secure, "pepper": pepper}
     return {name: _always(value) for name, value in values.items()}
 
 

@@ -63,6 +63,12 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "allowance": marked("Included"),
             "covered": marked("Covered by a contract"),
         },
+        "key": {
+            "active": marked("Works"),
+            "ending": marked("Being replaced"),
+            "expired": marked("Expired"),
+            "revoked": marked("Revoked"),
+        },
         "role": {
             "owner": marked("Owner"),
             "developer": marked("Developer"),
@@ -70,6 +76,17 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "viewer": marked("Viewer"),
             "operator": marked("Operator"),
             "support": marked("Support"),
+        },
+        "theme": {
+            "": marked("As the device"),
+            "light": marked("Light"),
+            "dark": marked("Dark"),
+        },
+        "role_may": {
+            "owner": marked("Everything, and the team."),
+            "developer": marked("Read everything; make keys; call in the playground."),
+            "finance": marked("Read everything; pay and dispute; limits and alerts; contracts."),
+            "viewer": marked("Read everything."),
         },
     }
 )
@@ -82,13 +99,24 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         "locked_out": marked("Too many attempts. Wait a little, then try again."),
         "sign_in_busy": marked("Very many people sign in just now. Try again in a moment."),
         "code_wrong": marked("This code is wrong, or was used already. Wait for the next one."),
-        "password_unfit.short": marked("A password has at least 12 characters."),
+        "password_unfit.short": marked("A password has at least 10 characters."),
         "password_unfit.long": marked("This password is too long."),
         "password_unfit.email": marked("The e-mail address is no password."),
         "password_unfit.common": marked("Others guess this password soon. Take some words."),
         "email_invalid": marked("This is not an e-mail address that mail can go to."),
         "person_invalid": marked("A name is 1 to 100 printable characters."),
         "person_known": marked("This address has a password already. Sign in to join."),
+        "key_name_invalid": marked("A name is 1 to 100 printable characters."),
+        "key_not_active": marked("This key was rotated already, or works no more."),
+        "limit_unreadable.amount": marked("Write an amount as 500 or 12.50, without a currency."),
+        "limit_unreadable.count": marked("Write a whole number, or nothing for no limit."),
+        "limit_invalid": marked("This limit is larger than any can be."),
+        "already_member": marked("This person belongs to the team. Change the role instead."),
+        "already_invited": marked("This address is invited already. Send it again below."),
+        "too_many_invitations": marked("There are very many open invitations. Withdraw some."),
+        "role_invalid": marked("Choose one of the roles."),
+        "last_owner": marked("An account has an owner always. Make somebody else one first."),
+        "password_wrong": marked("This is not your password."),
         "invitation_for_another": marked("This invitation is for another address. Sign out first."),
     }
 )

@@ -46,6 +46,7 @@ class Writing:
             "hour": self.hour,
             "ago": self.ago,
             "duration": self.duration,
+            "span": self.span,
         }
 
     def money(self, minor: int, currency: str) -> str:
@@ -121,3 +122,7 @@ class Writing:
             return f"{micros // 1000} ms"
         seconds: Any = Decimal(micros).scaleb(-6)
         return f"{format_decimal(round(seconds, 1), locale=self._locale)} s"
+
+    def span(self, value: timedelta) -> str:
+        """A length of time: `1 day`, `1周`."""
+        return format_timedelta(value, locale=self._locale)

@@ -1,4 +1,4 @@
-// What pages do beside being read: charts, light and dark, copying, dialogs, notices.
+// What pages do beside being read: charts, light and dark, copying, notices.
 //
 // No state and no text of its own: what is shown was written by the server, in the page's language.
 "use strict";
@@ -146,11 +146,10 @@
   // ---- What is clicked
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-theme-switch], [data-copies], [data-opens], [data-dismisses], [data-prints]");
+    const target = event.target.closest("[data-theme-switch], [data-copies], [data-dismisses], [data-prints]");
     if (!target) return;
     if ("themeSwitch" in target.dataset) switchTheme();
     else if ("copies" in target.dataset) copy(target);
-    else if ("opens" in target.dataset) document.getElementById(target.dataset.opens).showModal();
     else if ("prints" in target.dataset) print();
     else target.closest(".notice").remove();
   });
