@@ -51,6 +51,17 @@ _WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "more.\n",
         ),
     },
+    "alert_test": {
+        "zh": (
+            "测试提醒",
+            "您好,\n\n这是一封测试邮件,不是真正的提醒。收到它说明用量提醒可以送达此邮箱。\n",
+        ),
+        "en": (
+            "A test of your alerts",
+            "Hello,\n\nthis is only a test: nothing has happened. As you read it, alerts reach "
+            "this mailbox.\n",
+        ),
+    },
     "outcome_settled": {
         "zh": (
             "效果结算:{name} {month}",

@@ -27,7 +27,9 @@ ACCOUNT = (
     Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
     Entry("keys", marked("Keys"), "/dashboard/keys", "key"),
     Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
+    Entry("limits", marked("Limits and alerts"), "/dashboard/limits", "bell"),
     Entry("team", marked("Team"), "/dashboard/team", "people"),
+    Entry("audit", marked("Audit log"), "/dashboard/audit", "list", Permission.TEAM),
 )
 PLATFORM: tuple[Entry, ...] = ()
 

@@ -1,4 +1,4 @@
-"""QR codes: a text as squares, drawn as one path of SVG, so that no script and no picture is needed.
+"""QR codes: a text as squares, drawn as one path of SVG: without script and without picture.
 
 Owns the drawing. Which squares are dark tells the encoder that invoices' PDFs come with. Pure.
 """

@@ -10,8 +10,10 @@ from litestar.di import Provide
 
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.keys import KeyPages
+from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.overview import overview
 from gateway.dashboard.pages.own import OwnPages
 from gateway.dashboard.pages.own_second_factor import SecondFactorPages
@@ -38,7 +40,9 @@ HANDLERS = (
     UsagePages,
     KeyPages,
     InvoicePages,
+    LimitPages,
     TeamPages,
+    AuditPages,
     OwnPages,
     SecondFactorPages,
     SignInPages,

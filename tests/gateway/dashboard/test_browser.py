@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from infra import ids
 from tests.gateway.dashboard.conftest import Firm
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -21,7 +22,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
 ]
-# Of an account; `{invoice}` and `{call}` are the newest.
+# Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
@@ -32,6 +33,16 @@ PAGES = (
     "/dashboard/invoices/preview",
     "/dashboard/invoices/{invoice}",
     "/dashboard/invoices/{invoice}/lines/1",
+    "/dashboard/keys",
+    "/dashboard/keys/new",
+    "/dashboard/keys/{key}",
+    "/dashboard/limits",
+    "/dashboard/team",
+    "/dashboard/team/{member}",
+    "/dashboard/audit",
+    "/dashboard/me",
+    "/dashboard/me/password",
+    "/dashboard/me/second-factor",
     "/dashboard/nothing",
 )
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
@@ -123,7 +134,10 @@ async def looked(
 async def addresses(firm: Firm) -> list[str]:
     invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
     call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
-    return [page.format(invoice=invoice, call=call) for page in PAGES]
+    key = ids.show("key", firm.gateway.key.row.id)
+    member = ids.show("person", firm.owner.person_id)
+    known = {"invoice": invoice, "call": call, "key": key, "member": member}
+    return [page.format(**known) for page in PAGES]
 
 
 class TestEveryPage:

@@ -27,7 +27,7 @@ class Own:
     async def arrives(self) -> None:
         sent = {"email": EMAIL, "role": "viewer"}
         page = (await self.office.owner.send("/dashboard/team/invitations", **sent)).text
-        link = re.search(r"<code>(http[^<]+)</code>", page)
+        link = re.search(r"<code>http[^<]*(/dashboard/invitation/[^<]+)</code>", page)
         assert link is not None
         await self.http.post(link[1], data={"name": "Wu", "password": PASSWORD})
         await self.reads_token()

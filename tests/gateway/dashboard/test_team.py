@@ -24,7 +24,8 @@ async def actions(office: Firm, account_id: UUID | None = None) -> list[str]:
 
 
 def links(page: str) -> list[str]:
-    return re.findall(r"<code>(http[^<]*/dashboard/invitation/[^<]+)</code>", page)
+    """Of the invitation that a page shows, without the host, which is that of mails."""
+    return re.findall(r"<code>http[^<]*(/dashboard/invitation/[^<]+)</code>", page)
 
 
 def forms(page: str, what: str) -> list[tuple[str, str]]:
