@@ -32,8 +32,6 @@ from gateway.identity.audit import record
 from gateway.identity.roles import Permission
 from gateway.key_limits import RATES
 from gateway.key_views import view_keys
-from gateway.keys import PREFIX
-from infra import ids
 from infra.clock import Clock
 from infra.db import Database
 
@@ -133,20 +131,18 @@ async def _page(
     async with database.transaction() as session:
         profile = await read_profile(session, account_id)
         position = await read_position(session, profile, now)
-        keys = await view_keys(session, account_id, now)
         values = {
             "alerts": await _alerts(session, viewing),
             "currency": await currency_of(session, account_id),
             "rates": _rates(await list_limits(session, account_id)),
             "undelivered": await undelivered(session, account_id),
-            "views": [view for view in keys if view.works],
+            "views": [view for view in await view_keys(session, account_id, now) if view.works],
             "watched": await watched_of(session, position),
         }
     return viewing.page(
         "limits.html",
         status=INVALID if form else 200,
         form=form or EMPTY,
-        keys={ids.show(PREFIX, view.row.id): view.row.name for view in keys},
         may=viewing.viewer.may(Permission.LIMITS),
         may_keys=viewing.viewer.may(Permission.KEYS),
         done=viewing.request.query_params.get("done"),

@@ -39,7 +39,7 @@ class TestPage:
         said = words(await office.owner.page(PAGE))
         assert "Changed a key's limits · test Most in a calendar month: – → CN¥20.00" in said
         assert "Changed a role · Li Xuemei Viewer → Finance" in said
-        assert "Your provider Created a key · test" in said
+        assert "Your provider Created a key · test –" in said
         assert "127.0.0.1" in said
         only = words(await office.owner.page(f"{PAGE}?about=member"))
         assert "Changed a role" in only
