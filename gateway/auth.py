@@ -21,13 +21,16 @@ from gateway.contracts import Contracts
 from gateway.errors import (
     NO_RETRY,
     AccountSuspended,
+    KeyElsewhere,
     KeyExpired,
     KeyInvalid,
     KeyMissing,
     KeyRevoked,
 )
 from gateway.flow import Principal
-from gateway.keys import KnownKey, find_key, hash_secret, well_formed
+from gateway.key_scopes import within
+from gateway.keys import hash_secret, well_formed
+from gateway.known_keys import KnownKey, find_key
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
@@ -93,12 +96,19 @@ class Authenticator:
         digest = hash_secret(_bearer(credentials), self._pepper)
         return await self._shared(digest, place, at)
 
-    def require_active(self, known: KnownKey) -> Principal:
-        """Who asks. Raises KeyRevoked, KeyExpired."""
+    def require_active(self, known: KnownKey, address: str | None = None) -> Principal:
+        """Who asks, from an address; None for what goes on after its call.
+
+        Raises KeyRevoked, KeyExpired, KeyElsewhere.
+        """
         if known.revoked_at is not None:
             raise KeyRevoked("This API key was revoked.")
         if known.expires_at is not None and known.expires_at <= self._clock.now():
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
+        if known.networks and address is not None and not within(known.networks, address):
+            raise KeyElsewhere(
+                f"This API key may not be used from {address or 'an unknown address'}."
+            )
         return known.principal
 
     def require_paying(self, known: KnownKey) -> None:

@@ -43,7 +43,8 @@ class UsageWish(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it arrived. `started` is monotonic seconds, for durations only."""
+    """A request as it arrived. `started` is monotonic seconds, for durations only; `address` that
+    of the client."""
 
     request_id: UUID
     operation: Operation
@@ -54,6 +55,7 @@ class Call:
     started_at: datetime
     started: float
     version_in_path: str | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Principal:
     `coverings` are those of the calls for its outcome contracts in force, by the contract's tag.
     `rates` are the quotas told in headers. `variants` are its own, by the model's public id;
     `versions` those of shared models that answer everybody, by model, where not the built-in one.
+    `models` are those that the key may call, None for all; others have no price here.
     """
 
     account_id: UUID
@@ -106,6 +109,7 @@ class Principal:
     rates: tuple[QuotaRef, ...] = ()
     variants: Mapping[str, OwnVariant] = field(default_factory=dict)
     versions: Mapping[str, UUID] = field(default_factory=dict)
+    models: frozenset[str] | None = None
 
 
 class Tier(StrEnum):

@@ -4,8 +4,9 @@ A key is `maas_`, 32 random base-62 characters and 6 that check them, so that a 
 refused without asking the database and scanners can find a leaked one. Stored is only a hash
 keyed with the installation's secret: neither a copy of the table nor of the code gives a key.
 
-Owns making, finding, renaming, revoking and rotating, each with its entry in the audit log. Does
-not own remembering keys between calls (gateway/auth.py) nor their limits (gateway/key_limits.py).
+Owns making, listing, renaming, revoking and rotating, each with its entry in the audit log. Does
+not own finding a caller's key (gateway/known_keys.py) nor limits and scopes (gateway/key_limits.py,
+gateway/key_scopes.py).
 """
 
 import hmac
@@ -16,20 +17,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.access import advance_epoch
-from billing.metering.quotas import month_of, next_month, quotas_over
-from billing.tables import Account, ApiKey, BillingProfile
-from gateway.contracts import Contracts
-from gateway.flow import Principal
+from billing.tables import ApiKey
 from gateway.identity.audit import COMMAND_LINE, Actor, record
 from gateway.key_limits import KEY_PREFIX, change_limits, read_limits
-from gateway.model_versions import answering
-from gateway.variants import variants_of
+from gateway.key_scopes import change_scope, scope_of
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
@@ -80,18 +76,6 @@ class IssuedKey:
 
     secret: str
     row: ApiKey
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """What authentication needs of a key; its quotas and prices are those of a certain time."""
-
-    principal: Principal
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    suspended_at: datetime | None
-    holds_from: datetime
-    holds_until: datetime
 
 
 def make_secret() -> str:
@@ -178,7 +162,7 @@ async def rotate_key(
     overlap: timedelta,
     by: Actor = COMMAND_LINE,
 ) -> IssuedKey:
-    """Make a successor under the same limits; the old key works for `overlap` longer.
+    """Make a successor under the same limits and scope; the old key works for `overlap` longer.
 
     Raises KeyNotFound, KeyNotActive.
     """
@@ -190,6 +174,7 @@ async def rotate_key(
     await _store(session, issued.row)
     limits = await read_limits(session, account_id, row.id)
     await change_limits(session, clock, by, account_id, issued.row.id, limits)
+    await change_scope(session, clock, by, account_id, issued.row.id, scope_of(row))
     await advance_epoch(session)
     subject = ids.show(PREFIX, key_id)
     details = {"successor": ids.show(PREFIX, issued.row.id), "until": row.expires_at.isoformat()}
@@ -204,54 +189,6 @@ def require_name(name: str) -> str:
         message = f"A key's name is 1 to {_LONGEST_NAME} printable characters."
         raise KeyNameInvalid(message, param="name")
     return plain
-
-
-async def find_key(
-    session: AsyncSession, contracts: Contracts, digest: bytes, at: datetime
-) -> KnownKey | None:
-    """The key with this hash, whatever its state, with its quotas and prices at the time."""
-    return await _known(session, contracts, col(ApiKey.hash) == digest, at)
-
-
-async def key_by_id(
-    session: AsyncSession, contracts: Contracts, account_id: UUID, key_id: UUID, at: datetime
-) -> KnownKey | None:
-    """The same of an account's key by its id: for what goes on after its call."""
-    which = (col(ApiKey.id) == key_id) & (col(ApiKey.account_id) == account_id)
-    return await _known(session, contracts, which, at)
-
-
-async def _known(
-    session: AsyncSession, contracts: Contracts, which: ColumnElement[bool], at: datetime
-) -> KnownKey | None:
-    query = (
-        select(ApiKey, Account.currency, BillingProfile.suspended_at)
-        .join(Account, col(Account.id) == col(ApiKey.account_id))
-        .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
-        .where(which)
-    )
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
-        return None
-    row, currency, suspended_at = found
-    # Before the allowances, as wherever both are made: so no two transactions wait in a ring.
-    quotas = await quotas_over(session, row.account_id, row.id, at)
-    rates = tuple(quota for quota in quotas if quota.kind.window_s)
-    contract = await contracts.contract(session, row.account_id, currency, at)
-    principal = Principal(
-        row.account_id,
-        row.id,
-        currency,
-        contract.prices,
-        contract.coverings,
-        quotas,
-        rates,
-        await variants_of(session, row.account_id),
-        await answering(session),
-    )
-    since = max(month_of(at), contract.since or month_of(at))
-    until = min(next_month(at), contract.until or next_month(at))
-    return KnownKey(principal, row.expires_at, row.revoked_at, suspended_at, since, until)
 
 
 async def require_key(session: AsyncSession, account_id: UUID, text: str) -> UUID:

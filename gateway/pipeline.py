@@ -120,7 +120,7 @@ class Pipeline:
         stages.writer.require_ready()
         known = await stages.authenticator.identify(call.credentials, call.started_at)
         seen.principal = known.principal
-        principal = stages.authenticator.require_active(known)
+        principal = stages.authenticator.require_active(known, call.address)
         stages.authenticator.require_paying(known)
         body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
         seen.ask = stages.parser.parse(call, body, principal)

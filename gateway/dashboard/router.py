@@ -12,6 +12,7 @@ from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.invoices import InvoicePages
+from gateway.dashboard.pages.key_page import KeyPage
 from gateway.dashboard.pages.keys import KeyPages
 from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.overview import overview
@@ -39,6 +40,7 @@ HANDLERS = (
     overview,
     UsagePages,
     KeyPages,
+    KeyPage,
     InvoicePages,
     LimitPages,
     TeamPages,

@@ -90,6 +90,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "key.created": marked("Created a key"),
             "key.renamed": marked("Renamed a key"),
             "key.limits_changed": marked("Changed a key's limits"),
+            "key.scope_changed": marked("Changed a key's scope"),
             "key.rotated": marked("Rotated a key"),
             "key.revoked": marked("Revoked a key"),
             "alerts.changed": marked("Changed the alerts"),
@@ -113,6 +114,8 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "requests": marked("Calls a minute"),
             "tokens": marked("Tokens a minute"),
             "streams": marked("Streams at once"),
+            "models": marked("Models"),
+            "networks": marked("Networks"),
             "successor": marked("Replaced by"),
             "until": marked("Works until"),
             "email": marked("E-mail address"),
@@ -156,6 +159,9 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         "key_not_active": marked("This key was rotated already, or works no more."),
         "limit_unreadable.amount": marked("Write an amount as 500 or 12.50, without a currency."),
         "limit_unreadable.count": marked("Write a whole number, or nothing for no limit."),
+        "networks_unreadable": marked(
+            "Write addresses as 203.0.113.7 or 203.0.113.0/24, 50 at most."
+        ),
         "limit_invalid": marked("This limit is larger than any can be."),
         "already_member": marked("This person belongs to the team. Change the role instead."),
         "already_invited": marked("This address is invited already. Send it again below."),

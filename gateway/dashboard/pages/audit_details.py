@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.dashboard.browsers import browser_name
-from gateway.dashboard.words import WORDS
+from gateway.dashboard.words import WORDS, marked
 from gateway.dashboard.writing import Writing
 
 _NONE = "–"
@@ -54,6 +54,8 @@ class Details:
         return self.say(WORDS["detail"].get(name, name))
 
     def _text(self, name: str, value: Any) -> str:
+        if value is None and name in ("models", "networks"):
+            return self.say(marked("All"))
         if value is None or value == "":
             return _NONE
         match name:

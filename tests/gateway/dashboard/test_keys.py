@@ -1,8 +1,10 @@
 """Keys on pages: made once, limited, rotated, revoked; a secret shown once; each change logged."""
 
+import asyncio
 import re
 from typing import Any
 
+import httpx
 from sqlmodel import col, select
 
 from billing.tables import ApiKey
@@ -10,6 +12,7 @@ from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from gateway.keys import PREFIX
 from infra import ids
+from tests.builders import CHAT, SPECIALIST
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import Looker, looker, words
 
@@ -52,6 +55,15 @@ async def actions(firm: Firm) -> list[str]:
 async def status(firm: Firm, secret: str) -> int:
     headers = {"authorization": f"Bearer {secret}"}
     return (await firm.gateway.http.get("/v1/models", headers=headers)).status_code
+
+
+async def models(firm: Firm) -> httpx.Response:
+    return await firm.gateway.http.get("/v1/models")
+
+
+async def until_known(firm: Firm) -> None:
+    """A change holds within a second."""
+    await asyncio.sleep(1)
 
 
 class TestList:
@@ -127,6 +139,7 @@ class TestChanging:
             answer = await office.owner.send(f"{address}/limits", budget="0", requests="5")
             assert answer.status_code == 303
         assert await actions(office) == ["key.limits_changed"]
+        await until_known(office)
         # A gateway keeps to them: nothing may be spent.
         refused = await office.gateway.chat("now")
         assert refused.json()["error"]["code"] == "budget_exhausted"
@@ -139,6 +152,49 @@ class TestChanging:
         assert answer.status_code == 422
         assert 'value="many"' in answer.text
         assert "Write an amount as 500 or 12.50" in answer.text
+
+
+class TestScope:
+    async def test_other_models_are_refused(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        for _ in range(2):
+            answer = await office.owner.send(f"{address}/scope", **{f"model:{SPECIALIST}": "on"})
+            assert answer.status_code == 303
+        page = await office.owner.page(address)
+        assert f'name="model:{SPECIALIST}" checked' in page
+        assert f"Models {SPECIALIST} Networks Anywhere" in words(page)
+        await until_known(office)
+        refused = await office.gateway.chat("now")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
+        listed = (await office.gateway.http.get("/v1/models")).json()["data"]
+        assert [one["id"] for one in listed] == [SPECIALIST]
+        await office.owner.send(f"{address}/scope", **{f"model:{CHAT}": "on", "model:none": "on"})
+        await until_known(office)
+        assert (await office.gateway.chat("now")).status_code == 200
+        assert await actions(office) == ["key.scope_changed"] * 2
+
+    async def test_from_elsewhere_it_is_refused(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        wrong = await office.owner.send(f"{address}/scope", networks="home")
+        assert wrong.status_code == 422
+        assert "Write addresses as 203.0.113.7" in wrong.text
+        await office.owner.send(f"{address}/scope", networks="203.0.113.7")
+        assert 'value="203.0.113.7/32"' in await office.owner.page(address)
+        await until_known(office)
+        for answer in (await office.gateway.chat("now"), await models(office)):
+            assert answer.status_code == 403
+            assert answer.json()["error"]["code"] == "api_key_network"
+        await office.owner.send(f"{address}/scope", networks="203.0.113.7, 127.0.0.0/8")
+        await until_known(office)
+        assert (await models(office)).status_code == 200
+
+    async def test_it_goes_with_a_new_key_and_its_successor(self, office: Firm) -> None:
+        key, secret = await creates(office.owner, networks="10.0.0.0/8")
+        assert await status(office, secret) == 403
+        answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="1")
+        found = _SECRET.search(answer.text)
+        assert found is not None
+        assert await status(office, found[0]) == 403
 
 
 class TestRotating:
@@ -187,7 +243,7 @@ class TestWhoMay:
         gateway, key = office.gateway, own_key(office)
         address = f"/dashboard/keys/{key}"
         allowed = {
-            Role.DEVELOPER: {"name", "limits", "rotate"},
+            Role.DEVELOPER: {"name", "limits", "scope", "rotate"},
             Role.FINANCE: {"limits"},
             Role.VIEWER: set[str](),
         }
@@ -195,7 +251,7 @@ class TestWhoMay:
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
                 page = await one.page(address)
                 await one.page("/dashboard/keys/new", 200 if "rotate" in may else 403)
-                for what in ("name", "limits", "rotate"):
+                for what in ("name", "limits", "scope", "rotate"):
                     answer = await one.send(f"{address}/{what}", name="a", overlap="x")
                     assert (answer.status_code == 403) is (what not in may), (role, what)
                     assert (f'action="{address}/{what}"' in page) is (what in may)
@@ -205,7 +261,7 @@ class TestWhoMay:
         address = f"/dashboard/keys/{key}"
         await office.stranger.page(address, 404)
         fields = {"name": "mine", "overlap": "0", "budget": "1"}
-        for what in ("name", "limits", "rotate", "revoke"):
+        for what in ("name", "limits", "scope", "rotate", "revoke"):
             assert (await office.stranger.send(f"{address}/{what}", **fields)).status_code == 404
         taken = await office.stranger.send("/dashboard/keys", id=key, name="mine")
         assert (await office.stranger.http.get(taken.headers["location"])).status_code == 404
