@@ -18,6 +18,8 @@ from gateway.dashboard.faults import FormNotOurs
 
 TOKEN_FIELD = "csrf"  # noqa: S105  # a field's name
 _TOKEN_HEADER = "x-csrf-token"  # noqa: S105  # a header's name
+# What a browser wishes for pages to look like.
+Wish = Literal["maas_language", "maas_theme"]
 _SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -84,9 +86,7 @@ def ended_cookie(*, secure: bool) -> Cookie:
     return _cookie(cookie_name(secure), "", 0, secure=secure, hidden=True)
 
 
-def wish_cookie(
-    name: Literal["maas_language", "maas_theme"], value: str, *, secure: bool
-) -> Cookie:
+def wish_cookie(name: Wish, value: str, *, secure: bool) -> Cookie:
     """What a browser wishes for pages to look like, for a year; the script changes the theme."""
     return _cookie(name, value, 365 * 86_400, secure=secure, hidden=False)
 

@@ -16,8 +16,8 @@ from billing.dates import zone_of
 from gateway.dashboard.browsers import browser_name
 from gateway.dashboard.faults import NotAllowed, PageNotFound
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
-from gateway.dashboard.language import COOKIE, LANGUAGES
-from gateway.dashboard.security import wish_cookie
+from gateway.dashboard.language import LANGUAGES
+from gateway.dashboard.security import Wish, wish_cookie
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
 from gateway.identity.assembly import Identity
 from gateway.identity.attempts import LockedOut
@@ -86,7 +86,8 @@ class OwnPages(Controller):
         async with database.transaction() as session:
             await identity.own.describe(session, viewer, viewer.name, language or None)
         answer = viewing.go(f"{_PAGE}?done=looks")
-        for name, value in ((COOKIE, language), ("maas_theme", theme)):
+        wishes: list[tuple[Wish, str]] = [("maas_language", language), ("maas_theme", theme)]
+        for name, value in wishes:
             if value:
                 answer.set_cookie(wish_cookie(name, value, secure=viewing.secure))
             else:
