@@ -25,6 +25,7 @@ class Entry:
 ACCOUNT = (
     Entry("overview", marked("Overview"), "/dashboard", "home"),
     Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
+    Entry("plan", marked("Plan"), "/dashboard/plan", "plan"),
     Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
 )
 PLATFORM: tuple[Entry, ...] = ()

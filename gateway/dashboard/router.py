@@ -12,6 +12,7 @@ from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.overview import overview
+from gateway.dashboard.pages.plan import PlanPages
 from gateway.dashboard.pages.preferences import choose_language
 from gateway.dashboard.pages.signing_in import SignInPages
 from gateway.dashboard.pages.usage import UsagePages
@@ -32,6 +33,7 @@ PATH = "/dashboard"
 HANDLERS = (
     overview,
     UsagePages,
+    PlanPages,
     InvoicePages,
     SignInPages,
     WelcomePages,

@@ -15,19 +15,22 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.test_subscription import SMALL, offer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
 ]
-# Of an account; `{invoice}` and `{call}` are the newest.
+# Of an account; `{invoice}` and `{call}` are the newest, `{plan}` is on offer.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
     "/dashboard/usage?by=tag",
     "/dashboard/usage/calls",
     "/dashboard/usage/calls/{call}",
+    "/dashboard/plan",
+    "/dashboard/plan/change/{plan}",
     "/dashboard/invoices",
     "/dashboard/invoices/preview",
     "/dashboard/invoices/{invoice}",
@@ -123,7 +126,8 @@ async def looked(
 async def addresses(firm: Firm) -> list[str]:
     invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
     call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
-    return [page.format(invoice=invoice, call=call) for page in PAGES]
+    await offer(firm.gateway, SMALL)
+    return [page.format(invoice=invoice, call=call, plan="small") for page in PAGES]
 
 
 class TestEveryPage:

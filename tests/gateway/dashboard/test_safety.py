@@ -9,7 +9,13 @@ from gateway.identity.roles import Role
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import client, looker
 
-PAGES = ("/dashboard", "/dashboard/usage", "/dashboard/usage/calls", "/dashboard/invoices")
+PAGES = (
+    "/dashboard",
+    "/dashboard/usage",
+    "/dashboard/usage/calls",
+    "/dashboard/plan",
+    "/dashboard/invoices",
+)
 # Forms for those who have no session yet.
 SIGNED_OUT = {"sign_in", "second_step", "send", "set_password", "accept", "choose_language"}
 
