@@ -26,8 +26,8 @@ from gateway.errors import (
     KeyMissing,
     KeyRevoked,
 )
-from gateway.flow import Principal
-from gateway.keys import KnownKey, find_key, hash_secret, well_formed
+from gateway.flow import Call, OnBehalf, Principal
+from gateway.keys import KnownKey, find_key, hash_secret, key_by_id, well_formed
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
@@ -92,6 +92,21 @@ class Authenticator:
             return known
         digest = hash_secret(_bearer(credentials), self._pepper)
         return await self._shared(digest, place, at)
+
+    async def identify_call(self, call: Call) -> KnownKey:
+        """Of a call: by its credentials, or whom it is made on behalf of. Raises as `identify`."""
+        if call.on_behalf is None:
+            return await self.identify(call.credentials, call.started_at)
+        return await self.identify_key(call.on_behalf, call.started_at)
+
+    async def identify_key(self, by: OnBehalf, at: datetime) -> KnownKey:
+        """A key of an account by its id, read anew. Raises KeyInvalid, DatabaseUnavailable."""
+        async with self._database.transaction() as session:
+            place = by.account_id, by.key_id, at
+            known = await key_by_id(session, self._contracts, *place)
+        if known is None:
+            raise KeyInvalid("The account has no such API key.")
+        return known
 
     def require_active(self, known: KnownKey) -> Principal:
         """Who asks. Raises KeyRevoked, KeyExpired."""

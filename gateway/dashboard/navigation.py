@@ -25,8 +25,16 @@ class Entry:
 ACCOUNT = (
     Entry("overview", marked("Overview"), "/dashboard", "home"),
     Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
+    Entry(
+        "playground",
+        marked("Playground"),
+        "/dashboard/playground",
+        "play",
+        Permission.CALL,
+    ),
     Entry("plan", marked("Plan"), "/dashboard/plan", "plan"),
     Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
+    Entry("outcomes", marked("Outcomes"), "/dashboard/outcomes", "target"),
 )
 PLATFORM: tuple[Entry, ...] = ()
 

@@ -11,9 +11,13 @@ from litestar.di import Provide
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.invoices import InvoicePages
+from gateway.dashboard.pages.line_disputes import LineDisputePages
+from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import overview
 from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.playground import PlaygroundPages
 from gateway.dashboard.pages.preferences import choose_language
+from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.signing_in import SignInPages
 from gateway.dashboard.pages.usage import UsagePages
 from gateway.dashboard.pages.welcoming import WelcomePages
@@ -33,8 +37,12 @@ PATH = "/dashboard"
 HANDLERS = (
     overview,
     UsagePages,
+    PlaygroundPages,
     PlanPages,
     InvoicePages,
+    LineDisputePages,
+    OutcomePages,
+    SettlementPages,
     SignInPages,
     WelcomePages,
     choose_language,

@@ -22,8 +22,10 @@
     return [1, 2, 3, 4, 5, 6, 7, 8].map((at) => style(`--series-${at}`));
   }
 
-  function dataset(series, at, palette) {
-    const colour = palette[at % palette.length];
+  function dataset(series, at, palette, all) {
+    // A band has a colour of its own.
+    const before = all.slice(0, at).filter((one) => one.kind === "bar" || one.kind === "line");
+    const colour = palette[before.length % palette.length];
     const common = { label: series.name, data: series.heights, texts: series.texts };
     if (series.kind === "bar") {
       return { ...common, type: "bar", backgroundColor: colour, stack: "all", borderRadius: 2, maxBarThickness: 36 };
@@ -37,7 +39,7 @@
       // The upper edge is filled down to the lower one, which stands before it.
       fill: series.kind === "high" ? "-1" : false,
       borderWidth: 2,
-      pointRadius: 0,
+      pointRadius: series.heights.length > 1 || band ? 0 : 4,
       pointHitRadius: 12,
       tension: 0.2,
     };
@@ -45,6 +47,7 @@
 
   function options(said) {
     const muted = style("--muted");
+    const bars = said.series.every((series) => series.kind === "bar");
     const quiet = { color: muted, font: { family: style("--font"), size: 11 } };
     return {
       responsive: true,
@@ -52,15 +55,16 @@
       animation: false,
       interaction: { mode: "index", intersect: false },
       scales: {
-        x: { stacked: true, grid: { display: false }, border: { color: style("--line") }, ticks: { ...quiet, maxRotation: 0, autoSkipPadding: 16 } },
-        y: { stacked: true, beginAtZero: true, grid: { color: style("--line") }, border: { display: false }, ticks: { ...quiet, maxTicksLimit: 5 } },
+        x: { stacked: bars, grid: { display: false }, border: { color: style("--line") }, ticks: { ...quiet, maxRotation: 0, autoSkipPadding: 16 } },
+        y: { stacked: bars, beginAtZero: bars, grid: { color: style("--line") }, border: { display: false }, ticks: { ...quiet, maxTicksLimit: 5 } },
       },
       plugins: {
         legend: {
           display: said.series.length > 1,
           position: "bottom",
           align: "start",
-          labels: { color: style("--text"), boxWidth: 10, boxHeight: 10, useBorderRadius: true, borderRadius: 2, font: { family: style("--font"), size: 12 } },
+          // Of a band's two edges one stands for it.
+          labels: { filter: (item) => said.series[item.datasetIndex].kind !== "low", color: style("--text"), boxWidth: 10, boxHeight: 10, useBorderRadius: true, borderRadius: 2, font: { family: style("--font"), size: 12 } },
         },
         tooltip: {
           backgroundColor: style("--tip"),
@@ -92,7 +96,7 @@
     const said = JSON.parse(figure.dataset.chart);
     const palette = colours();
     drawn.get(figure)?.destroy();
-    const datasets = said.series.map((series, at) => dataset(series, at, palette));
+    const datasets = said.series.map((series, at, all) => dataset(series, at, palette, all));
     const chart = new Chart(one("canvas", figure), {
       data: { labels: said.places, datasets },
       options: options(said),
@@ -143,15 +147,124 @@
     setTimeout(() => button.classList.remove("done"), 1500);
   }
 
+  // ---- The playground: a call's answer as it comes
+
+  let playing = null;
+
+  function turn(kind, text) {
+    const made = one("#says").content.cloneNode(true).firstElementChild;
+    made.classList.add(kind);
+    one("small", made).textContent = one("#who").dataset[kind];
+    one("p", made).textContent = text;
+    one("#talk").append(made);
+    return one("p", made);
+  }
+
+  // What was said goes with the next question, as the model remembers nothing.
+  function keep(form, text) {
+    const said = document.createElement("input");
+    Object.assign(said, { type: "hidden", name: "turn", value: text });
+    form.append(said);
+  }
+
+  async function readStream(answer, tell) {
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let waiting = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const lines = (waiting + value).split("\n");
+      waiting = lines.pop();
+      for (const line of lines) {
+        if (line.startsWith("data: {")) tell(JSON.parse(line.slice(6)));
+      }
+    }
+  }
+
+  function showCost(answer, cost, currency) {
+    const shown = one("#cost").content.cloneNode(true).firstElementChild;
+    shown.href += answer.headers.get("x-request-id");
+    const [whole, part] = (cost || "0").split(".");
+    one("span", shown).textContent = `${whole}.${(part || "").replace(/0+$/, "").padEnd(2, "0")} ${currency}`;
+    one("#played").replaceChildren(shown);
+  }
+
+  async function answerChat(form, answer) {
+    const asked = one("[name=prompt]", form);
+    const question = asked.value;
+    turn("user", question);
+    asked.value = "";
+    const shown = turn("model", "");
+    let cost = answer.headers.get("x-maas-cost");
+    let currency = answer.headers.get("x-maas-currency");
+    await readStream(answer, (chunk) => {
+      if (chunk.error) refuse(chunk.error.message);
+      shown.textContent += chunk.choices?.[0]?.delta?.content || "";
+      cost = chunk.x_maas_cost || cost;
+      currency = chunk.x_maas_currency || currency;
+    });
+    keep(form, question);
+    keep(form, shown.textContent);
+    if (cost) showCost(answer, cost, currency);
+    asked.focus();
+  }
+
+  async function answerRows(answer) {
+    one("#answer").textContent = JSON.stringify(await answer.json(), null, 2);
+    showCost(answer, answer.headers.get("x-maas-cost"), answer.headers.get("x-maas-currency"));
+  }
+
+  function refuse(text) {
+    const notice = document.createElement("p");
+    notice.className = "alert";
+    notice.setAttribute("role", "alert");
+    notice.textContent = text;
+    one("#played").replaceChildren(notice);
+  }
+
+  async function play(form) {
+    const stop = one("[data-stops]", form);
+    const send = one("button:not([type=button])", form);
+    playing = new AbortController();
+    one("#played").replaceChildren();
+    [stop.hidden, send.disabled] = [false, true];
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST",
+        body: new URLSearchParams(new FormData(form)),
+        headers: { "x-csrf-token": one("meta[name=csrf]").content, "hx-request": "true" },
+        signal: playing.signal,
+      });
+      const kind = answer.headers.get("content-type") || "";
+      if (kind.startsWith("text/html")) one("#notices").insertAdjacentHTML("beforeend", await answer.text());
+      else if (!answer.ok) refuse((await answer.json()).error.message);
+      else if (form.dataset.plays === "chat") await answerChat(form, answer);
+      else await answerRows(answer);
+    } catch (error) {
+      if (error.name !== "AbortError") one("#notices").replaceChildren(one("#offline").content.cloneNode(true));
+    }
+    [stop.hidden, send.disabled] = [true, false];
+    form.dispatchEvent(new Event("played"));
+  }
+
+  // Before htmx, which else would take the form's sending for a wish to see its price.
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-plays]");
+    if (!form) return;
+    event.preventDefault();
+    play(form);
+  });
+
   // ---- What is clicked
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-theme-switch], [data-copies], [data-opens], [data-dismisses], [data-prints]");
+    const target = event.target.closest("[data-theme-switch], [data-copies], [data-opens], [data-dismisses], [data-prints], [data-stops]");
     if (!target) return;
     if ("themeSwitch" in target.dataset) switchTheme();
     else if ("copies" in target.dataset) copy(target);
     else if ("opens" in target.dataset) document.getElementById(target.dataset.opens).showModal();
     else if ("prints" in target.dataset) print();
+    else if ("stops" in target.dataset) playing?.abort();
     else target.closest(".notice").remove();
   });
 
