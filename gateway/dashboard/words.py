@@ -102,7 +102,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "outcome": {
             "claimed": marked("Claimed"),
             "confirmed": marked("Confirmed"),
-            "settled": marked("Settled"),
+            "settled": marked("Counted"),
             "refused": marked("Not billed"),
             "reversed": marked("Reversed"),
         },

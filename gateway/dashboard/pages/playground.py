@@ -57,15 +57,15 @@ _TAGS = {HEADER: b"source=playground"}
 _TASKS = {Task.TEXT_GENERATION, *SPECIALIST_TASKS} - {Task.IMAGE_CLASSIFICATION}
 
 
-class _Signature(msgspec.Struct):
+class _Signature(msgspec.Struct, frozen=True):
     inputs: tuple[Declared, ...] = ()
 
 
-class _Parameters(msgspec.Struct):
+class _Parameters(msgspec.Struct, frozen=True):
     signature: _Signature = _Signature()
 
 
-class _Described(msgspec.Struct):
+class _Described(msgspec.Struct, frozen=True):
     """What a specialist says of itself, as far as its form needs it."""
 
     parameters: _Parameters = _Parameters()

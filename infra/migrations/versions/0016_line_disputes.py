@@ -29,7 +29,7 @@ def upgrade() -> None:
             ["credit_note_id"], ["credit_note.id"], name="fk_line_dispute_credit_note_id"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_line_dispute"),
-        sa.UniqueConstraint("invoice_id", "line", name="uq_line_dispute_invoice_id"),
+        sa.UniqueConstraint("invoice_id", "line", name="uq_line_dispute_invoice_id_line"),
     )
     op.create_index(
         "ix_line_dispute_open",

@@ -29,12 +29,15 @@ PAGES = (
     "/dashboard/usage?by=tag",
     "/dashboard/usage/calls",
     "/dashboard/usage/calls/{call}",
+    "/dashboard/playground",
     "/dashboard/plan",
     "/dashboard/plan/change/{plan}",
     "/dashboard/invoices",
     "/dashboard/invoices/preview",
     "/dashboard/invoices/{invoice}",
     "/dashboard/invoices/{invoice}/lines/1",
+    "/dashboard/invoices/{invoice}/lines/1/dispute",
+    "/dashboard/outcomes",
     "/dashboard/nothing",
 )
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
@@ -169,6 +172,21 @@ class TestScripts:
             await seen.until(f"{shown} > 0")
             await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
             await page.wait_for_url("**/dashboard/usage?*day=*")
+            assert seen.complaints == []
+
+    async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, LOOKS[0]) as seen:
+            await seen.opens("/dashboard/playground")
+            page = seen.page
+            await page.fill("#prompt", "one two")
+            await page.wait_for_selector("#code")
+            await page.click("#play button:not([type=button])")
+            await page.wait_for_selector("#played a")
+            cost = await page.get_attribute("#played a", "href")
+            assert await page.locator("#talk .turn").count() == 2
+            assert await page.locator("#play [name=turn]").count() == 2
+            await page.click("#played a")
+            await page.wait_for_url(f"**{cost}")
             assert seen.complaints == []
 
     async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Browser) -> None:

@@ -14,6 +14,8 @@ PAGES = (
     "/dashboard/usage",
     "/dashboard/usage/calls",
     "/dashboard/plan",
+    "/dashboard/playground",
+    "/dashboard/outcomes",
     "/dashboard/invoices",
 )
 # Forms for those who have no session yet.
