@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import zone_of
 from billing.documents.charge_parts import SETTLEMENT_PREFIX, units_text
-from billing.documents.price_texts import percent, price_words
+from billing.documents.price_texts import percent
 from billing.outcomes.agreeing import Agreement, VersionClosed, VersionDiffers, agree
 from billing.outcomes.baselines import BaselineMissesGates
 from billing.outcomes.contracts import (
@@ -41,6 +41,7 @@ from billing.outcomes.settled import (
 )
 from billing.outcomes.terms import Measure, OutcomeTerms, OutcomeTermsInvalid, Share
 from billing.outcomes.views import version_status
+from billing.outcomes.words import price_text
 from billing.tables import OutcomeContract, OutcomeVersion
 from gateway.contracts import listed_terms
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
@@ -167,7 +168,7 @@ async def _page(
         settled=settled,
         report=reports_of(settled[0]) if settled else [],
         outcomes=[(one, outcome_status(one)) for one in outcomes],
-        price=_price(shown.terms, viewing.language),
+        price=price_text(shown.terms, viewing.language),
         percent=percent,
         units=units_text,
         hash_of=hash_of,
@@ -193,11 +194,6 @@ async def _shown(session: AsyncSession, contract: OutcomeContract, now: datetime
         status=dict((one.id, status) for one, status in statuses)[version.id],
         proposed=[(one, status) for one, status in statuses if status == "proposed"],
     )
-
-
-def _price(terms: OutcomeTerms, language: str) -> str:
-    """What one outcome costs; of a share the template says it."""
-    return "" if isinstance(terms.price, Share) else price_words(terms.price, "outcomes", language)
 
 
 def _chart(viewing: Viewing, shown: Shown, settled: Sequence[Settled]) -> Any:

@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from billing.accounts.profiles import read_profile
 from billing.dates import zone_of
 from billing.documents.charge_parts import SETTLEMENT_PREFIX, units_text
-from billing.documents.price_texts import percent, price_words
+from billing.documents.price_texts import percent
 from billing.outcomes.bundles import EFFECT
 from billing.outcomes.disputes import PREFIX as DISPUTE_PREFIX
 from billing.outcomes.disputes import (
@@ -32,6 +32,7 @@ from billing.outcomes.settled import dispute_status, read_settled
 from billing.outcomes.settlement import SettlementNotFound, get_settlement
 from billing.outcomes.standing import CUSTOMER
 from billing.outcomes.terms import Measure, Share
+from billing.outcomes.words import price_text
 from billing.tables import Dispute
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
 from gateway.dashboard.pages.effects import reports_of
@@ -151,16 +152,15 @@ async def _page(
         settled = await read_settled(session, row)
         disputable = await disputable_effects(session, row, clock.now())
     terms = settled.terms
-    shared = isinstance(terms.price, Share)
     return viewing.page(
         "settlement.html",
         status=status,
         settled=settled,
         row=row,
         terms=terms,
-        shared=shared,
+        shared=isinstance(terms.price, Share),
         measured=isinstance(terms.kind, Measure),
-        price="" if shared else price_words(terms.price, "outcomes", viewing.language),
+        price=price_text(terms, viewing.language),
         report=reports_of(settled),
         disputes=[
             (one, ids.show(DISPUTE_PREFIX, one.id), dispute_status(one)) for one in settled.disputes
