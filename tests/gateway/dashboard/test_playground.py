@@ -121,7 +121,7 @@ class TestCalling:
         ]
         row = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
         assert row["request_id"] == answer.headers["x-request-id"] != before["request_id"]
-        assert (row["settlement"], row["key"]) == ("complete", key_of(firm))
+        assert (row["settlement"], row["key_id"]) == ("complete", key_of(firm))
         assert row["tags"] == {"source": "playground"}
         assert float(row["cost"]) > 0
         assert chunks[-1]["x_maas_cost"] == row["cost"]
