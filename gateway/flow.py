@@ -42,9 +42,18 @@ class UsageWish(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """Somebody who is signed in and calls with a key of the account without holding its secret.
+    Only our own pages make one, after they have asked who it is and what they may."""
+
+    account_id: UUID
+    key_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A request as it arrived. `started` is monotonic seconds, for durations only; `address` that
-    of the client."""
+    of the client. It names its key by `credentials`, or by `on_behalf` where nobody sent any."""
 
     request_id: UUID
     operation: Operation
@@ -56,6 +65,7 @@ class Call:
     started: float
     version_in_path: str | None = None
     address: str = ""
+    on_behalf: OnBehalf | None = None
 
 
 @dataclass(frozen=True, slots=True)

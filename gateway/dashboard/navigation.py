@@ -25,8 +25,11 @@ class Entry:
 ACCOUNT = (
     Entry("overview", marked("Overview"), "/dashboard", "home"),
     Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
+    Entry("playground", marked("Playground"), "/dashboard/playground", "play", Permission.CALL),
     Entry("keys", marked("Keys"), "/dashboard/keys", "key"),
+    Entry("plan", marked("Plan"), "/dashboard/plan", "plan"),
     Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
+    Entry("outcomes", marked("Outcomes"), "/dashboard/outcomes", "target"),
     Entry("limits", marked("Limits and alerts"), "/dashboard/limits", "bell"),
     Entry("team", marked("Team"), "/dashboard/team", "people"),
     Entry("audit", marked("Audit log"), "/dashboard/audit", "list", Permission.TEAM),

@@ -15,10 +15,15 @@ from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.key_page import KeyPage
 from gateway.dashboard.pages.keys import KeyPages
 from gateway.dashboard.pages.limits import LimitPages
+from gateway.dashboard.pages.line_disputes import LineDisputePages
+from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import overview
 from gateway.dashboard.pages.own import OwnPages
 from gateway.dashboard.pages.own_second_factor import SecondFactorPages
+from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.playground import PlaygroundPages
 from gateway.dashboard.pages.preferences import choose_language
+from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.signing_in import SignInPages
 from gateway.dashboard.pages.team import TeamPages
 from gateway.dashboard.pages.usage import UsagePages
@@ -41,12 +46,17 @@ HANDLERS = (
     UsagePages,
     KeyPages,
     KeyPage,
-    InvoicePages,
     LimitPages,
     TeamPages,
     AuditPages,
     OwnPages,
     SecondFactorPages,
+    PlaygroundPages,
+    PlanPages,
+    InvoicePages,
+    LineDisputePages,
+    OutcomePages,
+    SettlementPages,
     SignInPages,
     WelcomePages,
     choose_language,

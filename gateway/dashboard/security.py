@@ -39,8 +39,11 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-async def protect(response: Response[Any]) -> Response[Any]:
-    """Give a page its headers; files say themselves how long they are kept."""
+async def protect(response: Any) -> Any:
+    """Give a page its headers; files say themselves how long they are kept, and what answers by
+    itself, as the playground's calls do, sends them itself."""
+    if not isinstance(response, Response):
+        return response
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -69,6 +69,57 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "expired": marked("Expired"),
             "revoked": marked("Revoked"),
         },
+        "contract": {
+            "proposed": marked("Proposed"),
+            "withdrawn": marked("Withdrawn"),
+            "never_in_force": marked("Never in force"),
+            "agreed": marked("Agreed, to begin"),
+            "in_force": marked("In force"),
+            "over": marked("Over"),
+        },
+        "settled": {
+            "open": marked("Can be disputed"),
+            "disputed": marked("Disputed"),
+            "accepted": marked("Accepted"),
+        },
+        "dispute": {
+            "waits_for_answer": marked("Waits for the operator's answer"),
+            "waits_for_reply": marked("Waits for your reply"),
+            "waits_for_decision": marked("Waits for the arbiter"),
+            "decided": marked("Decided"),
+        },
+        "line_dispute": {
+            "open": marked("Waits for the operator's answer"),
+            "credited": marked("A credit note was written"),
+            "refused": marked("Stays as it is"),
+        },
+        "side": {
+            "customer": marked("for the customer"),
+            "operator": marked("for the operator"),
+        },
+        "attester": {
+            "neutral_sensor": marked("Neutral sensor"),
+            "customer_system": marked("Customer's system"),
+            "sign_off": marked("Signed off by a person"),
+            "our_model": marked("Our model"),
+            "silence": marked("Nobody objected in time"),
+            "floor": marked("Up to the agreed floor"),
+        },
+        "outcome": {
+            "claimed": marked("Claimed"),
+            "confirmed": marked("Confirmed"),
+            "settled": marked("Counted"),
+            "refused": marked("Not billed"),
+            "reversed": marked("Reversed"),
+        },
+        "refusal": {
+            "not_in_force": marked("The contract was not in force."),
+            "no_call": marked("No call of ours about it in time."),
+            "call_taken": marked("Its calls serve another outcome."),
+            "doubled": marked("Another outcome of the same subject is too near."),
+            "claimed_elsewhere": marked("Another contract has it."),
+            "denied": marked("Somebody who attests says that it was not there."),
+        },
         "role": {
             "owner": marked("Owner"),
             "developer": marked("Developer"),
@@ -177,6 +228,16 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         ),
         "nobody_to_tell": marked("Write an e-mail address or a webhook first, and save it."),
         "password_wrong": marked("This is not your password."),
+        "outcome_dispute_invalid": marked("Say in 1 to 4,000 characters what is wrong."),
+        "outcome_dispute_state_wrong": marked(
+            "This cannot be done any more: it is the other side's turn, or the time is over."
+        ),
+        "line_dispute_invalid": marked("Say in 1 to 4,000 characters what is wrong."),
+        "line_dispute_state_wrong": marked("It was disputed already, or the time for it is over."),
+        "outcome_version_differs": marked("The text has changed since. Read it again."),
+        "outcome_version_closed": marked("This version was ended or replaced meanwhile."),
+        "outcome_starts_too_soon": marked("Its start is over. Propose one that starts later."),
+        "baseline_misses_gates": marked("Its baseline is missing, or not good enough yet."),
         "invitation_for_another": marked("This invitation is for another address. Sign out first."),
     }
 )

@@ -16,19 +16,24 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from infra import ids
 from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.test_subscription import SMALL, offer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
 ]
-# Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones.
+# Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones,
+# `{plan}` is on offer.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
     "/dashboard/usage?by=tag",
     "/dashboard/usage/calls",
     "/dashboard/usage/calls/{call}",
+    "/dashboard/playground",
+    "/dashboard/plan",
+    "/dashboard/plan/change/{plan}",
     "/dashboard/invoices",
     "/dashboard/invoices/preview",
     "/dashboard/invoices/{invoice}",
@@ -43,6 +48,8 @@ PAGES = (
     "/dashboard/me",
     "/dashboard/me/password",
     "/dashboard/me/second-factor",
+    "/dashboard/invoices/{invoice}/lines/1/dispute",
+    "/dashboard/outcomes",
     "/dashboard/nothing",
 )
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
@@ -134,9 +141,10 @@ async def looked(
 async def addresses(firm: Firm) -> list[str]:
     invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
     call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
+    await offer(firm.gateway, SMALL)
     key = ids.show("key", firm.gateway.key.row.id)
     member = ids.show("person", firm.owner.person_id)
-    known = {"invoice": invoice, "call": call, "key": key, "member": member}
+    known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
     return [page.format(**known) for page in PAGES]
 
 
@@ -179,6 +187,21 @@ class TestScripts:
             await seen.until(f"{shown} > 0")
             await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
             await page.wait_for_url("**/dashboard/usage?*day=*")
+            assert seen.complaints == []
+
+    async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, LOOKS[0]) as seen:
+            await seen.opens("/dashboard/playground")
+            page = seen.page
+            await page.fill("#prompt", "one two")
+            await page.wait_for_selector("#code")
+            await page.click("#play button:not([type=button])")
+            await page.wait_for_selector("#played a")
+            cost = await page.get_attribute("#played a", "href")
+            assert await page.locator("#talk .turn").count() == 2
+            assert await page.locator("#play [name=turn]").count() == 2
+            await page.click("#played a")
+            await page.wait_for_url(f"**{cost}")
             assert seen.complaints == []
 
     async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Browser) -> None:

@@ -19,6 +19,9 @@ PAGES = (
     "/dashboard/team",
     "/dashboard/audit",
     "/dashboard/me",
+    "/dashboard/plan",
+    "/dashboard/playground",
+    "/dashboard/outcomes",
 )
 # Forms for those who have no session yet.
 SIGNED_OUT = {"sign_in", "second_step", "send", "set_password", "accept", "choose_language"}
