@@ -3,8 +3,8 @@
     cookie -> Viewer -> permission -> token of the form -> Viewing
 
 A handler that asks for `viewing` is for signed-in people alone; `permission=` on the handler says
-which may see it, READ unless said. Owns that order and how a page is answered. Does not own
-sessions (gateway/identity/) nor what any page says.
+which may see it, READ unless said, and None lets all of them. Owns that order and how a page is
+answered. Does not own sessions (gateway/identity/) nor what any page says.
 """
 
 from collections.abc import Mapping
@@ -129,8 +129,8 @@ async def provide_viewing(
             viewer = await find_viewer(session, clock, cookie)
     if viewer is None:
         raise SignInNeeded(_back(request))
-    wanted: Permission = request.route_handler.opt.get("permission", Permission.READ)
-    if not viewer.may(wanted):
+    wanted: Permission | None = request.route_handler.opt.get("permission", Permission.READ)
+    if wanted is not None and not viewer.may(wanted):
         raise NotAllowed("Your role does not allow this.")
     await require_token(request, viewer.csrf)
     return Viewing(request, pages, secure, viewer)

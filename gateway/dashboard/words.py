@@ -71,6 +71,27 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "operator": marked("Operator"),
             "support": marked("Support"),
         },
+        "state": {
+            "active": marked("Active"),
+            "overdue": marked("Overdue"),
+            "suspended": marked("Suspended"),
+        },
+        "collection": {
+            "manual": marked("Bank transfer"),
+            "stripe_charge": marked("Charged by Stripe"),
+            "stripe_invoice": marked("Invoiced by Stripe"),
+        },
+        "deed": {
+            "account.suspended": marked("Suspended the account"),
+            "account.restored": marked("Restored the account"),
+            "credit_limit.changed": marked("Changed the credit limit"),
+            "invoice.credited": marked("Wrote a credit note"),
+            "impersonation.began": marked("Began to look at the pages"),
+            "impersonation.ended": marked("Ended looking at the pages"),
+            "session.opened": marked("Signed in"),
+            "member.removed": marked("Removed a member"),
+            "member.role_changed": marked("Changed a role"),
+        },
     }
 )
 
@@ -89,6 +110,11 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         "email_invalid": marked("This is not an e-mail address that mail can go to."),
         "person_invalid": marked("A name is 1 to 100 printable characters."),
         "person_known": marked("This address has a password already. Sign in to join."),
+        "reason_missing": marked("Say why in 3 to 300 characters: it is kept in the audit log."),
+        "limit_invalid": marked("Write an amount as 500 or 500.00; nothing below 0."),
+        "credit_invalid": marked(
+            "Write an amount as 12.50, above 0 and no more than the invoice has left to credit."
+        ),
         "invitation_for_another": marked("This invitation is for another address. Sign out first."),
     }
 )

@@ -8,7 +8,7 @@ Does not own sessions (sessions.py) nor impersonation (impersonating.py).
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -38,6 +38,12 @@ async def find_viewer(session: AsyncSession, clock: Clock, token: str) -> Viewer
 
 
 def _query() -> Any:
+    places = (
+        select(func.count())
+        .select_from(Membership)
+        .where(col(Membership.person_id) == col(LoginSession.person_id))  # whatever account_id
+        .scalar_subquery()
+    )
     return (
         select(
             LoginSession,
@@ -47,6 +53,7 @@ def _query() -> Any:
             col(Person.platform_role),
             col(Membership.role).label("firm_role"),
             col(Account.name).label("account_name"),
+            places.label("places"),
         )
         .join(Person, col(Person.id) == col(LoginSession.person_id))
         .join(Account, col(Account.id) == col(LoginSession.account_id), isouter=True)
@@ -80,6 +87,7 @@ def _viewer(row: Row[Any], now: datetime) -> Viewer | None:
         language=row.language,
         csrf=found.csrf,
         impersonated=looks,
+        elsewhere=not looks and row.places + (row.platform_role is not None) > 1,
     )
 
 
