@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from billing.tables import Account, LoginSession, Membership, Person
@@ -38,10 +39,11 @@ async def find_viewer(session: AsyncSession, clock: Clock, token: str) -> Viewer
 
 
 def _query() -> Any:
+    every = aliased(Membership)  # whatever account_id it is of
     places = (
         select(func.count())
-        .select_from(Membership)
-        .where(col(Membership.person_id) == col(LoginSession.person_id))  # whatever account_id
+        .select_from(every)
+        .where(col(every.person_id) == col(LoginSession.person_id))
         .scalar_subquery()
     )
     return (

@@ -73,12 +73,12 @@ class AccountPages(Controller):
         account_id = require_id(PREFIX, account)
         async with database.transaction() as session:
             customer = await read_customer(session, account_id, clock.now())
-            people, entries = await _people(session, account_id)
+            people, changes = await _people(session, account_id)
         return viewing.page(
             "platform/account.html",
             customer=customer,
             people=people,
-            entries=entries,
+            changes=changes,
             address=f"{ACCOUNTS}/{account}",
             account=account,
             operates=viewing.viewer.may(Permission.OPERATE),
