@@ -4,7 +4,7 @@ Health is what this process knows of the servers from its own calls. Owns what t
 not own the figures (billing/reports/model_use.py) nor the servers (gateway/routing.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -62,7 +62,7 @@ async def models(
     return viewing.page("platform/models.html", rows=shown)
 
 
-def health_of(circuits: list[CircuitState | None]) -> str:
+def health_of(circuits: Sequence[CircuitState | None]) -> str:
     """What the servers of a model are like together; None is one that was not called yet."""
     if not circuits:
         return "unserved"
