@@ -13,6 +13,39 @@ def marked(text: str) -> str:
     return text
 
 
+# What reconciliation compares, by the names that it has there (billing/checks/).
+CHECKS = (
+    marked("the totals of a period are what its usage rows say"),
+    marked("a usage row names terms that are kept"),
+    marked("a ledger transaction sums to zero"),
+    marked("what is booked for a final invoice is what it says"),
+    marked("an invoice is open as long as something is owed"),
+    marked("the cash of an invoice is what was paid for it, less what was refunded"),
+    marked("no grant has less than nothing left"),
+    marked("a grant was put into the wallet once"),
+    marked("invoice numbers have no gaps"),
+    marked("credit note numbers have no gaps"),
+    marked("a charge is on its invoice once, as it was made"),
+    marked("an invoice says what its usage comes to by its terms"),
+    marked("what a quota of included units counts as used is what calls took of it"),
+    marked("included units are of the terms of their call, and were consumed"),
+    marked("the totals count what calls took of included units"),
+    marked("a settlement's bundle is the one that was digested"),
+    marked("a settlement is what its bundle comes to"),
+    marked("what is charged for a settlement is what it comes to"),
+    marked("what a quota has lent is what processes have borrowed"),
+    marked("what an account's credit counts as spent is what its calls cost"),
+    marked("what a key's month counts as spent is what its calls cost"),
+    marked("an account's credit is the sum of its credit entries"),
+    marked("a call that is settled is not open"),
+    marked("an open call belongs to a process that runs"),
+    marked("a process that has ended holds nothing"),
+    marked("an engine has read and generated what usage rows say"),
+    marked("usage rows say what an engine has generated"),
+    marked("Stripe asks for what our invoice says"),
+    marked("an invoice is settled at Stripe as it is here"),
+    marked("an invoice that Stripe collects is there"),
+)
 WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "settlement": {
@@ -131,6 +164,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "job": marked("Every night"),
             "command": marked("Command line"),
         },
+        "check": {name: name for name in CHECKS},
         "health": {
             "good": marked("Answers"),
             "partly": marked("Partly"),

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
+from billing.checks.book_checks import CHECKS as BOOK_CHECKS
+from billing.checks.book_checks import RERATED
+from billing.checks.included_checks import CHECKS as INCLUDED_CHECKS
 from billing.checks.nightly import check_records
+from billing.checks.outcome_checks import BUNDLED, CHARGED, SETTLED
+from billing.checks.reconciliation import _CHECKS
 from billing.outbox import put
 from billing.tables import InboxEvent
 from gateway.dashboard.pages.platform.models import health_of
+from gateway.dashboard.words import CHECKS
 from gateway.identity.audit import all_entries
 from gateway.routing import CircuitState
 from tests.billing.making import sql
@@ -111,6 +117,12 @@ class TestWork:
         assert "the totals of a period are what its usage rows say" in words(
             await support.page(checks)
         )
+
+
+class TestChecks:
+    def test_each_has_its_words(self) -> None:
+        names = {*_CHECKS, *BOOK_CHECKS, *INCLUDED_CHECKS, RERATED, BUNDLED, SETTLED, CHARGED}
+        assert names <= set(CHECKS)
 
 
 class TestHealth:
