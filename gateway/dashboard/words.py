@@ -137,7 +137,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "failed": marked("Failed"),
             "done": marked("Done"),
         },
-        "action": {
+        "delivery": {
             "stripe_invoice": marked("Invoice to Stripe"),
             "stripe_pay": marked("Charge by Stripe"),
             "stripe_send": marked("Sending by Stripe"),
@@ -205,9 +205,10 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         "person_invalid": marked("A name is 1 to 100 printable characters."),
         "person_known": marked("This address has a password already. Sign in to join."),
         "reason_missing": marked("Say why in 3 to 300 characters: it is kept in the audit log."),
-        "limit_invalid": marked("Write an amount as 500 or 500.00; nothing below 0."),
+        "amount_unreadable": marked("Write an amount as 12.50, without a currency."),
+        "limit_invalid": marked("This limit is larger than any can be."),
         "credit_invalid": marked(
-            "Write an amount as 12.50, above 0 and no more than the invoice has left to credit."
+            "Credit more than 0, and no more than what is left of the invoice."
         ),
         "invitation_for_another": marked("This invitation is for another address. Sign out first."),
     }

@@ -22,7 +22,7 @@ from billing.invoices.invoicing import InvoiceStateWrong
 from billing.metering.quotas import LimitInvalid
 from billing.money import minor_from_text, nano_from_text
 from billing.reports.customers import Customer, read_customer
-from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.faults import AmountUnreadable, PageNotFound
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
 from gateway.dashboard.pages.platform.place import account_address, require_id
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
@@ -40,6 +40,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.db import Database
 
+_NO_CREDIT = (ReasonMissing, AmountUnreadable, CreditInvalid, CreditDiffers, InvoiceStateWrong)
 _SWITCHES = {"suspend": suspend_account, "restore": restore_account}
 
 
@@ -113,7 +114,8 @@ class AccountChanges(Controller):
             order = _order(viewing, customer, said["reason"])
             async with database.transaction() as session:
                 await change_credit_limit(session, clock, order, amount)
-        except (ReasonMissing, LimitInvalid) as error:
+        except (ReasonMissing, AmountUnreadable, LimitInvalid) as error:
+            error.param = error.param or "amount"
             form = mistaken(viewing, said, error)
             values = {"customer": customer, "form": form}
             return viewing.page("platform/credit_limit.html", status=INVALID, **values)
@@ -155,7 +157,7 @@ class AccountChanges(Controller):
             async with database.transaction() as session:
                 place = session, clock, order, require_id(INVOICE_PREFIX, invoice)
                 await credit_invoice(*place, key, credit)
-        except (ReasonMissing, CreditInvalid, CreditDiffers, InvoiceStateWrong) as error:
+        except _NO_CREDIT as error:
             form = mistaken(viewing, said, error)
             return _credit_page(viewing, customer, document, form, INVALID)
         return viewing.go(account_address(order.account_id))
@@ -204,14 +206,14 @@ def _nano(text: str) -> int:
     try:
         return nano_from_text(text.strip())
     except ValueError as error:
-        raise LimitInvalid("This is no amount.", param="amount") from error
+        raise AmountUnreadable from error
 
 
 def _credit(said: dict[str, str], document: InvoiceDocument) -> Credit:
     try:
         minor = minor_from_text(said["amount"].strip(), document.currency)
     except ValueError as error:
-        raise CreditInvalid("This is no amount.", param="amount") from error
+        raise AmountUnreadable from error
     return Credit(minor, said["reason"].strip(), refund="refund" in said)
 
 

@@ -124,7 +124,8 @@ class TestChanging:
         for amount in ("", "-1", "much", "1e3", "9999999999.99"):
             answer = await operator.send(place, amount=amount, reason="because")
             assert answer.status_code == 422
-            assert "Write an amount as 500" in answer.text
+            wrong = "larger than any can be" if amount[-1:] == "9" else "Write an amount as 12.50"
+            assert wrong in answer.text
             assert 'value="because"' in answer.text
         for _ in range(2):
             answer = await operator.send(place, amount=" 250.50", reason="a good payer")
@@ -142,7 +143,9 @@ class TestChanging:
         for amount in ("", "0", "0.001", "100000"):
             answer = await operator.send(place, key=key, amount=amount, reason="our fault")
             assert answer.status_code == 422
-            assert "more than the invoice has left to credit" in answer.text
+            read = amount in ("0", "100000")
+            wrong = "no more than what is left" if read else "Write an amount as 12.50"
+            assert wrong in answer.text
             assert key in answer.text
         answer = await operator.send(place, key="x", amount="0.01", reason="our fault")
         assert answer.status_code == 404
