@@ -24,6 +24,7 @@ from billing.tables.calls import (
     Settlement,
     Usage,
 )
+from billing.tables.checks import CheckRun
 from billing.tables.delivery import AlertSent, AlertTarget, InboxEvent, OutboxItem, StripeAsked
 from billing.tables.documents import (
     CreditNote,
@@ -94,6 +95,7 @@ __all__ = [
     "BillingPeriod",
     "BillingProfile",
     "Charge",
+    "CheckRun",
     "CreditEntry",
     "CreditNote",
     "CreditReason",

@@ -34,7 +34,20 @@ ACCOUNT = (
     Entry("team", marked("Team"), "/dashboard/team", "people"),
     Entry("audit", marked("Audit log"), "/dashboard/audit", "list", Permission.TEAM),
 )
-PLATFORM: tuple[Entry, ...] = ()
+PLATFORM_HOME = "/dashboard/platform"
+PLATFORM = tuple(
+    Entry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
+    for name, text, icon in (
+        ("accounts", marked("Accounts"), "building"),
+        ("revenue", marked("Revenue"), "chart"),
+        ("receivables", marked("Receivables"), "bell"),
+        ("webhooks", marked("Webhooks"), "globe"),
+        ("jobs", marked("Jobs"), "gear"),
+        ("reconciliation", marked("Reconciliation"), "check"),
+        ("models", marked("Models"), "pulse"),
+        ("plans", marked("Plans"), "plan"),
+    )
+)
 
 
 def entries_for(viewer: Viewer) -> list[Entry]:

@@ -21,10 +21,22 @@ from gateway.dashboard.pages.overview import overview
 from gateway.dashboard.pages.own import OwnPages
 from gateway.dashboard.pages.own_second_factor import SecondFactorPages
 from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.platform.accounts import AccountPages
+from gateway.dashboard.pages.platform.changes import AccountChanges
+from gateway.dashboard.pages.platform.home import home
+from gateway.dashboard.pages.platform.jobs import JobPages
+from gateway.dashboard.pages.platform.looking_in import LookingIn
+from gateway.dashboard.pages.platform.models import models
+from gateway.dashboard.pages.platform.plans import SoldPlanPages
+from gateway.dashboard.pages.platform.receivables import receivables
+from gateway.dashboard.pages.platform.reconciliation import reconciliation
+from gateway.dashboard.pages.platform.revenue import revenue
+from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground import PlaygroundPages
 from gateway.dashboard.pages.preferences import choose_language
 from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.signing_in import SignInPages
+from gateway.dashboard.pages.switching import ask_switch, switch
 from gateway.dashboard.pages.team import TeamPages
 from gateway.dashboard.pages.usage import UsagePages
 from gateway.dashboard.pages.welcoming import WelcomePages
@@ -60,6 +72,19 @@ HANDLERS = (
     SignInPages,
     WelcomePages,
     choose_language,
+    ask_switch,
+    switch,
+    home,
+    AccountPages,
+    AccountChanges,
+    LookingIn,
+    revenue,
+    receivables,
+    WebhookPages,
+    JobPages,
+    reconciliation,
+    models,
+    SoldPlanPages,
 )
 # Forms are short; a page takes no more.
 _MOST_BYTES = 64 << 10

@@ -13,6 +13,39 @@ def marked(text: str) -> str:
     return text
 
 
+# What reconciliation compares, by the names that it has there (billing/checks/).
+CHECKS = (
+    marked("the totals of a period are what its usage rows say"),
+    marked("a usage row names terms that are kept"),
+    marked("a ledger transaction sums to zero"),
+    marked("what is booked for a final invoice is what it says"),
+    marked("an invoice is open as long as something is owed"),
+    marked("the cash of an invoice is what was paid for it, less what was refunded"),
+    marked("no grant has less than nothing left"),
+    marked("a grant was put into the wallet once"),
+    marked("invoice numbers have no gaps"),
+    marked("credit note numbers have no gaps"),
+    marked("a charge is on its invoice once, as it was made"),
+    marked("an invoice says what its usage comes to by its terms"),
+    marked("what a quota of included units counts as used is what calls took of it"),
+    marked("included units are of the terms of their call, and were consumed"),
+    marked("the totals count what calls took of included units"),
+    marked("a settlement's bundle is the one that was digested"),
+    marked("a settlement is what its bundle comes to"),
+    marked("what is charged for a settlement is what it comes to"),
+    marked("what a quota has lent is what processes have borrowed"),
+    marked("what an account's credit counts as spent is what its calls cost"),
+    marked("what a key's month counts as spent is what its calls cost"),
+    marked("an account's credit is the sum of its credit entries"),
+    marked("a call that is settled is not open"),
+    marked("an open call belongs to a process that runs"),
+    marked("a process that has ended holds nothing"),
+    marked("an engine has read and generated what usage rows say"),
+    marked("usage rows say what an engine has generated"),
+    marked("Stripe asks for what our invoice says"),
+    marked("an invoice is settled at Stripe as it is here"),
+    marked("an invoice that Stripe collects is there"),
+)
 WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "settlement": {
@@ -188,6 +221,88 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "finance": marked("Read everything; pay and dispute; limits and alerts; contracts."),
             "viewer": marked("Read everything."),
         },
+        "state": {
+            "active": marked("Active"),
+            "overdue": marked("Overdue"),
+            "suspended": marked("Suspended"),
+        },
+        "collection": {
+            "manual": marked("Bank transfer"),
+            "stripe_charge": marked("Charged by Stripe"),
+            "stripe_invoice": marked("Invoiced by Stripe"),
+        },
+        "deed": {
+            "account.suspended": marked("Suspended the account"),
+            "account.restored": marked("Restored the account"),
+            "credit_limit.changed": marked("Changed the credit limit"),
+            "invoice.credited": marked("Wrote a credit note"),
+            "impersonation.began": marked("Began to look at the pages"),
+            "impersonation.ended": marked("Ended looking at the pages"),
+            "session.opened": marked("Signed in"),
+            "member.removed": marked("Removed a member"),
+            "member.role_changed": marked("Changed a role"),
+            "outbox.retried": marked("Retried a delivery"),
+        },
+        "earned": {
+            "usage": marked("Usage"),
+            "fees": marked("Fees"),
+            "outcomes": marked("Outcomes"),
+        },
+        "progress": {
+            "waiting": marked("Waiting"),
+            "retrying": marked("Being retried"),
+            "failed": marked("Failed"),
+            "done": marked("Done"),
+        },
+        "delivery": {
+            "stripe_invoice": marked("Invoice to Stripe"),
+            "stripe_pay": marked("Charge by Stripe"),
+            "stripe_send": marked("Sending by Stripe"),
+            "stripe_part_paid": marked("Part payment to Stripe"),
+            "stripe_credit": marked("Credit note to Stripe"),
+            "stripe_paid_elsewhere": marked("Paid elsewhere, to Stripe"),
+            "stripe_void": marked("Void, to Stripe"),
+            "stripe_give_up": marked("Uncollectible, to Stripe"),
+            "email": marked("Mail"),
+            "alert": marked("Alert to the customer's webhook"),
+        },
+        "job": {
+            "count": marked("Count usage"),
+            "bill": marked("Bill accounts"),
+            "dun": marked("Remind of overdue invoices"),
+            "exchange": marked("Exchange with Stripe"),
+            "ask": marked("Ask Stripe"),
+            "notify": marked("Mails and alerts"),
+            "check": marked("Compare all records"),
+            "improve": marked("Improve shared models"),
+            "tidy": marked("Tidy up after lost workers"),
+        },
+        "check_source": {
+            "job": marked("Every night"),
+            "command": marked("Command line"),
+        },
+        "check": {name: name for name in CHECKS},
+        "health": {
+            "good": marked("Answers"),
+            "partly": marked("Partly"),
+            "bad": marked("Does not answer"),
+            "unserved": marked("Not served"),
+            "unknown": marked("Not called yet"),
+        },
+        "task": {
+            "text-generation": marked("Language"),
+            "embedding": marked("Embeddings"),
+            "classification": marked("Classification"),
+            "regression": marked("Regression"),
+            "calculation": marked("Formula of a standard"),
+            "alignment": marked("Matching names"),
+            "anomaly-detection": marked("Anomaly detection"),
+            "image-classification": marked("Judging pictures"),
+        },
+        "interval": {
+            "month": marked("each month"),
+            "year": marked("each year"),
+        },
     }
 )
 
@@ -238,6 +353,11 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         "outcome_version_closed": marked("This version was ended or replaced meanwhile."),
         "outcome_starts_too_soon": marked("Its start is over. Propose one that starts later."),
         "baseline_misses_gates": marked("Its baseline is missing, or not good enough yet."),
+        "reason_missing": marked("Say why in 3 to 300 characters: it is kept in the audit log."),
+        "amount_unreadable": marked("Write an amount as 12.50, without a currency."),
+        "credit_invalid": marked(
+            "Credit more than 0, and no more than what is left of the invoice."
+        ),
         "invitation_for_another": marked("This invitation is for another address. Sign out first."),
     }
 )

@@ -14,8 +14,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, looker
 from tests.gateway.test_subscription import SMALL, offer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,6 +53,23 @@ PAGES = (
     "/dashboard/invoices/{invoice}/lines/1/dispute",
     "/dashboard/outcomes",
     "/dashboard/nothing",
+)
+# Of the platform; `{account}` is the firm.
+PLATFORM = (
+    "/dashboard/platform/accounts",
+    "/dashboard/platform/accounts/{account}",
+    "/dashboard/platform/accounts/{account}/suspend",
+    "/dashboard/platform/accounts/{account}/credit-limit",
+    "/dashboard/platform/accounts/{account}/look",
+    "/dashboard/platform/revenue",
+    "/dashboard/platform/receivables",
+    "/dashboard/platform/webhooks",
+    "/dashboard/platform/webhooks/incoming",
+    "/dashboard/platform/jobs",
+    "/dashboard/platform/reconciliation",
+    "/dashboard/platform/models",
+    "/dashboard/platform/plans",
+    "/dashboard/switch",
 )
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
 LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
@@ -112,15 +131,21 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def looked(
-    browser: Browser, firm: Firm, look: tuple[str, str, int], *, signed_in: bool = True
+    browser: Browser,
+    firm: Firm,
+    look: tuple[str, str, int],
+    *,
+    signed_in: bool = True,
+    who: Looker | None = None,
 ) -> AsyncIterator[Looked]:
+    """By the firm's owner, unless by somebody else."""
     locale, scheme, width = look
     wishes: dict[str, Any] = {"locale": locale, "color_scheme": scheme}
     context: BrowserContext = await browser.new_context(
         viewport={"width": width, "height": 900}, **wishes
     )
     if signed_in:
-        token = firm.owner.http.cookies["maas_session"]
+        token = (who or firm.owner).http.cookies["maas_session"]
         cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}
         await context.add_cookies([cookie])  # type: ignore[list-item]
     page = await context.new_page()
@@ -158,6 +183,20 @@ class TestEveryPage:
                     if faults := await seen.faults():
                         found[(address, look)] = faults
                     seen.complaints.clear()
+        assert found == {}
+
+    async def test_the_platforms_too(self, firm: Firm, browser: Browser) -> None:
+        found = {}
+        gateway = firm.gateway
+        account = ids.show("acct", gateway.account.id)
+        async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
+            for look in LOOKS:
+                async with looked(browser, firm, look, who=operator) as seen:
+                    for address in PLATFORM:
+                        await seen.opens(address.format(account=account))
+                        if faults := await seen.faults():
+                            found[(address, look)] = faults
+                        seen.complaints.clear()
         assert found == {}
 
     async def test_those_outside_too(self, firm: Firm, browser: Browser) -> None:
