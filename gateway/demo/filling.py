@@ -4,8 +4,8 @@
     10:00  the office: plans, keys, payments, readings, disputes
     between them calls, in the order of their time
 
-Both are on busy days only, as every third one is, where real jobs run by the minute: what they do
-follows from what is recorded, not from when they run. Owns that order. Does not own what is done
+Both are on some days of a month only, where real jobs run by the minute: what they do follows from
+what is recorded, not from when they run. Owns that order. Does not own what is done
 (happenings.py, effects.py) nor the jobs (billing/rounds.py, billing/outcomes/rounds.py).
 """
 
@@ -27,9 +27,8 @@ from gateway.demo.recording import Recorder
 from gateway.demo.state import mark_filled
 
 _JOBS, _OFFICE = 2, 10
-_EVERY_DAYS = 3
-# Months are over on the first, and settled on the fourth.
-_ALWAYS = (1, 4)
+# Months are over on the first and settled on the fourth, disputes are answered by the tenth.
+_BUSY = (1, 4, 7, 10, 15, 20, 25)
 # Caps are set so long before the end: the last calls come near them, and alerts tell of it.
 _LAST = timedelta(hours=2)
 
@@ -94,7 +93,7 @@ class _Story:
     def _is_busy(self, day: date) -> bool:
         since = (day - self._tools.dates.first).days
         happens = any(since in one.firm.happens for one in self.firms)
-        return happens or since % _EVERY_DAYS == 0 or day.day in _ALWAYS
+        return happens or day.day in _BUSY
 
     async def _calls(self, until: datetime) -> None:
         """Write the calls that nobody has written, up to a moment."""
@@ -121,6 +120,7 @@ class _Story:
         for at, one in enumerate(self.firms):
             for happening in one.firm.happens.get(since, ()):
                 self.firms[at] = await happen(tools, self.firms[at], happening)
+                self._recorder.forget()
             await pay_due(tools, self.firms[at])
         for agreed in self._agreed:
             await send_readings(tools, agreed, day)

@@ -32,7 +32,7 @@ from gateway.keys import revoke_key, rotate_key
 _MOST = 1_000
 _OVERLAP = timedelta(days=3)
 # A cap near which a key is: so many percent of it are used, and it is at least so many nano-units.
-_NEAR, _LEAST_CAP = 86, 10 * 10**9
+_NEAR, _LEAST_CAP = 86, 10**9
 
 
 async def happen(tools: Tools, one: Opened, happening: Happening) -> Opened:

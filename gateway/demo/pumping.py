@@ -34,7 +34,7 @@ PUMPING = Firm(
         Somebody("杜文静", "du.wenjing@yuecheng.example", Role.FINANCE),
         Somebody("何师傅", "he.shifu@yuecheng.example", Role.VIEWER),
     ),
-    keys=(Key(_STATION), Key(_CONTROL), Key(_REPORTS, near_cap=True), Key(_PILOT)),
+    keys=(Key(_STATION), Key(_CONTROL, near_cap=True), Key(_REPORTS), Key(_PILOT)),
     works=(
         Work(
             key=_STATION,

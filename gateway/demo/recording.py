@@ -56,6 +56,7 @@ class Recorder:
         self._connection = connection
         self._contracts = contracts
         self._charged: Counter[str] = Counter()
+        self._known: dict[UUID, KnownKey] = {}
         self.process_id = ids.new_id()
 
     async def record(
@@ -65,12 +66,17 @@ class Recorder:
         if not calls:
             return
         async with self._database.transaction() as session:
-            settled = await _Pricing(session, self._contracts, account_id, keys).all(calls)
+            pricing = _Pricing(session, self._contracts, account_id, keys, self._known)
+            settled = [await pricing.settled(call) for call in calls]
             await self._borrow(session, settled)
         for begun in range(0, len(settled), _BATCH):
             batch = settled[begun : begun + _BATCH]
             if not await write(self._connection, self.process_id, [], batch):
                 raise DemoStuck("The demo's gateway process was taken for dead. Try again.")
+
+    def forget(self) -> None:
+        """Something was agreed or changed: look again at what each key calls by."""
+        self._known.clear()
 
     async def _borrow(self, session: AsyncSession, settled: Sequence[Settled]) -> None:
         """What the calls take, of all quotas at once."""
@@ -106,7 +112,7 @@ async def recorder(
 
 
 class _Pricing:
-    """Calls of one account, priced in one transaction."""
+    """Calls of one account, priced in one transaction; `known` is what was looked up before."""
 
     def __init__(
         self,
@@ -114,18 +120,16 @@ class _Pricing:
         contracts: Contracts,
         account_id: UUID,
         keys: Mapping[str, UUID],
+        known: dict[UUID, KnownKey],
     ) -> None:
         self._session = session
         self._contracts = contracts
         self._account_id = account_id
         self._keys = keys
-        self._known: dict[UUID, KnownKey] = {}
+        self._known = known
         self._free: dict[str, int] = {}
 
-    async def all(self, calls: Sequence[Planned]) -> list[Settled]:
-        return [await self._settled(call) for call in calls]
-
-    async def _settled(self, call: Planned) -> Settled:
+    async def settled(self, call: Planned) -> Settled:
         principal = await self._principal(self._keys[call.work.key], call.at)
         priced = _priced(principal, call)
         cost, taken, refused = 0, NO_COVER, call.end.settlement is Settlement.REFUSED
