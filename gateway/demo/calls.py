@@ -17,6 +17,8 @@ from models.catalog import Catalog, Task
 
 # A plant takes to it: so much more a day than the day before, in parts of a thousand.
 _GROWTH = 3
+# A day has more or fewer orders, and each kind of work more or less of them.
+_BUSY, _EACH = (0.72, 1.2), (0.9, 1.1)
 _WHOLE = 100
 
 
@@ -72,10 +74,11 @@ def calls_of_day(
 ) -> list[Planned]:
     """The day's calls in their order; `percent` of the usual number."""
     dice = Random(f"{firm.name} {day}")  # noqa: S311  # the same each time is what is wanted
+    at, busy = (day - since).days, dice.uniform(*_BUSY)
     found = [
         _call(dice, work, model, day)
         for work, model in works
-        for _ in range(_count(dice, work, (day - since).days, day, percent))
+        for _ in range(_count(dice, work, at, day, busy * percent / _WHOLE))
     ]
     return sorted(found, key=lambda one: one.at)
 
@@ -84,10 +87,13 @@ def between(calls: Sequence[Planned], after: datetime, until: datetime) -> list[
     return [one for one in calls if after <= one.at < until]
 
 
-def _count(dice: Random, work: Work, since: int, day: date, percent: int) -> int:
-    usual = work.a_day * work.weekdays[day.weekday()] / _WHOLE * percent / _WHOLE
-    grown = usual * (1000 + _GROWTH * since) / 1000
-    return int(grown * dice.uniform(0.85, 1.15) + dice.random())
+def _count(dice: Random, work: Work, at: int, day: date, share: float) -> int:
+    """How many calls on the story's day `at`, of which so large a share is made."""
+    if work.days is not None and at >= work.days:
+        return 0
+    usual = work.a_day * work.weekdays[day.weekday()] / _WHOLE * share
+    grown = usual * (1000 + _GROWTH * at) / 1000
+    return int(grown * dice.uniform(*_EACH) + dice.random())
 
 
 def _call(dice: Random, work: Work, model: str, day: date) -> Planned:

@@ -46,6 +46,7 @@ class Work:
     The model is the catalog's first of the task, or the one with this source of weights; a profile
     that has none does without. `units` are the least and the most of each meter in a call, `ms` of
     a call's time. Of each tag a call has one of the values, in which `{week}` is the year's week.
+    It is done on the story's first `days` days, or on all.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Work:
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = ""
     streamed: bool = False
+    days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,18 @@ MACHINING = Firm(
             weekdays=SIX_DAYS,
             tags={"machine": _MACHINES[:3], "order": _ORDERS},
         ),
+        Work(
+            key=_TRIAL,
+            operation=Operation.PREDICTIONS,
+            task=Task.CLASSIFICATION,
+            a_day=5,
+            units={"rows": (1, 12)},
+            ms=(4, 19),
+            hours=OFFICE,
+            weekdays=FIVE_DAYS,
+            tags={"machine": _MACHINES[:1]},
+            days=24,
+        ),
     ),
     happens={
         0: (Subscribes("demo_starter"),),

@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+import pytest
+
 from billing.rating.quantities import NOTHING
 from gateway.demo.calls import Planned, between, callable_works, calls_of_day, model_of
 from gateway.demo.dates import at_hour
@@ -18,8 +20,8 @@ def calls(day: date = MONDAY, percent: int = 100) -> list[Planned]:
     return calls_of_day(MACHINING, WORKS, date(2026, 9, 1), day, percent)
 
 
-def a_month() -> list[Planned]:
-    return [call for at in range(28) for call in calls(MONDAY + timedelta(days=at))]
+def a_month(since: date = MONDAY, percent: int = 100) -> list[Planned]:
+    return [call for at in range(28) for call in calls(since + timedelta(days=at), percent)]
 
 
 class TestCallsOfDay:
@@ -37,13 +39,21 @@ class TestCallsOfDay:
         assert between(calls(), at_hour(MONDAY, 0), nights) == []
 
     def test_fewer_are_asked_for(self) -> None:
-        usual, few = len(a_month()), sum(len(calls(MONDAY, 10)) for _ in range(1))
-        assert len(calls(MONDAY, 10)) == few < usual
-        assert 0.05 < few / len(calls()) < 0.2
+        assert len(a_month(percent=10)) == pytest.approx(len(a_month()) / 10, rel=0.1)
 
     def test_the_plant_takes_to_it(self) -> None:
-        earlier, later = calls(date(2026, 9, 7)), calls(date(2027, 9, 6))
-        assert len(later) > 1.5 * len(earlier)
+        """Three more a thousand each day, 364 days later."""
+        later = len(a_month(MONDAY + timedelta(days=364)))
+        assert later == pytest.approx(2.05 * len(a_month()), rel=0.1)
+
+    def test_some_work_ends(self) -> None:
+        """That of the key which is revoked then."""
+        ending = {work.key for work, _ in WORKS if work.days == 24}
+        on_day = [
+            {call.work.key for call in calls(date(2026, 9, 1) + timedelta(days=at))} & ending
+            for at in (22, 23, 24, 27)
+        ]
+        assert on_day == [ending, ending, set(), set()]
 
     def test_what_is_not_billed_consumes_nothing(self) -> None:
         found = a_month()
