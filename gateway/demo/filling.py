@@ -72,28 +72,31 @@ class _Story:
     async def end(self) -> None:
         """The last hours before now, with what the jobs make of them."""
         tools, now = self._tools, self._tools.dates.now
-        await self._calls(now - _LAST)
         tools.clock.to(now - _LAST)
+        await self._calls(tools.clock.now())
         for one in self.firms:
             await cap_keys(tools, one)
             await invite_open(tools, one)
-        await self._calls(now)
         tools.clock.to(now)
         await self._jobs(tools.dates.days[-1])
         async with tools.database.transaction() as session:
             await mark_filled(session, tools.clock, self.firms)
 
     async def _at(self, at: datetime, work: Callable[[date], Awaitable[None]]) -> None:
-        """Do it at that time, with all calls until then written; not in the last hours."""
+        """Do it at that time; not in the last hours."""
         if at <= self._tools.dates.now - _LAST:
-            await self._calls(at)
             self._tools.clock.to(at)
             await work(day_of(at, SHANGHAI))
 
     def _is_busy(self, day: date) -> bool:
-        since = (day - self._tools.dates.first).days
-        happens = any(since in one.firm.happens for one in self.firms)
-        return happens or day.day in _BUSY
+        return day.day in _BUSY or self._happens(day)
+
+    def _happens(self, day: date) -> bool:
+        return any(self._since(day) in one.firm.happens for one in self.firms)
+
+    def _since(self, day: date) -> int:
+        """Which day of the story it is, counted from 0."""
+        return (day - self._tools.dates.first).days
 
     async def _calls(self, until: datetime) -> None:
         """Write the calls that nobody has written, up to a moment."""
@@ -110,15 +113,17 @@ class _Story:
 
     async def _jobs(self, _day: date) -> None:
         database, clock = self._tools.database, self._tools.clock
+        await self._calls(clock.now())
         await settle_outcomes(database, clock, measure_effect)
         await bill_accounts(database, clock)
         await dun_accounts(database, clock)
 
     async def _office(self, day: date) -> None:
         tools = self._tools
-        since = (day - tools.dates.first).days
+        if self._happens(day):  # calls before it are by what held then
+            await self._calls(tools.clock.now())
         for at, one in enumerate(self.firms):
-            for happening in one.firm.happens.get(since, ()):
+            for happening in one.firm.happens.get(self._since(day), ()):
                 self.firms[at] = await happen(tools, self.firms[at], happening)
                 self._recorder.forget()
             await pay_due(tools, self.firms[at])
