@@ -111,7 +111,7 @@ async def create_key(
     Raises KeyNameInvalid, KeyMade.
     """
     issued = _fresh(clock, pepper, account_id, require_name(name), key_id)
-    await _store(session, issued.row)
+    await _insert_key(session, issued.row)
     subject, details = ids.show(PREFIX, issued.row.id), {"name": issued.row.name}
     await record(session, clock, by, account_id, "key.created", subject, details)
     return issued
@@ -171,7 +171,7 @@ async def rotate_key(
     ends = clock.now() + overlap
     row.expires_at = ends if row.expires_at is None else min(ends, row.expires_at)
     issued = _fresh(clock, pepper, account_id, row.name, replaces=row.id)
-    await _store(session, issued.row)
+    await _insert_key(session, issued.row)
     limits = await read_limits(session, account_id, row.id)
     await change_limits(session, clock, by, account_id, issued.row.id, limits)
     await change_scope(session, clock, by, account_id, issued.row.id, scope_of(row))
@@ -232,7 +232,7 @@ def _fresh(
     return IssuedKey(secret, row)
 
 
-async def _store(session: AsyncSession, row: ApiKey) -> None:
+async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
     made = await session.execute(
         insert(ApiKey)
         .values(row.model_dump())
@@ -247,7 +247,9 @@ async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) 
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         raise KeyNotActive("This key works no more; create a new one instead.")
     successor = select(ApiKey.id).where(
-        col(ApiKey.replaces) == row.id, col(ApiKey.revoked_at).is_(None)
+        col(ApiKey.account_id) == row.account_id,
+        col(ApiKey.replaces) == row.id,
+        col(ApiKey.revoked_at).is_(None),
     )
     if await session.scalar(successor.limit(1)) is not None:
         raise KeyNotActive("This key was rotated already; rotate its successor instead.")
