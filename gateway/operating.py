@@ -63,8 +63,8 @@ class Order:
 def require_reason(text: str) -> str:
     """Why something is done, without blanks around it. Raises ReasonMissing."""
     said = text.strip()
-    if not _LEAST <= len(said) <= _MOST:
-        raise ReasonMissing("A reason has 3 to 300 characters.", param="reason")
+    if not _LEAST <= len(said) <= _MOST or not said.isprintable():
+        raise ReasonMissing("A reason has 3 to 300 printable characters.", param="reason")
     return said
 
 

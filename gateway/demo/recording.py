@@ -27,7 +27,7 @@ from gateway.contracts import Contracts
 from gateway.cover import NO_COVER, by_meter
 from gateway.demo.calls import Planned
 from gateway.flow import Priced, Principal
-from gateway.keys import KnownKey, key_by_id
+from gateway.known_keys import KnownKey, key_by_id
 from gateway.pricing import charged
 from infra import ids
 from infra.clock import Clock

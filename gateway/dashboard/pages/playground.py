@@ -134,7 +134,7 @@ class PlaygroundPages(Controller):
         try:
             asked = await _asked(viewing, database, clock, catalog, describing, request)
             known = await authenticator.identify_key(asked.by, clock.now())
-            principal = authenticator.require_active(known)
+            principal = authenticator.require_active(known, place_of(request).address)
             quote = await quoting.quote(principal, asked.wish.content, _TAGS)
         except PageNotFound:
             raise
@@ -172,6 +172,7 @@ class PlaygroundPages(Controller):
             started_at=clock.now(),
             started=clock.monotonic(),
             on_behalf=asked.by,
+            address=place_of(request).address,
         )
         by = Actor.of(viewing.viewer, place_of(request).address)
         what = {"model": asked.wish.body["model"], "key": ids.show(KEY_PREFIX, asked.by.key_id)}

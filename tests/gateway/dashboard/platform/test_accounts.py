@@ -104,7 +104,7 @@ class TestReading:
 class TestChanging:
     async def test_suspending_and_restoring(self, firm: Firm, operator: Looker) -> None:
         assert "refused on every gateway" in await operator.page(f"{address(firm)}/suspend")
-        for reason in ("", "  x ", "x" * 301):
+        for reason in ("", "  x ", "x" * 301, "be\x00cause"):
             answer = await operator.send(f"{address(firm)}/suspend", reason=reason)
             assert answer.status_code == 422
             assert "Say why in 3 to 300 characters" in answer.text
