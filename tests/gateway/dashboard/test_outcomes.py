@@ -72,7 +72,8 @@ async def measured(seen: Seen) -> OutcomeSettlement:
 async def actions(seen: Seen) -> list[str]:
     gateway = seen.told.gateway
     async with gateway.parts.database.transaction() as session:
-        return [one.action for one in await entries_of(session, gateway.account.id)]
+        entries = await entries_of(session, gateway.account.id)
+        return [one.action for one in entries if one.action != "key.created"]
 
 
 class TestContracts:

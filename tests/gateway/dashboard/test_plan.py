@@ -25,7 +25,8 @@ percent = "10"
 
 async def actions(gateway: Gateway) -> list[str]:
     async with gateway.parts.database.transaction() as session:
-        return [one.action for one in await entries_of(session, gateway.account.id)]
+        entries = await entries_of(session, gateway.account.id)
+        return [one.action for one in entries if one.action != "key.created"]
 
 
 def seen_on(page: str) -> str:

@@ -127,7 +127,7 @@ class TestCalling:
         assert chunks[-1]["x_maas_cost"] == row["cost"]
         gateway = firm.gateway
         async with gateway.parts.database.transaction() as session:
-            (entry,) = await entries_of(session, gateway.account.id)
+            entry, *_ = await entries_of(session, gateway.account.id)
         assert (entry.action, entry.subject) == ("playground.called", row["request_id"])
 
     async def test_what_was_said_goes_along(self, firm: Firm, upstream: FakeUpstream) -> None:
