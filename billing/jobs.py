@@ -15,6 +15,7 @@ import procrastinate
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
+from billing.checks.nightly import check_records
 from billing.collecting.asking import ask_about_invoices, catch_up
 from billing.collecting.collecting import Collector
 from billing.collecting.inbox import handle_events
@@ -85,6 +86,10 @@ class Worker:
         )
         await deliver(self.database, self.clock, notifier.handlers)
 
+    async def check(self) -> None:
+        """Whether all records agree."""
+        await check_records(self.database, self.clock)
+
     async def propose(self) -> None:
         """Versions of shared models, at night; of a job of its own, as learning takes long."""
         if self.improve is not None:
@@ -99,9 +104,13 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "bill": ("* * * * *", Worker.bill),
     "ask": ("*/5 * * * *", Worker.ask),
     "dun": ("*/15 * * * *", Worker.dun),
+    # At night in China.
+    "check": ("17 19 * * *", Worker.check),
     "improve": ("*/10 * * * *", Worker.propose),
 }
 _TIDYING = "* * * * * */20"
+# For a day operators see what failed, and can have it run again.
+_FAILED_HOURS = 24
 
 
 def jobs(url: str, worker: Worker) -> procrastinate.App:
@@ -118,6 +127,7 @@ def jobs(url: str, worker: Worker) -> procrastinate.App:
     @app.task(name="tidy", queueing_lock="tidy")
     async def tidy(timestamp: int) -> None:
         await take_off_stalled(app)
+        await app.job_manager.delete_old_jobs(nb_hours=_FAILED_HOURS, include_failed=True)
 
     return app
 

@@ -26,7 +26,8 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks where a call comes from
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         # A process that a busy machine lets wait must not be taken for dead, with its calls.

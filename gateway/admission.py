@@ -23,6 +23,7 @@ from gateway.errors import (
     CreditExhausted,
     CreditReserved,
     MaxCostExceeded,
+    ModelNotAllowed,
     ModelNotPriced,
     ParameterInvalid,
     RateLimited,
@@ -227,6 +228,10 @@ def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
 def _priced(principal: Principal, ask: Ask) -> Priced:
     priced = _covering(principal, ask) or principal.contract.get(ask.model.id)
     if priced is None:
+        if principal.models is not None and ask.model.id not in principal.models:
+            raise ModelNotAllowed(
+                f"This API key may not call the model {ask.model.id!r}.", param="model"
+            )
         raise ModelNotPriced(
             f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
         )

@@ -53,6 +53,7 @@ from gateway.routes.files import FileRoutes
 from gateway.routes.fine_tuning import FineTuningRoutes
 from gateway.routes.inference import inference_routes
 from gateway.routes.invoices import InvoiceRoutes
+from gateway.routes.line_disputes import LineDisputeRoutes
 from gateway.routes.models import ModelRoutes
 from gateway.routes.organization import OrganizationRoutes, provide_asked
 from gateway.routes.outcomes import OutcomeContractRoutes
@@ -277,6 +278,7 @@ def build_app(parts: Parts) -> Litestar:
             QuoteRoutes,
             AutoRoutes,
             InvoiceRoutes,
+            LineDisputeRoutes,
             SubscriptionRoutes,
             OutcomeRoutes,
             SettlementRoutes,
@@ -326,6 +328,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "loader": _provide(parts.loader),
         "metrics": _provide(parts.metrics),
         "offers": _provide(parts.offers),
+        "pipeline": _provide(parts.pipeline),
         "parser": _provide(parts.parser),
         "quoting": _provide(parts.quoting),
         "payments": _provide(parts.payments),

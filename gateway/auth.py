@@ -21,13 +21,16 @@ from gateway.contracts import Contracts
 from gateway.errors import (
     NO_RETRY,
     AccountSuspended,
+    KeyElsewhere,
     KeyExpired,
     KeyInvalid,
     KeyMissing,
     KeyRevoked,
 )
-from gateway.flow import Principal
-from gateway.keys import KnownKey, find_key, hash_secret, well_formed
+from gateway.flow import Call, OnBehalf, Principal
+from gateway.key_scopes import within
+from gateway.keys import hash_secret, well_formed
+from gateway.known_keys import KnownKey, find_key, key_by_id
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
@@ -93,12 +96,34 @@ class Authenticator:
         digest = hash_secret(_bearer(credentials), self._pepper)
         return await self._shared(digest, place, at)
 
-    def require_active(self, known: KnownKey) -> Principal:
-        """Who asks. Raises KeyRevoked, KeyExpired."""
+    async def identify_call(self, call: Call) -> KnownKey:
+        """Of a call: by its credentials, or whom it is made on behalf of. Raises as `identify`."""
+        if call.on_behalf is None:
+            return await self.identify(call.credentials, call.started_at)
+        return await self.identify_key(call.on_behalf, call.started_at)
+
+    async def identify_key(self, by: OnBehalf, at: datetime) -> KnownKey:
+        """A key of an account by its id, read anew. Raises KeyInvalid, DatabaseUnavailable."""
+        async with self._database.transaction() as session:
+            place = by.account_id, by.key_id, at
+            known = await key_by_id(session, self._contracts, *place)
+        if known is None:
+            raise KeyInvalid("The account has no such API key.")
+        return known
+
+    def require_active(self, known: KnownKey, address: str | None = None) -> Principal:
+        """Who asks, from an address; None for what goes on after its call.
+
+        Raises KeyRevoked, KeyExpired, KeyElsewhere.
+        """
         if known.revoked_at is not None:
             raise KeyRevoked("This API key was revoked.")
         if known.expires_at is not None and known.expires_at <= self._clock.now():
             raise KeyExpired("This API key has expired. Use the key that replaced it.")
+        if known.networks and address is not None and not within(known.networks, address):
+            raise KeyElsewhere(
+                f"This API key may not be used from {address or 'an unknown address'}."
+            )
         return known.principal
 
     def require_paying(self, known: KnownKey) -> None:

@@ -29,6 +29,7 @@ class Command:
 
 COMMANDS = (
     Command("up", "gateway.up_cli:up_all", "Start everything on this machine; Ctrl-C stops it."),
+    Command("demo", "gateway.demo_cli:demo", "Three example firms, to look at the dashboard."),
     Command("accounts", "gateway.accounts_cli:accounts_app", "The firms that call and pay."),
     Command("keys", "gateway.accounts_cli:keys_app", "An account's API keys."),
     Command("people", "gateway.people_cli:people_app", "Who signs in to the dashboard."),

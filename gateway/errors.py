@@ -4,6 +4,7 @@
     ├── BadRequest            400 invalid_request_error
     │   ├── BodyNotJson, ParameterInvalid, ContextLengthExceeded, WrongEndpoint, ...
     ├── Unauthorised          401 KeyMissing, KeyInvalid, KeyRevoked, KeyExpired
+    ├── KeyElsewhere, ModelNotAllowed 403 permission_error
     ├── ModelNotFound, EndpointUnsupported 404, MethodNotAllowed 405, BodyTooLarge 413, ...
     ├── Exhausted             429 insufficient_quota CreditExhausted, BudgetExhausted, ...
     ├── RateLimited           429 rate_limit_error
@@ -107,6 +108,22 @@ class KeyExpired(Unauthorised):
     """The key's time is over, as after a rotation."""
 
     code = "api_key_expired"
+
+
+class KeyElsewhere(AppError):
+    """The key may not be used from this network address."""
+
+    status = 403
+    type = "permission_error"
+    code = "api_key_network"
+
+
+class ModelNotAllowed(AppError):
+    """The key may call other models only."""
+
+    status = 403
+    type = "permission_error"
+    code = "model_not_allowed"
 
 
 class ModelNotFound(AppError):

@@ -42,8 +42,18 @@ class UsageWish(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """Somebody who is signed in and calls with a key of the account without holding its secret.
+    Only our own pages make one, after they have asked who it is and what they may."""
+
+    account_id: UUID
+    key_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it arrived. `started` is monotonic seconds, for durations only."""
+    """A request as it arrived. `started` is monotonic seconds, for durations only; `address` that
+    of the client. It names its key by `credentials`, or by `on_behalf` where nobody sent any."""
 
     request_id: UUID
     operation: Operation
@@ -54,6 +64,8 @@ class Call:
     started_at: datetime
     started: float
     version_in_path: str | None = None
+    address: str = ""
+    on_behalf: OnBehalf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,7 @@ class Principal:
     `coverings` are those of the calls for its outcome contracts in force, by the contract's tag.
     `rates` are the quotas told in headers. `variants` are its own, by the model's public id;
     `versions` those of shared models that answer everybody, by model, where not the built-in one.
+    `models` are those that the key may call, None for all; others have no price here.
     """
 
     account_id: UUID
@@ -106,6 +119,7 @@ class Principal:
     rates: tuple[QuotaRef, ...] = ()
     variants: Mapping[str, OwnVariant] = field(default_factory=dict)
     versions: Mapping[str, UUID] = field(default_factory=dict)
+    models: frozenset[str] | None = None
 
 
 class Tier(StrEnum):

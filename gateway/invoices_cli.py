@@ -28,6 +28,7 @@ from billing.rounds import bill_accounts
 from billing.tables import Account, Invoice
 from gateway.cli_amounts import instant_of, minor_of
 from gateway.console import AccountName, Json, tell, with_database
+from gateway.line_disputes_cli import line_disputes_app
 from gateway.terminal import Terminal
 from infra import ids
 from infra.clock import SystemClock
@@ -36,6 +37,7 @@ from infra.installation import database_url
 from infra.settings import Settings
 
 invoices_app = typer.Typer(no_args_is_help=True)
+invoices_app.add_typer(line_disputes_app)
 InvoiceName = Annotated[str, typer.Argument(help="The invoice's number or id (inv_…).")]
 Language = Annotated[str | None, typer.Option(help="zh or en; else the account's.")]
 _Work = Callable[[AsyncSession, Account, Invoice], Awaitable[dict[str, Any]]]

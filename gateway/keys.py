@@ -4,8 +4,9 @@ A key is `maas_`, 32 random base-62 characters and 6 that check them, so that a 
 refused without asking the database and scanners can find a leaked one. Stored is only a hash
 keyed with the installation's secret: neither a copy of the table nor of the code gives a key.
 
-Owns making, finding, revoking and rotating. Does not own remembering keys between calls
-(gateway/auth.py).
+Owns making, listing, renaming, revoking and rotating, each with its entry in the audit log. Does
+not own finding a caller's key (gateway/known_keys.py) nor limits and scopes (gateway/key_limits.py,
+gateway/key_scopes.py).
 """
 
 import hmac
@@ -16,25 +17,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.access import advance_epoch
-from billing.metering.quotas import month_of, next_month, quotas_over
-from billing.tables import Account, ApiKey, BillingProfile
-from gateway.contracts import Contracts
-from gateway.flow import Principal
-from gateway.model_versions import answering
-from gateway.variants import variants_of
+from billing.tables import ApiKey
+from gateway.identity.audit import COMMAND_LINE, Actor, record
+from gateway.key_limits import KEY_PREFIX, change_limits, read_limits
+from gateway.key_scopes import change_scope, scope_of
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 
-PREFIX = "key"
+PREFIX = KEY_PREFIX
 _HEAD = "maas_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM, _CHECK = 32, 6
+_LONGEST_NAME = 100
 KEY_LENGTH = len(_HEAD) + _RANDOM + _CHECK
 
 
@@ -47,11 +47,27 @@ class KeyNotFound(AppError):
 
 
 class KeyNotActive(AppError):
-    """The key was revoked or has expired, so it cannot be rotated."""
+    """The key was revoked, has expired or was rotated already, so it cannot be rotated."""
 
     status = 409
     type = "invalid_request_error"
     code = "key_not_active"
+
+
+class KeyMade(AppError):
+    """A key of this id was made before: the same form was sent twice."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "key_made"
+
+
+class KeyNameInvalid(AppError):
+    """A name that says nothing, or too much."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "key_name_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +76,6 @@ class IssuedKey:
 
     secret: str
     row: ApiKey
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """What authentication needs of a key; its quotas and prices are those of a certain time."""
-
-    principal: Principal
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    suspended_at: datetime | None
-    holds_from: datetime
-    holds_until: datetime
 
 
 def make_secret() -> str:
@@ -98,22 +102,19 @@ async def create_key(
     pepper: bytes,
     account_id: UUID,
     name: str,
-    replaces: UUID | None = None,
+    *,
+    by: Actor = COMMAND_LINE,
+    key_id: UUID | None = None,
 ) -> IssuedKey:
-    """Make a key for an account."""
-    secret = make_secret()
-    row = ApiKey(
-        id=ids.new_id(),
-        account_id=account_id,
-        name=name.strip()[:200],
-        hint=f"{secret[: len(_HEAD) + 4]}…{secret[-4:]}",
-        hash=hash_secret(secret, pepper),
-        created_at=clock.now(),
-        replaces=replaces,
-    )
-    session.add(row)
-    await session.flush()
-    return IssuedKey(secret, row)
+    """Make a key for an account; with an id of the caller's choice, once.
+
+    Raises KeyNameInvalid, KeyMade.
+    """
+    issued = _fresh(clock, pepper, account_id, require_name(name), key_id)
+    await _insert_key(session, issued.row)
+    subject, details = ids.show(PREFIX, issued.row.id), {"name": issued.row.name}
+    await record(session, clock, by, account_id, "key.created", subject, details)
+    return issued
 
 
 async def list_keys(session: AsyncSession, account_id: UUID) -> list[ApiKey]:
@@ -122,11 +123,32 @@ async def list_keys(session: AsyncSession, account_id: UUID) -> list[ApiKey]:
     return list((await session.scalars(query)).all())
 
 
-async def revoke_key(session: AsyncSession, clock: Clock, account_id: UUID, key_id: UUID) -> ApiKey:
+async def rename_key(
+    session: AsyncSession, clock: Clock, by: Actor, account_id: UUID, key_id: UUID, name: str
+) -> None:
+    """The same name again changes nothing. Raises KeyNotFound, KeyNameInvalid."""
+    row, name = await _own_key(session, account_id, key_id), require_name(name)
+    if row.name == name:
+        return
+    details = {"from": row.name, "to": name}
+    row.name = name
+    await session.flush()
+    await record(session, clock, by, account_id, "key.renamed", ids.show(PREFIX, key_id), details)
+
+
+async def revoke_key(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    key_id: UUID,
+    by: Actor = COMMAND_LINE,
+) -> ApiKey:
     """Revoke at once; doing it twice changes nothing. Raises KeyNotFound."""
     row = await _own_key(session, account_id, key_id)
     if row.revoked_at is None:
         row.revoked_at = clock.now()
+        subject, details = ids.show(PREFIX, key_id), {"name": row.name}
+        await record(session, clock, by, account_id, "key.revoked", subject, details)
     await advance_epoch(session)
     return row
 
@@ -138,67 +160,35 @@ async def rotate_key(
     account_id: UUID,
     key_id: UUID,
     overlap: timedelta,
+    by: Actor = COMMAND_LINE,
 ) -> IssuedKey:
-    """Make a successor; the old key works for `overlap` longer.
+    """Make a successor under the same limits and scope; the old key works for `overlap` longer.
 
     Raises KeyNotFound, KeyNotActive.
     """
     row = await _own_key(session, account_id, key_id)
-    now = clock.now()
-    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        raise KeyNotActive("This key works no more; create a new one instead.")
-    ends = now + overlap
+    await _require_rotatable(session, row, clock.now())
+    ends = clock.now() + overlap
     row.expires_at = ends if row.expires_at is None else min(ends, row.expires_at)
+    issued = _fresh(clock, pepper, account_id, row.name, replaces=row.id)
+    await _insert_key(session, issued.row)
+    limits = await read_limits(session, account_id, row.id)
+    await change_limits(session, clock, by, account_id, issued.row.id, limits)
+    await change_scope(session, clock, by, account_id, issued.row.id, scope_of(row))
     await advance_epoch(session)
-    return await create_key(session, clock, pepper, account_id, row.name, replaces=row.id)
+    subject = ids.show(PREFIX, key_id)
+    details = {"successor": ids.show(PREFIX, issued.row.id), "until": row.expires_at.isoformat()}
+    await record(session, clock, by, account_id, "key.rotated", subject, details)
+    return issued
 
 
-async def find_key(
-    session: AsyncSession, contracts: Contracts, digest: bytes, at: datetime
-) -> KnownKey | None:
-    """The key with this hash, whatever its state, with its quotas and prices at the time."""
-    return await _known(session, contracts, col(ApiKey.hash) == digest, at)
-
-
-async def key_by_id(
-    session: AsyncSession, contracts: Contracts, account_id: UUID, key_id: UUID, at: datetime
-) -> KnownKey | None:
-    """The same of an account's key by its id: for what goes on after its call."""
-    which = (col(ApiKey.id) == key_id) & (col(ApiKey.account_id) == account_id)
-    return await _known(session, contracts, which, at)
-
-
-async def _known(
-    session: AsyncSession, contracts: Contracts, which: ColumnElement[bool], at: datetime
-) -> KnownKey | None:
-    query = (
-        select(ApiKey, Account.currency, BillingProfile.suspended_at)
-        .join(Account, col(Account.id) == col(ApiKey.account_id))
-        .join(BillingProfile, col(BillingProfile.account_id) == col(Account.id), isouter=True)
-        .where(which)
-    )
-    found = (await session.execute(query)).one_or_none()
-    if found is None:
-        return None
-    row, currency, suspended_at = found
-    # Before the allowances, as wherever both are made: so no two transactions wait in a ring.
-    quotas = await quotas_over(session, row.account_id, row.id, at)
-    rates = tuple(quota for quota in quotas if quota.kind.window_s)
-    contract = await contracts.contract(session, row.account_id, currency, at)
-    principal = Principal(
-        row.account_id,
-        row.id,
-        currency,
-        contract.prices,
-        contract.coverings,
-        quotas,
-        rates,
-        await variants_of(session, row.account_id),
-        await answering(session),
-    )
-    since = max(month_of(at), contract.since or month_of(at))
-    until = min(next_month(at), contract.until or next_month(at))
-    return KnownKey(principal, row.expires_at, row.revoked_at, suspended_at, since, until)
+def require_name(name: str) -> str:
+    """The name as it is kept. Raises KeyNameInvalid."""
+    plain = name.strip()
+    if not 0 < len(plain) <= _LONGEST_NAME or not plain.isprintable():
+        message = f"A key's name is 1 to {_LONGEST_NAME} printable characters."
+        raise KeyNameInvalid(message, param="name")
+    return plain
 
 
 async def require_key(session: AsyncSession, account_id: UUID, text: str) -> UUID:
@@ -219,6 +209,50 @@ async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> Api
     if row is None:
         raise KeyNotFound("This account has no such key.")
     return row
+
+
+def _fresh(
+    clock: Clock,
+    pepper: bytes,
+    account_id: UUID,
+    name: str,
+    key_id: UUID | None = None,
+    replaces: UUID | None = None,
+) -> IssuedKey:
+    secret = make_secret()
+    row = ApiKey(
+        id=key_id or ids.new_id(),
+        account_id=account_id,
+        name=name,
+        hint=f"{secret[: len(_HEAD) + 4]}…{secret[-4:]}",
+        hash=hash_secret(secret, pepper),
+        created_at=clock.now(),
+        replaces=replaces,
+    )
+    return IssuedKey(secret, row)
+
+
+async def _insert_key(session: AsyncSession, row: ApiKey) -> None:
+    made = await session.execute(
+        insert(ApiKey)
+        .values(row.model_dump())
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(col(ApiKey.id))
+    )
+    if made.one_or_none() is None:
+        raise KeyMade("This key was made already. Its secret was shown then.")
+
+
+async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) -> None:
+    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        raise KeyNotActive("This key works no more; create a new one instead.")
+    successor = select(ApiKey.id).where(
+        col(ApiKey.account_id) == row.account_id,
+        col(ApiKey.replaces) == row.id,
+        col(ApiKey.revoked_at).is_(None),
+    )
+    if await session.scalar(successor.limit(1)) is not None:
+        raise KeyNotActive("This key was rotated already; rotate its successor instead.")
 
 
 def _checksum(text: str) -> str:

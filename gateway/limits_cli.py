@@ -16,14 +16,13 @@ from billing.accounts.profiles import read_profile, zone
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaState,
-    change_credit,
-    credit_of,
     list_limits,
     set_budget,
+    set_credit_limit,
     set_limit,
 )
 from billing.money import nano_from_text, nano_text
-from billing.tables import CreditReason, QuotaKind
+from billing.tables import QuotaKind
 from gateway import keys
 from gateway.console import AccountName, Json, tell, with_database
 from gateway.terminal import Terminal
@@ -78,7 +77,8 @@ def limits_set(
             owner = (await get_account(session, account)).id
             key_id = None if key is None else await keys.require_key(session, owner, key)
             if credit_limit is not None:
-                await _set_credit_limit(session, owner, credit_limit)
+                amount = _amount(credit_limit)
+                await set_credit_limit(session, SystemClock(), owner, amount)
             if monthly_budget is not None:
                 await _set_budget(session, owner, key_id, monthly_budget)
             for kind, text in (
@@ -98,12 +98,6 @@ def limits_set(
 
 # The same as `maas wallet top-up`: what is paid in advance is in the wallet.
 limits_app.command("top-up")(wallet_top_up)
-
-
-async def _set_credit_limit(session: AsyncSession, account_id: UUID, text: str) -> None:
-    before = await credit_of(session, account_id, CreditReason.CREDIT_LIMIT)
-    change = _amount(text) - before
-    await change_credit(session, SystemClock(), account_id, CreditReason.CREDIT_LIMIT, change)
 
 
 async def _set_budget(

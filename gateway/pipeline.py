@@ -118,9 +118,9 @@ class Pipeline:
     async def _sentence(self, call: Call, client: Client, seen: _Seen) -> Completion:
         stages, settings = self._stages, self._settings
         stages.writer.require_ready()
-        known = await stages.authenticator.identify(call.credentials, call.started_at)
+        known = await stages.authenticator.identify_call(call)
         seen.principal = known.principal
-        principal = stages.authenticator.require_active(known)
+        principal = stages.authenticator.require_active(known, call.address)
         stages.authenticator.require_paying(known)
         body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
         seen.ask = stages.parser.parse(call, body, principal)

@@ -35,11 +35,11 @@ def price(
     if ticket is not None and completion.settlement.billable:
         prices, hold = ticket.priced.prices, ticket.hold
         included = hold.included if ticket.priced.included else {}
-        cost, taken = _charged(quantities, prices, included)
+        cost, taken = charged(quantities, prices, included)
         if cost > hold.money:
             quantities = _paid_for(quantities, prices, included, hold.money)
             (_, taken), cost, code = (
-                _charged(quantities, prices, included),
+                charged(quantities, prices, included),
                 hold.money,
                 HOLD_EXCEEDED,
             )
@@ -66,7 +66,7 @@ def price(
     )
 
 
-def _charged(
+def charged(
     quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int]
 ) -> tuple[int, Cover]:
     """What was consumed costs, and what of it the included units cover that are held."""
@@ -83,11 +83,11 @@ def _paid_for(
 ) -> Quantities:
     """As much of what was consumed as the hold pays for: bills count quantities, not costs."""
     least = replace(quantities, **dict.fromkeys(_BEYOND_PROMPT, 0))
-    if _charged(least, prices, included)[0] > money:
+    if charged(least, prices, included)[0] > money:
         return Quantities(**NO_UNITS)
     for meter in _BEYOND_PROMPT:
         price, wanted = prices.get(meter, 0), quantities.of(meter)
-        left = money - _charged(least, prices, included)[0]
+        left = money - charged(least, prices, included)[0]
         free = sum(units for quota, units in included.items() if quota.meter == meter)
         afforded = free + left // price if price else wanted
         least = replace(least, **{meter: min(wanted, afforded)})

@@ -1,9 +1,9 @@
 """`maas reconcile`: compare all records of what was consumed and billed, the engines' own, and
 Stripe's.
 
-Owns the order of asking, and how the findings are shown. Does not own the comparisons
-(billing/checks/reconciliation.py, billing/checks/stripe_checks.py) nor asking the engines
-(gateway/engine_counts.py).
+Owns the order of asking, and how the findings are shown; they are kept for the dashboard too. Does
+not own the comparisons (billing/checks/reconciliation.py, billing/checks/stripe_checks.py) nor
+asking the engines (gateway/engine_counts.py).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.checks.nightly import figures_of
 from billing.checks.reconciliation import (
     EngineCompared,
     EngineCount,
@@ -22,8 +23,8 @@ from billing.checks.reconciliation import (
     reconcile,
     recorded_tokens,
 )
+from billing.checks.runs import keep_run
 from billing.checks.stripe_checks import StripeCompared, compare_with_stripe
-from billing.money import nano_text
 from billing.outbox import TryLater
 from gateway.console import Json, tell, with_database
 from gateway.engine_counts import NotAsked, ask_engines
@@ -51,6 +52,7 @@ def reconcile_all(as_json: Json = False) -> None:
     themselves, and Stripe's invoices; exit code 1 on any difference."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
+        began_at = SystemClock().now()
         before = with_database(settings, recorded_tokens)
         texts = load_catalog(settings.profile).with_task(Task.TEXT_GENERATION)
         asked = ask_engines(_servers(settings, texts))
@@ -63,7 +65,20 @@ def reconcile_all(as_json: Json = False) -> None:
         found, compared = with_database(settings, compare)
         stripe = _stripe(settings)
         not_asked = [one for one in asked if isinstance(one, NotAsked)]
-        if _show(terminal, as_json, found, compared, not_asked, stripe):
+        figures = {
+            **figures_of(found),
+            "stripe_invoices": stripe.invoices if stripe else "not asked",
+        }
+        engines = [*map(_engine, compared), *map(_engine_not_asked, not_asked)]
+        told = _differences(found, compared, stripe)
+
+        async def keep(session: AsyncSession) -> None:
+            said = {**figures, "engines": engines}
+            await keep_run(session, SystemClock(), began_at, "command", said, told)
+
+        with_database(settings, keep)
+        _show(terminal, as_json, figures, engines, told)
+        if told:
             raise typer.Exit(1)
 
     tell(as_json, work)
@@ -103,36 +118,29 @@ def _stripe(settings: Settings) -> StripeCompared | None:
         return asyncio.run(ask(url))
 
 
+def _differences(
+    found: Reconciled, compared: Sequence[EngineCompared], stripe: StripeCompared | None
+) -> list[dict[str, Any]]:
+    differences = [*found.differences, *(one for each in compared for one in each.differences)]
+    differences += stripe.differences if stripe else ()
+    return [asdict(difference) for difference in differences]
+
+
 def _show(
     terminal: Terminal,
     as_json: bool,
-    found: Reconciled,
-    compared: Sequence[EngineCompared],
-    not_asked: Sequence[NotAsked],
-    stripe: StripeCompared | None,
-) -> bool:
-    """Show it; whether there are differences."""
-    differences = [*found.differences, *(one for each in compared for one in each.differences)]
-    differences += stripe.differences if stripe else ()
-    engines = [*map(_engine, compared), *map(_engine_not_asked, not_asked)]
-    figures: dict[str, Any] = {
-        "usage_rows": found.usage_rows,
-        "settled_unknown": found.unknown_rows,
-        "open_calls": found.open_calls,
-        "gateway_processes": found.processes,
-        "credit_held": nano_text(found.held),
-        "stripe_invoices": stripe.invoices if stripe else "not asked",
-    }
-    told = [asdict(difference) for difference in differences]
+    figures: Mapping[str, Any],
+    engines: Sequence[Mapping[str, Any]],
+    told: Sequence[Mapping[str, Any]],
+) -> None:
     if as_json:
         terminal.record("", {**figures, "engines": engines, "differences": told})
-        return bool(told)
+        return
     terminal.record("Compared.", {**figures, "differences": len(told)})
     for engine in engines:
         terminal.record("An engine's own count, in tokens:", engine)
     for difference in told:
         terminal.record("These do not agree:", difference)
-    return bool(told)
 
 
 def _engine(compared: EngineCompared) -> dict[str, Any]:

@@ -74,6 +74,7 @@ class Terminal:
         if self._json:
             self._write(dict(values))
             return
+        self._end_progress()
         self._console.print(title, markup=False)
         for name, value in values.items():
             self._console.print(f"  {name}: {_text(value)}", markup=False)

@@ -39,7 +39,7 @@ from infra.secret import secret_key
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
 
-_FIRST_ACCOUNT = "demo"
+FIRST_ACCOUNT = "demo"
 _SERVING_PATIENCE_S = 20.0
 
 
@@ -264,7 +264,7 @@ async def _first_key(session: AsyncSession, settings: Settings) -> str | None:
     if await list_accounts(session):
         return None
     clock, terms = SystemClock(), first_terms(settings)
-    account = await open_account(session, clock, _FIRST_ACCOUNT, settings.currency, terms)
+    account = await open_account(session, clock, FIRST_ACCOUNT, settings.currency, terms)
     pepper = secret_key(settings)
     return (await create_key(session, clock, pepper, account.id, "first key")).secret
 
@@ -272,7 +272,7 @@ async def _first_key(session: AsyncSession, settings: Settings) -> str | None:
 async def _first_sign_in(session: AsyncSession, settings: Settings) -> str | None:
     """A link for the first operator, where there is nobody yet; the first account is theirs too."""
     accounts = await list_accounts(session)
-    owned = next((one.id for one in accounts if one.name == _FIRST_ACCOUNT), None)
+    owned = next((one.id for one in accounts if one.name == FIRST_ACCOUNT), None)
     return await Inviting.of(settings, SystemClock()).first(session, owned)
 
 

@@ -50,7 +50,7 @@ async def work(settings: Settings) -> None:
             app = jobs(url, worker)
             async with app.open_async():
                 await app.run_worker_async(
-                    concurrency=_AT_ONCE, delete_jobs="always", shutdown_graceful_timeout=30
+                    concurrency=_AT_ONCE, delete_jobs="successful", shutdown_graceful_timeout=30
                 )
     finally:
         await database.close()

@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         description="address that people reach the gateway at, for links in e-mails and whether "
         "cookies are sent by https only; unset: the address that it listens on",
     )
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="proxies in front of the gateway, as `10.1.0.5` or `10.1.0.0/16`, separated by "
+        "commas: from them alone it is believed where a request comes from (X-Forwarded-For)",
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="gateway processes")
     profile: Literal["cpu", "gpu"] = Field("cpu", description="which models are served")
     data_dir: Path = Field(
@@ -151,7 +156,7 @@ class Settings(BaseSettings):
             raise ValueError("it is smaller than MAAS_SPECIALIST_MIN_REPLICAS")
         return most
 
-    @field_validator("webhook_networks", mode="before")
+    @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value

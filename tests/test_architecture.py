@@ -96,6 +96,7 @@ class TestTenants:
         {
             ("find_key", "it finds out which account calls, by a secret's hash"),
             ("append_usage", "each row carries its account"),
+            ("_insert_key", "the row carries its account"),
             ("claim", "a gateway process takes up the oldest job of whichever account"),
             ("tidy", "what is in expired stores goes, of whichever account"),
             ("count_ratings", "the operator sees how a model does with everybody"),

@@ -163,7 +163,7 @@ async def change_later(
     """
     _profile, standing, now = await _for_change(session, clock, account_id, version)
     await _forget_following(session, account_id, now)
-    ends_at = await _paid_until(session, standing, now)
+    ends_at = await paid_until(session, standing, now)
     standing.phase.ends_at = ends_at
     await session.flush()
     begun = _begin(session, account_id, version.id, ends_at, ends_at)
@@ -182,7 +182,7 @@ async def cancel(
     now = clock.now()
     standing = await require_standing(session, account_id, now)
     await _forget_following(session, account_id, now)
-    standing.phase.ends_at = await _paid_until(session, standing, now) if at_end else now
+    standing.phase.ends_at = await paid_until(session, standing, now) if at_end else now
     await session.flush()
     return standing.phase
 
@@ -209,6 +209,14 @@ async def terms_for(session: AsyncSession, account_id: UUID, version: PlanVersio
             f"The plan is in {version.currency}, the account pays in {currency}."
         )
     return (await terms_of(session, [version.id]))[version.id]
+
+
+async def paid_until(session: AsyncSession, standing: Standing, now: datetime) -> datetime:
+    """The end of the time that is paid for; without a fee, of the billing period."""
+    phase = standing.phase
+    if phase.fees_until > now:
+        return phase.fees_until
+    return (await running_period(session, phase.account_id, now)).ends_at
 
 
 def calendar_of(profile: BillingProfile) -> Calendar:
@@ -261,14 +269,6 @@ def _begin(
     )
     session.add(phase)
     return phase
-
-
-async def _paid_until(session: AsyncSession, standing: Standing, now: datetime) -> datetime:
-    """The end of the time that is paid for; without a fee, of the billing period."""
-    phase = standing.phase
-    if phase.fees_until > now:
-        return phase.fees_until
-    return (await running_period(session, phase.account_id, now)).ends_at
 
 
 async def _forget_following(session: AsyncSession, account_id: UUID, now: datetime) -> None:

@@ -41,6 +41,28 @@ class DunningPolicy:
 USUAL = DunningPolicy()
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far dunning of an invoice is: steps taken of all, the last of which stops the account's
+    calls, and when the next one is due; None after the last."""
+
+    taken: int
+    steps: int
+    next_at: datetime | None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing is left but to wait, or to give it up."""
+        return self.taken == self.steps
+
+
+def stage_of(due_at: datetime, taken: int, policy: DunningPolicy = USUAL) -> Stage:
+    """The stage of an invoice that was due then, and of which so many steps were taken."""
+    days = policy.days
+    left = days[taken] if taken < len(days) else None
+    return Stage(taken, len(days), None if left is None else due_at + timedelta(days=left))
+
+
 async def overdue_invoices(session: AsyncSession, now: datetime) -> list[tuple[UUID, UUID]]:
     """Open invoices past their due date, as (account, invoice). For operators: it looks across
     accounts (account_id)."""

@@ -21,6 +21,8 @@ from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.errors import AppError
 
+# With what the outcome begins of an event that was understood and not done.
+REFUSED = "refused"
 _LEASE = timedelta(minutes=5)
 _FIRST_RETRY = timedelta(seconds=10)
 _SLOWEST = timedelta(hours=1)
@@ -50,6 +52,16 @@ async def keep(session: AsyncSession, clock: Clock, event: Event) -> None:
             attempts=0,
         )
         .on_conflict_do_nothing(index_elements=["id"])
+    )
+
+
+async def handle_again(session: AsyncSession, clock: Clock, event_id: str) -> None:
+    """Go through a handled event once more, as one that was refused. For operators: handling it
+    twice changes nothing more."""
+    await session.execute(
+        update(InboxEvent)
+        .where(col(InboxEvent.id) == event_id, col(InboxEvent.handled_at).is_not(None))
+        .values(handled_at=None, outcome=None, due_at=clock.now(), attempts=0)
     )
 
 
@@ -89,7 +101,7 @@ async def _handle(
         return False
     except (Refused, AppError) as error:
         log.error("an event was refused", event_id=event.id, reason=str(error))
-        outcome = f"refused: {error}"
+        outcome = f"{REFUSED}: {error}"
     except Exception as error:
         # Whatever it is: other events go on, and this one is tried again.
         log.exception("an event failed", event_id=event.id)

@@ -56,7 +56,7 @@ def _described(by: Describing, number: int, line: Line) -> DocumentLine:
     return DocumentLine(
         number=number,
         line=line,
-        description=charge.words[by.locale] if charge else _words(by.locale, line, terms),
+        description=charge.words[by.locale] if charge else words_of(by.locale, line, terms),
         plan=terms.plan,
         plan_name=terms.names[by.locale],
         price_text=price_text_of(line, by.locale),
@@ -67,7 +67,8 @@ def _described(by: Describing, number: int, line: Line) -> DocumentLine:
     )
 
 
-def _words(locale: str, line: Line, terms: PlanTerms) -> str:
+def words_of(locale: str, line: Line, terms: PlanTerms) -> str:
+    """What a line is for; of an outcome its charge says it."""
     place = line.kind.value
     if line.kind is LineKind.DISCOUNT and line.model is not None:
         place = "model_discount"

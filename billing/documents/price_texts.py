@@ -10,8 +10,8 @@ from billing.documents.wording import say
 from billing.money import nano_text
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 
-# Tokens are listed by the million, rows and pictures one by one, adaptation by the minute.
-_LISTED_FOR: Mapping[str, int] = {"rows": 1, "images": 1, "adaptation_seconds": 60}
+# Tokens are listed by the million, what is rarer one by one, adaptation by the minute.
+_LISTED_FOR: Mapping[str, int] = {"rows": 1, "images": 1, "outcomes": 1, "adaptation_seconds": 60}
 _MILLION = 1_000_000
 
 

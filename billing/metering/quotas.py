@@ -172,6 +172,21 @@ async def change_credit(
     return total
 
 
+async def set_credit_limit(
+    session: AsyncSession, clock: Clock, account_id: UUID, amount_nano: int, note: str = ""
+) -> int:
+    """What an account may owe from now on, in nano-units; gives what it was. The same again changes
+    nothing. Raises LimitInvalid."""
+    _require_sane(amount_nano)
+    await lock_quotas(session, account_id)
+    before = await credit_of(session, account_id, CreditReason.CREDIT_LIMIT)
+    if amount_nano != before:
+        change = amount_nano - before
+        place = session, clock, account_id
+        await change_credit(*place, CreditReason.CREDIT_LIMIT, change, note)
+    return before
+
+
 async def set_billing_credit(
     session: AsyncSession, clock: Clock, account_id: UUID, amount_nano: int
 ) -> None:

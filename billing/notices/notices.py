@@ -51,6 +51,39 @@ _WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "more.\n",
         ),
     },
+    "alert_test": {
+        "zh": (
+            "测试提醒",
+            "您好,\n\n这是一封测试邮件,不是真正的提醒。收到它说明用量提醒可以送达此邮箱。\n",
+        ),
+        "en": (
+            "A test of your alerts",
+            "Hello,\n\nthis is only a test: nothing has happened. As you read it, alerts reach "
+            "this mailbox.\n",
+        ),
+    },
+    "line_credited": {
+        "zh": (
+            "账单 {number} 第 {line} 行的异议已冲减",
+            "您好,\n\n您对账单 {number} 第 {line} 行提出的异议已答复,并开具贷记单:\n\n{answer}\n",
+        ),
+        "en": (
+            "Line {line} of invoice {number} was credited",
+            "Hello,\n\nwhat you said of line {line} of invoice {number} has an answer, and a "
+            "credit note was written:\n\n{answer}\n",
+        ),
+    },
+    "line_refused": {
+        "zh": (
+            "账单 {number} 第 {line} 行的异议已答复",
+            "您好,\n\n您对账单 {number} 第 {line} 行提出的异议已答复,该行金额不变:\n\n{answer}\n",
+        ),
+        "en": (
+            "Line {line} of invoice {number} stays as it is",
+            "Hello,\n\nwhat you said of line {line} of invoice {number} has an answer; the line "
+            "stays as it is:\n\n{answer}\n",
+        ),
+    },
     "outcome_settled": {
         "zh": (
             "效果结算:{name} {month}",

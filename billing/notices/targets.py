@@ -67,11 +67,11 @@ async def target_json(session: AsyncSession, account_id: UUID) -> dict[str, Any]
         "url": target.url or None,
         "percentages": target.percentages,
         "email": profile.email or None,
-        "undelivered": await _undelivered(session, account_id),
+        "undelivered": [_undelivered_json(item) for item in await undelivered(session, account_id)],
     }
 
 
-async def _undelivered(session: AsyncSession, account_id: UUID) -> list[dict[str, Any]]:
+async def undelivered(session: AsyncSession, account_id: UUID) -> list[OutboxItem]:
     """The newest webhooks that were tried and not taken."""
     query = (
         select(OutboxItem)
@@ -84,16 +84,17 @@ async def _undelivered(session: AsyncSession, account_id: UUID) -> list[dict[str
         .order_by(col(OutboxItem.id).desc())
         .limit(10)
     )
-    return [
-        {
-            "id": f"{ALERT}_{item.id.hex}",
-            "created_at": item.created_at.isoformat(),
-            "attempts": item.attempts,
-            "reason": item.last_error,
-            "tried_again_at": None if item.given_up_at else item.due_at.isoformat(),
-        }
-        for item in (await session.scalars(query)).all()
-    ]
+    return list((await session.scalars(query)).all())
+
+
+def _undelivered_json(item: OutboxItem) -> dict[str, Any]:
+    return {
+        "id": f"{ALERT}_{item.id.hex}",
+        "created_at": item.created_at.isoformat(),
+        "attempts": item.attempts,
+        "reason": item.last_error,
+        "tried_again_at": None if item.given_up_at else item.due_at.isoformat(),
+    }
 
 
 def _checked(url: str) -> str:

@@ -199,6 +199,23 @@ async def get_dispute(session: AsyncSession, account_id: UUID, dispute_id: UUID)
     return found
 
 
+async def disputable_effects(
+    session: AsyncSession, settlement: OutcomeSettlement, now: datetime
+) -> frozenset[str]:
+    """What of a settlement can be disputed now, by name; nothing while a dispute is open."""
+    before = await disputes_of(session, settlement)
+    if now >= settlement.disputable_until or any(one.decided_at is None for one in before):
+        return frozenset()
+    return await _left(session, settlement, read_bundle(settlement.bundle), before)
+
+
+async def _left(
+    session: AsyncSession, settlement: OutcomeSettlement, bundle: Bundle, before: Iterable[Dispute]
+) -> frozenset[str]:
+    spoken_of = frozenset(name for one in before for name in one.outcomes)
+    return bundle.effects - spoken_of - await removed_effects(session, settlement)
+
+
 async def _disputable(
     session: AsyncSession, settlement: OutcomeSettlement, bundle: Bundle, wanted: Iterable[str]
 ) -> frozenset[str]:
@@ -213,8 +230,7 @@ async def _disputable(
         raise DisputeInvalid(f"The settlement has no {min(unknown)[:60]}.", param="outcomes")
     if named & spoken_of:
         raise DisputeStateWrong("One of these outcomes was disputed before, and decided.")
-    left = bundle.effects - spoken_of - await removed_effects(session, settlement)
-    found = named or left
+    found = named or await _left(session, settlement, bundle, before)
     if not found:
         raise DisputeInvalid("The settlement has nothing that can be disputed.")
     return found

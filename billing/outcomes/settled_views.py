@@ -19,12 +19,18 @@ from billing.outcomes.claims import PREFIX as OUTCOME_PREFIX
 from billing.outcomes.disputes import PREFIX as DISPUTE_PREFIX
 from billing.outcomes.pricing import Part
 from billing.outcomes.replay import Replayed, result_of
+from billing.outcomes.settled import (
+    Settled,
+    dispute_status,
+    disputes_in,
+    outcome_status,
+    read_settled,
+)
 from billing.outcomes.settlement import get_settlement
-from billing.outcomes.standing import Charged, charged_for, disputes_of
 from billing.tables import Dispute, Outcome, OutcomeContract, OutcomeSettlement
 from infra import ids
 
-_Row = TypeVar("_Row", Outcome, OutcomeSettlement, Dispute)
+_Row = TypeVar("_Row", Outcome, OutcomeSettlement)
 
 
 async def outcomes_page(
@@ -51,13 +57,13 @@ async def settlements_page(
 
 
 async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) -> dict[str, Any]:
-    bundle, charged = read_bundle(settlement.bundle), await charged_for(session, settlement)
-    disputes = await disputes_of(session, settlement)
+    settled = await read_settled(session, settlement)
+    bundle = settled.bundle
     return {
         "object": "outcome.settlement",
         "id": ids.show(SETTLEMENT_PREFIX, settlement.id),
         "contract": bundle.tag,
-        "status": _status(settlement, disputes),
+        "status": settled.status,
         "starts_at": settlement.starts_at.isoformat(),
         "ends_at": settlement.ends_at.isoformat(),
         "quantity": units_text(settlement.micro),
@@ -68,8 +74,8 @@ async def settlement_json(session: AsyncSession, settlement: OutcomeSettlement) 
         "made_at": settlement.made_at.isoformat(),
         "disputable_until": settlement.disputable_until.isoformat(),
         "accepted_at": _moment(settlement.accepted_at),
-        **_charged(charged, bundle),
-        "disputes": [ids.show(DISPUTE_PREFIX, one.id) for one in disputes],
+        **_charged(settled),
+        "disputes": [ids.show(DISPUTE_PREFIX, one.id) for one in settled.disputes],
         "digest": settlement.digest.hex(),
     }
 
@@ -78,8 +84,7 @@ async def disputes_page(
     session: AsyncSession, account_id: UUID, limit: int, after: UUID | None = None
 ) -> list[dict[str, Any]]:
     """The account's disputes, the newest first."""
-    query = select(Dispute).where(col(Dispute.account_id) == account_id)
-    rows = await _page(session, query, Dispute, limit, after)
+    rows = await disputes_in(session, account_id, limit, after)
     return [await dispute_json(session, one) for one in rows]
 
 
@@ -93,7 +98,7 @@ async def dispute_json(session: AsyncSession, dispute: Dispute) -> dict[str, Any
         "id": ids.show(DISPUTE_PREFIX, dispute.id),
         "settlement": ids.show(SETTLEMENT_PREFIX, settlement.id),
         "outcomes": dispute.outcomes,
-        "status": _dispute_status(dispute),
+        "status": dispute_status(dispute),
         "reason": dispute.reason,
         "opened_by": dispute.opened_by,
         "opened_at": dispute.opened_at.isoformat(),
@@ -163,7 +168,7 @@ def _outcome(outcome: Outcome, tag: str) -> dict[str, Any]:
         "contract": tag,
         "business_key": outcome.business_key,
         "subject": outcome.subject,
-        "status": _outcome_status(outcome),
+        "status": outcome_status(outcome),
         "happened_at": outcome.happened_at.isoformat(),
         "claimed_at": outcome.claimed_at.isoformat(),
         "attested_by": outcome.attested_by,
@@ -174,38 +179,10 @@ def _outcome(outcome: Outcome, tag: str) -> dict[str, Any]:
     }
 
 
-def _outcome_status(outcome: Outcome) -> str:
-    if outcome.refused_for is not None:
-        return "refused"
-    if outcome.reversed_at is not None:
-        return "reversed"
-    if outcome.confirmed_at is None:
-        return "claimed"
-    return "confirmed" if outcome.settlement_id is None else "settled"
-
-
-def _status(settlement: OutcomeSettlement, disputes: Sequence[Dispute]) -> str:
-    if any(one.decided_at is None for one in disputes):
-        return "disputed"
-    return "open" if settlement.accepted_at is None else "accepted"
-
-
-def _dispute_status(dispute: Dispute) -> str:
-    if dispute.decided_at is not None:
-        return "decided"
-    if dispute.answered_at is None:
-        return "waits_for_answer"
-    return "waits_for_reply" if dispute.replied_at is None else "waits_for_decision"
-
-
-def _charged(charged: Charged, bundle: Bundle) -> dict[str, str]:
-    credited = sum(one.minor for one in charged.credits)
-    amounts = {
-        "waiting": sum(one.minor for one in charged.waiting),
-        "invoiced": sum(one.minor for one in charged.fixed),
-        "credited": credited,
-    }
-    return {name: minor_text(minor, bundle.currency) for name, minor in amounts.items()}
+def _charged(settled: Settled) -> dict[str, str]:
+    amounts = ("waiting", "invoiced", "credited")
+    currency = settled.bundle.currency
+    return {name: minor_text(getattr(settled, name), currency) for name in amounts}
 
 
 def _part(part: Part, bundle: Bundle) -> dict[str, str]:

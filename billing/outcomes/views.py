@@ -66,6 +66,17 @@ def evidence_json(evidence: Evidence, *, whole: bool) -> dict[str, Any]:
     return {**shown, "said": evidence.said} if whole else shown
 
 
+def version_status(version: OutcomeVersion, span: Span | None, at: datetime) -> str:
+    """Where a version stands, by its span among the contract's (`spans_of`)."""
+    if not is_agreed(version):
+        return "proposed" if version.ends_at is None else "withdrawn"
+    if span is None:
+        return "never_in_force"  # it was replaced or ended before its start
+    if at < span.starts_at:
+        return "agreed"
+    return "in_force" if span.holds(at) else "over"
+
+
 def _version(version: OutcomeVersion, span: Span | None, at: datetime) -> dict[str, Any]:
     plan = version.plan_version_id
     ends_at = span.ends_at if span else version.ends_at
@@ -73,7 +84,7 @@ def _version(version: OutcomeVersion, span: Span | None, at: datetime) -> dict[s
         "object": "outcome_contract.version",
         "number": version.number,
         "hash": hash_of(version),
-        "status": _status(version, span, at),
+        "status": version_status(version, span, at),
         "starts_at": terms_of(version).starts_at.isoformat(),
         "ends_at": ends_at and ends_at.isoformat(),
         "proposed": _mark(version.proposed_by, version.proposed_at),
@@ -84,16 +95,6 @@ def _version(version: OutcomeVersion, span: Span | None, at: datetime) -> dict[s
         "terms": version.terms,
         "baseline": version.baseline,
     }
-
-
-def _status(version: OutcomeVersion, span: Span | None, at: datetime) -> str:
-    if not is_agreed(version):
-        return "proposed" if version.ends_at is None else "withdrawn"
-    if span is None:
-        return "never_in_force"  # it was replaced or ended before its start
-    if at < span.starts_at:
-        return "agreed"
-    return "in_force" if span.holds(at) else "over"
 
 
 def _mark(by: str | None, at: datetime | None) -> dict[str, Any] | None:

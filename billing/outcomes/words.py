@@ -5,8 +5,9 @@ Kept with each charge, so that a bill never says otherwise later. Owns the texts
 
 from collections.abc import Mapping
 
+from billing.documents.price_texts import price_words
 from billing.outcomes.pricing import FLOOR, SILENCE, Part
-from billing.outcomes.terms import AttesterKind, Measure, OutcomeTerms
+from billing.outcomes.terms import AttesterKind, Measure, OutcomeTerms, Share
 
 LOCALES = ("en", "zh")
 # By place: English, Chinese.
@@ -30,6 +31,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
 def charge_words(terms: OutcomeTerms, part: Part) -> dict[str, str]:
     """What a charge is for, by language."""
     return {locale: _charge(terms, part, locale) for locale in LOCALES}
+
+
+def price_text(terms: OutcomeTerms, locale: str) -> str:
+    """What one outcome costs, as a price list says it; empty where a part of a saving is paid."""
+    return "" if isinstance(terms.price, Share) else price_words(terms.price, "outcomes", locale)
 
 
 def say(locale: str, place: str, **values: object) -> str:

@@ -24,6 +24,7 @@ from billing.tables.calls import (
     Settlement,
     Usage,
 )
+from billing.tables.checks import CheckRun
 from billing.tables.delivery import AlertSent, AlertTarget, InboxEvent, OutboxItem, StripeAsked
 from billing.tables.documents import (
     CreditNote,
@@ -32,6 +33,7 @@ from billing.tables.documents import (
     InvoiceStatus,
     LedgerPosting,
     LedgerTransaction,
+    LineDispute,
     NumberSeries,
     Payment,
     WalletGrant,
@@ -93,6 +95,7 @@ __all__ = [
     "BillingPeriod",
     "BillingProfile",
     "Charge",
+    "CheckRun",
     "CreditEntry",
     "CreditNote",
     "CreditReason",
@@ -110,6 +113,7 @@ __all__ = [
     "LedgerPosting",
     "LedgerTransaction",
     "LegalEntity",
+    "LineDispute",
     "LoginSession",
     "Membership",
     "ModelVersion",

@@ -78,7 +78,10 @@ class Account(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """An API key: its keyed hash and what may be shown of it, never the key itself."""
+    """An API key: its keyed hash and what may be shown of it, never the key itself.
+
+    `models` are those that it may call, `networks` from where; None is all of them.
+    """
 
     __tablename__ = "api_key"
 
@@ -92,6 +95,8 @@ class ApiKey(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     replaces: UUID | None = Field(default=None, foreign_key="api_key.id")
     monthly_budget_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
+    models: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    networks: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
 
 
 class AccessEpoch(SQLModel, table=True):

@@ -152,6 +152,29 @@ class CreditNote(SQLModel, table=True):
     created_at: datetime = Field(sa_column=moment())
 
 
+class LineDispute(SQLModel, table=True):
+    """What a customer says against a line of a final invoice, by its number from 1, and what the
+    operator answers; credited with the note, or refused."""
+
+    __tablename__ = "line_dispute"
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "line"),
+        Index("ix_line_dispute_open", "account_id", postgresql_where=text("answered_at is null")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    invoice_id: UUID = Field(foreign_key="invoice.id")
+    line: int
+    opened_at: datetime = Field(sa_column=moment())
+    opened_by: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    answer: str | None = Field(default=None, sa_column=Column(Text))
+    answered_by: str | None = Field(default=None, sa_column=Column(Text))
+    answered_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    credit_note_id: UUID | None = Field(default=None, foreign_key="credit_note.id")
+
+
 class LedgerTransaction(SQLModel, table=True):
     """Something that happened to money, once for each business key. Rows are never changed."""
 

@@ -26,7 +26,7 @@ from gateway.contracts import Contracts
 from gateway.errors import KeyRevoked, ModelNotFound, Unavailable, UpstreamFailed, UpstreamTimeout
 from gateway.files import content_of
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
-from gateway.keys import key_by_id
+from gateway.known_keys import key_by_id
 from gateway.membership import Membership
 from gateway.pipeline import Stages
 from gateway.polling import PAUSE_S, Poller

@@ -30,6 +30,17 @@ class FormNotOurs(AppError):
     code = "form_not_ours"
 
 
+class AmountUnreadable(AppError):
+    """What was entered as an amount is none."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "amount_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("This is no amount.", param="amount")
+
+
 class SignInNeeded(AppError):
     """Nobody is signed in; `back` is where to go afterwards."""
 

@@ -47,12 +47,14 @@ async def fields_of(request: Request[Any, Any, Any]) -> dict[str, str]:
 def mistaken(looking: Looking, values: Mapping[str, str], error: AppError) -> Filled:
     """The form again, without the secrets in it, and what was wrong."""
     shown = {name: text for name, text in values.items() if "password" not in name}
-    told = looking.say(MISTAKES.get(_name(error), error.message))
+    told = looking.say(_said(error))
     if error.param in values:
         return Filled(shown, errors={str(error.param): told})
     return Filled(shown, error=told)
 
 
-def _name(error: AppError) -> str:
-    why = getattr(error, "why", None)
-    return f"{error.code}.{why}" if why else error.code or ""
+def _said(error: AppError) -> str:
+    """What a code says; where one code is of several mistakes, with why, or of which field."""
+    code = error.code or ""
+    names = (f"{code}.{getattr(error, 'why', '')}", f"{code}.{error.param}", code)
+    return next((MISTAKES[name] for name in names if name in MISTAKES), error.message)

@@ -25,9 +25,29 @@ class Entry:
 ACCOUNT = (
     Entry("overview", marked("Overview"), "/dashboard", "home"),
     Entry("usage", marked("Usage"), "/dashboard/usage", "chart"),
+    Entry("playground", marked("Playground"), "/dashboard/playground", "play", Permission.CALL),
+    Entry("keys", marked("Keys"), "/dashboard/keys", "key"),
+    Entry("plan", marked("Plan"), "/dashboard/plan", "plan"),
     Entry("invoices", marked("Invoices"), "/dashboard/invoices", "receipt"),
+    Entry("outcomes", marked("Outcomes"), "/dashboard/outcomes", "target"),
+    Entry("limits", marked("Limits and alerts"), "/dashboard/limits", "bell"),
+    Entry("team", marked("Team"), "/dashboard/team", "people"),
+    Entry("audit", marked("Audit log"), "/dashboard/audit", "list", Permission.TEAM),
 )
-PLATFORM: tuple[Entry, ...] = ()
+PLATFORM_HOME = "/dashboard/platform"
+PLATFORM = tuple(
+    Entry(name, text, f"{PLATFORM_HOME}/{name}", icon, Permission.WATCH)
+    for name, text, icon in (
+        ("accounts", marked("Accounts"), "building"),
+        ("revenue", marked("Revenue"), "chart"),
+        ("receivables", marked("Receivables"), "bell"),
+        ("webhooks", marked("Webhooks"), "globe"),
+        ("jobs", marked("Jobs"), "gear"),
+        ("reconciliation", marked("Reconciliation"), "check"),
+        ("models", marked("Models"), "pulse"),
+        ("plans", marked("Plans"), "plan"),
+    )
+)
 
 
 def entries_for(viewer: Viewer) -> list[Entry]:

@@ -10,10 +10,34 @@ from litestar.di import Provide
 
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.invoices import InvoicePages
+from gateway.dashboard.pages.key_page import KeyPage
+from gateway.dashboard.pages.keys import KeyPages
+from gateway.dashboard.pages.limits import LimitPages
+from gateway.dashboard.pages.line_disputes import LineDisputePages
+from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import overview
+from gateway.dashboard.pages.own import OwnPages
+from gateway.dashboard.pages.own_second_factor import SecondFactorPages
+from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.platform.accounts import AccountPages
+from gateway.dashboard.pages.platform.changes import AccountChanges
+from gateway.dashboard.pages.platform.home import home
+from gateway.dashboard.pages.platform.jobs import JobPages
+from gateway.dashboard.pages.platform.looking_in import LookingIn
+from gateway.dashboard.pages.platform.models import models
+from gateway.dashboard.pages.platform.plans import SoldPlanPages
+from gateway.dashboard.pages.platform.receivables import receivables
+from gateway.dashboard.pages.platform.reconciliation import reconciliation
+from gateway.dashboard.pages.platform.revenue import revenue
+from gateway.dashboard.pages.platform.webhooks import WebhookPages
+from gateway.dashboard.pages.playground import PlaygroundPages
 from gateway.dashboard.pages.preferences import choose_language
+from gateway.dashboard.pages.settlements import SettlementPages
 from gateway.dashboard.pages.signing_in import SignInPages
+from gateway.dashboard.pages.switching import ask_switch, switch
+from gateway.dashboard.pages.team import TeamPages
 from gateway.dashboard.pages.usage import UsagePages
 from gateway.dashboard.pages.welcoming import WelcomePages
 from gateway.dashboard.rendering import Pages
@@ -32,10 +56,35 @@ PATH = "/dashboard"
 HANDLERS = (
     overview,
     UsagePages,
+    KeyPages,
+    KeyPage,
+    LimitPages,
+    TeamPages,
+    AuditPages,
+    OwnPages,
+    SecondFactorPages,
+    PlaygroundPages,
+    PlanPages,
     InvoicePages,
+    LineDisputePages,
+    OutcomePages,
+    SettlementPages,
     SignInPages,
     WelcomePages,
     choose_language,
+    ask_switch,
+    switch,
+    home,
+    AccountPages,
+    AccountChanges,
+    LookingIn,
+    revenue,
+    receivables,
+    WebhookPages,
+    JobPages,
+    reconciliation,
+    models,
+    SoldPlanPages,
 )
 # Forms are short; a page takes no more.
 _MOST_BYTES = 64 << 10
@@ -45,14 +94,15 @@ def dashboard_router(settings: Settings, database: Database, clock: Clock) -> Ro
     """Everything under `/dashboard`. Handlers get what the application provides, besides."""
     links = Links.of(settings)
     secure = links.base.startswith("https://")
-    identity = build_identity(database, clock, secret_key(settings), links, Passwords())
+    pepper = secret_key(settings)
+    identity = build_identity(database, clock, pepper, links, Passwords())
     assets = Assets()
     pages = Pages(assets)
     return Router(
         path=PATH,
         route_handlers=[*HANDLERS, _assets(assets), _elsewhere()],
         dependencies={
-            **_given(identity=identity, pages=pages, secure=secure),
+            **_given(identity=identity, pages=pages, secure=secure, pepper=pepper),
             "looking": Provide(provide_looking),
             "viewing": Provide(provide_viewing),
         },
@@ -64,8 +114,8 @@ def dashboard_router(settings: Settings, database: Database, clock: Clock) -> Ro
     )
 
 
-def _given(identity: Identity, pages: Pages, secure: bool) -> dict[str, Provide]:
-    values = {"identity": identity, "pages": pages, "secure": secure}
+def _given(identity: Identity, pages: Pages, secure: bool, pepper: bytes) -> dict[str, Provide]:
+    values = {"identity": identity, "pages": pages, "secure": secure, "pepper": pepper}
     return {name: _always(value) for name, value in values.items()}
 
 

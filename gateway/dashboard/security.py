@@ -18,6 +18,8 @@ from gateway.dashboard.faults import FormNotOurs
 
 TOKEN_FIELD = "csrf"  # noqa: S105  # a field's name
 _TOKEN_HEADER = "x-csrf-token"  # noqa: S105  # a header's name
+# What a browser wishes for pages to look like.
+Wish = Literal["maas_language", "maas_theme"]
 _SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -37,8 +39,11 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-async def protect(response: Response[Any]) -> Response[Any]:
-    """Give a page its headers; files say themselves how long they are kept."""
+async def protect(response: Any) -> Any:
+    """Give a page its headers; files say themselves how long they are kept, and what answers by
+    itself, as the playground's calls do, sends them itself."""
+    if not isinstance(response, Response):
+        return response
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
@@ -84,9 +89,7 @@ def ended_cookie(*, secure: bool) -> Cookie:
     return _cookie(cookie_name(secure), "", 0, secure=secure, hidden=True)
 
 
-def wish_cookie(
-    name: Literal["maas_language", "maas_theme"], value: str, *, secure: bool
-) -> Cookie:
+def wish_cookie(name: Wish, value: str, *, secure: bool) -> Cookie:
     """What a browser wishes for pages to look like, for a year; the script changes the theme."""
     return _cookie(name, value, 365 * 86_400, secure=secure, hidden=False)
 

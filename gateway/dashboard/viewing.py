@@ -3,8 +3,8 @@
     cookie -> Viewer -> permission -> token of the form -> Viewing
 
 A handler that asks for `viewing` is for signed-in people alone; `permission=` on the handler says
-which may see it, READ unless said. Owns that order and how a page is answered. Does not own
-sessions (gateway/identity/) nor what any page says.
+which may see it, READ unless said, and None lets all of them. Owns that order and how a page is
+answered. Does not own sessions (gateway/identity/) nor what any page says.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ from gateway.dashboard.navigation import entries_for
 from gateway.dashboard.rendering import Pages
 from gateway.dashboard.security import cookie_name, require_token
 from gateway.dashboard.writing import Writing
+from gateway.identity.audit import Actor
 from gateway.identity.places import Place
 from gateway.identity.roles import Permission
 from gateway.identity.viewer import Viewer
@@ -98,6 +99,16 @@ class Viewing(Looking):
         return {entry.name for entry in entries_for(self.viewer)}
 
     @property
+    def actor(self) -> Actor:
+        """Who does it, for the audit log."""
+        return Actor.of(self.viewer, place_of(self.request).address)
+
+    def require(self, *permissions: Permission) -> None:
+        """For what each of several permissions allows. Raises NotAllowed."""
+        if not any(self.viewer.may(one) for one in permissions):
+            raise NotAllowed("Your role does not allow this.")
+
+    @property
     def account_id(self) -> UUID:
         """Whose rows are shown. Raises PageNotFound for who looks at no account."""
         if self.viewer.account_id is None:
@@ -129,8 +140,8 @@ async def provide_viewing(
             viewer = await find_viewer(session, clock, cookie)
     if viewer is None:
         raise SignInNeeded(_back(request))
-    wanted: Permission = request.route_handler.opt.get("permission", Permission.READ)
-    if not viewer.may(wanted):
+    wanted: Permission | None = request.route_handler.opt.get("permission", Permission.READ)
+    if wanted is not None and not viewer.may(wanted):
         raise NotAllowed("Your role does not allow this.")
     await require_token(request, viewer.csrf)
     return Viewing(request, pages, secure, viewer)

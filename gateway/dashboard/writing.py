@@ -36,6 +36,7 @@ class Writing:
             "cost": self.cost,
             "exact": self.exact,
             "number": self.number,
+            "decimal": self.decimal,
             "compact": self.compact,
             "share": self.share,
             "day": self.day,
@@ -46,6 +47,7 @@ class Writing:
             "hour": self.hour,
             "ago": self.ago,
             "duration": self.duration,
+            "span": self.span,
         }
 
     def money(self, minor: int, currency: str) -> str:
@@ -69,6 +71,10 @@ class Writing:
     def number(self, value: int | None) -> str:
         """A whole number; a dash where it is not known."""
         return "–" if value is None else format_decimal(value, locale=self._locale)
+
+    def decimal(self, text: str) -> str:
+        """An exact decimal as billing writes it, to three places: `1,234.5`."""
+        return format_decimal(Decimal(text), "#,##0.###", locale=self._locale)
 
     def compact(self, value: int) -> str:
         """A large number in short: `1.2M`, `120万`."""
@@ -121,3 +127,7 @@ class Writing:
             return f"{micros // 1000} ms"
         seconds: Any = Decimal(micros).scaleb(-6)
         return f"{format_decimal(round(seconds, 1), locale=self._locale)} s"
+
+    def span(self, value: timedelta) -> str:
+        """A length of time: `1 day`, `1周`."""
+        return format_timedelta(value, locale=self._locale)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -57,6 +57,17 @@ class Entry:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which entries; None is all. `about` is what stands before the dot of an action."""
+
+    about: str | None = None
+    person_id: UUID | None = None
+
+
+ALL = Only()
+
+
 async def record(
     session: AsyncSession,
     clock: Clock,
@@ -88,10 +99,31 @@ async def record(
 
 
 async def entries_of(
-    session: AsyncSession, account_id: UUID, before: UUID | None = None, limit: int = 50
+    session: AsyncSession,
+    account_id: UUID,
+    before: UUID | None = None,
+    limit: int = 50,
+    only: Only = ALL,
 ) -> list[Entry]:
     """An account's, the newest first; `before` is the id of the last entry of the page before."""
-    return await _page(session, col(AuditEntry.account_id) == account_id, before, limit)
+    which = [col(AuditEntry.account_id) == account_id]
+    if only.about is not None:
+        which.append(col(AuditEntry.action).startswith(f"{only.about}.", autoescape=True))
+    if only.person_id is not None:
+        which.append(col(AuditEntry.person_id) == only.person_id)
+    return await _page(session, and_(*which), before, limit)
+
+
+async def people_in(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    """Who did anything that is written down of an account, those who left too, by name."""
+    query = (
+        select(Person.id, Person.name)
+        .join(AuditEntry, col(AuditEntry.person_id) == col(Person.id))
+        .where(col(AuditEntry.account_id) == account_id)
+        .distinct()
+        .order_by(col(Person.name), col(Person.id))
+    )
+    return {person_id: name for person_id, name in (await session.execute(query)).all()}
 
 
 async def all_entries(

@@ -47,6 +47,14 @@ class AlreadyMember(AppError):
     code = "already_member"
 
 
+class AlreadyInvited(AppError):
+    """The same invitation is open; it is sent again instead."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "already_invited"
+
+
 class TooManyInvitations(AppError):
     """An account with very many open invitations."""
 
@@ -88,6 +96,19 @@ class Inviting:
     def of(cls, settings: Settings, clock: Clock) -> "Inviting":
         """Where no gateway process runs, as on the command line."""
         return cls(clock, Sealer(secret_key(settings)), Links.of(settings))
+
+    async def invite_once(
+        self, session: AsyncSession, by: Actor, account_id: UUID | None, email: str, role: Role
+    ) -> Issued:
+        """Invite an address, but leave an open invitation of it to the same role as it is.
+
+        Raises AlreadyInvited, and what `invite` raises.
+        """
+        wanted, now = (normal_email(email), role), self.clock.now()
+        for one in await self.pending(session, account_id):
+            if (one.email, one.role) == wanted and one.expires_at > now:
+                raise AlreadyInvited("This address is invited already.", param="email")
+        return await self.invite(session, by, account_id, email, role)
 
     async def invite(
         self, session: AsyncSession, by: Actor, account_id: UUID | None, email: str, role: Role

@@ -117,14 +117,24 @@ class Own:
             await turn_off(session, self._clock, by, viewer.person_id)
 
     async def describe(
-        self, session: AsyncSession, viewer: Viewer, name: str, language: str | None
+        self,
+        session: AsyncSession,
+        viewer: Viewer,
+        name: str,
+        language: str | None,
+        address: str = "",
     ) -> None:
-        """Change name and language; None follows the browser. Raises PersonInvalid."""
+        """Change name and language; None follows the browser. Another name is written down, as
+        others know the person by it. Raises PersonInvalid."""
         require_name(name)
         require_language(language)
         person = await lock_person(session, viewer.person_id)
+        details = {"from": person.name, "to": name.strip()}
         person.name, person.language = name.strip(), language
         await session.flush()
+        if details["from"] != details["to"]:
+            by = Actor.of(viewer, address)
+            await record(session, self._clock, by, None, "person.renamed", person.email, details)
 
     async def _require(self, viewer: Viewer, password: str) -> None:
         """Counted as signing in is: who found a browser open cannot guess here instead."""

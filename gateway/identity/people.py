@@ -4,6 +4,7 @@ Owns looking people up, the operator's help for somebody who is locked out, and 
 is on the platform. Does not own what people do themselves (own.py) nor memberships (team.py).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -49,6 +50,12 @@ async def person_by_email(session: AsyncSession, email: str) -> Person | None:
     """By the address in its normal form."""
     query = select(Person).where(col(Person.email) == email)
     return (await session.scalars(query)).one_or_none()
+
+
+async def names_of(session: AsyncSession, person_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What people are called."""
+    query = select(Person.id, Person.name).where(col(Person.id).in_(person_ids))
+    return {person_id: name for person_id, name in (await session.execute(query)).all()}
 
 
 async def anybody(session: AsyncSession) -> bool:

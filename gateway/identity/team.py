@@ -111,6 +111,25 @@ async def remove(
     await record(session, clock, by, account_id, "member.removed", str(person_id), details)
 
 
+async def end_sessions(
+    session: AsyncSession,
+    clock: Clock,
+    by: Actor,
+    account_id: UUID,
+    person_id: UUID,
+    keep: UUID | None = None,
+) -> int:
+    """Sign a member out wherever the account is shown, but of the session to keep; gives of how
+    many. Raises MemberNotFound."""
+    await _locked(session, account_id, person_id, still_owner=True)
+    ended = await end_in_account(session, clock, person_id, account_id, keep)
+    if ended:
+        details = {"sessions": ended}
+        place = by, account_id, "member.sessions_ended", str(person_id), details
+        await record(session, clock, *place)
+    return ended
+
+
 def require_of_firm(role: Role) -> None:
     """Raises RoleInvalid."""
     if role.of_platform:

@@ -11,6 +11,7 @@ import secrets
 import unicodedata
 from base64 import b32encode
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import pyotp
@@ -65,19 +66,44 @@ class Enrolment:
     uri: str
 
 
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """How somebody's stands: since when codes are asked for, None where they are not; whether it
+    was begun to be set up; and how many recovery codes are left."""
+
+    since: datetime | None
+    begun: bool
+    recovery_left: int
+
+
+async def second_factor_of(session: AsyncSession, person_id: UUID) -> SecondFactor:
+    """As it is now."""
+    person = await session.get_one(Person, person_id, populate_existing=True)
+    begun = person.totp_since is None and person.totp_secret is not None
+    return SecondFactor(person.totp_since, begun, len(person.recovery))
+
+
 async def enrol(session: AsyncSession, sealer: Sealer, person_id: UUID) -> Enrolment:
     """Begin: codes are asked for once one was confirmed. Begun again, there is another secret.
 
     Raises SecondFactorOn.
     """
     person = await lock_person(session, person_id)
-    if person.totp_since is not None:
-        raise SecondFactorOn("A second factor is set up. Turn it off to set up another.")
+    _require_off(person)
     secret = pyotp.random_base32()
     person.totp_secret = sealer.seal(secret, _purpose(person))
     await session.flush()
-    uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=_ISSUER)
-    return Enrolment(secret, uri)
+    return _enrolment(person, secret)
+
+
+async def enrolling(session: AsyncSession, sealer: Sealer, person_id: UUID) -> Enrolment:
+    """What was begun and is not confirmed yet, as often as it is asked for.
+
+    Raises SecondFactorOn, SecondFactorOff.
+    """
+    person = await lock_person(session, person_id)
+    _require_off(person)
+    return _enrolment(person, sealer.open(_begun(person), _purpose(person)))
 
 
 async def confirm(
@@ -88,10 +114,8 @@ async def confirm(
     Raises CodeWrong, SecondFactorOn, SecondFactorOff.
     """
     person = await lock_person(session, person_id)
-    if person.totp_since is not None:
-        raise SecondFactorOn("The second factor is set up already.")
-    if person.totp_secret is None:
-        raise SecondFactorOff("Begin to set up a second factor first.")
+    _require_off(person)
+    _begun(person)
     if not _take_code(clock, sealer, person, _digits(code)):
         raise CodeWrong
     codes = [_recovery_code() for _ in range(_RECOVERY_CODES)]
@@ -124,6 +148,23 @@ async def lock_person(session: AsyncSession, person_id: UUID) -> Person:
     """The row as it is now; others who change it wait."""
     query = select(Person).where(col(Person.id) == person_id).with_for_update()
     return (await session.scalars(query, execution_options={"populate_existing": True})).one()
+
+
+def _require_off(person: Person) -> None:
+    if person.totp_since is not None:
+        raise SecondFactorOn("A second factor is set up. Turn it off to set up another.")
+
+
+def _begun(person: Person) -> bytes:
+    """The sealed secret."""
+    if person.totp_secret is None:
+        raise SecondFactorOff("Begin to set up a second factor first.")
+    return person.totp_secret
+
+
+def _enrolment(person: Person, secret: str) -> Enrolment:
+    uri = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=_ISSUER)
+    return Enrolment(secret, uri)
 
 
 def _take_code(clock: Clock, sealer: Sealer, person: Person, digits: str) -> bool:

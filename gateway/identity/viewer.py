@@ -17,7 +17,7 @@ class Viewer:
     role: in `account_id`, or on the platform. account_id, account_name: whose pages are shown; None
     on the platform's own. language: what the person chose (`zh`, `en`); None follows the browser.
     csrf: what forms of this session carry. impersonated: whether support looks at an account's
-    pages, which then can be read only.
+    pages, which then can be read only. elsewhere: whether the person belongs to more than is shown.
     """
 
     session_id: UUID
@@ -30,6 +30,7 @@ class Viewer:
     language: str | None
     csrf: str
     impersonated: bool = False
+    elsewhere: bool = False
 
     def may(self, permission: Permission) -> bool:
         """Whether the role allows it; support that looks at an account may read alone."""

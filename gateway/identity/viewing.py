@@ -8,8 +8,9 @@ Does not own sessions (sessions.py) nor impersonation (impersonating.py).
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from billing.tables import Account, LoginSession, Membership, Person
@@ -38,6 +39,13 @@ async def find_viewer(session: AsyncSession, clock: Clock, token: str) -> Viewer
 
 
 def _query() -> Any:
+    every = aliased(Membership)  # whatever account_id it is of
+    places = (
+        select(func.count())
+        .select_from(every)
+        .where(col(every.person_id) == col(LoginSession.person_id))
+        .scalar_subquery()
+    )
     return (
         select(
             LoginSession,
@@ -47,6 +55,7 @@ def _query() -> Any:
             col(Person.platform_role),
             col(Membership.role).label("firm_role"),
             col(Account.name).label("account_name"),
+            places.label("places"),
         )
         .join(Person, col(Person.id) == col(LoginSession.person_id))
         .join(Account, col(Account.id) == col(LoginSession.account_id), isouter=True)
@@ -80,6 +89,7 @@ def _viewer(row: Row[Any], now: datetime) -> Viewer | None:
         language=row.language,
         csrf=found.csrf,
         impersonated=looks,
+        elsewhere=not looks and row.places + (row.platform_role is not None) > 1,
     )
 
 

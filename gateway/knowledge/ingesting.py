@@ -22,11 +22,11 @@ from gateway.contracts import Contracts
 from gateway.errors import CallTooLarge, KeyRevoked, RateLimited, Unavailable
 from gateway.files import content_of
 from gateway.flow import Principal
-from gateway.keys import key_by_id
 from gateway.knowledge import jobs, pieces, stores
 from gateway.knowledge.cutting import Order, cut
 from gateway.knowledge.embedding import Embedder, Texts, Vector
 from gateway.knowledge.searching import STORE_TAG
+from gateway.known_keys import key_by_id
 from gateway.membership import Membership
 from gateway.polling import Poller
 from infra import ids

@@ -82,4 +82,5 @@ async def provide_principal(
 ) -> Principal:
     """Who asks. Raises what the key is refused for."""
     credentials = request.headers.get("authorization")
-    return authenticator.require_active(await authenticator.identify(credentials))
+    address = request.client.host if request.client else ""
+    return authenticator.require_active(await authenticator.identify(credentials), address)

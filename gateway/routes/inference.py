@@ -76,7 +76,13 @@ class _Entrance:
             started_at=self._clock.now(),
             started=self._clock.monotonic(),
             version_in_path=scope["path_params"].get("version"),
+            address=_address(scope),
         )
+
+
+def _address(scope: HTTPScope) -> str:
+    client = scope["client"]
+    return "" if client is None else client[0]
 
 
 def _plain(path: str, operation: Operation, entrance: _Entrance) -> BaseRouteHandler:

@@ -47,11 +47,15 @@ class ModelRoutes(Controller):
     async def models(
         self, principal: NamedDependency[Principal], catalog: NamedDependency[Catalog]
     ) -> dict[str, Any]:
-        data = [_show_model(model, principal) for model in catalog.models.values()]
+        data = [
+            _show_model(model, principal)
+            for model in catalog.models.values()
+            if _may(principal, model)
+        ]
         own = [
             _show_variant(name, variant, model, principal)
             for name, variant in principal.variants.items()
-            if (model := catalog.find(variant.base)) is not None
+            if (model := catalog.find(variant.base)) is not None and _may(principal, model)
         ]
         return {"object": "list", "data": [*data, *own]}
 
@@ -100,6 +104,11 @@ class ModelRoutes(Controller):
         async with database.transaction() as session:
             await choose(session, principal.account_id, name, wanted.version)
         return {"id": name, "object": "model", "version": wanted.version}
+
+
+def _may(principal: Principal, model: Model) -> bool:
+    """Whether the key may call it."""
+    return principal.models is None or model.id in principal.models
 
 
 def _show_model(model: Model, principal: Principal) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.builders import SEALER
 from tests.flows.stories import Story
 from tests.flows.stripe_stories import SEND, StripeStory
 
-NAMES = {"ask", "bill", "count", "dun", "exchange", "improve", "notify"}
+NAMES = {"ask", "bill", "check", "count", "dun", "exchange", "improve", "notify"}
 
 
 @pytest.fixture

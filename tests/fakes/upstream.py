@@ -43,6 +43,7 @@ class FakeUpstream:
     most_running: int = 0
     counters: dict[str, str] = field(default_factory=dict)  # Prometheus text by path
     says: str = ""  # in the place of what it makes up
+    inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by model, as declared
     embeddings_do: str = ""
     delay_embeddings_s: float = 0.0
     longest_embedded: int = 1 << 30
@@ -87,7 +88,10 @@ class _Handlers:
         if refusal is not None:
             return refusal
         name = self._fake.learner.shown(request.match_info["name"])
-        return web.json_response({"name": name, "inputs": [], "outputs": []})
+        declared = {"signature": {"inputs": self._fake.inputs.get(name, [])}}
+        return web.json_response(
+            {"name": name, "inputs": [], "outputs": [], "parameters": declared}
+        )
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._take(request)

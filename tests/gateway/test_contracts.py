@@ -7,7 +7,7 @@ from billing.metering.quotas import QuotaRef
 from billing.rating.plan_files import read_plan_file
 from billing.subscribing.changes import end, start
 from gateway.contracts import catalog_prices
-from gateway.keys import KnownKey
+from gateway.known_keys import KnownKey
 from tests.billing.making import sql
 from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 

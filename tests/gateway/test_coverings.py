@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.keys import KnownKey
+from gateway.known_keys import KnownKey
 from tests import builders
 from tests.builders import CHAT, EMBEDDING, PLENTY, Limited, credit
 from tests.clocks import ShiftedClock

@@ -50,7 +50,7 @@ CALL_COLUMNS = (
     "cost",
     "currency",
 )
-_MARK = "\ufeff"
+BEGINNING = "\ufeff".encode()  # of every file
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
@@ -58,17 +58,24 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 def lines_csv(document: InvoiceDocument) -> bytes:
     """The lines of an invoice, with a header."""
     rows = [_line(document.currency, line.to_json(document.currency)) for line in document.lines]
-    return (_MARK + _text([LINE_COLUMNS, *rows])).encode()
+    return BEGINNING + csv_rows([LINE_COLUMNS, *rows])
 
 
 def calls_header() -> bytes:
     """What a file of calls begins with."""
-    return (_MARK + _text([CALL_COLUMNS])).encode()
+    return BEGINNING + csv_rows([CALL_COLUMNS])
 
 
 def calls_rows(calls: Iterable[BilledCall], currency: str) -> bytes:
     """Rows of calls, to be written one page after another."""
-    return _text(_call(call, currency) for call in calls).encode()
+    return csv_rows(_call(call, currency) for call in calls)
+
+
+def csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
+    """Rows of any file, with that protection."""
+    out = io.StringIO()
+    csv.writer(out).writerows([safe(cell) for cell in row] for row in rows)
+    return out.getvalue().encode()
 
 
 def safe(cell: Any) -> str:
@@ -87,9 +94,3 @@ def _call(call: BilledCall, currency: str) -> Sequence[Any]:
     values = {**call.to_json(), "currency": currency, "late": "yes" if call.late else "no"}
     values["tags"] = json.dumps(values["tags"], ensure_ascii=False) if call.tags else ""
     return [values[column] for column in CALL_COLUMNS]
-
-
-def _text(rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerows([safe(cell) for cell in row] for row in rows)
-    return out.getvalue()

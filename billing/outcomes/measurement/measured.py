@@ -56,12 +56,24 @@ class Fitness:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredDay:
+    """A day's quantity, and what was expected of it, with the interval of a single day."""
+
+    day: date
+    actual: Decimal
+    expected: Decimal
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """A saving, in `unit` (a rate's times its weight's), in steps of `resolution`.
 
     `low` to `high` is the two-sided interval and `bound` the one-sided lower bound, both at the
     agreed confidence; `billable` is the bound, or nothing where it is below nothing or a gate does
-    not hold. `evidence` is the SHA-256 of the study's text, from which all of this follows.
+    not hold. `evidence` is the SHA-256 of the study's text, from which all of this follows. `days`
+    are told where the whole plant is held against the time before.
     """
 
     unit: str
@@ -76,6 +88,7 @@ class Measured:
     billable: Decimal
     fitness: Fitness
     evidence: str
+    days: tuple[MeasuredDay, ...] = ()
 
     def text(self) -> bytes:
         """The canonical JSON: sorted keys, no spaces."""

@@ -20,6 +20,7 @@ from billing.outcomes.measurement.agreed import PPM, Agreed, Limits, Span, Weeks
 from billing.outcomes.measurement.baseline import choose, fitted
 from billing.outcomes.measurement.days import LeftOut, Mask, Table, daily
 from billing.outcomes.measurement.evidence import Study
+from billing.outcomes.measurement.expected import by_day
 from billing.outcomes.measurement.faults import MeasureInvalid, ReadingsInvalid
 from billing.outcomes.measurement.gates import after_gate, before_gate, fit_gates, missing_ppm
 from billing.outcomes.measurement.holdout import by_machines, by_weeks, compared
@@ -28,6 +29,7 @@ from billing.outcomes.measurement.measured import (
     Fitness,
     Gate,
     Measured,
+    MeasuredDay,
     Note,
     resolution_for,
     rounded_down,
@@ -86,10 +88,11 @@ def measure(study: Study) -> Measured:
     agreed, weeks = study.agreed, study.agreed.weeks
     if weeks is not None:
         saving, fitness = _alternating(_told(study, agreed.told_of, {}), agreed, weeks)
-    else:
-        kept = study.kept or fit(study)
-        saving, fitness = _against(kept, _told(study, agreed.reporting, kept.meters), agreed)
-    return _concluded(saving, fitness, agreed, study.digest())
+        return _concluded(saving, fitness, agreed, study.digest())
+    kept = study.kept or fit(study)
+    told = _told(study, agreed.reporting, kept.meters)
+    saving, fitness = _against(kept, told, agreed)
+    return _concluded(saving, fitness, agreed, study.digest(), _days(kept, told, agreed))
 
 
 def _told(study: Study, span: Span, meters: Mapping[str, str]) -> _Told:
@@ -139,6 +142,14 @@ def _against(kept: Kept, told: _Told, agreed: Agreed) -> tuple[Saving, Fitness]:
     return by_machines(tables, kept.terms, agreed, agreed.machines), fitness
 
 
+def _days(kept: Kept, told: _Told, agreed: Agreed) -> tuple[MeasuredDay, ...]:
+    """Of a plant as a whole; machines beside each other have no baseline of single days."""
+    if agreed.machines is not None:
+        return ()
+    before = kept.tables[""]
+    return by_day(before, told.tables[""], fitted(before, kept.terms), agreed)
+
+
 def _alternating(told: _Told, agreed: Agreed, weeks: Weeks) -> tuple[Saving, Fitness]:
     """The saving against the weeks without, which are the baseline."""
     saving, baseline = by_weeks(told.tables[""], agreed, weeks)
@@ -161,7 +172,13 @@ def _fitness(
     )
 
 
-def _concluded(saving: Saving, fitness: Fitness, agreed: Agreed, evidence: str) -> Measured:
+def _concluded(
+    saving: Saving,
+    fitness: Fitness,
+    agreed: Agreed,
+    evidence: str,
+    days: tuple[MeasuredDay, ...] = (),
+) -> Measured:
     step = resolution_for(agreed.resolution, max(abs(saving.baseline), abs(saving.actual)))
     sure = 1 - (PPM - agreed.confidence) / agreed.looks / PPM
     bound = rounded_down(saving.above(sure), step)
@@ -179,4 +196,5 @@ def _concluded(saving: Saving, fitness: Fitness, agreed: Agreed, evidence: str) 
         billable=max(bound, nothing) if fitness.holds else nothing,
         fitness=fitness,
         evidence=evidence,
+        days=days,
     )

@@ -64,7 +64,7 @@ def saved(
         raise BaselineUnfit("No day of the reporting period is whole.")
     columns, weights = baseline.terms.columns(after), after.weights(agreed.weight)
     actual = float(weights @ after.values)
-    adjusted = float(weights @ _adjusted(after, agreed.adjustments))
+    by_hand = float(weights @ adjusted(after, agreed.adjustments))
     level = _levelled(before, after, baseline) if alternating else after
     rougher = _rougher(before, level, baseline)
     also = _told_by_both(before, level, baseline, rougher) if alternating else []
@@ -77,10 +77,10 @@ def saved(
         also,
     )
     sign = -1 if agreed.more_is_better else 1
-    return Saving(mixture, adjusted - actual, sign, mixture.centre + adjusted, actual)
+    return Saving(mixture, by_hand - actual, sign, mixture.centre + by_hand, actual)
 
 
-def _adjusted(table: Table, adjustments: tuple[Adjustment, ...]) -> Floats:
+def adjusted(table: Table, adjustments: tuple[Adjustment, ...]) -> Floats:
     """Non-routine adjustments, day by day."""
     days = [date.fromordinal(int(day)) for day in table.days]
     sums = [sum(one.per_day for one in adjustments if one.holds(day)) for day in days]

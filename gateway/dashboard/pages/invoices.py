@@ -5,6 +5,8 @@ Owns what these pages show. A page shows the document of which JSON, CSV and PDF
 """
 
 import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from billing.accounts.profiles import read_profile
+from billing.collecting.line_disputes import (
+    disputable_lines,
+    line_dispute_status,
+    line_disputes_of,
+)
 from billing.collecting.payment_pages import paying_page
 from billing.collecting.payments import Payments
 from billing.dates import zone_of
@@ -22,9 +29,10 @@ from billing.documents.documents import InvoiceDocument
 from billing.documents.lists import invoice_page
 from billing.documents.rendering.csv import lines_csv
 from billing.documents.rendering.pdf import invoice_pdf
-from billing.invoices.invoicing import PREFIX, InvoiceNotFound
+from billing.invoices.invoicing import PREFIX, InvoiceNotFound, get_invoice
 from billing.metering.usage import REQUEST_PREFIX
 from billing.outbox import Refused, TryLater
+from billing.tables import LineDispute
 from gateway.dashboard.viewing import Viewing
 from gateway.errors import StripeNotUsed, StripeUnavailable
 from gateway.identity.assembly import Identity
@@ -34,6 +42,14 @@ from infra.clock import Clock
 from infra.db import Database
 
 _INVOICES, _CALLS = 24, 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was said against lines, by their numbers, and the lines that can be disputed yet."""
+
+    disputes: Mapping[int, LineDispute] = field(default_factory=dict)
+    disputable: Collection[int] = ()
 
 
 class InvoicePages(Controller):
@@ -76,7 +92,7 @@ class InvoicePages(Controller):
     ) -> Response[str]:
         async with database.transaction() as session:
             document = await preview_of(session, clock, viewing.account_id, viewing.language)
-        return _shown(viewing, document, clock, payable=False)
+        return _shown(viewing, document, clock, payable=False, said=_Said())
 
     @get("/{invoice:str}", name="dashboard:invoice")
     async def invoice(
@@ -90,7 +106,8 @@ class InvoicePages(Controller):
         document = await _document(viewing, database, invoice)
         by_stripe = payments is not None and document.collection != "manual"
         may = viewing.viewer.may(Permission.PAY)
-        return _shown(viewing, document, clock, payable=by_stripe and may)
+        said = await _said_against(viewing, database, clock, _id(invoice))
+        return _shown(viewing, document, clock, payable=by_stripe and may, said=said)
 
     @get("/{invoice:str}/pdf", name="dashboard:pdf")
     async def pdf(
@@ -172,12 +189,26 @@ async def _document(viewing: Viewing, database: Database, invoice: str) -> Invoi
         return await document_of(session, *place)
 
 
+async def _said_against(
+    viewing: Viewing, database: Database, clock: Clock, identity: UUID
+) -> _Said:
+    place = viewing.account_id, identity
+    async with database.transaction() as session:
+        found = await get_invoice(session, *place)
+        disputes = await line_disputes_of(session, *place)
+        lines = await disputable_lines(session, clock.now(), found)
+    may = viewing.viewer.may(Permission.PAY)
+    return _Said({one.line: one for one in disputes}, lines if may else set())
+
+
 def _shown(
-    viewing: Viewing, document: InvoiceDocument, clock: Clock, *, payable: bool
+    viewing: Viewing, document: InvoiceDocument, clock: Clock, *, payable: bool, said: _Said
 ) -> Response[str]:
     return viewing.page(
         "invoice.html",
         document=document,
+        said=said,
+        status_of=line_dispute_status,
         zone=zone_of(document.time_zone),
         now=clock.now(),
         payable=payable and document.final and document.balance.owed > 0,

@@ -1,11 +1,13 @@
 """The overview: this month so far, what it will come to, what is used of what there is, the last
 calls, and what to do next.
 
-Owns what the page shows. Every amount is that of the preview, of the alerts and of the API's lists.
+Owns what the page shows, and leading the platform's people to theirs. Every amount is that of the
+preview, of the alerts and of the API's lists.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -51,12 +53,14 @@ class _Found:
     plan: PlanTerms | None
 
 
-@get("/", name="dashboard:overview")
+@get("/", name="dashboard:overview", permission=None)
 async def overview(
     viewing: NamedDependency[Viewing],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
-) -> Response[str]:
+) -> Response[Any]:
+    if viewing.viewer.account_id is None:
+        return viewing.go("/dashboard/platform")
     async with database.transaction() as session:
         found = await _read(session, clock, viewing)
     now = clock.now()

@@ -82,7 +82,7 @@ class SignInPages(Controller):
             return looking.page("sign_in.html", status=INVALID, form=late, after=after, done=None)
         return enter(looking, clock, opened, after)
 
-    @post("/sign-out")
+    @post("/sign-out", permission=None)
     async def leave(
         self,
         viewing: NamedDependency[Viewing],

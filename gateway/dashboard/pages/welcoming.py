@@ -67,7 +67,7 @@ class WelcomePages(Controller):
             return await _page(looking, identity, secret, form, INVALID)
         return enter(looking, clock, opened, "/dashboard")
 
-    @get("/join")
+    @get("/join", permission=None)
     async def confirm(
         self,
         viewing: NamedDependency[Viewing],
@@ -81,7 +81,7 @@ class WelcomePages(Controller):
             return viewing.page("link_unusable.html", status=LinkUnusable.status)
         return viewing.page("join.html", invited=invited, form=EMPTY)
 
-    @post("/join")
+    @post("/join", permission=None)
     async def join(
         self,
         viewing: NamedDependency[Viewing],

@@ -1,4 +1,4 @@
-// What pages do beside being read: charts, light and dark, copying, dialogs, notices.
+// What pages do beside being read: charts, light and dark, copying, notices.
 //
 // No state and no text of its own: what is shown was written by the server, in the page's language.
 "use strict";
@@ -22,8 +22,10 @@
     return [1, 2, 3, 4, 5, 6, 7, 8].map((at) => style(`--series-${at}`));
   }
 
-  function dataset(series, at, palette) {
-    const colour = palette[at % palette.length];
+  function dataset(series, at, palette, all) {
+    // A band has a colour of its own.
+    const before = all.slice(0, at).filter((one) => one.kind === "bar" || one.kind === "line");
+    const colour = palette[before.length % palette.length];
     const common = { label: series.name, data: series.heights, texts: series.texts };
     if (series.kind === "bar") {
       return { ...common, type: "bar", backgroundColor: colour, stack: "all", borderRadius: 2, maxBarThickness: 36 };
@@ -37,7 +39,7 @@
       // The upper edge is filled down to the lower one, which stands before it.
       fill: series.kind === "high" ? "-1" : false,
       borderWidth: 2,
-      pointRadius: 0,
+      pointRadius: series.heights.length > 1 || band ? 0 : 4,
       pointHitRadius: 12,
       tension: 0.2,
     };
@@ -45,6 +47,7 @@
 
   function options(said) {
     const muted = style("--muted");
+    const bars = said.series.every((series) => series.kind === "bar");
     const quiet = { color: muted, font: { family: style("--font"), size: 11 } };
     return {
       responsive: true,
@@ -52,15 +55,16 @@
       animation: false,
       interaction: { mode: "index", intersect: false },
       scales: {
-        x: { stacked: true, grid: { display: false }, border: { color: style("--line") }, ticks: { ...quiet, maxRotation: 0, autoSkipPadding: 16 } },
-        y: { stacked: true, beginAtZero: true, grid: { color: style("--line") }, border: { display: false }, ticks: { ...quiet, maxTicksLimit: 5 } },
+        x: { stacked: bars, grid: { display: false }, border: { color: style("--line") }, ticks: { ...quiet, maxRotation: 0, autoSkipPadding: 16 } },
+        y: { stacked: bars, beginAtZero: bars, grid: { color: style("--line") }, border: { display: false }, ticks: { ...quiet, maxTicksLimit: 5 } },
       },
       plugins: {
         legend: {
           display: said.series.length > 1,
           position: "bottom",
           align: "start",
-          labels: { color: style("--text"), boxWidth: 10, boxHeight: 10, useBorderRadius: true, borderRadius: 2, font: { family: style("--font"), size: 12 } },
+          // Of a band's two edges one stands for it.
+          labels: { filter: (item) => said.series[item.datasetIndex].kind !== "low", color: style("--text"), boxWidth: 10, boxHeight: 10, useBorderRadius: true, borderRadius: 2, font: { family: style("--font"), size: 12 } },
         },
         tooltip: {
           backgroundColor: style("--tip"),
@@ -92,7 +96,7 @@
     const said = JSON.parse(figure.dataset.chart);
     const palette = colours();
     drawn.get(figure)?.destroy();
-    const datasets = said.series.map((series, at) => dataset(series, at, palette));
+    const datasets = said.series.map((series, at, all) => dataset(series, at, palette, all));
     const chart = new Chart(one("canvas", figure), {
       data: { labels: said.places, datasets },
       options: options(said),
@@ -146,11 +150,10 @@
   // ---- What is clicked
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-theme-switch], [data-copies], [data-opens], [data-dismisses], [data-prints]");
+    const target = event.target.closest("[data-theme-switch], [data-copies], [data-dismisses], [data-prints]");
     if (!target) return;
     if ("themeSwitch" in target.dataset) switchTheme();
     else if ("copies" in target.dataset) copy(target);
-    else if ("opens" in target.dataset) document.getElementById(target.dataset.opens).showModal();
     else if ("prints" in target.dataset) print();
     else target.closest(".notice").remove();
   });

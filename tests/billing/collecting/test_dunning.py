@@ -3,7 +3,7 @@
 import pytest
 
 from billing.accounts.profiles import read_profile
-from billing.collecting.dunning import USUAL, DunningPolicy, dun, overdue_invoices
+from billing.collecting.dunning import USUAL, DunningPolicy, dun, overdue_invoices, stage_of
 from billing.rounds import dun_accounts
 from billing.tables import Invoice
 from tests.billing.making import sql
@@ -142,3 +142,13 @@ class TestCharging:
         story.clock.pass_(days=1)
         await step(story, firm)
         assert [action for action, _ in await items(story)] == ["email"]
+
+
+class TestStages:
+    @pytest.mark.parametrize(("taken", "days"), [(0, 1), (1, 5), (3, 15), (4, None), (9, None)])
+    def test_what_comes_next(self, story: Story, taken: int, days: int | None) -> None:
+        due_at = story.clock.now()
+        stage = stage_of(due_at, taken)
+        story.clock.pass_(days=days or 0)
+        assert stage.next_at == (None if days is None else story.clock.now())
+        assert (stage.steps, stage.last) == (4, taken == 4)

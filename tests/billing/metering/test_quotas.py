@@ -20,6 +20,7 @@ from billing.metering.quotas import (
     next_month,
     quotas_over,
     set_budget,
+    set_credit_limit,
     set_limit,
 )
 from billing.metering.recording import write
@@ -248,6 +249,20 @@ class TestCredit:
         async with database.transaction() as session:
             assert await credit_of(session, of.account_id) == 1000
         assert await differences(database) == ()
+
+    async def test_a_limit_set_twice_is_set_once(self, database: Database) -> None:
+        of = await customer(database)
+        await credit(database, of, 500)
+        for before, limit in ((1000, 250), (250, 250), (250, 400)):
+            async with database.transaction() as session:
+                assert await set_credit_limit(session, CLOCK, of.account_id, limit) == before
+        async with database.transaction() as session:
+            assert await credit_of(session, of.account_id) == 900
+        rows = await sql(database, "select amount_nano from credit_entry order by id")
+        assert [row[0] for row in rows] == [1000, 500, -750, 150]
+        with pytest.raises(LimitInvalid):
+            async with database.transaction() as session:
+                await set_credit_limit(session, CLOCK, of.account_id, -1)
 
     async def test_can_be_taken_away_to_the_last(self, database: Database) -> None:
         of = await customer(database)

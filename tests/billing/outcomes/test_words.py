@@ -7,7 +7,8 @@ import pytest
 from billing.outcomes.effects import Variable
 from billing.outcomes.pricing import FLOOR, SILENCE, Part
 from billing.outcomes.terms import AttesterKind, Share
-from billing.outcomes.words import charge_words
+from billing.outcomes.words import charge_words, price_text
+from billing.rating.prices import PerUnit
 from tests.billing.outcomes.test_pricing import SAVING, terms
 
 
@@ -32,3 +33,8 @@ def test_of_a_rate_it_is_what_that_is_a_rate_of(unit: str, of: str, saved: str) 
     kind = replace(SAVING, unit=unit, variables=(Variable("made", of),), per="made")
     words = charge_words(terms(Share(1, 1), kind=kind), Part("sign_off", 1, 1))
     assert words["en"] == f"Early warning: verified saving in {saved}, signed off by the customer"
+
+
+def test_what_one_costs_as_a_price_list_says_it() -> None:
+    assert price_text(terms(Share(1, 1)), "en") == ""
+    assert price_text(terms(PerUnit(1_800 * 10**9)), "en") == "1800.00 / 1"

@@ -1,6 +1,7 @@
 """A firm with a month that is billed and one that runs, behind the real application."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -21,6 +22,23 @@ class Firm:
     clock: ShiftedClock
 
 
+@asynccontextmanager
+async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm]:
+    parts = gateway.parts
+    other, _ = await customer(parts.database, parts.settings, "Other")
+    own = looker(gateway.url, parts, gateway.account.id)
+    async with own as owner, looker(gateway.url, parts, other.id) as stranger:
+        yield Firm(gateway, owner, stranger, clock)
+
+
+@pytest.fixture
+async def office(limited: Limited) -> AsyncIterator[Firm]:
+    """A firm before its first call, for pages of people and keys."""
+    clock = ShiftedClock()
+    async with limited(PLENTY, clock=clock) as gateway, looked_at(gateway, clock) as firm:
+        yield firm
+
+
 @pytest.fixture
 async def firm(limited: Limited) -> AsyncIterator[Firm]:
     """Three calls of the last month, billed; and one of this month."""
@@ -33,8 +51,5 @@ async def firm(limited: Limited) -> AsyncIterator[Firm]:
         await bill_accounts(gateway.parts.database, clock)
         await gateway.chat("a new month")
         await count_usage(gateway.parts.database, clock)
-        parts = gateway.parts
-        other, _ = await customer(parts.database, parts.settings, "Other")
-        own = looker(gateway.url, parts, gateway.account.id)
-        async with own as owner, looker(gateway.url, parts, other.id) as stranger:
-            yield Firm(gateway, owner, stranger, clock)
+        async with looked_at(gateway, clock) as firm:
+            yield firm

@@ -76,7 +76,8 @@ async def looker(
         opened = await open_session(session, parts.clock, person.id, account_id, PLACE)
     async with client(url, language) as http:
         http.cookies.set("maas_session", opened.token)
-        found = re.search(r'name="csrf" content="([^"]+)"', (await http.get("/dashboard")).text)
+        home = await http.get("/dashboard", follow_redirects=True)
+        found = re.search(r'name="csrf" content="([^"]+)"', home.text)
         yield Looker(http, found[1] if found else "", person.id)
 
 

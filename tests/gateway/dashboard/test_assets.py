@@ -11,7 +11,7 @@ _FIRST_LOAD = 200_000
 async def test_kept_for_good_and_compressed(firm: Firm) -> None:
     page = await firm.owner.page("/dashboard")
     addresses = re.findall(r'(?:src|href)="(/dashboard/assets/[^"]+)"', page)
-    assert len(addresses) == 5
+    assert len(addresses) == 6
     whole = len(page.encode())
     for address in addresses:
         async with client(firm.gateway.url) as http:

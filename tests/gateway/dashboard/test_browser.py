@@ -14,25 +14,62 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from gateway.identity.roles import Role
+from infra import ids
 from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, looker
+from tests.gateway.test_subscription import SMALL, offer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
 ]
-# Of an account; `{invoice}` and `{call}` are the newest.
+# Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones,
+# `{plan}` is on offer.
 PAGES = (
     "/dashboard",
     "/dashboard/usage",
     "/dashboard/usage?by=tag",
     "/dashboard/usage/calls",
     "/dashboard/usage/calls/{call}",
+    "/dashboard/playground",
+    "/dashboard/plan",
+    "/dashboard/plan/change/{plan}",
     "/dashboard/invoices",
     "/dashboard/invoices/preview",
     "/dashboard/invoices/{invoice}",
     "/dashboard/invoices/{invoice}/lines/1",
+    "/dashboard/keys",
+    "/dashboard/keys/new",
+    "/dashboard/keys/{key}",
+    "/dashboard/limits",
+    "/dashboard/team",
+    "/dashboard/team/{member}",
+    "/dashboard/audit",
+    "/dashboard/me",
+    "/dashboard/me/password",
+    "/dashboard/me/second-factor",
+    "/dashboard/invoices/{invoice}/lines/1/dispute",
+    "/dashboard/outcomes",
     "/dashboard/nothing",
+)
+# Of the platform; `{account}` is the firm.
+PLATFORM = (
+    "/dashboard/platform/accounts",
+    "/dashboard/platform/accounts/{account}",
+    "/dashboard/platform/accounts/{account}/suspend",
+    "/dashboard/platform/accounts/{account}/credit-limit",
+    "/dashboard/platform/accounts/{account}/look",
+    "/dashboard/platform/revenue",
+    "/dashboard/platform/receivables",
+    "/dashboard/platform/webhooks",
+    "/dashboard/platform/webhooks/incoming",
+    "/dashboard/platform/jobs",
+    "/dashboard/platform/reconciliation",
+    "/dashboard/platform/models",
+    "/dashboard/platform/plans",
+    "/dashboard/switch",
 )
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
 LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
@@ -94,15 +131,21 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def looked(
-    browser: Browser, firm: Firm, look: tuple[str, str, int], *, signed_in: bool = True
+    browser: Browser,
+    firm: Firm,
+    look: tuple[str, str, int],
+    *,
+    signed_in: bool = True,
+    who: Looker | None = None,
 ) -> AsyncIterator[Looked]:
+    """By the firm's owner, unless by somebody else."""
     locale, scheme, width = look
     wishes: dict[str, Any] = {"locale": locale, "color_scheme": scheme}
     context: BrowserContext = await browser.new_context(
         viewport={"width": width, "height": 900}, **wishes
     )
     if signed_in:
-        token = firm.owner.http.cookies["maas_session"]
+        token = (who or firm.owner).http.cookies["maas_session"]
         cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}
         await context.add_cookies([cookie])  # type: ignore[list-item]
     page = await context.new_page()
@@ -123,7 +166,11 @@ async def looked(
 async def addresses(firm: Firm) -> list[str]:
     invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
     call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
-    return [page.format(invoice=invoice, call=call) for page in PAGES]
+    await offer(firm.gateway, SMALL)
+    key = ids.show("key", firm.gateway.key.row.id)
+    member = ids.show("person", firm.owner.person_id)
+    known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
+    return [page.format(**known) for page in PAGES]
 
 
 class TestEveryPage:
@@ -136,6 +183,20 @@ class TestEveryPage:
                     if faults := await seen.faults():
                         found[(address, look)] = faults
                     seen.complaints.clear()
+        assert found == {}
+
+    async def test_the_platforms_too(self, firm: Firm, browser: Browser) -> None:
+        found = {}
+        gateway = firm.gateway
+        account = ids.show("acct", gateway.account.id)
+        async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
+            for look in LOOKS:
+                async with looked(browser, firm, look, who=operator) as seen:
+                    for address in PLATFORM:
+                        await seen.opens(address.format(account=account))
+                        if faults := await seen.faults():
+                            found[(address, look)] = faults
+                        seen.complaints.clear()
         assert found == {}
 
     async def test_those_outside_too(self, firm: Firm, browser: Browser) -> None:
@@ -165,6 +226,21 @@ class TestScripts:
             await seen.until(f"{shown} > 0")
             await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
             await page.wait_for_url("**/dashboard/usage?*day=*")
+            assert seen.complaints == []
+
+    async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Browser) -> None:
+        async with looked(browser, firm, LOOKS[0]) as seen:
+            await seen.opens("/dashboard/playground")
+            page = seen.page
+            await page.fill("#prompt", "one two")
+            await page.wait_for_selector("#code")
+            await page.click("#play button:not([type=button])")
+            await page.wait_for_selector("#played a")
+            cost = await page.get_attribute("#played a", "href")
+            assert await page.locator("#talk .turn").count() == 2
+            assert await page.locator("#play [name=turn]").count() == 2
+            await page.click("#played a")
+            await page.wait_for_url(f"**{cost}")
             assert seen.complaints == []
 
     async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Browser) -> None:

@@ -46,10 +46,11 @@ class TestOverview:
         assert "Told after three whole days of use." in said
         assert f"curl {firm.gateway.url}/v1/models" in said
 
-    async def test_the_platform_has_none(self, firm: Firm) -> None:
+    async def test_the_platform_has_its_own(self, firm: Firm) -> None:
         gateway = firm.gateway
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
-            await operator.page("/dashboard", 403)
+            answer = await operator.http.get("/dashboard")
+            assert answer.headers["location"] == "/dashboard/platform"
 
 
 class TestUsage:

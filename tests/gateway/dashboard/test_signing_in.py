@@ -94,7 +94,7 @@ class TestInvitations:
     @pytest.mark.parametrize(
         ("fields", "said"),
         [
-            ({"name": "Li", "password": "short"}, "A password has at least 12 characters."),
+            ({"name": "Li", "password": "short"}, "A password has at least 10 characters."),
             ({"name": "Li", "password": EMAIL}, "The e-mail address is no password."),
             ({"name": " ", "password": PASSWORD}, "A name is 1 to 100 printable characters."),
         ],

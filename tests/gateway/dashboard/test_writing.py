@@ -48,6 +48,13 @@ class TestNumbers:
         assert ZH.compact(1_234_567) == "123.5万"
         assert EN.number(None) == "–"
 
+    def test_decimals(self) -> None:
+        assert [EN.decimal(one) for one in ("1234.5000", "0", "-0.1239")] == [
+            "1,234.5",
+            "0",
+            "-0.124",
+        ]
+
     def test_shares(self) -> None:
         assert (EN.share(1, 8), EN.share(1, 0), EN.share(3, 2)) == ("13%", "0%", "150%")
 

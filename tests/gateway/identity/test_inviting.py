@@ -9,6 +9,7 @@ from gateway.identity.accepting import InvitationForAnother, Newcomer, PersonKno
 from gateway.identity.audit import COMMAND_LINE
 from gateway.identity.emails import EmailInvalid
 from gateway.identity.invitations import (
+    AlreadyInvited,
     AlreadyMember,
     InvitationNotFound,
     TooManyInvitations,
@@ -55,6 +56,19 @@ class TestInviting:
         with pytest.raises(LinkUnusable):
             await desk.identity.accepting.accept(third, WU, OFFICE)
         assert len(await desk.mails("invitation")) == 3
+
+    async def test_once(self, desk: Desk, firm: Account, owner: Someone) -> None:
+        async with desk.database.transaction() as session:
+            place = (session, owner.actor, firm.id, "wu@acme.example")
+            await desk.identity.inviting.invite_once(*place, Role.VIEWER)
+            with pytest.raises(AlreadyInvited):
+                await desk.identity.inviting.invite_once(*place, Role.VIEWER)
+            await desk.identity.inviting.invite_once(*place, Role.FINANCE)
+        desk.clock.pass_(days=8)
+        async with desk.database.transaction() as session:
+            place = (session, owner.actor, firm.id, "wu@acme.example")
+            await desk.identity.inviting.invite_once(*place, Role.FINANCE)
+        assert len(await desk.mails("invitation")) == 4
 
     async def test_an_expired_one_is_sent_again(self, desk: Desk, firm: Account) -> None:
         secret = await desk.invite(firm.id, NEW, Role.VIEWER)

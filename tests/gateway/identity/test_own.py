@@ -13,7 +13,16 @@ from gateway.identity.people import PersonNotFound, unlock
 from gateway.identity.places import Place
 from gateway.identity.roles import Role
 from gateway.identity.signing_in import CredentialsWrong, SecondFactorWanted
-from gateway.identity.totp import CodeWrong, SecondFactorOff, SecondFactorOn, confirm, enrol
+from gateway.identity.totp import (
+    CodeWrong,
+    SecondFactor,
+    SecondFactorOff,
+    SecondFactorOn,
+    confirm,
+    enrol,
+    enrolling,
+    second_factor_of,
+)
 from infra.sealing import SealBroken, Sealer
 from tests.gateway.identity.desks import OFFICE, PASSWORD, Desk, Someone
 
@@ -176,6 +185,22 @@ class TestSecondFactor:
         actions = [one.action for one in await desk.entries()]
         assert actions[1:3] == ["second_factor.off", "second_factor.on"]
 
+    async def test_it_is_shown_until_it_is_confirmed(self, desk: Desk, owner: Someone) -> None:
+        sealer, person_id = desk.identity.sealer, owner.viewer.person_id
+        async with desk.database.transaction() as session:
+            with pytest.raises(SecondFactorOff):
+                await enrolling(session, sealer, person_id)
+            assert await second_factor_of(session, person_id) == SecondFactor(None, False, 0)
+            begun = await enrol(session, sealer, person_id)
+            assert await enrolling(session, sealer, person_id) == begun
+            assert (await second_factor_of(session, person_id)).begun
+        await desk.enrolled(owner)
+        async with desk.database.transaction() as session:
+            with pytest.raises(SecondFactorOn):
+                await enrolling(session, sealer, person_id)
+            now = await second_factor_of(session, person_id)
+        assert (now.since is not None, now.begun, now.recovery_left) == (True, False, 10)
+
 
 class TestDescribing:
     async def test_name_and_language(self, desk: Desk, owner: Someone) -> None:
@@ -184,6 +209,8 @@ class TestDescribing:
         viewer = await desk.viewer(owner.token)
         assert viewer is not None
         assert (viewer.name, viewer.language) == ("李伟", "en")
+        (entry, *_) = await desk.entries()
+        assert (entry.action, entry.details) == ("person.renamed", {"from": "li", "to": "李伟"})
         await desk.sign_in(owner.email, place=Place("198.51.100.9", ""))
         ((_, subject, _),) = await desk.mails("new_place")
         assert subject == "New sign-in"

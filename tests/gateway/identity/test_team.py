@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from billing.accounts.accounts import AccountNotFound
 from billing.tables import Account
 from gateway.identity import impersonating
-from gateway.identity.audit import COMMAND_LINE, entries_of, record
+from gateway.identity.audit import COMMAND_LINE, Only, entries_of, people_in, record
 from gateway.identity.impersonating import NotPermitted
 from gateway.identity.memberships import NotAMember
 from gateway.identity.roles import Permission, Role
@@ -18,6 +18,7 @@ from gateway.identity.team import (
     MemberNotFound,
     RoleInvalid,
     change_role,
+    end_sessions,
     members,
     remove,
 )
@@ -105,6 +106,22 @@ class TestTeam:
         )
         assert list((await one.roles()).values()).count(Role.OWNER) == 1
         assert {type(fact) for fact in told} <= {type(None), LastOwner, MemberNotFound}
+
+    async def test_a_members_sessions_end_here_alone(
+        self, desk: Desk, firm: Account, owner: Someone, other: Someone
+    ) -> None:
+        person_id = other.viewer.person_id
+        async with desk.database.transaction() as session:
+            place = (session, desk.clock, owner.actor, firm.id, person_id)
+            assert await end_sessions(*place, keep=other.viewer.session_id) == 0
+            assert await end_sessions(*place) == 1
+            assert await end_sessions(*place) == 0
+            with pytest.raises(MemberNotFound):
+                await end_sessions(session, desk.clock, owner.actor, firm.id, ids.new_id())
+        assert await desk.viewer(other.token) is None
+        assert await desk.viewer(owner.token) == owner.viewer
+        (entry, *_) = await desk.entries(firm.id)
+        assert (entry.action, entry.details) == ("member.sessions_ended", {"sessions": 1})
 
     async def test_one_may_step_down_and_stays_signed_in(
         self, desk: Desk, team: Firm, owner: Someone, other: Someone
@@ -227,3 +244,18 @@ class TestAudit:
         assert {one.account_name for one in first} == {firm.name}
         assert (first[0].email, first[0].name) == (None, None)
         assert len(await desk.entries()) == 10
+
+    async def test_some_of_them(self, desk: Desk, firm: Account, owner: Someone) -> None:
+        async with desk.database.transaction() as session:
+            by_owner = [(owner.actor, "keys%"), (owner.actor, "k.x")]
+            for by, action in [(COMMAND_LINE, "key.made"), *by_owner]:
+                await record(session, desk.clock, by, firm.id, action)
+
+            async def found(only: Only) -> list[str]:
+                rows = await entries_of(session, firm.id, only=only)
+                return [one.action for one in rows if one.action.startswith("k")]
+
+            assert await found(Only(about="key")) == ["key.made"]
+            assert await found(Only(about="k%")) == []
+            assert await found(Only(person_id=owner.viewer.person_id)) == ["k.x", "keys%"]
+            assert await people_in(session, firm.id) == {owner.viewer.person_id: "li"}

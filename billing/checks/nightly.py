@@ -1,0 +1,41 @@
+"""Nightly: comparing all records once a day, and keeping what was found.
+
+Owns that one step. Does not ask the engines nor Stripe, as `maas reconcile` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+
+from billing.checks.reconciliation import Reconciled, reconcile
+from billing.checks.runs import keep_run
+from billing.money import nano_text
+from infra.clock import Clock
+from infra.db import Database
+
+
+async def check_records(database: Database, clock: Clock) -> int:
+    """Gives how many things did not agree, which are logged too. For operators: it looks across
+    accounts (account_id)."""
+    began_at = clock.now()
+    async with database.transaction() as session:
+        found = await reconcile(session)
+    differences = [asdict(one) for one in found.differences]
+    async with database.transaction() as session:
+        await keep_run(session, clock, began_at, "job", figures_of(found), differences)
+    if differences:
+        structlog.get_logger().error("records do not agree", differences=len(differences))
+    return len(differences)
+
+
+def figures_of(found: Reconciled) -> Mapping[str, Any]:
+    """How much was compared."""
+    return {
+        "usage_rows": found.usage_rows,
+        "settled_unknown": found.unknown_rows,
+        "open_calls": found.open_calls,
+        "gateway_processes": found.processes,
+        "credit_held": nano_text(found.held),
+    }

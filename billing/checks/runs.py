@@ -1,0 +1,52 @@
+"""Runs of the checks: when records were compared last, and what did not agree then.
+
+Owns keeping and reading that. Does not own the comparison (billing/checks/reconciliation.py), which
+whoever only reads need not load. For operators.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.tables import CheckRun
+from infra import ids
+from infra.clock import Clock
+
+# What is wrong is wrong in many places at once: more of it tells no more.
+MOST_DIFFERENCES = 200
+_KEPT = timedelta(days=400)
+
+
+async def keep_run(
+    session: AsyncSession,
+    clock: Clock,
+    began_at: datetime,
+    source: str,
+    figures: Mapping[str, Any],
+    differences: Sequence[Mapping[str, Any]],
+) -> None:
+    """Keep what was found; `source` is who asked, `job` or `command`. Old runs are erased."""
+    now = clock.now()
+    await session.execute(delete(CheckRun).where(col(CheckRun.at) < now - _KEPT))
+    session.add(
+        CheckRun(
+            id=ids.new_id(),
+            at=now,
+            took_ms=int((now - began_at) / timedelta(milliseconds=1)),
+            source=source,
+            figures=dict(figures),
+            count=len(differences),
+            differences=[dict(one) for one in differences[:MOST_DIFFERENCES]],
+        )
+    )
+    await session.flush()
+
+
+async def last_runs(session: AsyncSession, limit: int) -> list[CheckRun]:
+    """The newest first."""
+    query = select(CheckRun).order_by(col(CheckRun.at).desc(), col(CheckRun.id).desc())
+    return list((await session.scalars(query.limit(limit))).all())

@@ -1,0 +1,169 @@
+"""Limits and alerts: how much is used of what there is, what keys may, and who is told when.
+
+Owns these pages. What is watched and told is billing's (billing/notices/); an account's own credit
+and rates are the operator's to set, a key's are changed on its own page (keys.py).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.profiles import ProfileInvalid, change_profile, currency_of, read_profile
+from billing.dates import zone_of
+from billing.invoices.position import read_position
+from billing.metering.quotas import QuotaState, list_limits
+from billing.notices.alerts import watched_of
+from billing.notices.targets import (
+    AlertTargetInvalid,
+    read_target,
+    set_target,
+    undelivered,
+)
+from billing.notices.trying import NobodyToTell, send_test
+from billing.tables import QuotaKind
+from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.viewing import INVALID, Viewing
+from gateway.identity.audit import record
+from gateway.identity.roles import Permission
+from gateway.key_limits import RATES
+from gateway.key_views import view_keys
+from infra.clock import Clock
+from infra.db import Database
+
+_PAGE = "/dashboard/limits"
+_BETWEEN = re.compile(r"[\s,，、;；%％]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Alerts:
+    """Who is told, and from which percentages on."""
+
+    email: str
+    url: str
+    percentages: list[int]
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """For the audit log: of the webhook only its host, as addresses may hold secrets."""
+        host = urlsplit(self.url).hostname
+        return {"email": self.email, "webhook": host, "percentages": self.percentages}
+
+
+class LimitPages(Controller):
+    """`/dashboard/limits…`."""
+
+    path = "/limits"
+
+    @get("/", name="dashboard:limits")
+    async def limits(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+    ) -> Response[str]:
+        return await _page(viewing, database, clock)
+
+    @post("/alerts", permission=Permission.LIMITS)
+    async def change(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+    ) -> Response[Any]:
+        said = await fields_of(request)
+        try:
+            wanted = _wanted(said)
+            async with database.transaction() as session:
+                secret = await _change(session, viewing, clock, wanted)
+        except (AlertTargetInvalid, ProfileInvalid) as error:
+            return await _page(viewing, database, clock, mistaken(viewing, said, error))
+        if secret is not None:
+            return viewing.page("webhook_secret.html", secret=secret, url=wanted.url)
+        return viewing.go(f"{_PAGE}?done=alerts")
+
+    @post("/test", permission=Permission.LIMITS)
+    async def test(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+    ) -> Response[Any]:
+        try:
+            async with database.transaction() as session:
+                await send_test(session, clock, viewing.account_id)
+                await record(session, clock, viewing.actor, viewing.account_id, "alerts.tested")
+        except NobodyToTell as error:
+            return await _page(viewing, database, clock, mistaken(viewing, {}, error))
+        return viewing.go(f"{_PAGE}?done=test")
+
+
+async def _alerts(session: AsyncSession, viewing: Viewing) -> _Alerts:
+    profile = await read_profile(session, viewing.account_id)
+    target = await read_target(session, viewing.account_id)
+    return _Alerts(profile.email, target.url, list(target.percentages))
+
+
+async def _change(
+    session: AsyncSession, viewing: Viewing, clock: Clock, wanted: _Alerts
+) -> str | None:
+    """Gives the secret of a new webhook. Raises AlertTargetInvalid, ProfileInvalid."""
+    account_id, before = viewing.account_id, await _alerts(session, viewing)
+    if wanted.email != before.email:
+        await change_profile(session, account_id, email=wanted.email)
+    secret = await set_target(session, account_id, wanted.url, wanted.percentages)
+    after = await _alerts(session, viewing)
+    if after != before:
+        details = {"from": before.details, "to": after.details}
+        await record(session, clock, viewing.actor, account_id, "alerts.changed", "", details)
+    return secret
+
+
+async def _page(
+    viewing: Viewing, database: Database, clock: Clock, form: Filled | None = None
+) -> Response[str]:
+    account_id, now = viewing.account_id, clock.now()
+    async with database.transaction() as session:
+        profile = await read_profile(session, account_id)
+        position = await read_position(session, profile, now)
+        values = {
+            "alerts": await _alerts(session, viewing),
+            "currency": await currency_of(session, account_id),
+            "rates": _rates(await list_limits(session, account_id)),
+            "undelivered": await undelivered(session, account_id),
+            "views": [view for view in await view_keys(session, account_id, now) if view.works],
+            "watched": await watched_of(session, position),
+        }
+    return viewing.page(
+        "limits.html",
+        status=INVALID if form else 200,
+        form=form or EMPTY,
+        may=viewing.viewer.may(Permission.LIMITS),
+        may_keys=viewing.viewer.may(Permission.KEYS),
+        done=viewing.request.query_params.get("done"),
+        zone=zone_of(profile.time_zone),
+        now=now,
+        **values,
+    )
+
+
+def _rates(quotas: list[QuotaState]) -> dict[str, int | None]:
+    """The account's own, by the names that keys' limits have."""
+    own: dict[QuotaKind, int | None] = {
+        quota.kind: quota.amount for quota in quotas if quota.key_id is None
+    }
+    return {name: own.get(kind) for name, kind in RATES.items()}
+
+
+def _wanted(said: dict[str, str]) -> _Alerts:
+    """What a form says. Raises AlertTargetInvalid."""
+    parts = [part for part in _BETWEEN.split(said.get("percentages", "")) if part]
+    if not all(part.isdecimal() and len(part) < 6 for part in parts):
+        raise AlertTargetInvalid("Percentages are whole numbers.", param="percentages")
+    percentages = [int(part) for part in parts]
+    return _Alerts(said.get("email", "").strip(), said.get("url", "").strip(), percentages)

@@ -1,0 +1,1 @@
+"""The platform's pages: what its operators see of all accounts, and change about one."""

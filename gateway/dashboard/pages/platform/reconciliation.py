@@ -1,0 +1,33 @@
+"""Reconciliation: whether all records agreed when they were compared last.
+
+Owns what the page shows. Does not own comparing (billing/checks/).
+"""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from billing.checks.runs import MOST_DIFFERENCES, last_runs
+from gateway.dashboard.pages.platform.place import platform_zone
+from gateway.dashboard.viewing import Viewing
+from gateway.identity.roles import Permission
+from infra.clock import Clock
+from infra.db import Database
+
+_RUNS = 30
+
+
+@get("/platform/reconciliation", name="platform:reconciliation", permission=Permission.WATCH)
+async def reconciliation(
+    viewing: NamedDependency[Viewing],
+    database: NamedDependency[Database],
+    clock: NamedDependency[Clock],
+) -> Response[str]:
+    async with database.transaction() as session:
+        runs = await last_runs(session, _RUNS)
+    return viewing.page(
+        "platform/reconciliation.html",
+        runs=runs,
+        most=MOST_DIFFERENCES,
+        zone=platform_zone(),
+        now=clock.now(),
+    )

@@ -1,0 +1,23 @@
+"""QR codes: a text as squares, drawn as one path of SVG: without script and without picture.
+
+Owns the drawing. Which squares are dark tells the encoder that invoices' PDFs come with. Pure.
+"""
+
+from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
+
+_QUIET = 4  # squares that stay light around it, by the standard
+
+
+def qr_path(text: str) -> tuple[int, str]:
+    """How many squares wide it is, its light border too, and the path of the dark ones."""
+    code = QRCode(None, QRErrorCorrectLevel.M)
+    code.addData(text)
+    code.make()
+    size = code.getModuleCount()
+    dark = (
+        f"M{column + _QUIET} {row + _QUIET}h1v1h-1z"
+        for row in range(size)
+        for column in range(size)
+        if code.isDark(row, column)
+    )
+    return size + 2 * _QUIET, "".join(dark)

@@ -1,0 +1,106 @@
+"""A key's scope: which models it may call, and from which networks.
+
+Owns reading a scope, from a form or a row, and changing it. Does not own refusing a call
+(gateway/auth.py, gateway/admission.py).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.metering.access import advance_epoch
+from billing.tables import ApiKey
+from gateway.identity.audit import Actor, record
+from gateway.key_limits import KEY_PREFIX
+from infra import ids
+from infra.clock import Clock
+from infra.errors import AppError
+
+Network = IPv4Network | IPv6Network
+_MOST = 50
+_BETWEEN = re.compile(r"[\s,，、;；]+")
+
+
+class NetworksUnreadable(AppError):
+    """What was written is no list of addresses and networks."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "networks_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """None is all of them: ids of the catalog's models, variants going with their base; networks as
+    `203.0.113.0/24`."""
+
+    models: list[str] | None = None
+    networks: list[str] | None = None
+
+
+ALL = Scope()
+
+
+def scope_from(models: Iterable[str], networks: str) -> Scope:
+    """As forms say it: no model is all of them, and an empty text anywhere.
+
+    Raises NetworksUnreadable.
+    """
+    texts = [text for text in _BETWEEN.split(networks) if text]
+    try:
+        read = sorted({str(ip_network(text, strict=False)) for text in texts})
+    except ValueError as error:
+        raise _unreadable() from error
+    if len(read) > _MOST:
+        raise _unreadable()
+    return Scope(sorted(models) or None, read or None)
+
+
+def scope_of(row: ApiKey) -> Scope:
+    return Scope(row.models, row.networks)
+
+
+def networks_of(row: ApiKey) -> tuple[Network, ...]:
+    """Those that the key may be used from; empty for anywhere."""
+    return tuple(ip_network(text) for text in row.networks or ())
+
+
+def within(networks: Iterable[Network], address: str) -> bool:
+    """Whether an address is in one of them; what is no address is in none."""
+    try:
+        place = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(place, IPv6Address) and place.ipv4_mapped is not None:
+        place = place.ipv4_mapped
+    return any(place in network for network in networks)
+
+
+async def change_scope(
+    session: AsyncSession, clock: Clock, by: Actor, account_id: UUID, key_id: UUID, wanted: Scope
+) -> None:
+    """Every gateway keeps to it within a second; the same again changes nothing. The key must be
+    the account's."""
+    query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
+    row = (await session.scalars(query.with_for_update())).one()
+    known = scope_of(row)
+    if wanted == known:
+        return
+    row.models, row.networks = wanted.models, wanted.networks
+    await session.flush()
+    await advance_epoch(session)
+    details = {"from": asdict(known), "to": asdict(wanted)}
+    subject = ids.show(KEY_PREFIX, key_id)
+    await record(session, clock, by, account_id, "key.scope_changed", subject, details)
+
+
+def _unreadable() -> NetworksUnreadable:
+    return NetworksUnreadable(
+        f"Addresses and networks are at most {_MOST}, as 203.0.113.7 or 203.0.113.0/24.",
+        param="networks",
+    )

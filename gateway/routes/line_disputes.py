@@ -1,0 +1,117 @@
+"""`/v1/invoices/{invoice}/disputes`: what the account says against lines of its invoices.
+
+Owns the addresses and the bodies' shapes. Answering is the operator's (`maas invoices answer`).
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.collecting.line_disputes import (
+    PREFIX,
+    dispute_line,
+    line_dispute_status,
+    line_disputes_of,
+)
+from billing.invoices.invoicing import PREFIX as INVOICE_PREFIX
+from billing.invoices.invoicing import InvoiceNotFound, get_invoice
+from billing.tables import LineDispute
+from gateway.changing import Key, answered_once
+from gateway.flow import Principal
+from gateway.keys import PREFIX as KEY_PREFIX
+from gateway.wire.body import read_strictly
+from infra import ids
+from infra.clock import Clock
+from infra.db import Database
+
+
+class LineDisputeWish(msgspec.Struct):
+    """Which line, by its number from 1, what is wrong with it, and who says it."""
+
+    line: int
+    reason: str
+    by: str = ""
+
+
+_WISH = msgspec.json.Decoder(LineDisputeWish)
+_PATH = "/v1/invoices/{invoice}/disputes"
+BODIES: Mapping[str, type[msgspec.Struct]] = {_PATH: LineDisputeWish}
+
+
+class LineDisputeRoutes(Controller):
+    """Disputes of one invoice's lines."""
+
+    path = "/v1/invoices/{invoice:str}/disputes"
+
+    @get("/", summary="What was said against the invoice's lines, and what was answered")
+    async def disputes(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        invoice: FromPath[str],
+    ) -> dict[str, Any]:
+        async with database.transaction() as session:
+            place = principal.account_id, invoice_id(invoice)
+            await get_invoice(session, *place)
+            found = await line_disputes_of(session, *place)
+        data = [line_dispute_json(one) for one in found]
+        return {"object": "list", "data": data, "has_more": False}
+
+    @post("/", status_code=200, summary="Dispute a line; the operator credits it or says why not")
+    async def open(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        request: Request[Any, Any, Any],
+        invoice: FromPath[str],
+        idempotency_key: Key = None,
+    ) -> Response[bytes]:
+        wish = read_strictly(_WISH, await request.body())
+        change = partial(_open, clock, principal, invoice, wish)
+        return await answered_once(database, principal, request, idempotency_key, change)
+
+
+def line_dispute_json(dispute: LineDispute) -> dict[str, Any]:
+    """A dispute of a line, for the API and the command line."""
+    note = dispute.credit_note_id
+    return {
+        "object": "line_dispute",
+        "id": ids.show(PREFIX, dispute.id),
+        "invoice": ids.show(INVOICE_PREFIX, dispute.invoice_id),
+        "line": dispute.line,
+        "status": line_dispute_status(dispute),
+        "reason": dispute.reason,
+        "opened_by": dispute.opened_by,
+        "opened_at": dispute.opened_at.isoformat(),
+        "answer": dispute.answer,
+        "answered_at": dispute.answered_at and dispute.answered_at.isoformat(),
+        "credit_note": None if note is None else ids.show("cn", note),
+    }
+
+
+def invoice_id(text: str) -> UUID:
+    """Raises InvoiceNotFound."""
+    found = ids.parse(INVOICE_PREFIX, text)
+    if found is None:
+        raise InvoiceNotFound("The account has no such invoice.", param="invoice")
+    return found
+
+
+async def _open(
+    clock: Clock,
+    principal: Principal,
+    invoice: str,
+    wish: LineDisputeWish,
+    session: AsyncSession,
+) -> dict[str, Any]:
+    by = wish.by.strip() or ids.show(KEY_PREFIX, principal.key_id)
+    place = principal.account_id, invoice_id(invoice), wish.line
+    return line_dispute_json(await dispute_line(session, clock, *place, by, wish.reason))

@@ -1,0 +1,60 @@
+"""What is expected of single days, held against the textbook and against what is summed up."""
+
+from datetime import date
+
+import msgspec
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from billing.outcomes.bundles import Measured
+from billing.outcomes.measured_effects import measure_effect
+from tests.billing.outcomes.castings import (
+    FIRST,
+    START,
+    TERMS,
+    Day,
+    baseline,
+    foundry,
+    inputs,
+    month,
+    told,
+    written,
+)
+
+DAYS = foundry(320)
+OCTOBER = month(DAYS, START, date(2026, 11, 1))
+
+
+def measured(days: list[Day]) -> Measured:
+    return measure_effect(inputs([told(written(days))], TERMS, baseline(DAYS)))
+
+
+def columns(days: list[Day]) -> np.ndarray:
+    return np.array([[1.0, one.parts, one.hard] for one in days])
+
+
+def test_each_day_by_the_textbook() -> None:
+    before = month(DAYS, FIRST, START)
+    known, asked = columns(before), columns(OCTOBER)
+    effects, squares, *_ = np.linalg.lstsq(known, np.array([one.rejects for one in before]))
+    free = len(before) - 3
+    found = measured(OCTOBER).report["days"]
+    assert [one["day"] for one in found] == [one.day.isoformat() for one in OCTOBER]
+    for at, one in enumerate(found):
+        spread = 1 + asked[at] @ np.linalg.solve(known.T @ known, asked[at])
+        off = student.ppf(0.95, free) * np.sqrt(squares[0] / free * spread)
+        expected = float(asked[at] @ effects)
+        assert float(one["actual"]) == OCTOBER[at].rejects
+        assert float(one["expected"]) == pytest.approx(expected, abs=6e-4)
+        assert float(one["low"]) == pytest.approx(expected - off, abs=6e-4)
+        assert float(one["high"]) == pytest.approx(expected + off, abs=6e-4)
+
+
+def test_a_month_that_cannot_be_measured_has_none() -> None:
+    assert "days" not in measured([]).report
+
+
+def test_they_are_exact_decimals() -> None:
+    found = msgspec.to_builtins(measured(OCTOBER).report)["days"][0]
+    assert all(isinstance(one, str) for one in found.values())

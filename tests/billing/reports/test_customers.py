@@ -1,0 +1,80 @@
+"""Operators find accounts, and see how one stands."""
+
+from uuid import UUID
+
+import pytest
+
+from billing.accounts.accounts import AccountNotFound
+from billing.invoices.suspension import suspend
+from billing.reports.customers import Customer, Found, Search, State, find_accounts, read_customer
+from infra import ids
+from tests.flows.plan_texts import GROWTH
+from tests.flows.stories import Firm, Story
+
+
+@pytest.fixture
+async def firms(story: Story) -> list[Firm]:
+    """One that owes 30.00 since a month, one on a plan whose calls are stopped, and a new one."""
+    late, stopped = await story.firm("Acme 精密", net_days=0), await story.firm("Acme Zwei")
+    await stopped.subscribe(await story.plan(GROWTH))
+    await late.use("vib", rows=30_000)
+    await story.until(2026, 11, 1, 1)
+    story.clock.pass_(days=3)
+    async with story.database.transaction() as session:
+        await suspend(session, story.clock, stopped.account.id)
+    return [late, stopped, await story.firm("Neu")]
+
+
+async def found(story: Story, text: str = "", **wish: object) -> list[Found]:
+    async with story.database.transaction() as session:
+        search = Search(text, **wish)  # type: ignore[arg-type]
+        return await find_accounts(session, search, story.clock.now())
+
+
+async def customer(story: Story, account_id: UUID) -> Customer:
+    async with story.database.transaction() as session:
+        return await read_customer(session, account_id, story.clock.now())
+
+
+class TestFinding:
+    async def test_the_newest_first_with_how_they_stand(
+        self, story: Story, firms: list[Firm]
+    ) -> None:
+        rows = await found(story)
+        assert [(one.name, one.state, one.owed) for one in rows] == [
+            ("Neu", State.ACTIVE, 0),
+            ("Acme Zwei", State.SUSPENDED, 62_000),
+            ("Acme 精密", State.OVERDUE, 3_000),
+        ]
+        assert [one.terms and one.terms.plan for one in rows] == [None, "growth", None]
+
+    async def test_by_what_is_known(self, story: Story, firms: list[Firm]) -> None:
+        async def names(text: str = "", **wish: object) -> list[str]:
+            return [one.name for one in await found(story, text, **wish)]
+
+        assert await names(" acme ") == ["Acme Zwei", "Acme 精密"]
+        assert await names("精密") == ["Acme 精密"]
+        assert await names("%") == await names("\x00") == []
+        assert await names(ids.show("acct", firms[2].account.id)) == ["Neu"]
+        assert await names(state=State.OVERDUE) == ["Acme 精密"]
+        assert await names(limit=1) == ["Neu"]
+        assert await names(after=firms[2].account.id, limit=1) == ["Acme Zwei"]
+
+
+class TestOne:
+    async def test_it_has_what_billing_says(self, story: Story, firms: list[Firm]) -> None:
+        late, stopped, new = firms
+        await new.tops_up("12.00", "bank-1")
+        one = await customer(story, late.account.id)
+        assert (one.state, one.owed, one.wallet) == (State.OVERDUE, 3_000, 0)
+        assert one.credit_limit == 1_000 * 10**9
+        assert one.credit_left == 970 * 10**9
+        assert [row.owed for row in one.invoices] == [3_000]
+        assert (await customer(story, new.account.id)).wallet == 1_200
+        two = await customer(story, stopped.account.id)
+        assert two.terms is not None
+        assert (two.state, two.terms.plan) == (State.SUSPENDED, "growth")
+
+    async def test_there_is_none(self, story: Story) -> None:
+        with pytest.raises(AccountNotFound):
+            await customer(story, ids.new_id())

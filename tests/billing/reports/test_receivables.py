@@ -1,0 +1,39 @@
+"""What is owed, how old it is, and by whom."""
+
+from billing.reports.receivables import Age, ageing, overdue
+from tests.flows.stories import Story
+
+
+class TestReceivables:
+    async def test_by_age_and_currency(self, story: Story) -> None:
+        for name, net_days, rows in (("A", 0, 1_000), ("B", 20, 2_000), ("C", 60, 4_000)):
+            firm = await story.firm(name, net_days=net_days)
+            await firm.use("vib", rows=rows)
+        usd = await story.firm("D", "USD", net_days=0)
+        await usd.use("vib", rows=500)
+        await story.until(2026, 11, 1, 1)
+        story.clock.pass_(days=45)
+        async with story.database.transaction() as session:
+            owed = await ageing(session, story.clock.now())
+            late = await overdue(session, story.clock.now(), 10)
+            first = await overdue(session, story.clock.now(), 1)
+        cny, dollars = owed
+        assert cny.ages == (Age(1, 400), Age(1, 200), Age(1, 100), Age(), Age())
+        assert (cny.owed, cny.late) == (700, 300)
+        assert dollars.ages[2] == Age(1, 50)
+        assert [(one.account_name, one.owed, one.days(story.clock.now())) for one in late] == [
+            ("A", 100, 45),
+            ("D", 50, 45),
+            ("B", 200, 25),
+        ]
+        assert (late[0].number, late[0].reminders, late[0].suspended) == ("MAAS-000001", 0, False)
+        assert late[0].collection == "manual"
+        assert len(first) == 1
+
+    async def test_what_is_paid_is_not_there(self, story: Story) -> None:
+        firm = await story.firm(net_days=0)
+        await firm.use("vib", rows=1_000)
+        await story.until(2026, 11, 1, 1)
+        await firm.pays((await firm.invoices())[0], "1.00")
+        async with story.database.transaction() as session:
+            assert await ageing(session, story.clock.now()) == []

@@ -1,0 +1,97 @@
+"""What was earned: months by the ledger, parts by the lines of invoices."""
+
+from datetime import date
+
+import pytest
+
+from billing.agreements.plans import terms_of
+from billing.reports.revenue import (
+    Earned,
+    Month,
+    Part,
+    plan_names,
+    revenue_by,
+    revenue_by_month,
+    running_usage,
+)
+from tests.flows.plan_texts import GROWTH
+from tests.flows.stories import SHANGHAI, Story
+
+
+@pytest.fixture
+async def year(story: Story) -> Story:
+    """A plan of 310.00 in October and November, usage of 30.00 and 4.00 in October at 6 % tax, a
+    credit note of 10.60, and an invoice that was given up."""
+    acme = await story.firm("Acme", tax_ppm=60_000)
+    await acme.subscribe(await story.plan(GROWTH))
+    await acme.use("vib", rows=30_000)
+    await acme.use("eye", images=80)
+    lost = await story.firm("Lost")
+    await lost.use("vib", rows=5_000)
+    await story.until(2026, 11, 1, 1)
+    await acme.is_credited((await acme.invoices())[-1], "10.60")
+    (owed,) = await lost.invoices()
+    await story.gives_up(owed)
+    await acme.use("vib", rows=2_000)
+    await story.counts()
+    return story
+
+
+async def parts(story: Story, part: Part, *, currency: str = "CNY") -> list[Earned]:
+    since, until = story.clock.at(2026, 10, 1), story.clock.at(2026, 12, 1)
+    async with story.database.transaction() as session:
+        return await revenue_by(session, part, currency, since, until)
+
+
+class TestMonths:
+    async def test_they_are_the_ledgers(self, year: Story) -> None:
+        since, until = year.clock.at(2026, 10, 1), year.clock.at(2026, 12, 1)
+        async with year.database.transaction() as session:
+            months = await revenue_by_month(session, since, until, SHANGHAI)
+        assert months == [
+            Month("CNY", date(2026, 10, 1), usage=0, fees=31_000, credited=0, lost=0),
+            Month("CNY", date(2026, 11, 1), usage=3_900, fees=31_000, credited=1_000, lost=500),
+        ]
+        assert months[1].net == 33_900
+
+    async def test_what_no_invoice_has_yet(self, year: Story) -> None:
+        async with year.database.transaction() as session:
+            assert await running_usage(session) == {"CNY": 2 * 10**9}
+
+
+class TestParts:
+    async def test_net_of_tax(self, year: Story) -> None:
+        assert await parts(year, Part.PLAN) == [Earned("growth", 65_400, 2), Earned("list", 500, 1)]
+        assert await parts(year, Part.KIND) == [
+            Earned("fees", 62_000, 2),
+            Earned("usage", 3_900, 2),
+        ]
+        assert await parts(year, Part.MODEL) == [
+            Earned(None, 62_000, 2),
+            Earned("vib", 3_500, 2),
+            Earned("eye", 400, 1),
+        ]
+        assert await parts(year, Part.ACCOUNT) == [
+            Earned("Acme", 65_400, 2),
+            Earned("Lost", 500, 1),
+        ]
+        assert await parts(year, Part.PLAN, currency="USD") == []
+
+    async def test_prices_that_include_tax_are_told_without(self, story: Story) -> None:
+        firm = await story.firm(tax_ppm=60_000)
+        await firm.subscribe(
+            await story.plan(
+                f"{GROWTH.lstrip()}".replace(
+                    "list_prices = true", "list_prices = true\ntax_inclusive = true"
+                )
+            )
+        )
+        (invoice,) = await firm.invoices()
+        assert await parts(story, Part.PLAN) == [Earned("growth", invoice.net, 1)]
+        assert invoice.net == 29_245
+
+    async def test_what_plans_are_called(self, year: Story) -> None:
+        async with year.database.transaction() as session:
+            names = await plan_names(session)
+            terms = await terms_of(session, names.values())
+        assert terms[names["growth"]].names["en"] == "Growth"

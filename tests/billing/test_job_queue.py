@@ -1,0 +1,45 @@
+"""The job queue: what waits and failed, and running what failed once more."""
+
+from billing.job_queue import failed_jobs, retry_job, running_workers, task_states
+from tests.billing.making import sql
+from tests.billing.queued import put_job
+from tests.flows.stories import Story
+
+
+class TestQueue:
+    async def test_what_waits_and_failed(self, story: Story) -> None:
+        await put_job(story.database, 901, "bill", "failed")
+        await put_job(story.database, 902, "bill", "todo")
+        await put_job(story.database, 903, "dun", "failed")
+        await put_job(story.database, 904, "count", "doing")
+        await sql(story.database, "insert into jobs.procrastinate_workers default values")
+        await sql(
+            story.database,
+            "insert into jobs.procrastinate_periodic_defers (task_name, defer_timestamp) "
+            "values ('notify', 1792000000)",
+        )
+        async with story.database.transaction() as session:
+            states = {one.name: one for one in await task_states(session)}
+            failed = await failed_jobs(session, 10)
+            assert await running_workers(session) == 1
+        assert (states["bill"].waiting, states["bill"].failed) == (1, 1)
+        assert (states["count"].running, states["count"].ticked_at) == (1, None)
+        assert states["notify"].ticked_at is not None
+        assert [(one.id, one.task, one.followed) for one in failed] == [
+            (903, "dun", False),
+            (901, "bill", True),
+        ]
+
+    async def test_once_more(self, story: Story) -> None:
+        await put_job(story.database, 901, "bill", "failed")
+        await put_job(story.database, 902, "bill", "todo")
+        await put_job(story.database, 903, "dun", "failed")
+        async with story.database.transaction() as session:
+            assert await retry_job(session, story.clock, 901) is None
+            assert await retry_job(session, story.clock, 903) == "dun"
+            assert await retry_job(session, story.clock, 903) is None
+            assert await retry_job(session, story.clock, 999) is None
+        rows = await sql(
+            story.database, "select id, status from jobs.procrastinate_jobs order by 1"
+        )
+        assert [tuple(row) for row in rows] == [(901, "failed"), (902, "todo"), (903, "todo")]

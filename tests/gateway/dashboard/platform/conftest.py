@@ -1,0 +1,35 @@
+"""The platform's people, beside a firm with a month that is billed."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from billing.rounds import bill_accounts
+from gateway.identity.roles import Role
+from tests.flows import stories
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, looker
+
+
+@pytest.fixture
+async def operator(firm: Firm) -> AsyncIterator[Looker]:
+    async with looker(firm.gateway.url, firm.gateway.parts, None, Role.OPERATOR) as one:
+        yield one
+
+
+@pytest.fixture
+async def debtor(firm: Firm) -> stories.Firm:
+    """Another firm, that owes 30.00 for the month that is billed."""
+    database, story = firm.gateway.parts.database, stories.Story(firm.gateway.parts.database)
+    story.clock._now = firm.clock.now() - timedelta(days=10)
+    made = await story.firm("Big", net_days=30)
+    await made.use("vib", rows=30_000)
+    await bill_accounts(database, firm.clock)
+    return made
+
+
+@pytest.fixture
+async def support(firm: Firm) -> AsyncIterator[Looker]:
+    async with looker(firm.gateway.url, firm.gateway.parts, None, Role.SUPPORT) as one:
+        yield one

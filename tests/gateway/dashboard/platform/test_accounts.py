@@ -1,0 +1,198 @@
+"""Operators find accounts and change them; support looks; nobody else comes in."""
+
+import re
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.accounts import get_account
+from gateway.identity.audit import Entry, entries_of
+from gateway.identity.memberships import join
+from gateway.identity.roles import Role
+from infra import ids
+from infra.clock import Clock
+from tests.flows import stories
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, looker, words
+
+ACCOUNTS = "/dashboard/platform/accounts"
+
+
+def address(firm: Firm) -> str:
+    return f"{ACCOUNTS}/{ids.show('acct', firm.gateway.account.id)}"
+
+
+async def entries(firm: Firm, action: str) -> list[Entry]:
+    async with firm.gateway.parts.database.transaction() as session:
+        found = await entries_of(session, firm.gateway.account.id)
+    return [one for one in found if one.action == action]
+
+
+def of_debtor(debtor: stories.Firm) -> str:
+    return f"{ACCOUNTS}/{ids.show('acct', debtor.account.id)}"
+
+
+async def credit_address(debtor: stories.Firm) -> str:
+    (invoice,) = await debtor.invoices()
+    return f"{of_debtor(debtor)}/invoices/{ids.show('inv', invoice.id)}/credit"
+
+
+class TestWho:
+    async def test_everybody_has_their_own_pages(
+        self, firm: Firm, debtor: stories.Firm, operator: Looker, support: Looker
+    ) -> None:
+        answer = await operator.http.get("/dashboard", follow_redirects=True)
+        assert answer.url.path == ACCOUNTS
+        await operator.page("/dashboard/invoices", 403)
+        for rest in ("", "/suspend", "/credit-limit", "/look"):
+            await firm.owner.page(address(firm) + rest, 403)
+        page = await support.page(address(firm))
+        assert "/suspend" not in page
+        assert "/look" in page
+        places = [f"{address(firm)}/{one}" for one in ("suspend", "restore", "credit-limit")]
+        for place in (*places, await credit_address(debtor)):
+            await support.page(place, 403)
+            assert (await support.send(place, reason="because")).status_code == 403
+        assert (await operator.send("/dashboard/sign-out")).status_code == 303
+        assert (await operator.http.get(ACCOUNTS)).status_code == 303
+
+    async def test_switching_between_accounts(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        async with looker(gateway.url, gateway.parts, gateway.account.id, Role.VIEWER) as one:
+            assert "/dashboard/switch" not in await one.page("/dashboard")
+            async with gateway.parts.database.transaction() as session:
+                other = await another(session, gateway.parts.clock, one)
+            assert "/dashboard/switch" in await one.page("/dashboard")
+            assert "Other Finance" in words(await one.page("/dashboard/switch"))
+            answer = await one.send("/dashboard/switch", account=other)
+            assert answer.headers["location"] == "/dashboard"
+            assert "Other" in words(await one.page("/dashboard"))
+        for account in ("platform", "x", "", address(firm).rpartition("/")[2]):
+            answer = await firm.stranger.send("/dashboard/switch", account=account)
+            assert answer.status_code == 404
+
+
+class TestReading:
+    async def test_finding(self, firm: Firm, operator: Looker) -> None:
+        both = ["Other", "Acme 精密"]
+        for query, found in (
+            ("", both),
+            ("?name=acme", ["Acme 精密"]),
+            ("?name=nobody", []),
+            ("?name=%00", []),
+            ("?standing=active", both),
+            ("?standing=suspended", []),
+            ("?standing=nonsense", both),
+            ("?after=nonsense", both),
+            (f"?name={address(firm).rpartition('/')[2]}", ["Acme 精密"]),
+        ):
+            page = await operator.page(ACCOUNTS + query)
+            assert re.findall(r'accounts/acct_\w+">([^<]+)</a>', page) == found, query
+
+    async def test_how_one_stands(self, firm: Firm, debtor: stories.Firm, operator: Looker) -> None:
+        said = words(await operator.page(of_debtor(debtor)))
+        assert "MAAS-000002 Open" in said
+        assert "Outstanding CN¥30.00" in said
+        assert "Nobody yet" in said
+        said = words(await operator.page(address(firm)))
+        assert "Credit limit CN¥100.00" in said
+        assert "Li Xuemei" in said
+        for name in ("x", f"acct_{'0' * 32}"):
+            for rest in ("", "/suspend", "/credit-limit", "/look"):
+                await operator.page(f"{ACCOUNTS}/{name}{rest}", 404)
+
+
+class TestChanging:
+    async def test_suspending_and_restoring(self, firm: Firm, operator: Looker) -> None:
+        assert "refused on every gateway" in await operator.page(f"{address(firm)}/suspend")
+        for reason in ("", "  x ", "x" * 301, "be\x00cause"):
+            answer = await operator.send(f"{address(firm)}/suspend", reason=reason)
+            assert answer.status_code == 422
+            assert "Say why in 3 to 300 characters" in answer.text
+        assert await entries(firm, "account.suspended") == []
+        for _ in range(2):
+            answer = await operator.send(f"{address(firm)}/suspend", reason="does not answer")
+            assert answer.headers["location"] == address(firm)
+        said = words(await operator.page(address(firm)))
+        assert "Suspended the account does not answer" in said
+        for _ in range(2):
+            await operator.send(f"{address(firm)}/restore", reason="it called us")
+        assert "Suspended since" not in words(await operator.page(address(firm)))
+        assert len(await entries(firm, "account.suspended")) == 1
+        (entry,) = await entries(firm, "account.restored")
+        assert (entry.details["reason"], entry.name) == ("it called us", "Li Xuemei")
+        answer = await operator.send(f"{address(firm)}/erase", reason="because")
+        assert answer.status_code == 404
+
+    async def test_the_credit_limit_is_changed_once(self, firm: Firm, operator: Looker) -> None:
+        place = f"{address(firm)}/credit-limit"
+        for amount in ("", "-1", "much", "1e3", "9999999999.99"):
+            answer = await operator.send(place, amount=amount, reason="because")
+            assert answer.status_code == 422
+            wrong = "larger than any can be" if amount[-1:] == "9" else "Write an amount as 12.50"
+            assert wrong in answer.text
+            assert 'value="because"' in answer.text
+        for _ in range(2):
+            answer = await operator.send(place, amount=" 250.50", reason="a good payer")
+            assert answer.headers["location"] == address(firm)
+        assert "Credit limit CN¥250.50" in words(await operator.page(address(firm)))
+        (entry,) = await entries(firm, "credit_limit.changed")
+        assert entry.details["from"] == "100.000000000"
+        assert entry.details["to"] == "250.500000000"
+
+    async def test_a_credit_note_is_written_once(
+        self, firm: Firm, debtor: stories.Firm, operator: Looker
+    ) -> None:
+        place, home = await credit_address(debtor), of_debtor(debtor)
+        found = re.search(r'name="key" value="(\w+)"', await operator.page(place))
+        assert found is not None
+        key = found[1]
+        for amount in ("", "0", "0.001", "100000"):
+            answer = await operator.send(place, key=key, amount=amount, reason="our fault")
+            assert answer.status_code == 422
+            read = amount in ("0", "100000")
+            wrong = "no more than what is left" if read else "Write an amount as 12.50"
+            assert wrong in answer.text
+            assert key in answer.text
+        answer = await operator.send(place, key="x", amount="0.01", reason="our fault")
+        assert answer.status_code == 404
+        elsewhere = place.replace(home, address(firm))
+        await operator.page(elsewhere, 404)
+        answer = await operator.send(elsewhere, key=key, amount="0.01", reason="our fault")
+        assert answer.status_code == 404
+        for _ in range(2):
+            answer = await operator.send(place, key=key, amount="12.00", reason="our fault")
+            assert answer.headers["location"] == home
+        (invoice,) = await debtor.invoices()
+        assert await debtor.owes(invoice) == "18.00"
+        async with firm.gateway.parts.database.transaction() as session:
+            (entry,) = await entries_of(session, debtor.account.id)
+        assert entry.details == {"reason": "our fault", "amount": "12.00", "refund": False}
+        assert entry.subject == ids.show("inv", invoice.id)
+
+
+class TestLooking:
+    async def test_beginning_and_ending(self, firm: Firm, support: Looker) -> None:
+        assert "For an hour at most" in await support.page(f"{address(firm)}/look")
+        assert (await support.send(f"{address(firm)}/look", reason="")).status_code == 422
+        answer = await support.send(f"{address(firm)}/look", reason="ticket 12")
+        assert answer.headers["location"] == "/dashboard"
+        page = await support.page("/dashboard")
+        assert "You look at Acme 精密 as support" in words(page)
+        assert "End looking" in page
+        assert "/dashboard/switch" not in page
+        await support.page(ACCOUNTS, 403)
+        answer = await support.send("/dashboard/platform/look/end")
+        assert answer.headers["location"] == address(firm)
+        await support.page(address(firm))
+        (began,) = await entries(firm, "impersonation.began")
+        assert began.details["reason"] == "ticket 12"
+        assert len(await entries(firm, "impersonation.ended")) == 1
+        answer = await support.send("/dashboard/platform/look/end")
+        assert answer.headers["location"] == "/dashboard"
+
+
+async def another(session: AsyncSession, clock: Clock, one: Looker) -> str:
+    """Make the person a member of the other firm too; gives its id."""
+    other = await get_account(session, "Other")
+    await join(session, clock, one.person_id, other.id, Role.FINANCE)
+    return ids.show("acct", other.id)

@@ -1,0 +1,148 @@
+"""What the platform's people see of money, deliveries, jobs, checks, models and plans."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from billing.checks.book_checks import CHECKS as BOOK_CHECKS
+from billing.checks.book_checks import RERATED
+from billing.checks.included_checks import CHECKS as INCLUDED_CHECKS
+from billing.checks.nightly import check_records
+from billing.checks.outcome_checks import BUNDLED, CHARGED, SETTLED
+from billing.checks.reconciliation import _CHECKS
+from billing.outbox import put
+from billing.tables import InboxEvent
+from gateway.dashboard.pages.platform.models import health_of
+from gateway.dashboard.words import CHECKS
+from gateway.identity.audit import all_entries
+from gateway.identity.roles import Role
+from gateway.routing import CircuitState
+from tests.billing.making import sql
+from tests.billing.queued import put_job
+from tests.builders import CHAT
+from tests.flows import stories
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, looker, words
+
+PLATFORM = "/dashboard/platform"
+CLOSED, OPEN, HALF = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+
+
+class TestMoney:
+    async def test_what_billing_says(
+        self, firm: Firm, debtor: stories.Firm, support: Looker
+    ) -> None:
+        for by in ("plan", "model", "kind", "account", "nonsense"):
+            said = words(await support.page(f"{PLATFORM}/revenue?by={by}"))
+            assert "CN¥30.00 100%" in said
+        month = f"{firm.clock.now():%Y-%m}"
+        page = await support.page(f"{PLATFORM}/revenue?month={month}&currency=XXX&by=account")
+        assert "Big" in page
+        await support.page(f"{PLATFORM}/revenue?month=x")
+        said = words(await support.page(f"{PLATFORM}/receivables"))
+        assert "Not due yet CN¥30.00 1 invoice" in said
+        assert "Nothing is late" in said
+        firm.clock.to(firm.clock.now() + timedelta(days=45))
+        gateway = firm.gateway
+        async with looker(gateway.url, gateway.parts, None, Role.SUPPORT) as later:
+            said = words(await later.page(f"{PLATFORM}/receivables"))
+        assert "MAAS-000002" in said
+        assert "Not yet Reminder" in said
+
+    async def test_plans_and_models(self, firm: Firm, support: Looker) -> None:
+        page = await support.page(f"{PLATFORM}/plans")
+        assert "List prices" in words(page)
+        version = page.partition(f"{PLATFORM}/plans/")[2].partition('"')[0]
+        assert "Output tokens" in words(await support.page(f"{PLATFORM}/plans/{version}"))
+        await support.page(f"{PLATFORM}/plans/{'0' * 32}", 404)
+        said = words(await support.page(f"{PLATFORM}/models"))
+        assert CHAT in said
+        assert "Answers" in said
+
+
+class TestWork:
+    async def test_what_was_given_up_is_tried_once_more(
+        self, firm: Firm, operator: Looker, support: Looker
+    ) -> None:
+        database, clock, of = firm.gateway.parts.database, firm.clock, firm.gateway.account.id
+        async with database.transaction() as session:
+            await put(session, clock, of, "email", "invoice:1", "k", {"to": "li@acme.example"})
+            now = clock.now()
+            session.add(
+                InboxEvent(
+                    id="evt_1",
+                    kind="invoice.paid",
+                    payload={"data": {"object": {}}},
+                    received_at=now,
+                    due_at=now,
+                    attempts=1,
+                    outcome="refused: no such invoice",
+                    handled_at=now,
+                )
+            )
+        await sql(database, "update outbox set given_up_at = now(), last_error = 'no mailbox'")
+        webhooks = f"{PLATFORM}/webhooks"
+        page = await operator.page(f"{webhooks}?progress=failed")
+        assert "no mailbox" in page
+        assert "li@acme.example" not in page
+        item = page.partition('name="id" value="')[2].partition('"')[0]
+        assert "Retry" not in words(await support.page(webhooks))
+        assert (await support.send(f"{webhooks}/retry", id=item)).status_code == 403
+        assert "no such invoice" in await operator.page(f"{webhooks}/incoming?progress=failed")
+        for _ in range(2):
+            for name in (item, "evt_1"):
+                sent = await operator.send(f"{webhooks}/retry", id=name, next=webhooks)
+                assert sent.headers["location"] == webhooks
+        for name in ("", "x", "out_x", f"out_{'0' * 32}", "evt_\x00"):
+            assert (await operator.send(f"{webhooks}/retry", id=name)).status_code == 404
+        assert "Failed 0" in words(await operator.page(webhooks))
+        assert "Failed 0" in words(await operator.page(f"{webhooks}/incoming?before=x"))
+        async with database.transaction() as session:
+            done = [one.action for one in await all_entries(session)]
+        assert (done.count("outbox.retried"), done.count("inbox.retried")) == (1, 1)
+
+    async def test_jobs_and_checks(self, firm: Firm, operator: Looker, support: Looker) -> None:
+        database = firm.gateway.parts.database
+        jobs, checks = f"{PLATFORM}/jobs", f"{PLATFORM}/reconciliation"
+        assert "Nothing was due yet" in words(await support.page(jobs))
+        await put_job(database, 901, "dun", "failed")
+        assert "Remind of overdue invoices" in words(await operator.page(jobs))
+        assert (await support.send(f"{jobs}/retry", id="901")).status_code == 403
+        for _ in range(2):
+            answer = await operator.send(f"{jobs}/retry", id="901")
+            assert answer.headers["location"] == jobs
+        for number in ("", "x", "٣", "-1", "9" * 30):
+            assert (await operator.send(f"{jobs}/retry", id=number)).status_code == 404
+        assert "Nothing failed" in words(await operator.page(jobs))
+        assert "Not compared yet" in words(await support.page(checks))
+        await check_records(database, firm.clock)
+        assert "All agrees" in words(await support.page(checks))
+        await sql(database, "update usage_total set calls = calls + 1")
+        await check_records(database, firm.clock)
+        assert "the totals of a period are what its usage rows say" in words(
+            await support.page(checks)
+        )
+
+
+class TestChecks:
+    def test_each_has_its_words(self) -> None:
+        names = {*_CHECKS, *BOOK_CHECKS, *INCLUDED_CHECKS, RERATED, BUNDLED, SETTLED, CHARGED}
+        assert names <= set(CHECKS)
+
+
+class TestHealth:
+    @pytest.mark.parametrize(
+        ("circuits", "health"),
+        [
+            ([], "unserved"),
+            ([None, None], "unknown"),
+            ([HALF], "unknown"),
+            ([CLOSED, None], "good"),
+            ([OPEN, CLOSED], "partly"),
+            ([OPEN, None], "partly"),
+            ([OPEN, OPEN], "bad"),
+        ],
+    )
+    def test_of_servers(self, circuits: Sequence[CircuitState | None], health: str) -> None:
+        assert health_of(circuits) == health

@@ -1,0 +1,102 @@
+"""The audit log on a page: what was done, by whom, filtered and as CSV; for owners alone."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from gateway.dashboard.language import read_languages
+from gateway.dashboard.pages.audit_details import Detail, Details
+from gateway.dashboard.writing import Writing
+from gateway.identity.audit import Actor, record
+from gateway.identity.roles import Role
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker, words
+
+PAGE = "/dashboard/audit"
+EN = read_languages()["en"]
+DETAILS = Details(EN.gettext, Writing(EN.locale), "CNY", ZoneInfo("Asia/Shanghai"))
+
+
+async def happens(office: Firm, count: int = 1) -> None:
+    """Something that has a text of a spreadsheet's formula in it."""
+    by = Actor(office.owner.person_id, "203.0.113.7")
+    async with office.gateway.parts.database.transaction() as session:
+        for _ in range(count):
+            place = by, office.gateway.account.id, "plan.changed", "=1+1", {"to": "growth"}
+            await record(session, office.clock, *place)
+
+
+class TestPage:
+    async def test_what_was_done(self, office: Firm) -> None:
+        key = f"key_{office.gateway.key.row.id.hex}"
+        await office.owner.send(f"/dashboard/keys/{key}/limits", budget="20", streams="")
+        gateway = office.gateway
+        async with looker(gateway.url, gateway.parts, gateway.account.id, Role.VIEWER) as one:
+            member = f"/dashboard/team/person_{one.person_id.hex}"
+            await office.owner.send(f"{member}/role", role="finance")
+        said = words(await office.owner.page(PAGE))
+        assert "Changed a key's limits · test Most in a calendar month: – → CN¥20.00" in said
+        assert "Changed a role · Li Xuemei Viewer → Finance" in said
+        assert "Your provider Created a key · test –" in said
+        assert "127.0.0.1" in said
+        only = words(await office.owner.page(f"{PAGE}?about=member"))
+        assert "Changed a role" in only
+        assert "Changed a key's limits ·" not in only
+        mine = await office.owner.page(f"{PAGE}?person=person_{office.owner.person_id.hex}")
+        assert "Your provider" not in mine
+        for query in ("about=key%25", "person=x", f"person=person_{'0' * 32}"):
+            assert "Nothing of this kind yet" in await office.owner.page(f"{PAGE}?{query}")
+
+    async def test_pages_and_csv(self, office: Firm) -> None:
+        await happens(office, 51)
+        page = await office.owner.page(f"{PAGE}?about=plan")
+        assert page.count("Changed the plan") == 50
+        older = re.search(r'href="(/dashboard/audit\?about=plan&amp;before=audit_\w+)"', page)
+        assert older is not None
+        rest = await office.owner.page(older[1].replace("&amp;", "&"))
+        assert rest.count("Changed the plan") == 1
+        answer = await office.owner.http.get(f"{PAGE}/entries.csv?about=plan")
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert len(rows) == 51
+        first = rows[0]
+        assert (first["who"], first["action"]) == ("Li Xuemei", "plan.changed")
+        assert (first["subject"], first["details"]) == ("'=1+1", '{"to": "growth"}')
+        assert datetime.fromisoformat(first["at"]).tzinfo == UTC
+
+    async def test_owners_alone_and_their_own(self, office: Firm) -> None:
+        gateway = office.gateway
+        await happens(office)
+        for role in (Role.DEVELOPER, Role.FINANCE, Role.VIEWER):
+            async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+                assert PAGE not in await one.page("/dashboard/team")
+                await one.page(PAGE, 403)
+                await one.page(f"{PAGE}/entries.csv", 403)
+        for address in (PAGE, f"{PAGE}/entries.csv"):
+            assert "plan.changed" not in await office.stranger.page(address)
+
+
+class TestDetails:
+    def test_a_value(self) -> None:
+        said = {"agent": "Firefox on Windows", "reason": "", "percentages": [50, 80], "x": 1}
+        assert DETAILS.read(said) == [
+            Detail("Browser", "Firefox, Windows"),
+            Detail("Reason", "–"),
+            Detail("Percentages", "50, 80"),
+            Detail("x", "1"),
+        ]
+
+    def test_a_time(self) -> None:
+        (told,) = DETAILS.read({"until": "2026-11-26T10:00:00+00:00"})
+        assert "6:00:00" in told.text
+        assert DETAILS.read({"until": "soon"}) == [Detail("Works until", "soon")]
+
+    def test_changes(self) -> None:
+        assert DETAILS.read({"from": "owner", "to": "viewer"}) == [Detail("", "Viewer", "Owner")]
+        before = {"budget": None, "requests": 5, "streams": 1}
+        after = {"budget": 7_500_000_000, "requests": 5, "streams": None}
+        assert DETAILS.read({"from": before, "to": after}) == [
+            Detail("Most in a calendar month", "CN¥7.50", "–"),
+            Detail("Streams at once", "–", "1"),
+        ]

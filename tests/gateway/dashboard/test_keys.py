@@ -1,0 +1,274 @@
+"""Keys on pages: made once, limited, rotated, revoked; a secret shown once; each change logged."""
+
+import asyncio
+import re
+from typing import Any
+
+import httpx
+from sqlmodel import col, select
+
+from billing.tables import ApiKey
+from gateway.identity.audit import entries_of
+from gateway.identity.roles import Role
+from gateway.keys import PREFIX
+from infra import ids
+from tests.builders import CHAT, SPECIALIST
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, looker, words
+
+_SECRET = re.compile(r"maas_[0-9A-Za-z]{38}")
+
+
+def own_key(firm: Firm) -> str:
+    return ids.show(PREFIX, firm.gateway.key.row.id)
+
+
+def form_id(page: str) -> str:
+    found = re.search(r'name="id" value="(key_\w+)"', page)
+    assert found is not None
+    return found[1]
+
+
+async def creates(who: Looker, name: str = "line 1", **fields: Any) -> tuple[str, str]:
+    """The id and the secret of a new key."""
+    key = form_id(await who.page("/dashboard/keys/new"))
+    answer = await who.send("/dashboard/keys", id=key, name=name, **fields)
+    assert answer.status_code == 200
+    found = _SECRET.search(answer.text)
+    assert found is not None
+    return key, found[0]
+
+
+async def rows(firm: Firm) -> dict[str, ApiKey]:
+    async with firm.gateway.parts.database.transaction() as session:
+        query = select(ApiKey).where(col(ApiKey.account_id) == firm.gateway.account.id)
+        return {ids.show(PREFIX, row.id): row for row in (await session.scalars(query)).all()}
+
+
+async def actions(firm: Firm) -> list[str]:
+    """What was done to keys, the newest first."""
+    async with firm.gateway.parts.database.transaction() as session:
+        found = await entries_of(session, firm.gateway.account.id)
+    return [one.action for one in found if one.action.startswith("key.") and one.email]
+
+
+async def status(firm: Firm, secret: str) -> int:
+    headers = {"authorization": f"Bearer {secret}"}
+    return (await firm.gateway.http.get("/v1/models", headers=headers)).status_code
+
+
+async def models(firm: Firm) -> httpx.Response:
+    return await firm.gateway.http.get("/v1/models")
+
+
+async def until_known(firm: Firm) -> None:
+    """A change holds within a second."""
+    await asyncio.sleep(1)
+
+
+class TestList:
+    async def test_last_use_and_spend(self, firm: Firm) -> None:
+        await creates(firm.owner)
+        said = words(await firm.owner.page("/dashboard/keys"))
+        assert f"test {firm.gateway.key.row.hint} Works Within the hour CN¥0.00" in said
+        assert "Works Never CN¥0.00" in said
+
+    async def test_none_teaches(self, office: Firm) -> None:
+        await office.owner.send(f"/dashboard/keys/{own_key(office)}/revoke")
+        said = words(await office.owner.page("/dashboard/keys"))
+        assert "No key works" in said
+        assert "Keys that work no more (1)" in said
+
+
+class TestCreating:
+    async def test_the_secret_is_shown_once_and_works(self, office: Firm) -> None:
+        key, secret = await creates(office.owner)
+        assert await status(office, secret) == 200
+        for address in ("/dashboard/keys", f"/dashboard/keys/{key}"):
+            assert secret not in await office.owner.page(address)
+        assert await actions(office) == ["key.created"]
+
+    async def test_sent_twice_it_makes_one(self, office: Firm) -> None:
+        key = form_id(await office.owner.page("/dashboard/keys/new"))
+        await office.owner.send("/dashboard/keys", id=key, name="line 1")
+        again = await office.owner.send("/dashboard/keys", id=key, name="line 1")
+        assert again.headers["location"] == f"/dashboard/keys/{key}"
+        assert len(await rows(office)) == 2
+
+    async def test_with_limits(self, office: Firm) -> None:
+        key, _ = await creates(office.owner, budget="12.5", requests="60", tokens="", streams="2")
+        assert (await rows(office))[key].monthly_budget_nano == 12_500_000_000
+        page = await office.owner.page(f"/dashboard/keys/{key}")
+        values = re.findall(
+            r'name="(budget|requests|tokens|streams)" type="text" value="(.*?)"', page
+        )
+        assert dict(values) == {"budget": "12.50", "requests": "60", "tokens": "", "streams": "2"}
+        assert "CN¥0.00 / CN¥12.50" in words(page)
+
+    async def test_mistakes(self, office: Firm) -> None:
+        for fields, said in (
+            ({"name": " "}, "A name is 1 to 100 printable characters."),
+            ({"name": "x" * 101}, "A name is 1 to 100 printable characters."),
+            ({"budget": "12,50"}, "Write an amount as 500 or 12.50, without a currency."),
+            ({"budget": "-1"}, "Write an amount as 500 or 12.50, without a currency."),
+            ({"tokens": "1.5"}, "Write a whole number, or nothing for no limit."),
+            ({"budget": "9999999999"}, "This limit is larger than any can be."),
+        ):
+            key = ids.show(PREFIX, ids.new_id())
+            answer = await office.owner.send(
+                "/dashboard/keys", **{"id": key, "name": "a", **fields}
+            )
+            assert answer.status_code == 422
+            assert said in words(answer.text)
+            assert form_id(answer.text) == key
+            assert key not in await rows(office)
+
+
+class TestChanging:
+    async def test_the_name(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        assert (await office.owner.send(f"{address}/name", name="press 7")).status_code == 303
+        await office.owner.send(f"{address}/name", name="press 7")
+        assert "press 7" in words(await office.owner.page("/dashboard/keys"))
+        assert await actions(office) == ["key.renamed"]
+        assert (await office.owner.send(f"{address}/name", name="")).status_code == 422
+
+    async def test_the_limits(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        for _ in range(2):
+            answer = await office.owner.send(f"{address}/limits", budget="0", requests="5")
+            assert answer.status_code == 303
+        assert await actions(office) == ["key.limits_changed"]
+        await until_known(office)
+        # A gateway keeps to them: nothing may be spent.
+        refused = await office.gateway.chat("now")
+        assert refused.json()["error"]["code"] == "budget_exhausted"
+        await office.owner.send(f"{address}/limits", budget="")
+        assert "It has no monthly limit of its own." in await office.owner.page(address)
+
+    async def test_a_mistake_in_them(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        answer = await office.owner.send(f"{address}/limits", budget="many")
+        assert answer.status_code == 422
+        assert 'value="many"' in answer.text
+        assert "Write an amount as 500 or 12.50" in answer.text
+
+
+class TestScope:
+    async def test_other_models_are_refused(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        for _ in range(2):
+            answer = await office.owner.send(f"{address}/scope", **{f"model:{SPECIALIST}": "on"})
+            assert answer.status_code == 303
+        page = await office.owner.page(address)
+        assert f'name="model:{SPECIALIST}" checked' in page
+        assert f"Models {SPECIALIST} Networks Anywhere" in words(page)
+        await until_known(office)
+        refused = await office.gateway.chat("now")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_allowed")
+        listed = (await office.gateway.http.get("/v1/models")).json()["data"]
+        assert [one["id"] for one in listed] == [SPECIALIST]
+        await office.owner.send(f"{address}/scope", **{f"model:{CHAT}": "on", "model:none": "on"})
+        await until_known(office)
+        assert (await office.gateway.chat("now")).status_code == 200
+        assert await actions(office) == ["key.scope_changed"] * 2
+
+    async def test_from_elsewhere_it_is_refused(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        wrong = await office.owner.send(f"{address}/scope", networks="home")
+        assert wrong.status_code == 422
+        assert "Write addresses as 203.0.113.7" in wrong.text
+        await office.owner.send(f"{address}/scope", networks="203.0.113.7")
+        assert 'value="203.0.113.7/32"' in await office.owner.page(address)
+        await until_known(office)
+        for answer in (await office.gateway.chat("now"), await models(office)):
+            assert answer.status_code == 403
+            assert answer.json()["error"]["code"] == "api_key_network"
+        await office.owner.send(f"{address}/scope", networks="203.0.113.7, 127.0.0.0/8")
+        await until_known(office)
+        assert (await models(office)).status_code == 200
+
+    async def test_it_goes_with_a_new_key_and_its_successor(self, office: Firm) -> None:
+        key, secret = await creates(office.owner, networks="10.0.0.0/8")
+        assert await status(office, secret) == 403
+        answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="1")
+        found = _SECRET.search(answer.text)
+        assert found is not None
+        assert await status(office, found[0]) == 403
+
+
+class TestRotating:
+    async def test_the_successor_has_its_limits(self, office: Firm) -> None:
+        key, secret = await creates(office.owner, budget="7", streams="3")
+        answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
+        found = _SECRET.search(answer.text)
+        assert found is not None
+        assert "That one works for 1 day more" in words(answer.text)
+        assert await status(office, secret) == await status(office, found[0]) == 200
+        (fresh,) = [one for one, row in (await rows(office)).items() if row.replaces]
+        page = await office.owner.page(f"/dashboard/keys/{fresh}")
+        assert 'value="7.00"' in page
+        assert 'value="3"' in page
+        assert "Being replaced" in words(await office.owner.page(f"/dashboard/keys/{key}"))
+        again = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="24")
+        assert again.status_code == 422
+        assert "This key was rotated already" in again.text
+        assert len(await rows(office)) == 3
+
+    async def test_at_once(self, office: Firm) -> None:
+        key, _ = await creates(office.owner)
+        answer = await office.owner.send(f"/dashboard/keys/{key}/rotate", overlap="0")
+        assert "which works no more" in answer.text
+        assert "Expired" in words(await office.owner.page(f"/dashboard/keys/{key}"))
+
+    async def test_no_such_overlap(self, office: Firm) -> None:
+        answer = await office.owner.send(f"/dashboard/keys/{own_key(office)}/rotate", overlap="9")
+        assert answer.status_code == 404
+
+
+class TestRevoking:
+    async def test_it_stops(self, office: Firm) -> None:
+        key, _ = await creates(office.owner)
+        for _ in range(2):
+            answer = await office.owner.send(f"/dashboard/keys/{key}/revoke")
+            assert answer.headers["location"] == "/dashboard/keys"
+        page = await office.owner.page(f"/dashboard/keys/{key}")
+        assert "Revoked" in words(page)
+        assert "/rotate" not in page
+        assert await actions(office) == ["key.revoked", "key.created"]
+
+
+class TestWhoMay:
+    async def test_roles(self, office: Firm) -> None:
+        gateway, key = office.gateway, own_key(office)
+        address = f"/dashboard/keys/{key}"
+        allowed = {
+            Role.DEVELOPER: {"name", "limits", "scope", "rotate"},
+            Role.FINANCE: {"limits"},
+            Role.VIEWER: set[str](),
+        }
+        for role, may in allowed.items():
+            async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+                page = await one.page(address)
+                await one.page("/dashboard/keys/new", 200 if "rotate" in may else 403)
+                for what in ("name", "limits", "scope", "rotate"):
+                    answer = await one.send(f"{address}/{what}", name="a", overlap="x")
+                    assert (answer.status_code == 403) is (what not in may), (role, what)
+                    assert (f'action="{address}/{what}"' in page) is (what in may)
+
+    async def test_nobody_elses(self, office: Firm) -> None:
+        key = own_key(office)
+        address = f"/dashboard/keys/{key}"
+        await office.stranger.page(address, 404)
+        fields = {"name": "mine", "overlap": "0", "budget": "1"}
+        for what in ("name", "limits", "scope", "rotate", "revoke"):
+            assert (await office.stranger.send(f"{address}/{what}", **fields)).status_code == 404
+        taken = await office.stranger.send("/dashboard/keys", id=key, name="mine")
+        assert (await office.stranger.http.get(taken.headers["location"])).status_code == 404
+        row = (await rows(office))[key]
+        assert (row.name, row.revoked_at, row.expires_at) == ("test", None, None)
+
+    async def test_none(self, office: Firm) -> None:
+        for key in ("x", "key_x", f"key_{'0' * 32}"):
+            await office.owner.page(f"/dashboard/keys/{key}", 404)
+            assert (await office.owner.send(f"/dashboard/keys/{key}/revoke")).status_code == 404

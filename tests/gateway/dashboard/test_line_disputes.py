@@ -1,0 +1,57 @@
+"""Disputing a line of an invoice by pages."""
+
+import pytest
+
+from billing.collecting.line_disputes import Answer, answer_line_dispute, line_disputes_of
+from gateway.identity.audit import entries_of
+from gateway.identity.roles import Role
+from infra import ids
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker, words
+from tests.gateway.dashboard.test_pages import invoice_of
+
+
+async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
+    invoice = await invoice_of(firm)
+    page, form = f"/dashboard/invoices/{invoice}", f"/dashboard/invoices/{invoice}/lines/1/dispute"
+    assert form in await firm.owner.page(page)
+    assert "Line 1 of MAAS-000001" in words(await firm.owner.page(form))
+    empty = await firm.owner.send(form, reason=" ")
+    assert (empty.status_code, 'aria-invalid="true"' in empty.text) == (422, True)
+    sent = await firm.owner.send(form, reason="It was never called.")
+    assert sent.headers["location"] == f"{page}#disputes"
+    again = await firm.owner.send(form, reason="It was never called.")
+    assert (again.status_code, "This line cannot be disputed" in again.text) == (422, True)
+    said = words(await firm.owner.page(page))
+    assert "Line 1 Waits for the operator's answer" in said
+    assert "It was never called." in said
+    parts, account_id = firm.gateway.parts, firm.gateway.account.id
+    async with parts.database.transaction() as session:
+        identity = ids.parse("inv", invoice)
+        assert identity is not None
+        (dispute,) = await line_disputes_of(session, account_id, identity)
+        answer = Answer("Li", "It was, see its calls.")
+        await answer_line_dispute(session, firm.clock, account_id, dispute.id, answer)
+        actions = [one.action for one in await entries_of(session, account_id)]
+    assert actions[0] == "line.disputed"
+    said = words(await firm.owner.page(page))
+    assert "Stays as it is" in said
+    assert "It was, see its calls." in said
+
+
+async def test_nothing_of_anothers_and_no_other_line(firm: Firm) -> None:
+    address = f"/dashboard/invoices/{await invoice_of(firm)}/lines"
+    await firm.owner.page(f"{address}/99/dispute", 404)
+    for form in (f"{address}/1/dispute", "/dashboard/invoices/x/lines/1/dispute"):
+        await firm.stranger.page(form, 404)
+        assert (await firm.stranger.send(form, reason="x")).status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.DEVELOPER])
+async def test_who_does_not_pay_does_not_dispute(firm: Firm, role: Role) -> None:
+    gateway, invoice = firm.gateway, await invoice_of(firm)
+    address = f"/dashboard/invoices/{invoice}/lines/1/dispute"
+    async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+        assert address not in await one.page(f"/dashboard/invoices/{invoice}")
+        await one.page(address, 403)
+        assert (await one.send(address, reason="x")).status_code == 403

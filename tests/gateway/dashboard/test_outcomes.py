@@ -1,0 +1,230 @@
+"""Contracts that are paid by effect, their settlements and disputes, by pages."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import pytest
+
+from billing.outcomes.contracts import hash_of, propose
+from billing.outcomes.disputes import get_dispute
+from billing.outcomes.parties import Party, Side
+from billing.outcomes.terms import AttesterKind
+from billing.tables import OutcomeSettlement
+from gateway.contracts import listed_terms
+from gateway.identity.audit import entries_of
+from gateway.identity.roles import Role
+from infra import ids
+from tests.billing.outcomes.castings import written
+from tests.builders import CATALOG, PLENTY, Limited, customer
+from tests.flows.outcome_stories import contract, terms
+from tests.flows.stories import Firm, Story
+from tests.flows.test_story_scrap_reduction import OCTOBER, scrap_contract
+from tests.gateway.dashboard.looking import Looker, looker, words
+from tests.gateway.test_settlements import CalendarClock, Told
+
+CONTRACTS = "/dashboard/outcomes/contracts"
+SETTLEMENTS = "/dashboard/outcomes/settlements"
+
+
+@dataclass
+class Seen:
+    """A firm with an agreed contract on 20 October, and another firm. Sessions end while months
+    pass, so who looks signs in anew."""
+
+    told: Told
+    other: UUID
+
+    def owner(self) -> AbstractAsyncContextManager[Looker]:
+        gateway = self.told.gateway
+        return looker(gateway.url, gateway.parts, gateway.account.id)
+
+    def stranger(self) -> AbstractAsyncContextManager[Looker]:
+        gateway = self.told.gateway
+        return looker(gateway.url, gateway.parts, self.other)
+
+
+@pytest.fixture
+async def seen(limited: Limited) -> AsyncIterator[Seen]:
+    clock = CalendarClock()
+    async with limited(PLENTY, clock=clock) as gateway:
+        story = Story(gateway.parts.database)
+        story.clock = clock.calendar
+        of = await contract(Firm(story, gateway.account, gateway.key.row.id))
+        story.clock.set(2026, 10, 20)
+        other, _ = await customer(gateway.parts.database, gateway.parts.settings, "Other")
+        yield Seen(Told(gateway, of), other.id)
+
+
+async def measured(seen: Seen) -> OutcomeSettlement:
+    """The settlement of October of a contract on less scrap."""
+    scrap = await scrap_contract(seen.told.of.firm)
+    scrap.firm.story.clock.set(2026, 11, 2)
+    await scrap.says("readings", AttesterKind.NEUTRAL_SENSOR, written(OCTOBER))
+    await scrap.until(2026, 11, 4)
+    found = [one for one in await scrap.settlements() if one.contract_id == scrap.row.id]
+    return found[0]
+
+
+async def actions(seen: Seen) -> list[str]:
+    gateway = seen.told.gateway
+    async with gateway.parts.database.transaction() as session:
+        entries = await entries_of(session, gateway.account.id)
+        return [one.action for one in entries if one.action != "key.created"]
+
+
+class TestContracts:
+    async def test_the_list(self, seen: Seen) -> None:
+        async with seen.owner() as owner, seen.stranger() as stranger:
+            said = words(await owner.page("/dashboard/outcomes"))
+            assert "Early warning spindles In force" in said
+            assert "No contracts yet" in words(await stranger.page("/dashboard/outcomes"))
+
+    async def test_one_that_counts_events(self, seen: Seen) -> None:
+        await seen.told.claimed("W-1", "M1", by="customer_system")
+        await seen.told.claimed("W-2", "M1", by="customer_system")
+        async with seen.owner() as owner:
+            said = words(await owner.page(f"{CONTRACTS}/spindles"))
+            assert "300.00 / 1 outcome, in CNY" in said
+            assert "M1 W-1 Confirmed" in said
+            assert "Another outcome of the same subject is too near." in said
+            assert "No settlements yet" in said
+
+    async def test_agreeing_to_what_was_read(self, seen: Seen) -> None:
+        gateway, firm = seen.told.gateway, seen.told.of.firm
+        starts = firm.story.clock.at(2026, 12, 1)
+        wanted = terms(firm, tag="bearings", starts_at=starts, covered=())
+        async with gateway.parts.database.transaction() as session:
+            listed = listed_terms(CATALOG, "CNY")
+            place = session, firm.story.clock, gateway.account.id
+            version = await propose(*place, wanted, Party(Side.OPERATOR, "Li Na"), listed)
+        async with seen.owner() as owner:
+            page = await owner.page(f"{CONTRACTS}/bearings")
+            assert hash_of(version) in page
+            address = f"{CONTRACTS}/bearings/agree"
+            for wrong in ({}, {"version": "1", "hash": "x"}, {"version": "9", "hash": "x"}):
+                answer = await owner.send(address, **wrong)
+                assert answer.status_code in (404, 422)
+            for _ in range(2):
+                answer = await owner.send(address, version=1, hash=hash_of(version))
+                assert answer.status_code == 303
+            page = await owner.page(answer.headers["location"])
+            assert "@acme.example" in words(page)
+            assert "Agree to version" not in page
+            assert (await actions(seen))[0] == "outcome.agreed"
+
+
+class TestSettlements:
+    async def test_what_is_billed_and_why(self, seen: Seen) -> None:
+        settlement = await seen.told.settled()
+        async with seen.owner() as owner:
+            said = words(await owner.page(f"{SETTLEMENTS}/{settlement['id']}"))
+            assert "Customer's system 1 CN¥300.00" in said
+            assert "Can be disputed" in said
+            assert settlement["digest"] in said
+            assert "CN¥300.00" in words(await owner.page(f"{CONTRACTS}/spindles"))
+
+    async def test_its_evidence(self, seen: Seen) -> None:
+        settlement = await seen.told.settled()
+        async with seen.owner() as owner:
+            answer = await owner.http.get(f"{SETTLEMENTS}/{settlement['id']}/bundle.json")
+            assert hashlib.sha256(answer.content).hexdigest() == settlement["digest"]
+            assert "attachment" in answer.headers["content-disposition"]
+
+    @pytest.mark.parametrize("name", ["x", f"oset_{'0' * 32}"])
+    async def test_none(self, seen: Seen, name: str) -> None:
+        async with seen.owner() as owner:
+            await owner.page(f"{SETTLEMENTS}/{name}", 404)
+            await owner.page(f"{SETTLEMENTS}/{name}/bundle.json", 404)
+
+
+class TestDisputes:
+    async def test_from_opening_to_the_decision(self, seen: Seen) -> None:
+        settlement = await seen.told.settled()
+        address = f"{SETTLEMENTS}/{settlement['id']}"
+        async with seen.owner() as owner:
+            empty = await owner.send(f"{address}/disputes", reason=" ")
+            assert (empty.status_code, "Say in 1 to 4,000" in empty.text) == (422, True)
+            sent = {"reason": "It failed by the calendar.", "outcome": settlement["outcomes"]}
+            opened = await owner.send(f"{address}/disputes", **sent)
+            assert opened.headers["location"] == f"{address}#disputes"
+            again = await owner.send(f"{address}/disputes", **sent)
+            assert again.status_code == 422
+            said = words(await owner.page(address))
+            assert "Waits for the operator's answer CN¥300.00 frozen" in said
+            assert "It failed by the calendar." in words(await owner.page("/dashboard/outcomes"))
+            (dispute,) = (await seen.told.get("/disputes"))["data"]
+            reply = f"/dashboard/outcomes/disputes/{dispute['id']}"
+            early = await owner.send(f"{reply}/reply", reply="No.")
+            assert (early.status_code, "the other side's turn" in words(early.text)) == (422, True)
+            row = await seen.told.of._do(_found, ids.parse("odsp", dispute["id"]))
+            await seen.told.of.answers(row)
+            assert "Your reply" in await owner.page(address)
+            await owner.send(f"{reply}/reply", reply="It was within limits.")
+            assert "Waits for the arbiter" in words(await owner.page(address))
+            for _ in range(2):
+                answer = await owner.send(f"{reply}/withdraw")
+                assert answer.status_code == 303
+            assert "for the operator" in words(await owner.page(address))
+            wanted = ["dispute.withdrawn", "dispute.replied", "dispute.opened"]
+            assert await actions(seen) == wanted
+
+    @pytest.mark.parametrize("name", ["x", f"odsp_{'0' * 32}"])
+    async def test_none(self, seen: Seen, name: str) -> None:
+        async with seen.owner() as owner:
+            for what in ("reply", "withdraw"):
+                answer = await owner.send(f"/dashboard/outcomes/disputes/{name}/{what}")
+                assert answer.status_code == 404
+
+
+class TestSafety:
+    async def test_nothing_of_anothers(self, seen: Seen) -> None:
+        settlement = await seen.told.settled()
+        address = f"{SETTLEMENTS}/{settlement['id']}"
+        async with seen.owner() as owner, seen.stranger() as stranger:
+            await owner.send(f"{address}/disputes", reason="No.")
+            (dispute,) = (await seen.told.get("/disputes"))["data"]
+            for page in (f"{CONTRACTS}/spindles", address, f"{address}/bundle.json"):
+                await stranger.page(page, 404)
+            for form in (
+                f"{CONTRACTS}/spindles/agree",
+                f"{address}/disputes",
+                f"/dashboard/outcomes/disputes/{dispute['id']}/reply",
+                f"/dashboard/outcomes/disputes/{dispute['id']}/withdraw",
+            ):
+                answer = await stranger.send(form, reason="x", reply="x", version=1, hash="x")
+                assert answer.status_code == 404
+
+    async def test_roles(self, seen: Seen) -> None:
+        gateway = seen.told.gateway
+        address = f"{SETTLEMENTS}/{(await seen.told.settled())['id']}"
+        for role in (Role.VIEWER, Role.DEVELOPER):
+            async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+                assert "Dispute it" not in await one.page(address)
+                for form in (f"{address}/disputes", f"{CONTRACTS}/spindles/agree"):
+                    assert (await one.send(form, reason="x")).status_code == 403
+        role = looker(gateway.url, gateway.parts, gateway.account.id, Role.FINANCE)
+        async with role as finance:
+            assert (await finance.send(f"{address}/disputes", reason="x")).status_code == 303
+
+
+class TestMeasured:
+    async def test_measured_beside_expected(self, seen: Seen) -> None:
+        settlement = await measured(seen)
+        async with seen.owner() as owner:
+            page = await owner.page(f"{CONTRACTS}/scrap")
+            assert "Measured and expected, day by day" in page
+            assert "Oct 31" in words(page)
+            assert "data-chart" in page
+            assert "Billed of it" in words(page)
+            assert date(2026, 10, 31).isoformat() in settlement.bundle
+            said = words(await owner.page(f"{SETTLEMENTS}/{ids.show('oset', settlement.id)}"))
+            assert "25 % of the saving, at CN¥42.00 a pcs" in said
+            assert "Neutral sensor" in said
+
+
+async def _found(session: object, _clock: object, account_id: object, dispute_id: object) -> object:
+    return await get_dispute(session, account_id, dispute_id)  # type: ignore[arg-type]

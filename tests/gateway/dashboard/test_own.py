@@ -1,0 +1,204 @@
+"""What people change of themselves on pages: name, looks, password, sessions, second factor."""
+
+import re
+from typing import Any
+
+import pyotp
+import pytest
+
+from gateway.dashboard.browsers import browser_name
+from gateway.dashboard.qr import qr_path
+from gateway.identity.audit import all_entries
+from gateway.identity.impersonating import begin
+from gateway.identity.roles import Role
+from gateway.identity.viewing import find_viewer
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import client, looker, words
+
+EMAIL, PASSWORD, FRESH = "wu@acme.example", "three wise turbines", "four quiet compressors"
+
+
+class Own:
+    """A person who came by an invitation, so with a password, in one browser."""
+
+    def __init__(self, office: Firm, http: Any) -> None:
+        self.office, self.http, self.csrf = office, http, ""
+
+    async def arrives(self) -> None:
+        sent = {"email": EMAIL, "role": "viewer"}
+        page = (await self.office.owner.send("/dashboard/team/invitations", **sent)).text
+        link = re.search(r"<code>http[^<]*(/dashboard/invitation/[^<]+)</code>", page)
+        assert link is not None
+        await self.http.post(link[1], data={"name": "Wu", "password": PASSWORD})
+        await self.reads_token()
+
+    async def signs_in(self, password: str = PASSWORD) -> str:
+        """The text of what is answered."""
+        sent = {"email": EMAIL, "password": password}
+        answer = await self.http.post("/dashboard/sign-in", data=sent, follow_redirects=True)
+        return str(answer.text)
+
+    async def reads_token(self) -> None:
+        found = re.search(r'name="csrf" content="([^"]+)"', await self.page(""))
+        assert found is not None
+        self.csrf = found[1]
+
+    async def page(self, what: str) -> str:
+        return str((await self.http.get(f"/dashboard/me{what}")).text)
+
+    async def send(self, what: str, **fields: str) -> Any:
+        return await self.http.post(f"/dashboard/me{what}", data={"csrf": self.csrf, **fields})
+
+
+async def actions(office: Firm) -> list[str]:
+    async with office.gateway.parts.database.transaction() as session:
+        return [one.action for one in await all_entries(session) if one.email == EMAIL]
+
+
+class TestNameAndLooks:
+    async def test_they_are_kept(self, office: Firm) -> None:
+        owner = office.owner
+        assert "Your settings" in await owner.page("/dashboard/me")
+        answer = await owner.send("/dashboard/me/name", name="Li Wei")
+        assert answer.headers["location"] == "/dashboard/me?done=name"
+        page = words(await owner.page("/dashboard/me?done=name"))
+        assert "Your name is changed." in page
+        assert "Li Wei Owner" in page
+        assert (await owner.send("/dashboard/me/name", name=" ")).status_code == 422
+        await owner.send("/dashboard/me/looks", language="zh", theme="dark")
+        page = await owner.page("/dashboard/me")
+        assert 'data-theme="dark"' in page
+        assert "个人设置" in page
+        await owner.send("/dashboard/me/looks", language="", theme="")
+        page = await owner.page("/dashboard/me")
+        assert "data-theme" not in page.partition("<head>")[0]
+        assert "Your settings" in page
+        for odd in ({"language": "fr"}, {"theme": "blue"}):
+            assert (await owner.send("/dashboard/me/looks", **odd)).status_code == 404
+
+
+class TestPasswordAndSessions:
+    async def test_a_new_password_ends_the_others(self, office: Firm) -> None:
+        url = office.gateway.url
+        async with client(url) as http, client(url) as elsewhere:
+            here, there = Own(office, http), Own(office, elsewhere)
+            await here.arrives()
+            await there.signs_in()
+            for sent, said in (
+                ({"old_password": "wrong", "password": FRESH}, "This is not your password."),
+                ({"old_password": PASSWORD, "password": "short"}, "at least 10 characters"),
+            ):
+                answer = await here.send("/password", **sent)
+                assert answer.status_code == 422
+                assert said in answer.text
+                assert FRESH not in answer.text
+            answer = await here.send("/password", old_password=PASSWORD, password=FRESH)
+            assert answer.headers["location"] == "/dashboard/me?done=password"
+            assert "signed out everywhere else" in await here.page("?done=password")
+            assert (await elsewhere.get("/dashboard")).status_code == 303
+            assert "is wrong" in await there.signs_in()
+            assert "Overview" in await there.signs_in(FRESH)
+
+    async def test_sessions_end(self, office: Firm) -> None:
+        url = office.gateway.url
+        async with client(url) as http, client(url) as elsewhere:
+            here, there = Own(office, http), Own(office, elsewhere)
+            await here.arrives()
+            await there.signs_in()
+            page = await here.page("")
+            assert "This one" in page
+            (other,) = re.findall(r'action="/dashboard/me(/sessions/session_\w+)"', page)
+            assert (await office.owner.send(f"/dashboard/me{other}")).status_code == 404
+            assert (await here.send(other)).status_code == 303
+            assert (await elsewhere.get("/dashboard")).status_code == 303
+            assert (await here.send(other)).status_code == 404
+            assert (await here.send("/sessions/x")).status_code == 404
+            await there.signs_in()
+            for _ in range(2):
+                assert (await here.send("/sessions/others")).status_code == 303
+            assert (await elsewhere.get("/dashboard")).status_code == 303
+            assert "Your settings" in await here.page("")
+        assert (await actions(office)).count("session.ended") == 2
+
+
+class TestSecondFactor:
+    async def test_on_and_off(self, office: Firm) -> None:
+        url = office.gateway.url
+        async with client(url) as http, client(url) as elsewhere:
+            here, there = Own(office, http), Own(office, elsewhere)
+            await here.arrives()
+            assert "Not set up yet" in await here.page("/second-factor")
+            assert (await here.send("/second-factor/confirm", code="1")).status_code == 303
+            assert (await here.send("/second-factor")).status_code == 303
+            page = await here.page("/second-factor")
+            assert '<svg class="qr"' in page
+            secret = re.search(r"<code>([A-Z2-7]{32})</code>", page)
+            assert secret is not None
+            wrong = await here.send("/second-factor/confirm", code="000000")
+            assert wrong.status_code == 422
+            assert secret[1] in wrong.text
+            code = pyotp.TOTP(secret[1]).at(office.clock.now())
+            codes = await here.send("/second-factor/confirm", code=code)
+            recovery = re.findall(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b", codes.text)
+            assert len(set(recovery)) == 10
+            for again in ("/second-factor", "/second-factor/confirm"):
+                assert (await here.send(again, code=code)).status_code == 303
+            page = await here.page("/second-factor")
+            assert recovery[0] not in page
+            assert "10 recovery codes are left." in words(page)
+            assert "Enter the code" in await there.signs_in()
+            wrong = await here.send("/second-factor/off", password="wrong")
+            assert wrong.status_code == 422
+            assert "This is not your password." in wrong.text
+            off = await here.send("/second-factor/off", password=PASSWORD)
+            assert off.headers["location"] == "/dashboard/me?done=second_factor_off"
+            assert "Overview" in await there.signs_in()
+        assert [one for one in await actions(office) if one.startswith("second")] == [
+            "second_factor.off",
+            "second_factor.on",
+        ]
+
+    def test_a_code_is_square_with_a_light_border(self) -> None:
+        size, path = qr_path("otpauth://totp/MaaS:li")
+        drawn = [(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", path)]
+        assert (min(drawn), max(x for x, _ in drawn)) == ((4, 4), size - 5)
+        # The three corners by which it is found.
+        corners = [(4, 4), (size - 11, 4), (4, size - 11)]
+        for left, top in corners:
+            assert {(left + at, top) for at in range(7)} <= set(drawn)
+
+
+class TestWhoElse:
+    async def test_operators_too_and_not_while_looking(self, office: Firm) -> None:
+        gateway = office.gateway
+        async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as one:
+            page = await one.page("/dashboard/me")
+            found = re.search(r'name="csrf" content="([^"]+)"', page)
+            assert found is not None
+            one.csrf = found[1]
+            async with gateway.parts.database.transaction() as session:
+                token = one.http.cookies["maas_session"]
+                viewer = await find_viewer(session, office.clock, token)
+                assert viewer is not None
+                await begin(session, office.clock, viewer, gateway.account.id, "127.0.0.1")
+            assert 'href="/dashboard/me"' not in await one.page("/dashboard")
+            for address in ("", "/password", "/second-factor"):
+                await one.page(f"/dashboard/me{address}", 403)
+            for what in ("/name", "/looks", "/password", "/sessions/others", "/second-factor"):
+                assert (await one.send(f"/dashboard/me{what}", name="x")).status_code == 403
+            assert (await one.send("/dashboard/sign-out")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64) Gecko/20100101 Firefox/143.0", "Firefox, Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 14_1) Version/17 Safari/605", "Safari, macOS"),
+        ("Mozilla/5.0 (Linux; Android 14) Chrome/120 MicroMessenger/8.0", "WeChat, Android"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/120 Safari/537 Edg/120", "Edge, Windows"),
+        ("curl/8.5", "curl/8.5"),
+        ("", ""),
+    ],
+)
+def test_browsers_have_names(agent: str, name: str) -> None:
+    assert browser_name(agent) == name

@@ -1,0 +1,145 @@
+"""Choosing, changing and leaving a plan by pages, at the amounts that the API tells."""
+
+import re
+
+import pytest
+
+from gateway.identity.audit import entries_of
+from gateway.identity.roles import Role
+from tests.builders import Gateway
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker, words
+from tests.gateway.test_subscription import LARGE as _LARGE
+from tests.gateway.test_subscription import SMALL, choose, offer
+
+LARGE = _LARGE.replace("Small", "Large").replace("小型", "大型")
+INCLUDING = """
+[[allowance]]
+meter = "output_tokens"
+quantity = 1000
+[[discount]]
+model = "*"
+percent = "10"
+"""
+
+
+async def actions(gateway: Gateway) -> list[str]:
+    async with gateway.parts.database.transaction() as session:
+        entries = await entries_of(session, gateway.account.id)
+        return [one.action for one in entries if one.action != "key.created"]
+
+
+def seen_on(page: str) -> str:
+    found = re.search(r'name="seen" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+class TestLooking:
+    async def test_without_a_plan_it_teaches(self, firm: Firm) -> None:
+        said = words(await firm.owner.page("/dashboard/plan"))
+        assert "Pay as you go" in said
+        assert "No plans on offer" in said
+        assert "Nothing included" in said
+
+    async def test_plans_are_compared(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL + INCLUDING, LARGE)
+        said = words(await firm.owner.page("/dashboard/plan"))
+        assert said.index("Small CN¥310.00") < said.index("Large CN¥620.00")
+        assert "1,000 included · Output tokens of all models" in said
+        assert "10 % off all models" in said
+        assert "0.50 / 1,000,000" in said
+
+    async def test_what_is_used_of_it(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL + INCLUDING)
+        await choose(firm.gateway, "small")
+        said = words(await firm.owner.page("/dashboard/plan"))
+        assert "Included · Output tokens 0%" in said
+        assert "Active" in said
+        assert "Change to Small" not in said
+
+
+class TestChanging:
+    async def test_the_amount_is_the_apis(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL, LARGE)
+        await choose(firm.gateway, "small")
+        preview = (await choose(firm.gateway, "large", preview=True, key="p")).json()
+        page = await firm.owner.page("/dashboard/plan/change/large")
+        assert f"Total CN¥{preview['total']}" in words(page)
+        assert "Small: unused part of the fixed fee" in words(page)
+        answer = await firm.owner.send("/dashboard/plan/change/large", seen=seen_on(page))
+        assert answer.headers["location"] == "/dashboard/plan?done=changed"
+        assert "Your plan Large" in words(await firm.owner.page("/dashboard/plan?done=changed"))
+        assert await actions(firm.gateway) == ["plan.changed"]
+
+    async def test_twice_sent_it_is_done_once(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL)
+        before = len((await firm.gateway.http.get("/v1/invoices")).json()["data"])
+        seen = seen_on(await firm.owner.page("/dashboard/plan/change/small"))
+        for _ in range(2):
+            answer = await firm.owner.send("/dashboard/plan/change/small", seen=seen)
+            assert answer.status_code == 303
+        assert len((await firm.gateway.http.get("/v1/invoices")).json()["data"]) == before + 1
+        assert await actions(firm.gateway) == ["plan.changed"]
+        again = await firm.owner.http.get("/dashboard/plan/change/small")
+        assert again.headers["location"] == "/dashboard/plan"
+
+    async def test_another_amount_than_was_shown(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL)
+        answer = await firm.owner.send("/dashboard/plan/change/small", seen="x 1")
+        assert answer.status_code == 422
+        assert "has changed since it was shown" in words(answer.text)
+        assert (await firm.gateway.http.get("/v1/subscription")).json()["status"] == "none"
+
+    async def test_a_trial_costs_nothing_at_once(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL.replace("fixed_fee", "trial_days = 14\nfixed_fee"))
+        page = await firm.owner.page("/dashboard/plan/change/small")
+        assert "the first 14 days are free" in words(page)
+        await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
+        assert "Trial" in words(await firm.owner.page("/dashboard/plan"))
+
+    async def test_down_it_waits_and_can_be_undone(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL, LARGE)
+        await choose(firm.gateway, "large")
+        page = await firm.owner.page("/dashboard/plan/change/small")
+        assert "It holds from" in words(page)
+        await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
+        page = await firm.owner.page("/dashboard/plan?done=planned")
+        assert "it changes to Small." in words(page)
+        for _ in range(2):
+            answer = await firm.owner.send("/dashboard/plan/resume")
+            assert answer.status_code == 303
+        assert "it changes to" not in words(await firm.owner.page("/dashboard/plan?done=resumed"))
+        assert await actions(firm.gateway) == ["plan.resumed", "plan.changed"]
+
+    @pytest.mark.parametrize("plan", ["nope", "list", "a%00b"])
+    async def test_no_such_plan(self, firm: Firm, plan: str) -> None:
+        await firm.owner.page(f"/dashboard/plan/change/{plan}", 404)
+
+
+class TestLeaving:
+    @pytest.mark.parametrize(
+        ("when", "left"), [("end", "Its last day is"), ("now", "Pay as you go")]
+    )
+    async def test_cancelling(self, firm: Firm, when: str, left: str) -> None:
+        await offer(firm.gateway, SMALL)
+        await choose(firm.gateway, "small")
+        for _ in range(2):
+            answer = await firm.owner.send("/dashboard/plan/cancel", when=when)
+            assert answer.status_code == 303
+        said = words(await firm.owner.page("/dashboard/plan?done=cancelled"))
+        assert left in said
+        assert "The plan is cancelled." in said
+
+
+class TestRoles:
+    async def test_only_an_owner_changes_it(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        await offer(gateway, SMALL)
+        for role in (Role.VIEWER, Role.DEVELOPER, Role.FINANCE):
+            async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+                assert "Choose Small" not in await one.page("/dashboard/plan")
+                await one.page("/dashboard/plan/change/small", 403)
+                for name in ("change/small", "cancel", "resume"):
+                    answer = await one.send(f"/dashboard/plan/{name}")
+                    assert answer.status_code == 403

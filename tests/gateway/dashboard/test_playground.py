@@ -1,0 +1,185 @@
+"""The playground: what it costs before, the call as any other call, and its code."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.dashboard.pages.playground_code import code_of
+from gateway.dashboard.pages.playground_wish import (
+    Declared,
+    WishInvalid,
+    chat_wish,
+    specialist_wish,
+)
+from gateway.identity.audit import entries_of
+from gateway.identity.roles import Role
+from gateway.keys import revoke_key
+from infra import ids
+from tests.builders import CATALOG, INDUSTRIAL, SPECIALIST
+from tests.fakes.upstream import FakeUpstream
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker, words
+
+PAGE = "/dashboard/playground"
+INPUTS = [
+    {"name": "type", "datatype": "BYTES", "values": ["L", "M", "H"]},
+    {"name": "torque", "datatype": "FP32", "unit": "N·m", "minimum": 0, "maximum": 500},
+    {"name": "wave", "datatype": "FP32", "length": [2, 4]},
+    {"name": "note", "datatype": "BYTES", "optional": True},
+]
+ROW = {"input.type": "L", "input.torque": "65.5", "input.wave": "1, 2 3", "input.note": ""}
+FIELDS = tuple(Declared(**{**one, "length": None}) for one in INPUTS)  # type: ignore[arg-type]
+
+
+def key_of(firm: Firm) -> str:
+    return ids.show("key", firm.gateway.key.row.id)
+
+
+def chat(firm: Firm, **fields: Any) -> dict[str, Any]:
+    usual = {"model": INDUSTRIAL, "key": key_of(firm), "prompt": "one two", "max_tokens": "5"}
+    return {**usual, **fields}
+
+
+async def quoted(firm: Firm, **fields: Any) -> httpx.Response:
+    headers = {"hx-request": "true", "x-csrf-token": firm.owner.csrf}
+    return await firm.owner.http.post(f"{PAGE}/quote", data=fields, headers=headers)
+
+
+class TestPage:
+    async def test_a_chat(self, firm: Firm) -> None:
+        page = await firm.owner.page(PAGE)
+        assert "Your message" in words(page)
+        assert key_of(firm) in page
+
+    async def test_a_specialist_by_what_it_declares(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
+        upstream.inputs[SPECIALIST] = INPUTS
+        page = await firm.owner.page(f"{PAGE}?model={SPECIALIST}")
+        said = words(page)
+        assert "torque (N·m)" in said
+        assert "2 to 4 numbers" in said
+        assert '<option value="M">M</option>' in page
+
+    async def test_without_a_key_it_teaches(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        async with gateway.parts.database.transaction() as session:
+            place = session, firm.clock, gateway.account.id
+            await revoke_key(*place, gateway.key.row.id)
+        assert "A key is needed" in words(await firm.owner.page(PAGE))
+
+    async def test_who_may_call(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        for role, status in ((Role.VIEWER, 403), (Role.FINANCE, 403), (Role.DEVELOPER, 200)):
+            async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+                await one.page(PAGE, status)
+                answer = await one.send(f"{PAGE}/call", **chat(firm))
+                assert answer.status_code == status
+
+
+class TestQuoting:
+    async def test_it_is_the_apis(self, firm: Firm) -> None:
+        messages = [{"role": "user", "content": "one two"}]
+        body = {"model": INDUSTRIAL, "messages": messages, "max_tokens": 5, "stream": True}
+        quote = (await firm.gateway.http.post("/v1/quote", json=body)).json()
+        said = words((await quoted(firm, **chat(firm))).text)
+        assert f"Costs at most CN¥{quote['max_cost'].rstrip('0')}" in said
+        assert "from openai import OpenAI" in said
+        assert "curl -N" in said
+
+    async def test_what_is_missing(self, firm: Firm, upstream: FakeUpstream) -> None:
+        upstream.inputs[SPECIALIST] = INPUTS
+        for fields, said in (
+            (chat(firm, prompt=" "), "Write something to ask."),
+            (chat(firm, max_tokens="x"), "no whole number"),
+            ({"model": SPECIALIST, "key": key_of(firm), **ROW, "input.torque": "x"}, "torque:"),
+        ):
+            answer = await quoted(firm, **fields)
+            assert (answer.status_code, said in answer.text) == (422, True)
+
+    async def test_nothing_of_anothers(self, firm: Firm) -> None:
+        headers = {"hx-request": "true", "x-csrf-token": firm.stranger.csrf}
+        for place in ("quote", "call"):
+            answer = await firm.stranger.http.post(
+                f"{PAGE}/{place}", data=chat(firm), headers=headers
+            )
+            assert answer.status_code == 404
+        assert (await quoted(firm, **chat(firm, model="none"))).status_code == 404
+
+
+class TestCalling:
+    async def test_a_stream_is_metered_and_billed_as_any(self, firm: Firm) -> None:
+        before = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
+        turns = ["hello", "hello back"]
+        answer = await firm.owner.send(f"{PAGE}/call", **chat(firm, turn=turns))
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert "frame-ancestors" in answer.headers["content-security-policy"]
+        chunks = [
+            json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")
+        ]
+        row = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
+        assert row["request_id"] == answer.headers["x-request-id"] != before["request_id"]
+        assert (row["settlement"], row["key_id"]) == ("complete", key_of(firm))
+        assert row["tags"] == {"source": "playground"}
+        assert float(row["cost"]) > 0
+        assert chunks[-1]["x_maas_cost"] == row["cost"]
+        gateway = firm.gateway
+        async with gateway.parts.database.transaction() as session:
+            entry, *_ = await entries_of(session, gateway.account.id)
+        assert (entry.action, entry.subject) == ("playground.called", row["request_id"])
+
+    async def test_what_was_said_goes_along(self, firm: Firm, upstream: FakeUpstream) -> None:
+        await firm.owner.send(f"{PAGE}/call", **chat(firm, turn=["a", "b"], system="Be brief."))
+        said = [(one["role"], one["content"]) for one in upstream.received[-1]["messages"]]
+        assert said == [
+            ("system", "Be brief."),
+            ("user", "a"),
+            ("assistant", "b"),
+            ("user", "one two"),
+        ]
+
+    async def test_a_specialist(self, firm: Firm, upstream: FakeUpstream) -> None:
+        upstream.inputs[SPECIALIST] = INPUTS[:2]
+        fields = {"model": SPECIALIST, "key": key_of(firm), **ROW}
+        answer = await firm.owner.send(f"{PAGE}/call", **fields)
+        assert answer.status_code == 200
+        row = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
+        assert (row["operation"], row["rows"]) == ("predictions", 1)
+
+    async def test_without_the_token(self, firm: Firm) -> None:
+        answer = await firm.owner.http.post(f"{PAGE}/call", data=chat(firm))
+        assert answer.status_code == 403
+
+
+class TestWishes:
+    def test_a_row_of_what_is_declared(self) -> None:
+        fields = (*FIELDS[:2], Declared("wave", "FP32", length=(2, 4)), FIELDS[3])
+        wish = specialist_wish(CATALOG.models[SPECIALIST], fields, ROW)
+        row = {"type": "L", "torque": 65.5, "wave": [1, 2, 3]}
+        assert wish.body == {"model": SPECIALIST, "instances": [row]}
+
+    def test_truths(self) -> None:
+        wish = specialist_wish(
+            CATALOG.models[SPECIALIST], [Declared("on", "BOOL")], {"input.on": "true"}
+        )
+        assert wish.body["instances"] == [{"on": True}]
+
+    @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "1e999"])
+    def test_no_numbers(self, text: str) -> None:
+        with pytest.raises(WishInvalid) as raised:
+            specialist_wish(CATALOG.models[SPECIALIST], [Declared("t", "FP32")], {"input.t": text})
+        assert raised.value.param == "input.t"
+
+    def test_the_code_says_the_same(self) -> None:
+        fields = {"prompt": "it's 泵", "max_tokens": "5", "temperature": "0.5"}
+        wish = chat_wish(CATALOG.models[INDUSTRIAL], fields, [])
+        code = code_of(wish, "http://maas")
+        assert list(code) == ["Python", "curl", "JavaScript"]
+        compile(code["Python"], "code", "exec")
+        assert "temperature=0.5" in code["Python"]
+        assert all("泵" in text and "maas_" not in text for text in code.values())
+        row = specialist_wish(CATALOG.models[SPECIALIST], FIELDS[:2], ROW)
+        compile(code_of(row, "http://maas")["Python"], "code", "exec")
+        assert "/v1/predictions" in code_of(row, "http://maas")["curl"]

@@ -1,0 +1,156 @@
+"""The team on pages: inviting once, changing and ending memberships; and for owners alone."""
+
+import re
+from uuid import UUID
+
+from gateway.identity.audit import entries_of
+from gateway.identity.roles import Role
+from infra import ids
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import Looker, client, looker, words
+
+EMAIL = "wu@acme.example"
+
+
+def person(who: Looker) -> str:
+    return f"/dashboard/team/{ids.show('person', who.person_id)}"
+
+
+async def actions(office: Firm, account_id: UUID | None = None) -> list[str]:
+    """What people did, the newest first."""
+    account = account_id or office.gateway.account.id
+    async with office.gateway.parts.database.transaction() as session:
+        return [one.action for one in await entries_of(session, account) if one.email]
+
+
+def links(page: str) -> list[str]:
+    """Of the invitation that a page shows, without the host, which is that of mails."""
+    return re.findall(r"<code>http[^<]*(/dashboard/invitation/[^<]+)</code>", page)
+
+
+def forms(page: str, what: str) -> list[tuple[str, str]]:
+    """Addresses of the forms of invitations, and until when their links work."""
+    address = rf'action="(/dashboard/team/invitations/invitation_\w+/{what})"'
+    until = r'name="until" value="([^"]+)"' if what == "resend" else "()"
+    return re.findall(rf"{address}.*?{until}", page, re.DOTALL)
+
+
+class TestInviting:
+    async def test_from_the_form_to_a_new_colleague(self, office: Firm) -> None:
+        owner = office.owner
+        sent = {"email": EMAIL.upper(), "role": "finance"}
+        answer = await owner.send("/dashboard/team/invitations", **sent)
+        (link,) = links(answer.text)
+        page = await owner.page("/dashboard/team")
+        assert f"{EMAIL} Finance" in words(page)
+        assert link not in page
+        async with client(office.gateway.url) as http:
+            assert "You will be: Finance" in words((await http.get(link)).text)
+
+    async def test_sent_twice_it_is_one(self, office: Firm) -> None:
+        sent = {"email": EMAIL, "role": "viewer"}
+        (link,) = links((await office.owner.send("/dashboard/team/invitations", **sent)).text)
+        again = await office.owner.send("/dashboard/team/invitations", **sent)
+        assert again.status_code == 422
+        assert "This address is invited already." in again.text
+        async with client(office.gateway.url) as http:
+            assert (await http.get(link)).status_code == 200
+        # To another role it is another invitation, and the first works no more.
+        other = {"email": EMAIL, "role": "owner"}
+        assert links((await office.owner.send("/dashboard/team/invitations", **other)).text)
+        async with client(office.gateway.url) as http:
+            assert (await http.get(link)).status_code == 410
+
+    async def test_again_and_withdrawn(self, office: Firm) -> None:
+        owner = office.owner
+        sent = {"email": EMAIL, "role": "viewer"}
+        (first,) = links((await owner.send("/dashboard/team/invitations", **sent)).text)
+        office.clock.to(office.clock.now().replace(microsecond=0))
+        ((address, until),) = forms(await owner.page("/dashboard/team"), "resend")
+        (second,) = links((await owner.send(address, until=until)).text)
+        assert (await owner.send(address, until=until)).status_code == 303
+        async with client(office.gateway.url) as http:
+            assert (await http.get(first)).status_code == 410
+            assert (await http.get(second)).status_code == 200
+            ((address, _),) = forms(await owner.page("/dashboard/team"), "withdraw")
+            assert (await office.stranger.send(address)).status_code == 404
+            assert (await owner.send(address)).status_code == 303
+            assert (await http.get(second)).status_code == 410
+        assert "Nobody is invited just now" in await owner.page("/dashboard/team")
+        assert await actions(office) == [
+            "invitation.withdrawn",
+            "invitation.sent_again",
+            "invitation.made",
+        ]
+
+    async def test_mistakes(self, office: Firm) -> None:
+        for sent, said in (
+            ({"email": "nobody", "role": "viewer"}, "This is not an e-mail address"),
+            ({"email": EMAIL, "role": "operator"}, "Choose one of the roles."),
+            ({"email": EMAIL}, "Choose one of the roles."),
+        ):
+            answer = await office.owner.send("/dashboard/team/invitations", **sent)
+            assert answer.status_code == 422
+            assert said in words(answer.text)
+        assert await actions(office) == []
+
+
+class TestMembers:
+    async def test_another_role_and_the_end(self, office: Firm) -> None:
+        owner, gateway = office.owner, office.gateway
+        place = gateway.url, gateway.parts, gateway.account.id
+        async with looker(*place, Role.DEVELOPER) as one:
+            assert "Developer" in words(await owner.page(person(one)))
+            assert (await owner.send(f"{person(one)}/sessions")).status_code == 303
+            await one.page("/dashboard", 303)
+        async with looker(*place, Role.DEVELOPER) as one:
+            for _ in range(2):
+                assert (await owner.send(f"{person(one)}/role", role="viewer")).status_code == 303
+            await one.page("/dashboard", 303)
+            answer = await owner.send(f"{person(one)}/role", role="support")
+            assert answer.status_code == 422
+            assert (await owner.send(f"{person(one)}/remove")).status_code == 303
+            await owner.page(person(one), 404)
+        said = ["member.removed", "member.role_changed", "member.sessions_ended"]
+        assert await actions(office) == said
+
+    async def test_the_last_owner_stays(self, office: Firm) -> None:
+        owner = office.owner
+        for what in ("role", "remove"):
+            answer = await owner.send(f"{person(owner)}/{what}", role="viewer")
+            assert answer.status_code == 422
+            assert "An account has an owner always." in words(answer.text)
+        assert (await owner.send(f"{person(owner)}/sessions")).status_code == 303
+        await owner.page("/dashboard/team")
+        gateway = office.gateway
+        async with looker(gateway.url, gateway.parts, gateway.account.id):
+            answer = await owner.send(f"{person(owner)}/remove")
+        assert answer.headers["location"] == "/dashboard/sign-in"
+        await owner.page("/dashboard/team", 303)
+
+
+class TestWhoMay:
+    async def test_others_look_only(self, office: Firm) -> None:
+        gateway = office.gateway
+        for role in (Role.DEVELOPER, Role.FINANCE, Role.VIEWER):
+            async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
+                page = await one.page("/dashboard/team")
+                assert "Li Xuemei" in page
+                assert "/dashboard/team/" not in page
+                await one.page(person(office.owner), 403)
+                for address in ("invitations", "invitations/x/resend", "invitations/x/withdraw"):
+                    assert (await one.send(f"/dashboard/team/{address}")).status_code == 403
+                for what in ("role", "sessions", "remove"):
+                    answer = await one.send(f"{person(one)}/{what}", role="owner")
+                    assert answer.status_code == 403
+
+    async def test_nobody_elses(self, office: Firm) -> None:
+        for address in (person(office.owner), "/dashboard/team/x", "/dashboard/team/person_x"):
+            await office.stranger.page(address, 404)
+            for what in ("role", "sessions", "remove"):
+                answer = await office.stranger.send(f"{address}/{what}", role="viewer")
+                assert answer.status_code == 404
+        for what in ("resend", "withdraw"):
+            for one in ("x", f"invitation_{'0' * 32}"):
+                address = f"/dashboard/team/invitations/{one}/{what}"
+                assert (await office.owner.send(address)).status_code == 404

@@ -1,0 +1,50 @@
+"""The demo, filled once by its command, for tests that only look at it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+import gateway.console
+from billing.accounts.accounts import get_account
+from billing.tables import Account
+from infra.db import Database
+from infra.settings import Settings
+from tests import builders
+from tests.flows.stories import Firm, Story
+from tests.gateway.commands import Maas
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What the command said, the command to say more, and the database that it wrote to."""
+
+    said: Any
+    maas: Maas
+    database: Database
+    settings: Settings
+
+    async def account(self, place: int) -> Account:
+        """One of the three."""
+        async with self.database.transaction() as session:
+            return await get_account(session, self.said["firms"][place]["id"])
+
+
+@pytest.fixture(scope="module")
+async def filled(postgres: str) -> AsyncIterator[Filled]:
+    """With few calls, beside the account that `maas up` begins with."""
+    builders.empty(postgres)
+    database = Database(postgres, pool_size=2)
+    with TemporaryDirectory(prefix="maas-test-") as name, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gateway.console, "configure_logging", lambda _level: None)
+        folder = Path(name)
+        settings = Settings(database_url=postgres, data_dir=folder)
+        first, key = await builders.customer(database, settings, "demo")
+        environment = {"MAAS_DATABASE_URL": postgres, "MAAS_DATA_DIR": name}
+        maas = Maas(environment, Firm(Story(database), first, key.row.id), folder)
+        yield Filled(await maas.say("demo", "--percent", "4"), maas, database, settings)
+    await database.close()
+    builders.empty(postgres)

@@ -1,0 +1,58 @@
+"""Dates of the demo: whenever it is filled, its months are over, and long enough."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing.dates import midnight
+from gateway.demo.dates import SHANGHAI, StoryClock, at_hour, dates_until, net_days
+from gateway.demo.firms import Firm
+from gateway.demo.moulding import MOULDING
+
+# Each day of two years, of which one has a 29 February.
+DAYS = [datetime(2027, 1, 1, 5, tzinfo=UTC) + timedelta(days=at) for at in range(731)]
+
+
+class TestDates:
+    @pytest.mark.parametrize("hours", [0, 11, 18])
+    def test_the_second_month_ended_ten_days_ago_or_more(self, hours: int) -> None:
+        for day in DAYS:
+            now = day + timedelta(hours=hours)
+            dates = dates_until(now)
+            assert timedelta(days=10) <= now - at_hour(dates.third, 0) < timedelta(days=42)
+            months = [dates.first, dates.second, dates.third]
+            assert [one.day for one in months] == [1, 1, 1]
+            assert (dates.third - dates.first).days in (59, 60, 61, 62)
+            assert dates.opening < at_hour(dates.first, 0)
+            assert dates.days[0] == dates.first
+            assert at_hour(dates.days[-1], 0) <= now < at_hour(dates.days[-1], 24)
+
+    @pytest.mark.parametrize(
+        ("now", "first"), [("2026-11-10", "2026-08-01"), ("2026-11-11", "2026-09-01")]
+    )
+    def test_the_months_of_an_autumn(self, now: str, first: str) -> None:
+        """On 11 November the tenth day since October ended is over."""
+        at = datetime.fromisoformat(now).replace(tzinfo=SHANGHAI)
+        assert dates_until(at).first.isoformat() == first
+
+
+class TestNetDays:
+    def test_an_invoice_is_late_now(self) -> None:
+        for now in DAYS:
+            dates = dates_until(now)
+            issued = midnight(dates.third, SHANGHAI) + timedelta(hours=2)
+            late = now - issued - timedelta(days=net_days(MOULDING, dates))
+            assert timedelta(days=5) <= late < timedelta(days=8)
+
+    def test_others_have_their_own(self) -> None:
+        punctual: Firm = replace(MOULDING, overdue=None, net_days=14)
+        assert net_days(punctual, dates_until(DAYS[0])) == 14
+
+
+def test_the_clock_never_goes_back() -> None:
+    clock = StoryClock(DAYS[5])
+    clock.to(DAYS[3])
+    assert clock.now() == DAYS[5]
+    clock.to(DAYS[7])
+    assert (clock.now(), clock.monotonic()) == (DAYS[7], DAYS[7].timestamp())

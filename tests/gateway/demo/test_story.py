@@ -1,0 +1,221 @@
+"""The demo's story as it ends: its books agree, and every page of each firm has something."""
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel, select
+
+from billing.accounts.profiles import read_profile
+from billing.agreements.subscriptions import standing_of
+from billing.checks.reconciliation import reconcile
+from billing.documents.documenting import document_of, preview_of
+from billing.documents.lists import Listed, invoice_page
+from billing.invoices.position import read_position
+from billing.metering.quotas import list_limits, month_of
+from billing.metering.usage import list_usage
+from billing.notices.alerts import watched_of
+from billing.outcomes.settled_views import disputes_page, settlements_page
+from billing.reports.spending import Dimension, spending, tags_of
+from billing.tables import CreditNote, InvoiceStatus, QuotaKind, Settlement
+from gateway.identity.assembly import build_identity
+from gateway.identity.invitations import Inviting
+from gateway.identity.links import Links
+from gateway.identity.passwords import Passwords
+from gateway.identity.places import Place
+from gateway.identity.team import members
+from gateway.identity.viewing import find_viewer
+from gateway.keys import list_keys
+from infra.clock import SystemClock
+from infra.secret import secret_key
+from tests.gateway.demo.conftest import Filled
+
+MACHINING, MOULDING, PUMPING = range(3)
+ALL = (MACHINING, MOULDING, PUMPING)
+CLOCK = SystemClock()
+PLACE = Place("203.0.113.7", "a browser")
+
+
+async def invoices(session: AsyncSession, filled: Filled, place: int) -> list[Listed]:
+    return await invoice_page(session, (await filled.account(place)).id, 100)
+
+
+class TestBooks:
+    async def test_all_records_agree(self, filled: Filled) -> None:
+        async with filled.database.transaction() as session:
+            found = await reconcile(session)
+        assert found.differences == ()
+        assert (found.processes, found.open_calls, found.held) == (0, 0, 0)
+        assert found.usage_rows > 500
+
+    async def test_invoices_add_up(self, filled: Filled) -> None:
+        """Lines come to the net amount, that and the tax to the total, and the total is paid,
+        credited or owed."""
+        async with filled.database.transaction() as session:
+            for place in ALL:
+                found = await invoices(session, filled, place)
+                assert len(found) >= 2
+                for one in found:
+                    invoice = one.invoice
+                    document = await document_of(session, invoice.account_id, invoice.id, "en")
+                    assert sum(line.line.minor for line in document.lines) == invoice.net
+                    assert invoice.net + invoice.tax == invoice.total
+                    shown = document.to_json()
+                    parts = [float(shown[name]) for name in ("paid", "credited", "owed")]
+                    assert round(sum(parts) * 100) == invoice.total
+
+    async def test_a_second_time_changes_nothing(self, filled: Filled) -> None:
+        before = await rows(filled)
+        again = await filled.maas.say("demo")
+        assert again["filled"] is False
+        named = [{name: one[name] for name in ("id", "name")} for one in filled.said["firms"]]
+        assert again["firms"] == named
+        told = await filled.maas.tell("demo")
+        assert "there already" in told
+        assert filled.said["firms"][0]["name"] in told
+        assert await rows(filled) == before
+
+
+class TestEveryFirm:
+    async def test_this_month_is_not_empty(self, filled: Filled) -> None:
+        async with filled.database.transaction() as session:
+            for place in ALL:
+                account_id = (await filled.account(place)).id
+                profile = await read_profile(session, account_id)
+                position = await read_position(session, profile, CLOCK.now())
+                period = position.running.period
+                days = await spending(session, account_id, period, Dimension.DAY)
+                assert sum(day.calls for day in days) > 20
+                assert sum(day.cost_nano for day in days) > 0
+                assert "machine" in await tags_of(session, account_id, period)
+                preview = await preview_of(session, CLOCK, account_id, "zh", position.running)
+                assert preview.lines
+                assert await watched_of(session, position)
+
+    async def test_some_calls_did_not_end_well(self, filled: Filled) -> None:
+        settled = set()
+        async with filled.database.transaction() as session:
+            for place in ALL:
+                account_id = (await filled.account(place)).id
+                found = await list_usage(session, account_id=account_id, limit=10_000)
+                settled |= {row.settlement for row in found}
+                assert all(row.started_at <= CLOCK.now() for row in found)
+        assert {Settlement.COMPLETE, Settlement.REFUSED} <= settled
+
+    async def test_its_people_sign_in(self, filled: Filled) -> None:
+        secret, links = secret_key(filled.settings), Links.of(filled.settings)
+        place = (filled.database, CLOCK, secret, links, Passwords())
+        signing_in = build_identity(*place).signing_in
+        for firm in filled.said["firms"]:
+            roles = [one["role"] for one in firm["people"]]
+            assert sorted(roles) == ["developer", "finance", "owner", "viewer"]
+        owners = [firm["people"][0]["email"] for firm in filled.said["firms"]]
+        for place_, email in enumerate(owners):
+            opened = await signing_in.sign_in(email, filled.said["password"], PLACE)
+            async with filled.database.transaction() as session:
+                viewer = await find_viewer(session, CLOCK, opened.token)
+            assert viewer is not None
+            assert viewer.account_id == (await filled.account(place_)).id
+
+    async def test_keys_one_revoked_one_near_its_cap(self, filled: Filled) -> None:
+        month = month_of(CLOCK.now())
+        async with filled.database.transaction() as session:
+            for place in ALL:
+                account_id = (await filled.account(place)).id
+                keys = await list_keys(session, account_id)
+                assert len(keys) >= 4
+                assert len([key for key in keys if key.revoked_at is not None]) == 1
+                capped = [
+                    quota
+                    for quota in await list_limits(session, account_id)
+                    if quota.kind is QuotaKind.BUDGET
+                    and quota.amount
+                    and quota.period_start == month
+                ]
+                assert len(capped) == 1
+
+
+class TestMachining:
+    async def test_it_went_up_a_plan_and_is_credited(self, filled: Filled) -> None:
+        account_id = (await filled.account(MACHINING)).id
+        async with filled.database.transaction() as session:
+            standing = await standing_of(session, account_id, CLOCK.now())
+            assert standing is not None
+            assert standing.terms.plan == "demo_growth"
+            found = await invoices(session, filled, MACHINING)
+            documents = [
+                await document_of(session, account_id, one.invoice.id, "en") for one in found
+            ]
+            notes = (await session.scalars(select(CreditNote))).all()
+            assert [(one.account_id, one.total) for one in notes] == [(account_id, 30_00)]
+            kinds = {line.line.kind.value for one in documents for line in one.lines}
+            assert {"fixed_fee", "usage"} <= kinds
+
+    async def test_somebody_is_still_invited(self, filled: Filled) -> None:
+        account_id = (await filled.account(MACHINING)).id
+        inviting = Inviting.of(filled.settings, CLOCK)
+        async with filled.database.transaction() as session:
+            assert [one.email for one in await inviting.pending(session, account_id)] == [
+                "zhao.min@haishu.example"
+            ]
+            assert len(await members(session, account_id)) == 4
+
+
+class TestMoulding:
+    async def test_it_is_late_and_was_reminded_and_calls(self, filled: Filled) -> None:
+        account_id = (await filled.account(MOULDING)).id
+        now = CLOCK.now()
+        async with filled.database.transaction() as session:
+            found = await invoices(session, filled, MOULDING)
+            late = [
+                one.invoice
+                for one in found
+                if one.invoice.status == InvoiceStatus.OPEN
+                and one.invoice.due_at is not None
+                and one.invoice.due_at < now
+            ]
+            assert [one.reminders for one in late] in ([1], [2])
+            assert any(one.invoice.status == InvoiceStatus.PAID for one in found)
+            assert (await read_profile(session, account_id)).suspended_at is None
+            assert await standing_of(session, account_id, now) is None
+
+
+class TestPumping:
+    async def test_one_month_is_accepted_and_one_disputed(self, filled: Filled) -> None:
+        account_id = (await filled.account(PUMPING)).id
+        async with filled.database.transaction() as session:
+            settled = await settlements_page(session, account_id, 10)
+            by_start = sorted(settled, key=lambda one: str(one["starts_at"]))
+            assert [one["status"] for one in by_start[:2]] == ["accepted", "disputed"]
+            assert all(float(one["amount"]) > 1_000 for one in by_start[:2])
+            (dispute,) = await disputes_page(session, account_id, 10)
+            assert dispute["status"] == "waits_for_reply"
+            assert dispute["frozen"] == by_start[1]["amount"]
+
+    async def test_the_saving_is_on_an_invoice_and_its_calls_are_covered(
+        self, filled: Filled
+    ) -> None:
+        account_id = (await filled.account(PUMPING)).id
+        async with filled.database.transaction() as session:
+            lines = [
+                line.line
+                for one in await invoices(session, filled, PUMPING)
+                for line in (await document_of(session, account_id, one.invoice.id, "zh")).lines
+            ]
+            outcomes = [line for line in lines if line.kind.value == "outcome"]
+            assert len(outcomes) >= 1
+            calls = await list_usage(session, account_id=account_id, limit=10_000)
+        covered = [one for one in calls if (one.tags or {}).get("contract") == "pumping"]
+        billed = [one for one in covered if one.settlement == Settlement.COMPLETE]
+        assert billed
+        assert all(one.cost_nano == 0 and one.covered for one in billed)
+
+
+async def rows(filled: Filled) -> dict[str, Any]:
+    """How many rows there are of each table, and what becomes another figure if one changes."""
+    query = "select count(*), sum(hashtext(t::text)::bigint) from {} t"
+    async with filled.database.transaction() as session:
+        return {
+            name: tuple((await session.execute(text(query.format(name)))).one())
+            for name in SQLModel.metadata.tables
+        }
