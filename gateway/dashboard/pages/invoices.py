@@ -173,6 +173,7 @@ class InvoicePages(Controller):
         invoice: FromPath[str],
     ) -> Response[Any]:
         """On to Stripe's page; what comes of it, its events tell."""
+        await _document(viewing, database, invoice)
         if payments is None:
             raise StripeNotUsed("Invoices are paid by bank transfer here.")
         back = f"{identity.links.dashboard}/invoices/{invoice}"

@@ -1,15 +1,20 @@
-"""A firm with a month that is billed and one that runs, behind the real application."""
+"""Firms behind the real application: with a month that is billed, and with a contract."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 import pytest
 
 from billing.rounds import bill_accounts, count_usage
 from tests.builders import PLENTY, Gateway, Limited, customer
 from tests.clocks import ShiftedClock
+from tests.flows.outcome_stories import contract
+from tests.flows.stories import Firm as StoryFirm
+from tests.flows.stories import Story
 from tests.gateway.dashboard.looking import Looker, looker
+from tests.gateway.test_settlements import CalendarClock, Told
 
 
 @dataclass
@@ -53,3 +58,32 @@ async def firm(limited: Limited) -> AsyncIterator[Firm]:
         await count_usage(gateway.parts.database, clock)
         async with looked_at(gateway, clock) as firm:
             yield firm
+
+
+@dataclass
+class Seen:
+    """A firm with an agreed contract on 20 October, and another firm. Sessions end while months
+    pass, so who looks signs in anew."""
+
+    told: Told
+    other: UUID
+
+    def owner(self) -> AbstractAsyncContextManager[Looker]:
+        gateway = self.told.gateway
+        return looker(gateway.url, gateway.parts, gateway.account.id)
+
+    def stranger(self) -> AbstractAsyncContextManager[Looker]:
+        gateway = self.told.gateway
+        return looker(gateway.url, gateway.parts, self.other)
+
+
+@pytest.fixture
+async def seen(limited: Limited) -> AsyncIterator[Seen]:
+    clock = CalendarClock()
+    async with limited(PLENTY, clock=clock) as gateway:
+        story = Story(gateway.parts.database)
+        story.clock = clock.calendar
+        of = await contract(StoryFirm(story, gateway.account, gateway.key.row.id))
+        story.clock.set(2026, 10, 20)
+        other, _ = await customer(gateway.parts.database, gateway.parts.settings, "Other")
+        yield Seen(Told(gateway, of), other.id)

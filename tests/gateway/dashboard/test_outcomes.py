@@ -1,11 +1,7 @@
 """Contracts that are paid by effect, their settlements and disputes, by pages."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import date
-from uuid import UUID
 
 import pytest
 
@@ -19,44 +15,14 @@ from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.billing.outcomes.castings import written
-from tests.builders import CATALOG, PLENTY, Limited, customer
-from tests.flows.outcome_stories import contract, terms
-from tests.flows.stories import Firm, Story
+from tests.builders import CATALOG
+from tests.flows.outcome_stories import terms
 from tests.flows.test_story_scrap_reduction import OCTOBER, scrap_contract
-from tests.gateway.dashboard.looking import Looker, looker, words
-from tests.gateway.test_settlements import CalendarClock, Told
+from tests.gateway.dashboard.conftest import Seen
+from tests.gateway.dashboard.looking import looker, words
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"
-
-
-@dataclass
-class Seen:
-    """A firm with an agreed contract on 20 October, and another firm. Sessions end while months
-    pass, so who looks signs in anew."""
-
-    told: Told
-    other: UUID
-
-    def owner(self) -> AbstractAsyncContextManager[Looker]:
-        gateway = self.told.gateway
-        return looker(gateway.url, gateway.parts, gateway.account.id)
-
-    def stranger(self) -> AbstractAsyncContextManager[Looker]:
-        gateway = self.told.gateway
-        return looker(gateway.url, gateway.parts, self.other)
-
-
-@pytest.fixture
-async def seen(limited: Limited) -> AsyncIterator[Seen]:
-    clock = CalendarClock()
-    async with limited(PLENTY, clock=clock) as gateway:
-        story = Story(gateway.parts.database)
-        story.clock = clock.calendar
-        of = await contract(Firm(story, gateway.account, gateway.key.row.id))
-        story.clock.set(2026, 10, 20)
-        other, _ = await customer(gateway.parts.database, gateway.parts.settings, "Other")
-        yield Seen(Told(gateway, of), other.id)
 
 
 async def measured(seen: Seen) -> OutcomeSettlement:

@@ -111,10 +111,10 @@ class TestForms:
 class TestRoles:
     async def test_paying_is_for_some(self, firm: Firm) -> None:
         gateway = firm.gateway
-        for role, status in ((Role.VIEWER, 403), (Role.DEVELOPER, 403), (Role.FINANCE, 409)):
+        for role, status in ((Role.VIEWER, 403), (Role.DEVELOPER, 403), (Role.FINANCE, 404)):
             async with looker(gateway.url, gateway.parts, gateway.account.id, role) as one:
                 answer = await one.send("/dashboard/invoices/x/pay")
-            # To who may, the answer is that there is no Stripe here.
+            # To who may, the answer is that there is no such invoice.
             assert answer.status_code == status
 
 

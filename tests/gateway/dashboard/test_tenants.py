@@ -1,0 +1,178 @@
+"""One firm with another's ids: a crawler puts them into every address and form, and finds nothing.
+
+It reads the pages that there are from the router, so that a new one is crawled or named here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+
+from billing.tables import LoginSession
+from gateway.dashboard.router import HANDLERS, PATH
+from infra import ids
+from tests.gateway.dashboard.conftest import Firm, Seen
+from tests.gateway.dashboard.looking import Looker, looker
+from tests.gateway.dashboard.test_outcomes import CONTRACTS, SETTLEMENTS
+from tests.gateway.dashboard.test_playground import chat
+
+# What is no row of an account: links' secrets, plans that all are offered, changes by name.
+NO_ROWS = {"secret", "plan", "version", "switch", "number", "name"}
+# Told apart by another test of this file, as they need a contract that was settled.
+OUTCOMES = {"contract", "settlement", "dispute"}
+_NAMED = re.compile(r"{(\w+):\w+}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page or a form, below the dashboard."""
+
+    method: str
+    path: str
+
+    @property
+    def names(self) -> set[str]:
+        return set(_NAMED.findall(self.path))
+
+    @property
+    def of_platform(self) -> bool:
+        return self.path.startswith("/platform")
+
+    def address(self, values: Mapping[str, str]) -> str:
+        return PATH + _NAMED.sub(lambda name: values[name[1]], self.path).rstrip("/")
+
+
+def routes() -> Iterator[Route]:
+    """Those that have something of somebody's in their address."""
+    for one in HANDLERS:
+        handlers = vars(one).values() if isinstance(one, type) else [one]
+        path = getattr(one, "path", "") if isinstance(one, type) else ""
+        for handler in handlers:
+            for method in sorted(getattr(handler, "http_methods", ())):
+                for below in handler.paths:
+                    route = Route(method, f"{path if isinstance(path, str) else ''}{below}")
+                    if route.names - {"secret"}:
+                        yield route
+
+
+async def known(firm: Firm) -> dict[str, str]:
+    """Ids of the firm's own rows, by the name that addresses have for them."""
+    gateway, owner = firm.gateway, firm.owner
+    invited = await owner.send(
+        "/dashboard/team/invitations", email="new@acme.example", role="viewer"
+    )
+    invitation = re.search(r"invitations/(invitation_\w+)/", await owner.page("/dashboard/team"))
+    assert invited.status_code == 200
+    assert invitation is not None
+    async with gateway.parts.database.transaction() as session:
+        query = select(col(LoginSession.id)).where(col(LoginSession.person_id) == owner.person_id)
+        opened = (await session.scalars(query)).one()
+    return {
+        "account": ids.show("acct", gateway.account.id),
+        "invoice": (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"],
+        "request_id": (await gateway.http.get("/v1/usage")).json()["data"][0]["request_id"],
+        "key": ids.show("key", gateway.key.row.id),
+        "member": ids.show("person", owner.person_id),
+        "invitation": invitation[1],
+        "ended": ids.show("session", opened),
+        "number": "1",
+        "switch": "suspend",
+        "plan": "growth",
+        "version": "1",
+    }
+
+
+async def answers(who: Looker, route: Route, values: Mapping[str, str]) -> int:
+    address = route.address(values)
+    if route.method == "GET":
+        return (await who.http.get(address)).status_code
+    return (await who.send(address, reason="because", role="viewer", name="mine")).status_code
+
+
+class TestCrawling:
+    def test_every_name_is_known(self) -> None:
+        """A new page says here what its address holds."""
+        found = {name for route in routes() for name in route.names}
+        rows = {"account", "invoice", "request_id", "key", "member", "invitation", "ended"}
+        assert found - NO_ROWS - OUTCOMES == rows
+
+    async def test_nothing_of_anothers_in_any_address(self, firm: Firm) -> None:
+        values = await known(firm)
+        seen, crawled = {}, 0
+        for route in routes():
+            if route.names <= NO_ROWS or route.names & OUTCOMES:
+                continue
+            crawled += 1
+            status = await answers(firm.stranger, route, values)
+            if status != (403 if route.of_platform else 404):
+                seen[(route.method, route.path)] = status
+        assert seen == {}
+        assert crawled > 25
+
+    async def test_the_owner_finds_all_of_it(self, firm: Firm) -> None:
+        """Else the crawler would look for what is not there."""
+        values = await known(firm)
+        for route in routes():
+            if route.method == "GET" and not route.of_platform and not route.names & OUTCOMES:
+                if not route.names <= NO_ROWS:
+                    assert await answers(firm.owner, route, values) == 200, route
+
+    async def test_the_platforms_pages_are_for_nobody_of_a_firm(self, firm: Firm) -> None:
+        values = await known(firm)
+        for route in routes():
+            if route.of_platform:
+                assert await answers(firm.owner, route, values) == 403, route
+
+
+class TestForms:
+    async def test_anothers_key_in_the_playground(self, firm: Firm) -> None:
+        said = chat(firm)
+        for form in ("/dashboard/playground/quote", "/dashboard/playground/call"):
+            assert (await firm.owner.send(form, **said)).status_code == 200
+            assert (await firm.stranger.send(form, **said)).status_code == 404
+
+    async def test_anothers_account_to_switch_to(self, firm: Firm) -> None:
+        account = ids.show("acct", firm.gateway.account.id)
+        answer = await firm.stranger.send("/dashboard/switch", account=account)
+        assert answer.status_code == 404
+
+    async def test_filters_of_lists(self, firm: Firm) -> None:
+        """An id in a query filters by nothing that is found."""
+        values = await known(firm)
+        for query in (f"key={values['key']}", f"after={values['request_id']}"):
+            page = await firm.stranger.page(f"/dashboard/usage/calls?{query}")
+            assert values["request_id"] not in page
+            assert f"/calls/{values['request_id']}" not in page
+        page = await firm.stranger.page(f"/dashboard/invoices?after={values['invoice']}")
+        assert values["invoice"] not in page.replace(f"after={values['invoice']}", "")
+
+
+class TestOutcomes:
+    async def test_nothing_of_anothers(self, seen: Seen) -> None:
+        settlement = await seen.told.settled()
+        async with seen.owner() as owner, seen.stranger() as stranger:
+            await owner.send(f"{SETTLEMENTS}/{settlement['id']}/disputes", reason="No.")
+            (dispute,) = (await seen.told.get("/disputes"))["data"]
+            values = {
+                "contract": "spindles",
+                "settlement": settlement["id"],
+                "dispute": dispute["id"],
+            }
+            crawled = [route for route in routes() if route.names & OUTCOMES]
+            assert len(crawled) > 6
+            for route in crawled:
+                assert await answers(stranger, route, values) == 404, route
+                if route.method == "GET":
+                    assert await answers(owner, route, values) == 200, route
+            assert f"{CONTRACTS}/spindles" not in await stranger.page("/dashboard/outcomes")
+
+
+async def test_who_left_finds_nothing(firm: Firm) -> None:
+    """A session of a member who was removed opens no page."""
+    gateway = firm.gateway
+    async with looker(gateway.url, gateway.parts, gateway.account.id) as one:
+        member = ids.show("person", one.person_id)
+        await firm.owner.send(f"/dashboard/team/{member}/remove")
+        answer = await one.http.get("/dashboard/keys")
+        assert answer.status_code in (303, 404)
