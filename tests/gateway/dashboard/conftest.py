@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from billing.rounds import bill_accounts, count_usage
 from tests.builders import PLENTY, Gateway, Limited, customer
@@ -13,6 +14,7 @@ from tests.clocks import ShiftedClock
 from tests.flows.outcome_stories import contract
 from tests.flows.stories import Firm as StoryFirm
 from tests.flows.stories import Story
+from tests.gateway.dashboard.browsing import CHROMIUM
 from tests.gateway.dashboard.looking import Looker, looker
 from tests.gateway.test_settlements import CalendarClock, Told
 
@@ -87,3 +89,12 @@ async def seen(limited: Limited) -> AsyncIterator[Seen]:
         story.clock.set(2026, 10, 20)
         other, _ = await customer(gateway.parts.database, gateway.parts.settings, "Other")
         yield Seen(Told(gateway, of), other.id)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        # As root, which tests may run as, Chromium has no sandbox.
+        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        await made.close()

@@ -4,27 +4,16 @@ The one file of such tests, as they are slow. axe looks at each page; whatever t
 script throws or the console complains of is a failure.
 """
 
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
-import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser
 
 from gateway.identity.roles import Role
 from infra import ids
+from tests.gateway.dashboard.browsing import NEEDS_BROWSER, looked
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import Looker, looker
+from tests.gateway.dashboard.looking import looker
 from tests.gateway.test_subscription import SMALL, offer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
-]
+pytestmark = NEEDS_BROWSER
 # Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones,
 # `{plan}` is on offer.
 PAGES = (
@@ -73,94 +62,6 @@ PLATFORM = (
 )
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
 LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
-# How far what was shown moved while the page was loaded; a tenth is what is called good.
-_SHIFT = """() => new Promise((done) => {
-  let moved = 0;
-  new PerformanceObserver((list) => {
-    for (const one of list.getEntries()) moved += one.value;
-  }).observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => done(moved), 100);
-})"""
-
-
-@dataclass
-class Looked:
-    """A page in a browser, and what the browser complained of."""
-
-    page: Page
-    url: str
-    complaints: list[str] = field(default_factory=list)
-
-    async def opens(self, address: str) -> None:
-        await self.page.goto(self.url + address)
-
-    async def until(self, holds: str) -> None:
-        """Playwright's own waiting evaluates a text within the page: the policy refuses it."""
-        for _ in range(200):
-            if await self.page.evaluate(holds):
-                return
-            await self.page.wait_for_timeout(50)
-        raise AssertionError(f"never: {holds}")
-
-    async def faults(self) -> list[str]:
-        """What is the matter with the page as it is: for screen readers, on a phone, at all."""
-        found = await Axe().run(self.page)
-        serious = [
-            f"{one['id']}: {one['nodes'][0]['html'][:150]}"
-            for one in found.response["violations"]
-            if one["impact"] in ("serious", "critical")
-        ]
-        wide = await self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        moved = await self.page.evaluate(_SHIFT)
-        return [
-            *serious,
-            *self.complaints,
-            *(["wider than the screen"] if wide else []),
-            *([f"moved by {moved}"] if moved > 0.05 else []),
-        ]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        # As root, which tests may run as, Chromium has no sandbox.
-        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        await made.close()
-
-
-@asynccontextmanager
-async def looked(
-    browser: Browser,
-    firm: Firm,
-    look: tuple[str, str, int],
-    *,
-    signed_in: bool = True,
-    who: Looker | None = None,
-) -> AsyncIterator[Looked]:
-    """By the firm's owner, unless by somebody else."""
-    locale, scheme, width = look
-    wishes: dict[str, Any] = {"locale": locale, "color_scheme": scheme}
-    context: BrowserContext = await browser.new_context(
-        viewport={"width": width, "height": 900}, **wishes
-    )
-    if signed_in:
-        token = (who or firm.owner).http.cookies["maas_session"]
-        cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}
-        await context.add_cookies([cookie])  # type: ignore[list-item]
-    page = await context.new_page()
-    page.set_default_timeout(30_000)
-    seen = Looked(page, firm.gateway.url)
-
-    def complain(message: Any) -> None:
-        # A page that says 404 does so in the console too.
-        if message.type in ("error", "warning") and "status of 4" not in message.text:
-            seen.complaints.append(message.text)
-
-    page.on("console", complain)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    yield seen
-    await context.close()
 
 
 async def addresses(firm: Firm) -> list[str]:
@@ -177,7 +78,7 @@ class TestEveryPage:
     async def test_can_be_used_by_everybody(self, firm: Firm, browser: Browser) -> None:
         found = {}
         for look in LOOKS:
-            async with looked(browser, firm, look) as seen:
+            async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
                 for address in await addresses(firm):
                     await seen.opens(address)
                     if faults := await seen.faults():
@@ -191,7 +92,7 @@ class TestEveryPage:
         account = ids.show("acct", gateway.account.id)
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
             for look in LOOKS:
-                async with looked(browser, firm, look, who=operator) as seen:
+                async with looked(browser, firm.gateway.url, look, operator) as seen:
                     for address in PLATFORM:
                         await seen.opens(address.format(account=account))
                         if faults := await seen.faults():
@@ -202,7 +103,7 @@ class TestEveryPage:
     async def test_those_outside_too(self, firm: Firm, browser: Browser) -> None:
         found = {}
         for look in LOOKS:
-            async with looked(browser, firm, look, signed_in=False) as seen:
+            async with looked(browser, firm.gateway.url, look, None) as seen:
                 for address in OUTSIDE:
                     await seen.opens(address)
                     if faults := await seen.faults():
@@ -213,7 +114,7 @@ class TestEveryPage:
 
 class TestScripts:
     async def test_charts_answer_to_the_mouse(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm, LOOKS[0]) as seen:
+        async with looked(browser, firm.gateway.url, LOOKS[0], firm.owner) as seen:
             await seen.opens("/dashboard/usage")
             page = seen.page
             shown = "Object.values(Chart.instances)[0].tooltip.getActiveElements().length"
@@ -229,7 +130,7 @@ class TestScripts:
             assert seen.complaints == []
 
     async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm, LOOKS[0]) as seen:
+        async with looked(browser, firm.gateway.url, LOOKS[0], firm.owner) as seen:
             await seen.opens("/dashboard/playground")
             page = seen.page
             await page.fill("#prompt", "one two")
@@ -244,7 +145,7 @@ class TestScripts:
             assert seen.complaints == []
 
     async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm, LOOKS[1]) as seen:
+        async with looked(browser, firm.gateway.url, LOOKS[1], firm.owner) as seen:
             await seen.opens("/dashboard/usage")
             page = seen.page
             await page.evaluate("window.kept = true")
@@ -256,7 +157,7 @@ class TestScripts:
             assert seen.complaints == []
 
     async def test_dark_and_chinese_stay(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm, ("en-US", "light", 1440)) as seen:
+        async with looked(browser, firm.gateway.url, ("en-US", "light", 1440), firm.owner) as seen:
             await seen.opens("/dashboard")
             page = seen.page
             ground = "getComputedStyle(document.body).backgroundColor"
@@ -270,7 +171,7 @@ class TestScripts:
             assert seen.complaints == []
 
     async def test_the_menu_of_a_phone(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm, LOOKS[1]) as seen:
+        async with looked(browser, firm.gateway.url, LOOKS[1], firm.owner) as seen:
             await seen.opens("/dashboard")
             page = seen.page
             link = page.locator("#menu a[href='/dashboard/invoices']")

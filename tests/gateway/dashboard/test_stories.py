@@ -1,0 +1,165 @@
+"""Stories that people walk in a browser: a key rotated under traffic, a bill that is reconciled, an
+outcome that is disputed, an account that is stopped and let go on.
+"""
+
+import asyncio
+import csv
+import io
+import re
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+from playwright.async_api import Browser, Page
+from pypdf import PdfReader
+
+from gateway.identity.roles import Role
+from infra import ids
+from tests.builders import CHAT
+from tests.gateway.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.gateway.dashboard.conftest import Firm, Seen
+from tests.gateway.dashboard.looking import looker
+
+pytestmark = NEEDS_BROWSER
+ENGLISH = ("en-US", "light", 1440)
+
+
+class Traffic:
+    """A program of the firm's that calls without end, and what it was answered."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.secret = secret
+        self.statuses: list[tuple[str, int]] = []
+        self._http = httpx.AsyncClient(base_url=url, timeout=60)
+
+    async def run(self) -> None:
+        body = {"model": CHAT, "messages": [{"role": "user", "content": "on"}], "max_tokens": 2}
+        async with self._http as http:
+            while True:
+                secret = self.secret
+                headers = {"authorization": f"Bearer {secret}"}
+                answer = await http.post("/v1/chat/completions", json=body, headers=headers)
+                self.statuses.append((secret, answer.status_code))
+
+    async def goes_on(self, calls: int = 3) -> None:
+        """Until so many more were answered with the key of now."""
+        secret, before = self.secret, len(self.statuses)
+        async with asyncio.timeout(60):
+            while sum(one == secret for one, _ in self.statuses[before:]) < calls:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+async def file_of(page: Page, link: str, place: Path) -> bytes:
+    """What a link of the page downloads."""
+    async with page.expect_download() as started:
+        await page.click(link)
+    await (await started.value).save_as(place)
+    return await asyncio.to_thread(place.read_bytes)
+
+
+async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Browser) -> None:
+    gateway = firm.gateway
+    old = gateway.key.secret
+    traffic = Traffic(gateway.url, old)
+    running = asyncio.create_task(traffic.run())
+    person = looker(gateway.url, gateway.parts, gateway.account.id, Role.DEVELOPER)
+    async with person as developer, looked(browser, gateway.url, ENGLISH, developer) as seen:
+        page = seen.page
+        await traffic.goes_on()
+        await seen.opens("/dashboard/keys")
+        await page.click("td a")
+        await page.click("[popovertarget=rotate]")
+        await page.select_option("#overlap", "1")
+        await page.click("#rotate button.primary")
+        await page.wait_for_selector("h1:text('Copy the key now')")
+        new = re.search(r"maas_[0-9A-Za-z]{38}", await page.inner_text("main"))
+        assert new is not None
+        traffic.secret = new[0]
+        await traffic.goes_on()
+        await page.click("text=I have copied it")
+        await page.click("dd a[href*='/dashboard/keys/']")
+        await page.click("[popovertarget=revoke]")
+        await page.click("#revoke button.danger")
+        await page.wait_for_selector("text=Revoked at")
+        await traffic.goes_on(10)
+        assert seen.complaints == []
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert {status for _, status in traffic.statuses} == {200}
+    assert {secret for secret, _ in traffic.statuses} == {old, new[0]}
+    headers = {"authorization": f"Bearer {old}"}
+    assert (await gateway.http.get("/v1/models", headers=headers)).status_code == 401
+
+
+async def test_an_accountant_reconciles_page_csv_and_pdf(
+    firm: Firm, browser: Browser, tmp_path: Path
+) -> None:
+    gateway = firm.gateway
+    person = looker(gateway.url, gateway.parts, gateway.account.id, Role.FINANCE)
+    async with person as finance, looked(browser, gateway.url, ENGLISH, finance) as seen:
+        page = seen.page
+        await seen.opens("/dashboard/invoices")
+        await page.click("a:text('MAAS-000001')")
+        await page.wait_for_selector("h1")
+        shown = await page.inner_text("main")
+        link = page.locator("a[href$='lines.csv']")
+        assert await link.count() == 1
+        table = await file_of(page, "a[href$='lines.csv']", tmp_path / "lines.csv")
+        document = await file_of(page, "a[href$='/pdf']", tmp_path / "invoice.pdf")
+    told = (await gateway.http.get("/v1/invoices/preview")).json()  # of this month, another bill
+    (invoice,) = (await gateway.http.get("/v1/invoices")).json()["data"]
+    rows = list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"))))
+    printed = "".join(one.extract_text() for one in PdfReader(io.BytesIO(document)).pages)
+    total = invoice["total"]
+    assert sum(Decimal(row["amount"]) for row in rows) == Decimal(invoice["net"])
+    assert total in shown
+    assert total in printed
+    assert "MAAS-000001" in printed
+    assert told["total"] != total
+
+
+async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Browser) -> None:
+    gateway = seen.told.gateway
+    settlement = await seen.told.settled()
+    async with seen.owner() as owner, looked(browser, gateway.url, ENGLISH, owner) as looks:
+        page = looks.page
+        await looks.opens("/dashboard/outcomes")
+        await page.click("a[href*='/outcomes/contracts/']")
+        await page.click("a[href*='/outcomes/settlements/']")
+        await page.fill("[name=reason]", "It failed by the calendar, not by wear.")
+        await page.check("[name=outcome]")
+        await page.click("#disputes button:not([type=button])")
+        await page.wait_for_selector("text=Waits for the operator's answer")
+        assert "frozen" in await page.inner_text("#disputes")
+        assert looks.complaints == []
+    (dispute,) = (await seen.told.get("/disputes"))["data"]
+    assert dispute["settlement"] == settlement["id"]
+    assert dispute["reason"] == "It failed by the calendar, not by wear."
+
+
+async def test_an_operator_suspends_and_restores(firm: Firm, browser: Browser) -> None:
+    gateway = firm.gateway
+    person = looker(gateway.url, gateway.parts, None, Role.OPERATOR)
+    async with person as operator, looked(browser, gateway.url, ENGLISH, operator) as seen:
+        page = seen.page
+        await seen.opens("/dashboard")
+        await page.fill("[name=name]", "acme")
+        await page.press("[name=name]", "Enter")
+        await page.click("a:text('Acme 精密')")
+        for button, state, status in (("Suspend", "Suspended", 403), ("Restore", "Active", 200)):
+            await page.click(f"a:text-is('{button}')")
+            await page.click(f"button:text-is('{button}')")
+            assert await page.locator("[aria-invalid=true], :invalid").count() > 0
+            await page.fill("[name=reason]", "They asked for it by telephone.")
+            await page.click(f"button:text-is('{button}')")
+            await page.wait_for_selector(f"dd :text-is('{state}')")
+            await asyncio.sleep(1)  # every gateway keeps to it within a second
+            answer = await gateway.chat("may I?")
+            assert (answer.status_code in (402, 403)) == (status == 403)
+        said = await page.inner_text("main")
+        assert "Suspended the account" in said
+        assert "Restored the account" in said
+        assert seen.complaints == []
+    assert ids.show("acct", gateway.account.id) in page.url
