@@ -1,5 +1,5 @@
-"""Stories that people walk in a browser: a key rotated under traffic, a bill that is reconciled, an
-outcome that is disputed, an account that is stopped and let go on.
+"""Stories that people walk in a browser: from an invitation to a paid invoice, a key rotated under
+traffic, a bill that is reconciled, an outcome that is disputed, an account that is stopped.
 """
 
 import asyncio
@@ -9,20 +9,26 @@ import re
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 from pypdf import PdfReader
 
+from gateway.identity.audit import COMMAND_LINE
+from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
 from infra import ids
 from tests.builders import CHAT
+from tests.flows.stripe_stories import SEND, StripeStory, chat
 from tests.gateway.dashboard.browsing import NEEDS_BROWSER, looked
 from tests.gateway.dashboard.conftest import Firm, Seen
 from tests.gateway.dashboard.looking import looker
 
 pytestmark = NEEDS_BROWSER
 ENGLISH = ("en-US", "light", 1440)
+PASSWORD = "three wise turbines"
+_SECRET = re.compile(r"maas_[0-9A-Za-z]{38}")
 
 
 class Traffic:
@@ -58,6 +64,56 @@ async def file_of(page: Page, link: str, place: Path) -> bytes:
     return await asyncio.to_thread(place.read_bytes)
 
 
+async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
+    stripe: StripeStory, browser: Browser
+) -> None:
+    """Stripe's own page is not here: what it says is put in its place, and its event comes."""
+    firm, clock = await stripe.firm(SEND), stripe.story.clock
+    inviting = Inviting.of(stripe.settings, clock)
+    async with stripe.story.database.transaction() as session:
+        place = session, COMMAND_LINE, firm.account.id
+        issued = await inviting.invite(*place, "owner@acme.example", Role.OWNER)
+    async with looked(browser, stripe.url, ENGLISH, None) as seen:
+        page = seen.page
+        await page.route("https://invoice.stripe.com/**", _stripes_page)
+        await seen.opens(urlsplit(issued.link).path)
+        await page.fill("[name=name]", "Li Xuemei")
+        await page.fill("[name=password]", PASSWORD)
+        await page.click("button:text-is('Join')")
+        await page.wait_for_url("**/dashboard")
+        await seen.opens("/dashboard/keys")
+        await page.click("a:text-is('Create a key')")
+        await page.fill("[name=name]", "line 1")
+        await page.click("button:text-is('Create the key')")
+        await page.wait_for_selector("h1:text('Copy the key now')")
+        secret = _SECRET.search(await page.inner_text("main"))
+        assert secret is not None
+        headers = {"authorization": f"Bearer {secret[0]}"}
+        async with httpx.AsyncClient(base_url=stripe.url, headers=headers) as http:
+            assert (await chat(http)).status_code == 200
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await seen.opens("/dashboard/invoices")
+        # A month has passed, and the session with it.
+        await page.fill("[name=email]", "owner@acme.example")
+        await page.fill("[name=password]", PASSWORD)
+        await page.click("button:text-is('Sign in')")
+        await page.click("td a:text('MAAS-000001')")
+        await page.click("button:text('Pay CN¥30')")
+        await page.wait_for_selector("text=Stripe's own page")
+        stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+        await stripe.exchanges()
+        await seen.opens("/dashboard/invoices")
+        await page.wait_for_selector("td:has-text('Paid')")
+        assert seen.complaints == []
+    assert (await stripe.ours(firm)).status == "paid"
+    assert await stripe.differences() == ()
+
+
+async def _stripes_page(route: Route) -> None:
+    await route.fulfill(body="Stripe's own page", content_type="text/plain")
+
+
 async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Browser) -> None:
     gateway = firm.gateway
     old = gateway.key.secret
@@ -73,7 +129,7 @@ async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Brow
         await page.select_option("#overlap", "1")
         await page.click("#rotate button.primary")
         await page.wait_for_selector("h1:text('Copy the key now')")
-        new = re.search(r"maas_[0-9A-Za-z]{38}", await page.inner_text("main"))
+        new = _SECRET.search(await page.inner_text("main"))
         assert new is not None
         traffic.secret = new[0]
         await traffic.goes_on()
