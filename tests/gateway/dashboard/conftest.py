@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from billing.rounds import bill_accounts, count_usage
+from infra.db import Database
 from tests.builders import PLENTY, Gateway, Limited, customer
 from tests.clocks import ShiftedClock
 from tests.flows.outcome_stories import contract
@@ -98,3 +99,9 @@ async def browser() -> AsyncIterator[Browser]:
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield made
         await made.close()
+
+
+@pytest.fixture
+async def story(database: Database) -> Story:
+    """A billing story in October 2026, in China, which Stripe may take part in."""
+    return Story(database)
