@@ -1,6 +1,6 @@
 """What only a browser shows: pages in headless Chromium, by both languages, themes and widths.
 
-The one file of such tests, as they are slow. axe looks at each page; whatever the policy refuses, a
+Slow, hence few. axe looks at each page; whatever the policy refuses, a
 script throws or the console complains of is a failure.
 """
 
