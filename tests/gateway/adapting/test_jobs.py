@@ -84,7 +84,8 @@ class TestJobs:
     async def test_a_server_that_fails_is_tried_three_times(
         self, customer: Customer, do: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gateway.adapting.running._POLL_S", 0.01)
+        for place in ("gateway.adapting.running", "gateway.polling"):
+            monkeypatch.setattr(f"{place}.PAUSE_S", 0.01)
         job = await customer.adapts(do)
         assert job.status == "failed"
         assert (

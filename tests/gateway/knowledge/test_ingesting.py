@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from gateway.knowledge import attached, cutting, ingesting, jobs, pieces
+from gateway.knowledge import attached, cutting, jobs, pieces
 from tests import builders
 from tests.builders import Limited, credit
 from tests.clocks import ShiftedClock
@@ -165,7 +165,7 @@ class TestFailures:
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(jobs, "_LONGEST_WAIT_S", 0)
-        monkeypatch.setattr(ingesting, "_POLL_S", 0.05)
+        monkeypatch.setattr("gateway.polling.PAUSE_S", 0.05)
         monkeypatch.setattr(jobs, "MOST_ATTEMPTS", 10_000)
         upstream.embeddings_do = "fault"
         file = await firm.sends()
@@ -179,7 +179,7 @@ class TestFailures:
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(jobs, "_LONGEST_WAIT_S", 0)
-        monkeypatch.setattr(ingesting, "_POLL_S", 0.01)
+        monkeypatch.setattr("gateway.polling.PAUSE_S", 0.01)
         monkeypatch.setattr(jobs, "MOST_ATTEMPTS", 3)
         upstream.embeddings_do = "fault"
         error = await self.failed(firm, MANUAL, "a.md")
