@@ -6,7 +6,8 @@ marks for turns, which are the base's chat template (encoding.py).
 
 from collections.abc import Sequence
 
-from models.industrial_llm.examples import CHINESE, ENGLISH, Example, Task, number_of
+from models.industrial_llm.examples import Example, Task, number_of
+from models.industrial_llm.examples import other as other_language
 
 Message = dict[str, str]
 
@@ -31,7 +32,7 @@ def taught(task: Task, example: Example, round: int) -> list[Message]:
     from one round over the examples to the next; same example and round, same dialogue."""
     chance = number_of(f"{round} {example.text}")
     chance, other = divmod(chance, _OTHER_LANGUAGE)
-    language = _other(example.language) if other == 0 else example.language
+    language = other_language(example.language) if other == 0 else example.language
     chance, place = divmod(chance, _IN_USERS_TURN)
     wordings = task.instructions[language]
     wording = wordings[chance % len(wordings)]
@@ -51,7 +52,3 @@ def _user(text: str) -> Message:
 
 def _assistant(text: str) -> Message:
     return {"role": "assistant", "content": text}
-
-
-def _other(language: str) -> str:
-    return ENGLISH if language == CHINESE else CHINESE

@@ -83,6 +83,11 @@ def language_of(text: str) -> str:
     return CHINESE if any("一" <= letter <= "鿿" for letter in text) else ENGLISH
 
 
+def other(language: str) -> str:
+    """The other one of the two."""
+    return ENGLISH if language == CHINESE else CHINESE
+
+
 def number_of(text: str) -> int:
     """A number that only the text decides, in place of chance."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

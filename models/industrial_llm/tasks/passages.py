@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from models.industrial_llm.examples import CHINESE, ENGLISH, Example, Parts, Task, wordings
+from models.industrial_llm.examples import CHINESE, ENGLISH, Example, Parts, Task, other, wordings
 from models.passages import preface
 
 FACTS = Path(__file__).with_name("passages.toml")
@@ -128,8 +128,8 @@ def _example(file: File, names: Sequence[str], name: str, count: int) -> Example
     # Seeded by the fact: adding another one changes little of the rest.
     chance = random.Random(f"{name} {count}")  # noqa: S311
     documents = CHINESE if count % 2 else ENGLISH
-    other = chance.random() < _OTHER_LANGUAGE
-    language = _other(documents) if other else documents
+    across = chance.random() < _OTHER_LANGUAGE
+    language = other(documents) if across else documents
     asked = _filled(file, file.facts[name], chance)
     is_there = chance.random() >= _NOT_THERE
     beside = _beside(file, names, asked, chance)
@@ -199,10 +199,6 @@ def _digits(pattern: str, chance: random.Random) -> str:
 
 def _capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
-
-
-def _other(language: str) -> str:
-    return ENGLISH if language == CHINESE else CHINESE
 
 
 TASK = Task(
