@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types chaos simulations bench bench-gateways bench-billing bench-specialists load specialists industrial-llm lock clean
+.PHONY: run test check lint format types chaos simulations pictures bench bench-gateways bench-billing bench-pages bench-specialists load specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -44,6 +44,10 @@ chaos: $(TESTED)
 simulations: $(TESTED)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.simulations
 
+# Every page of the dashboard, of the example firms, in both languages, light and dark, wide and narrow.
+pictures: $(TESTED)
+	$(BIN)/python -m tests.pictures
+
 lint: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -64,6 +68,9 @@ bench-gateways: $(TESTED)
 
 bench-billing: $(TESTED)
 	$(BIN)/python -m load.bench.billing
+
+bench-pages: $(TESTED)
+	$(BIN)/python -m load.bench.pages
 
 load: $(TESTED)
 	$(BIN)/locust --config load/locust.conf

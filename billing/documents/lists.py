@@ -4,11 +4,13 @@ Owns paging and the short form of an invoice. Does not own the document
 (billing/documents/documents.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -18,17 +20,18 @@ from billing.invoices.balances import booked_for
 from billing.invoices.invoicing import PREFIX, InvoiceNotFound
 from billing.invoices.numbering import invoice_number
 from billing.money import minor_text
-from billing.tables import Invoice, InvoiceStatus, LegalEntity
+from billing.tables import Invoice, InvoiceLine, InvoiceStatus, LegalEntity
 from infra import ids
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An invoice in a list; `owed` in minor units."""
+    """An invoice in a list; `owed` in minor units, `kinds` of its lines, each once."""
 
     invoice: Invoice
     number: str | None
     owed: int
+    kinds: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Amounts as decimal text, times in UTC."""
@@ -46,6 +49,7 @@ class Listed:
             "status": invoice.status,
             "currency": invoice.currency,
             **{name: minor_text(minor, invoice.currency) for name, minor in amounts.items()},
+            "kinds": list(self.kinds),
             "starts_at": invoice.starts_at.isoformat(),
             "ends_at": invoice.ends_at.isoformat(),
             "issued_at": invoice.finalised_at and invoice.finalised_at.isoformat(),
@@ -67,15 +71,33 @@ async def invoice_page(
     if after is not None:
         query = query.where(col(Invoice.id) < after)
     rows = (await session.execute(query)).all()
-    booked = await booked_for(session, account_id, [invoice.id for invoice, _ in rows])
+    listed = [invoice.id for invoice, _ in rows]
+    booked = await booked_for(session, account_id, listed)
+    kinds = await _kinds_in(session, account_id, listed)
     return [
         Listed(
             invoice,
             invoice_number(code, invoice.number) if invoice.number else None,
             booked.get(invoice.id, {}).get(Book.RECEIVABLE, 0),
+            kinds.get(invoice.id, ()),
         )
         for invoice, code in rows
     ]
+
+
+async def _kinds_in(
+    session: AsyncSession, account_id: UUID, invoices: Sequence[UUID]
+) -> dict[UUID, tuple[str, ...]]:
+    query = (
+        select(InvoiceLine.invoice_id, InvoiceLine.kind)
+        .where(col(InvoiceLine.account_id) == account_id, col(InvoiceLine.invoice_id).in_(invoices))
+        .group_by(col(InvoiceLine.invoice_id), col(InvoiceLine.kind))
+        .order_by(func.min(InvoiceLine.position))
+    )
+    found: dict[UUID, tuple[str, ...]] = {}
+    for invoice_id, kind in (await session.execute(query)).all():
+        found[invoice_id] = (*found.get(invoice_id, ()), kind)
+    return found
 
 
 async def find_invoice(session: AsyncSession, account_id: UUID, name: str) -> Invoice:

@@ -34,6 +34,7 @@ class Writing:
         return {
             "money": self.money,
             "cost": self.cost,
+            "sum_of": self.sum,
             "exact": self.exact,
             "number": self.number,
             "decimal": self.decimal,
@@ -56,10 +57,17 @@ class Writing:
         return format_currency(amount, currency, locale=self._locale)
 
     def cost(self, nano: int, currency: str) -> str:
-        """A running cost in nano-units, to the cent; below one in full, as calls are small."""
+        """A call's cost in nano-units, to the cent; below one unit in full, as calls are small."""
         if abs(nano) >= _SMALL * 100 or nano == 0:
             return self.money(round_to_minor(nano, currency).minor, currency)
         return self.exact(nano, currency)
+
+    def sum(self, nano: int, currency: str) -> str:
+        """What many calls cost, in nano-units, to the cent: a column ends at one place."""
+        minor = round_to_minor(nano, currency).minor
+        if nano > 0 and minor == 0:
+            return f"< {self.money(1, currency)}"
+        return self.money(minor, currency)
 
     def exact(self, nano: int, currency: str) -> str:
         """A price or a cost in nano-units with every place that says something."""

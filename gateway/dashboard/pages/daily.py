@@ -59,7 +59,7 @@ def cost_chart(
         title=words.title,
         places=places,
         series=[_series(name, costs, starts, currency, writing) for name, costs in shown.items()],
-        totals=[words.total.replace("{cost}", writing.cost(one, currency)) for one in totals],
+        totals=[words.total.replace("{cost}", writing.sum(one, currency)) for one in totals],
         links=links,
     )
 
@@ -83,5 +83,5 @@ def _series(
 ) -> Series:
     nano = [costs.get(start, 0) for start in starts]
     return Series(
-        name or "–", [height(one) for one in nano], [writing.cost(one, currency) for one in nano]
+        name or "–", [height(one) for one in nano], [writing.sum(one, currency) for one in nano]
     )

@@ -1,16 +1,19 @@
 """Next steps: what somebody should do now, by how the account stands.
 
-Owns which steps there are and their order: what is owed, what is nearly used up, what is not set up
-yet. Pure; a step to a page that the person may not open is left out.
+Owns which steps there are and their order: what is owed, what waits for a reply, what is nearly
+used up, what is not set up yet. Pure; a step to a page that the person may not open is left out.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.documents.charge_parts import SETTLEMENT_PREFIX
 from billing.documents.lists import Listed
 from billing.notices.alerts import Watched
-from billing.tables import InvoiceStatus
+from billing.outcomes.settled import dispute_status
+from billing.tables import Dispute, InvoiceStatus
+from infra import ids
 
 _NEAR = 80  # percent
 
@@ -25,13 +28,15 @@ class Step:
     kind: str = ""
     invoice: Listed | None = None
     watched: Watched | None = None
+    dispute: Dispute | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an account stands: its newest invoices, what is watched, and what it has."""
+    """How an account stands: its newest invoices and disputes, what is watched, what it has."""
 
     invoices: Sequence[Listed]
+    disputes: Sequence[Dispute]
     watched: Sequence[Watched]
     has_keys: bool
     has_calls: bool
@@ -42,6 +47,7 @@ def next_steps(standing: Standing, now: datetime, pages: Collection[str]) -> lis
     """The steps that lead to one of these pages, the most pressing first."""
     found = [
         *(_owed(one, now) for one in standing.invoices if _is_owed(one)),
+        *(_asked(one) for one in standing.disputes if dispute_status(one) == "waits_for_reply"),
         *(_nearly(one) for one in standing.watched if one.used * 100 >= one.amount * _NEAR),
     ]
     if not standing.has_keys:
@@ -61,6 +67,12 @@ def _owed(one: Listed, now: datetime) -> Step:
     late = one.invoice.due_at is not None and one.invoice.due_at < now
     address = f"/dashboard/invoices/{one.to_json()['id']}"
     return Step("overdue" if late else "pay", address, "bad" if late else "", invoice=one)
+
+
+def _asked(one: Dispute) -> Step:
+    settlement = ids.show(SETTLEMENT_PREFIX, one.settlement_id)
+    address = f"/dashboard/outcomes/settlements/{settlement}#disputes"
+    return Step("reply", address, "warn", dispute=one)
 
 
 def _nearly(one: Watched) -> Step:

@@ -5,6 +5,7 @@ Owns what the page shows, and leading the platform's people to theirs. Every amo
 preview, of the alerts and of the API's lists.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,10 +22,12 @@ from billing.documents.lists import Listed, invoice_page
 from billing.invoices.position import read_position
 from billing.metering.usage import list_usage
 from billing.notices.alerts import Watched, watched_of
+from billing.outcomes.contracts import list_contracts
+from billing.outcomes.settled import disputes_in
 from billing.rating.terms import PlanTerms
 from billing.reports.foreseeing import Foreseen, foresee
 from billing.reports.spending import Dimension, Spent, spending
-from billing.tables import ApiKey, BillingPeriod, Usage
+from billing.tables import ApiKey, BillingPeriod, Dispute, Usage
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.pages.daily import Words, cost_chart, day_places, days_of
 from gateway.dashboard.pages.next_steps import Standing, next_steps
@@ -36,6 +39,7 @@ from infra.db import Database
 
 _LAST_CALLS = 6
 _INVOICES = 12
+_DISPUTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class _Found:
     days: list[Spent]
     calls: list[Usage]
     invoices: list[Listed]
+    disputes: Sequence[Dispute]
+    contracts: int
     keys: list[ApiKey]
     plan: PlanTerms | None
 
@@ -88,6 +94,8 @@ async def _read(session: AsyncSession, clock: Clock, viewing: Viewing) -> _Found
         days=await spending(session, account_id, period, Dimension.DAY, by_model=True),
         calls=await list_usage(session, account_id=account_id, limit=_LAST_CALLS),
         invoices=await invoice_page(session, account_id, _INVOICES),
+        disputes=await disputes_in(session, account_id, _DISPUTES),
+        contracts=len(await list_contracts(session, account_id)),
         keys=await list_keys(session, account_id),
         plan=position.terms,
     )
@@ -96,6 +104,7 @@ async def _read(session: AsyncSession, clock: Clock, viewing: Viewing) -> _Found
 def _standing(found: _Found) -> Standing:
     return Standing(
         invoices=found.invoices,
+        disputes=found.disputes,
         watched=found.watched,
         has_keys=any(key.revoked_at is None for key in found.keys),
         has_calls=bool(found.calls),

@@ -33,7 +33,7 @@ def read_pages(
     environment: Mapping[str, str], keys: Sequence[str], rounds: int
 ) -> dict[str, list[float]]:
     """Milliseconds of each page, over all keys and rounds, behind one gateway process."""
-    with _gateway(environment) as url:
+    with gateway(environment) as url:
         found: dict[str, list[float]] = {name: [] for name in _PAGES}
         for turn in range(rounds + 1):
             for key in keys:
@@ -49,7 +49,8 @@ def p95(values: Sequence[float]) -> float:
 
 
 @contextmanager
-def _gateway(environment: Mapping[str, str]) -> Iterator[str]:
+def gateway(environment: Mapping[str, str]) -> Iterator[str]:
+    """A process of it; gives its address."""
     child = subprocess.Popen(
         [sys.executable, "-m", "gateway"],
         env={**environment, "MAAS_PORT": str(_PORT), "MAAS_SERVING_URL": "http://127.0.0.1:9"},

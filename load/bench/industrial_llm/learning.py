@@ -37,14 +37,14 @@ class Lesson:
 SOLD = Lesson(INDUSTRY, ("--leave-out", "fmc"), ())
 WITH_FMC = Lesson(
     "fmc",
-    ("--only", "failure_mode", "--rounds", "3"),
+    ("--only", "failure_mode", "--rounds", "5", "--leave-out", "own_orders"),
     ("--only", "failure_mode"),
     goes_on=True,
 )
 UNSEEN = tuple(
     Lesson(
         f"without-{company}",
-        ("--only", "plain_text", "--leave-out", f"maintnorm/{company}"),
+        ("--only", "plain_text", "--rounds", "4", "--leave-out", f"maintnorm/{company}"),
         ("--only", "plain_text", "--source", f"maintnorm/{company}"),
     )
     for company in ("b", "a")

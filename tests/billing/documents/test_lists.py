@@ -64,6 +64,15 @@ async def test_the_short_form(firm: Firm) -> None:
     )
 
 
+async def test_what_they_are_for(firm: Firm) -> None:
+    """A fee in advance, then the month's usage beside the next fee, which only this firm has."""
+    await firm.use("llm", output_tokens=1000)
+    await firm.story.until(2027, 2, 1, 1)
+    newest, *rest = await page(firm, 9)
+    assert newest.to_json()["kinds"] == ["usage", "fixed_fee"]
+    assert {one.kinds for one in rest} == {("fixed_fee",)}
+
+
 async def test_found_by_number_or_id(firm: Firm) -> None:
     oldest = (await firm.invoices())[0]
     other = await firm.story.firm("Other")

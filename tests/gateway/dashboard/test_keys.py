@@ -70,7 +70,7 @@ class TestList:
     async def test_last_use_and_spend(self, firm: Firm) -> None:
         await creates(firm.owner)
         said = words(await firm.owner.page("/dashboard/keys"))
-        assert f"test {firm.gateway.key.row.hint} Works Within the hour CN¥0.00" in said
+        assert f"test {firm.gateway.key.row.hint} Works Within the hour < CN¥0.01" in said
         assert "Works Never CN¥0.00" in said
 
     async def test_none_teaches(self, office: Firm) -> None:

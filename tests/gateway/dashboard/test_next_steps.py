@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from billing.documents.lists import Listed
 from billing.notices.alerts import Watched
-from billing.tables import Invoice
+from billing.tables import Dispute, Invoice
 from gateway.dashboard.pages.next_steps import Standing, next_steps
 from infra import ids
 
 NOW = datetime(2026, 11, 18, tzinfo=UTC)
-ALL = {"keys", "playground", "plan", "invoices", "limits"}
-SETTLED = Standing((), (), has_keys=True, has_calls=True, has_plan=True)
+ALL = {"keys", "playground", "plan", "invoices", "limits", "outcomes"}
+SETTLED = Standing((), (), (), has_keys=True, has_calls=True, has_plan=True)
 
 
 def invoice(due: datetime, owed: int = 5, status: str = "open") -> Listed:
@@ -35,6 +35,22 @@ def invoice(due: datetime, owed: int = 5, status: str = "open") -> Listed:
     return Listed(made, "MAAS-000001", owed)
 
 
+def dispute(answered: datetime | None, replied: datetime | None = None) -> Dispute:
+    return Dispute(
+        id=ids.new_id(),
+        account_id=ids.new_id(),
+        settlement_id=ids.new_id(),
+        outcomes=[],
+        opened_at=NOW,
+        opened_by="li@acme.example",
+        reason="the pump stood still",
+        frozen=5,
+        answer_due=NOW,
+        answered_at=answered,
+        replied_at=replied,
+    )
+
+
 def watched(kind: str, used: int) -> Watched:
     of = {"meter": "rows", "model": "*"} if kind == "allowance" else {}
     return Watched(kind, NOW, used, 100, of)
@@ -54,6 +70,16 @@ def test_what_is_owed() -> None:
     assert steps(replace(SETTLED, invoices=owed)) == [("overdue", "bad"), ("pay", "")]
 
 
+def test_a_dispute_in_which_it_is_the_customers_turn() -> None:
+    turn = dispute(NOW)
+    (step,) = next_steps(
+        replace(SETTLED, disputes=(dispute(None), turn, dispute(NOW, NOW))), NOW, ALL
+    )
+    settlement = ids.show("oset", turn.settlement_id)
+    assert (step.name, step.kind, step.dispute) == ("reply", "warn", turn)
+    assert step.address == f"/dashboard/outcomes/settlements/{settlement}#disputes"
+
+
 def test_what_is_nearly_used_up() -> None:
     found = (watched("credit", 79), watched("credit", 80), watched("cap", 100))
     assert steps(replace(SETTLED, watched=found)) == [("nearly", "warn"), ("used_up", "bad")]
@@ -65,12 +91,12 @@ def test_included_units_that_are_used_up_alarm_nobody() -> None:
 
 
 def test_a_new_account() -> None:
-    new = Standing((), (), has_keys=False, has_calls=False, has_plan=False)
+    new = Standing((), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new)] == ["first_key", "choose_plan"]
     with_key = replace(new, has_keys=True, has_plan=True)
     assert [name for name, _ in steps(with_key)] == ["first_call"]
 
 
 def test_pages_that_the_person_may_not_open() -> None:
-    new = Standing((invoice(NOW),), (), has_keys=False, has_calls=False, has_plan=False)
+    new = Standing((invoice(NOW),), (), (), has_keys=False, has_calls=False, has_plan=False)
     assert [name for name, _ in steps(new, {"invoices"})] == ["pay"]

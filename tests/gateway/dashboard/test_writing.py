@@ -41,6 +41,20 @@ class TestMoney:
     def test_costs(self, nano: int, shown: str) -> None:
         assert EN.cost(nano, "CNY") == shown
 
+    @pytest.mark.parametrize(
+        ("nano", "shown"),
+        [
+            (0, "CN¥0.00"),
+            (1, "< CN¥0.01"),
+            (300_123_520, "CN¥0.30"),
+            (5_000_000, "CN¥0.01"),
+            (-1, "CN¥0.00"),
+            (-300_123_520, "-CN¥0.30"),
+        ],
+    )
+    def test_what_many_calls_cost(self, nano: int, shown: str) -> None:
+        assert EN.sum(nano, "CNY") == shown
+
 
 class TestNumbers:
     def test_short(self) -> None:

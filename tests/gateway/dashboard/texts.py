@@ -1,10 +1,14 @@
-"""Finds every text that the dashboard says, in templates and in Python."""
+"""Finds every text that the dashboard says: in templates, in Python, and of models."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.extract import extract_from_dir
 
 import gateway.dashboard
+import models
+from models.catalog import Model, load_catalog
 
 _ROOT = Path(gateway.dashboard.__file__).parent
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
@@ -20,4 +24,21 @@ def said() -> dict[str, str | None]:
         one, many = message if isinstance(message, tuple) else (message, None)
         if one:
             found[one] = many
-    return found
+    return found | dict.fromkeys(one.description for one in catalogued())
+
+
+def catalogued() -> Iterator[Model]:
+    """The models of all profiles."""
+    for profile in ("cpu", "gpu"):
+        yield from load_catalog(profile).models.values()
+
+
+def of_inputs() -> set[str]:
+    """Whatever stands as a text in the models' code, the descriptions of their inputs among it."""
+    files = Path(models.__file__).parent.rglob("*.py")
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    return {
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }

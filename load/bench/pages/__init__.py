@@ -1,0 +1,1 @@
+"""How quick the dashboard's pages are with ten million calls."""
