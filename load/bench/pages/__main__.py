@@ -73,7 +73,9 @@ def _join(address: str, link: str, password: str) -> None:
     """The operator takes the invitation up."""
     path = link[link.index("/dashboard") :]
     said = {"name": "Operator", "password": password, "email": _OPERATOR}
-    httpx.post(address + path, data=said, headers={"origin": address}).raise_for_status()
+    answer = httpx.post(address + path, data=said, headers={"origin": address})
+    if not answer.has_redirect_location:
+        raise RuntimeError(f"the operator could not join: {answer.status_code}")
 
 
 def _said(environment: Mapping[str, str], *command: str) -> Any:

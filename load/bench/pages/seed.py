@@ -73,6 +73,6 @@ def largest(url: str) -> int:
     """Calls of the account that has the most."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "select max(calls) from (select sum(calls) calls from usage_total group by account_id) a"
+            "select sum(calls) from usage_total group by account_id order by 1 desc limit 1"
         ).fetchone()
     return int(row[0]) if row else 0
