@@ -6,6 +6,7 @@ catalogues. Does not own invoices' words (billing/documents/wording.py).
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def read_languages() -> dict[str, Language]:
     return {code: Language(code, texts_of(code)) for code in LANGUAGES}
 
 
+@cache
 def texts_of(code: str) -> dict[str, str | tuple[str, ...]]:
     """The texts of all catalogues of a language by their English; of plurals, each form."""
     found: dict[str, str | tuple[str, ...]] = {}

@@ -7,6 +7,8 @@ and much of a core. Does not own who has which (signing_in.py, own.py, resets.py
 import asyncio
 import re
 import unicodedata
+from base64 import b64encode
+from secrets import token_bytes
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -64,7 +66,7 @@ class Passwords:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
         # What nobody's password is compared with, so that this takes as long as somebody's.
-        self._nobody = self._hasher.hash("nobody")
+        self._nobody = _nobodys(self._hasher)
 
     async def hash(self, password: str) -> str:
         """Raises SignInBusy."""
@@ -91,6 +93,16 @@ class Passwords:
             return self._hasher.verify(known, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _nobodys(hasher: PasswordHasher) -> str:
+    """A hash of these parameters that no password is known for, without the time that one takes."""
+    salt, digest = (
+        b64encode(token_bytes(length)).rstrip(b"=").decode()
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
 
 
 class _Turn:

@@ -121,8 +121,8 @@ async def _join(browser: Browser, link: str, password: str) -> None:
         await page.wait_for_url(f"**{HOME}/platform**")
         await page.goto("/dashboard/me")
         # Who joins is written to in the language of that browser; pictures are in each.
-        await page.select_option("[name=language]", "")
-        await page.click("form:has([name=language]) button")
+        await page.select_option("select[name=language]", "")
+        await page.click("form:has(select[name=language]) button")
         await page.wait_for_load_state()
 
 

@@ -187,7 +187,11 @@ async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Browser) -> None:
         page = looks.page
         await looks.opens("/dashboard/outcomes")
         await page.click("a[href*='/outcomes/contracts/']")
+        await page.wait_for_url("**/contracts/**")
+        assert await looks.faults() == []
         await page.click("a[href*='/outcomes/settlements/']")
+        await page.wait_for_url("**/settlements/**")
+        assert await looks.faults() == []
         await page.fill("[name=reason]", "It failed by the calendar, not by wear.")
         await page.check("[name=outcome]")
         await page.click("#disputes button:not([type=button])")
