@@ -13,6 +13,7 @@ from typing import Any
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
 
 from billing.collecting.payments import Payments
 from gateway.adapting.offering import Offers
@@ -299,7 +300,7 @@ def build_app(parts: Parts) -> Litestar:
             ops.metrics,
             document_route(),
             assets_router(),
-            dashboard_router(parts.settings, parts.database, parts.clock),
+            *_dashboard(parts),
         ],
         dependencies=_dependencies(parts),
         exception_handlers={
@@ -311,6 +312,12 @@ def build_app(parts: Parts) -> Litestar:
         openapi_config=openapi_config(),
         logging_config=None,
     )
+
+
+def _dashboard(parts: Parts) -> list[ControllerRouterHandler]:
+    if not parts.settings.dashboard:
+        return []
+    return [dashboard_router(parts.settings, parts.database, parts.clock)]
 
 
 def _dependencies(parts: Parts) -> dict[str, Provide]:

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         description="proxies in front of the gateway, as `10.1.0.5` or `10.1.0.0/16`, separated by "
         "commas: from them alone it is believed where a request comes from (X-Forwarded-For)",
     )
+    dashboard: bool = Field(
+        True, description="whether this gateway has the dashboard; false: programs' addresses alone"
+    )
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="gateway processes")
     profile: Literal["cpu", "gpu"] = Field("cpu", description="which models are served")
     data_dir: Path = Field(

@@ -78,7 +78,8 @@ async def stripe(
 async def gateway(
     database_url: str, tmp_path: Path, upstream: FakeUpstream
 ) -> AsyncIterator[Gateway]:
-    """A gateway in front of the model server, with short patience."""
+    """A gateway in front of the model server, with short patience. It has no dashboard, which takes
+    longer to put together than most of these tests take."""
     configured = builders.settings(
         database_url,
         tmp_path,
@@ -88,6 +89,7 @@ async def gateway(
         body_timeout_s=1.0,
         settle_timeout_s=3.0,
         max_body_bytes=64 << 10,
+        dashboard=False,
     )
     async with run_gateway(configured) as running:
         yield running
@@ -103,7 +105,7 @@ def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limite
         catalog: Catalog = builders.CATALOG,
         **values: Any,
     ) -> AbstractAsyncContextManager[Gateway]:
-        values = {"credit_wait_s": 0.3, **values}
+        values = {"credit_wait_s": 0.3, "dashboard": False, **values}
         configured = builders.settings(database_url, tmp_path, upstream.url, **values)
         return run_gateway(configured, clock, terms, catalog)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -37,6 +38,18 @@ async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm
     own = looker(gateway.url, parts, gateway.account.id)
     async with own as owner, looker(gateway.url, parts, other.id) as stranger:
         yield Firm(gateway, owner, stranger, clock)
+
+
+@pytest.fixture
+def limited(limited: Limited) -> Limited:
+    """The same, with the dashboard."""
+    return partial(limited, dashboard=True)
+
+
+@pytest.fixture
+async def gateway(limited: Limited) -> AsyncIterator[Gateway]:
+    async with limited(PLENTY) as running:
+        yield running
 
 
 @pytest.fixture

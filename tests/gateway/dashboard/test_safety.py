@@ -6,6 +6,7 @@ import pytest
 
 from gateway.dashboard.router import HANDLERS
 from gateway.identity.roles import Role
+from tests.builders import PLENTY, Limited
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import client, looker
 
@@ -158,3 +159,9 @@ class TestFaults:
         assert "The records cannot be reached just now" in page
         part = await firm.owner.page("/dashboard/usage", 503, **{"hx-request": "true"})
         assert part.lstrip().startswith('<div class="notice')
+
+
+async def test_a_gateway_for_programs_alone_has_no_pages(limited: Limited) -> None:
+    async with limited(PLENTY, dashboard=False) as gateway, client(gateway.url) as http:
+        assert (await http.get("/dashboard/sign-in")).status_code == 404
+        assert (await gateway.http.get("/v1/models")).status_code == 200
