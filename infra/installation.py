@@ -36,7 +36,10 @@ class Running:
 def database_url(settings: Settings) -> Iterator[str]:
     """The migrated database's URL. An embedded server runs for as long as somebody is inside.
 
-    Raises DataDirectoryBroken, DatabaseUnreachable, SchemaNewer.
+    On a server of the operator's own, other gateways may still run that are older: what takes away
+    from them is left to `maas migrate --contract`.
+
+    Raises DataDirectoryBroken, and what `migrate` does.
     """
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
@@ -45,7 +48,7 @@ def database_url(settings: Settings) -> Iterator[str]:
         return
     postgres = start_postgres(settings.data_dir / "postgres")
     try:
-        migrate(postgres.url)
+        migrate(postgres.url, contract=True)
         yield postgres.url
     finally:
         postgres.stop()

@@ -4,6 +4,7 @@ Owns names, defaults and bounds. Does not own what is done with them, nor secret
 on this machine (infra/secret.py).
 """
 
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -63,6 +64,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("maas"),
         description="weights, the embedded database and the secret key",
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description="folder with a file for each setting that should not be in the environment, "
+        "named as its variable (`maas_database_url`); a variable wins over a file",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -166,13 +172,30 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises SettingsInvalid naming each variable that is wrong."""
+    """Read the environment, and files for what is secret. Raises SettingsInvalid naming each
+    variable that is wrong."""
     try:
-        return Settings()
+        return Settings(_secrets_dir=_secrets_folder())
     except ValidationError as error:
         # The value is left out: it may be a secret.
         faults = "; ".join(f"MAAS_{_name(e['loc'])}: {e['msg']}" for e in error.errors())
         raise SettingsInvalid(f"Settings are wrong. {faults}") from None
+
+
+def _secrets_folder() -> Path | None:
+    folder = os.environ.get("MAAS_SECRETS_DIR")
+    if not folder:
+        return None
+    try:
+        for file in Path(folder).iterdir():
+            # One that may not be read would be taken for one that is not there.
+            if file.is_file():
+                file.read_bytes()
+    except OSError as error:
+        raise SettingsInvalid(
+            f"Settings are wrong. MAAS_SECRETS_DIR: it cannot be read ({error.strerror})."
+        ) from None
+    return Path(folder)
 
 
 def _name(location: tuple[int | str, ...]) -> str:

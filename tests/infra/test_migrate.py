@@ -1,5 +1,7 @@
 """Migrations: they give exactly the tables that the code declares, once, whoever runs them."""
 
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +20,14 @@ from sqlmodel import SQLModel
 
 import infra
 from infra.connecting import driver_url
-from infra.migrate import DatabaseUnreachable, SchemaNewer, migrate, newest_revision
+from infra.migrate import (
+    ContractPending,
+    DatabaseUnreachable,
+    MigrationBlocked,
+    SchemaNewer,
+    migrate,
+    newest_revision,
+)
 from infra.settings import SettingsInvalid
 
 
@@ -139,3 +148,97 @@ class TestMeters:
         migrate(empty_database)
         with pytest.raises(IntegrityError, match="images"):
             self.run(empty_database, _BEFORE)
+
+
+_STEP = """
+from alembic import op
+
+revision, down_revision = {name!r}, {before!r}
+branch_labels = depends_on = None
+{flag}
+
+def upgrade():
+    op.execute({statement!r})
+"""
+_ADDS_A = ("a", "create table thing (old int)", False)
+_ADDS_B = ("b", "alter table thing add new int", False)
+_TAKES_C = ("c", "alter table thing drop old", True)
+_ADDS_D = ("d", "alter table thing add newer int", False)
+
+
+class TestExpandThenContract:
+    """A made-up history of steps, in releases that each bring more of them."""
+
+    def release(self, folder: Path, *steps: tuple[str, str, bool]) -> Path:
+        versions = folder / "versions"
+        versions.mkdir(exist_ok=True)
+        shutil.copy(Path(infra.__file__).parent / "migrations" / "env.py", folder)
+        before = None
+        for name, statement, contract in steps:
+            flag = f"contract = {contract}"
+            text_ = _STEP.format(name=name, before=before, flag=flag, statement=statement)
+            (versions / f"{name}.py").write_text(text_)
+            before = name
+        return folder
+
+    def columns(self, url: str) -> set[str]:
+        with connected(url) as connection:
+            found = connection.execute(
+                text("select column_name from information_schema.columns where table_name = :t"),
+                {"t": "thing"},
+            )
+            return {row[0] for row in found}
+
+    def test_what_takes_away_waits(self, empty_database: str, tmp_path: Path) -> None:
+        scripts = self.release(tmp_path, _ADDS_A)
+        assert migrate(empty_database, scripts=scripts) == ()
+        self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C)
+        for _ in range(2):  # any command of the new version does the same, and no more
+            assert migrate(empty_database, scripts=scripts) == ("c",)
+            assert self.columns(empty_database) == {"old", "new"}
+        assert migrate(empty_database, contract=True, scripts=scripts) == ()
+        assert self.columns(empty_database) == {"new"}
+
+    def test_an_empty_database_has_no_older_gateways(
+        self, empty_database: str, tmp_path: Path
+    ) -> None:
+        scripts = self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
+        assert migrate(empty_database, scripts=scripts) == ()
+        assert self.columns(empty_database) == {"new", "newer"}
+
+    def test_a_release_is_not_leapt_over(self, empty_database: str, tmp_path: Path) -> None:
+        scripts = self.release(tmp_path, _ADDS_A)
+        migrate(empty_database, scripts=scripts)
+        self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
+        with pytest.raises(ContractPending, match="Step c takes away"):
+            migrate(empty_database, scripts=scripts)
+        assert self.columns(empty_database) == {"old"}
+
+    def test_a_step_does_not_have_all_wait_behind_it(
+        self, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("infra.migrate._PATIENCE", "100ms")
+        scripts = self.release(tmp_path, _ADDS_A)
+        migrate(empty_database, scripts=scripts)
+        self.release(tmp_path, _ADDS_A, _ADDS_B)
+        with connected(empty_database) as reader:
+            reader.execute(text("select * from thing"))
+            with pytest.raises(MigrationBlocked):
+                migrate(empty_database, scripts=scripts)
+        assert migrate(empty_database, scripts=scripts) == ()
+        assert self.columns(empty_database) == {"old", "new"}
+
+
+class TestSteps:
+    """From the first release on, what takes away says so."""
+
+    # Until then no older gateway ran beside a newer one.
+    BEFORE = 17
+    TAKES_AWAY = re.compile(r"op\.(drop_table|drop_column|rename_table)|new_column_name|drop column")
+
+    def test_each_that_takes_away_says_so(self) -> None:
+        folder = Path(infra.__file__).parent / "migrations" / "versions"
+        for file in sorted(folder.glob("[0-9]*.py")):
+            body = file.read_text().partition("def upgrade")[2].partition("def downgrade")[0]
+            if int(file.name[:4]) > self.BEFORE and self.TAKES_AWAY.search(body):
+                assert "\ncontract = True" in file.read_text(), file.name

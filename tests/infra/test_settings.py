@@ -1,5 +1,7 @@
 """Settings: read once, checked, and told apart by name when they are wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from infra.settings import SettingsInvalid, load_settings
@@ -44,3 +46,40 @@ class TestLoad:
         monkeypatch.setenv("MAAS_DATABASE_URL", "postgresql://u:hidden@h/d")
         assert "hidden" not in repr(load_settings())
         assert "sss" not in repr(load_settings())
+
+
+class TestSecretsFolder:
+    def test_a_file_is_a_setting(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "maas_database_url").write_text("postgresql://u:hidden@h/d\n")
+        (tmp_path / "MAAS_SECRET_KEY").write_text("k" * 32)
+        monkeypatch.delenv("MAAS_DATABASE_URL", raising=False)
+        monkeypatch.setenv("MAAS_SECRETS_DIR", str(tmp_path))
+        settings = load_settings()
+        assert settings.database_url is not None
+        assert settings.database_url.get_secret_value() == "postgresql://u:hidden@h/d"
+        assert settings.secret_key is not None
+        assert "hidden" not in repr(settings)
+
+    def test_a_variable_wins(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "maas_port").write_text("9000")
+        monkeypatch.setenv("MAAS_SECRETS_DIR", str(tmp_path))
+        assert load_settings().port == 9000
+        monkeypatch.setenv("MAAS_PORT", "9001")
+        assert load_settings().port == 9001
+
+    def test_what_is_wrong_in_a_file_is_not_repeated(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "maas_secret_key").write_text("brief")
+        monkeypatch.delenv("MAAS_SECRET_KEY", raising=False)
+        monkeypatch.setenv("MAAS_SECRETS_DIR", str(tmp_path))
+        with pytest.raises(SettingsInvalid, match="MAAS_SECRET_KEY") as caught:
+            load_settings()
+        assert "brief" not in caught.value.message
+
+    def test_a_folder_that_is_not_there(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("MAAS_SECRETS_DIR", str(tmp_path / "none"))
+        with pytest.raises(SettingsInvalid, match="MAAS_SECRETS_DIR"):
+            load_settings()
