@@ -29,6 +29,9 @@ class Command:
 
 COMMANDS = (
     Command("up", "gateway.up_cli:up_all", "Start everything on this machine; Ctrl-C stops it."),
+    Command("migrate", "gateway.database_cli:migrate_now", "Bring the database to this version."),
+    Command("backup", "gateway.database_cli:back_up_now", "Write the whole database to a file."),
+    Command("restore", "gateway.database_cli:restore_now", "Bring a backup back."),
     Command("demo", "gateway.demo_cli:demo", "Three example firms, to look at the dashboard."),
     Command("accounts", "gateway.accounts_cli:accounts_app", "The firms that call and pay."),
     Command("keys", "gateway.accounts_cli:keys_app", "An account's API keys."),

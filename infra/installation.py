@@ -41,14 +41,19 @@ def database_url(settings: Settings) -> Iterator[str]:
 
     Raises DataDirectoryBroken, and what `migrate` does.
     """
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
-        migrate(url)
+    with server_url(settings) as url:
+        migrate(url, contract=settings.database_url is None)
         yield url
+
+
+@contextmanager
+def server_url(settings: Settings) -> Iterator[str]:
+    """The same, but that the database is as it was left. Raises DataDirectoryBroken."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
         return
     postgres = start_postgres(settings.data_dir / "postgres")
     try:
-        migrate(postgres.url, contract=True)
         yield postgres.url
     finally:
         postgres.stop()

