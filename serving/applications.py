@@ -1,0 +1,70 @@
+"""The applications by the names that a Ray Serve config file calls them: `serving.applications:text`.
+
+For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine run.py
+starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE` and
+`MAAS_SPECIALIST_…`, the same on each node. Does not own what the applications are (plan.py). All
+nodes see one data directory: weights are converted into it once, and what customers had made is
+found by whichever node answers.
+"""
+
+from typing import Any
+
+from ray.serve import Application
+
+from infra.settings import Settings, load_settings
+from models.catalog import load_catalog
+from serving.converter import convert
+from serving.errors import ServingFailed
+from serving.folders import folders_of, prepare
+from serving.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, targets
+from serving.scaling import Scaling, most_replicas
+from serving.weights import installed, obtain
+
+
+def operations(_arguments: dict[str, Any]) -> Application:
+    """Health of all models, the engines' counts, adapters and adaptations: `/v2`."""
+    return _application(OPERATIONS)
+
+
+def specialists(_arguments: dict[str, Any]) -> Application:
+    """`/v2/models`."""
+    return _application(SPECIALISTS)
+
+
+def embeddings(_arguments: dict[str, Any]) -> Application:
+    """`/v1/embeddings`."""
+    return _application(EMBEDDINGS)
+
+
+def text(_arguments: dict[str, Any]) -> Application:
+    """The language models: `/`, which is what no other prefix takes."""
+    return _application(TEXT)
+
+
+def _application(name: str) -> Application:
+    """Raises ServingFailed, SettingsInvalid, WeightsBroken, of which Ray tells."""
+    settings = load_settings()
+    folders = folders_of(settings.data_dir)
+    prepare(folders)
+    catalog = load_catalog(settings.profile).only(installed)
+    weights = {
+        model.id: obtain(model, folders.data, _nobody_watches, convert)
+        for model in catalog.models.values()
+    }
+    planned = targets(catalog, weights, settings.profile, folders, _scaling(settings))
+    for one in planned:
+        if one.name == name:
+            return one.target
+    raise ServingFailed(f"The profile {settings.profile!r} has nothing for {name!r}.")
+
+
+def _scaling(settings: Settings) -> Scaling:
+    least = settings.specialist_min_replicas
+    most = settings.specialist_max_replicas or max(least, most_replicas())
+    return Scaling(
+        least, most, settings.specialist_target_requests, settings.specialist_idle_s
+    )
+
+
+def _nobody_watches(message: str, fraction: float | None) -> None:
+    """Ray tells of an application that is being built."""
