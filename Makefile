@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types chaos simulations pictures bench bench-gateways bench-billing bench-pages bench-specialists load specialists industrial-llm lock clean
+.PHONY: run test check lint lint-deploy format types chaos simulations pictures bench bench-gateways bench-billing bench-pages bench-specialists load specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -52,6 +52,11 @@ lint: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+
+# Images, compose file and chart: hadolint, yamllint, Helm's own lint, Kubernetes' schemas and what
+# we ask of them ourselves. `make test` has it too.
+lint-deploy: $(TESTED)
+	$(BIN)/python -m pytest tests/infra/test_deploy.py
 
 format: $(TESTED)
 	$(BIN)/ruff format .

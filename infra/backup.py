@@ -45,7 +45,9 @@ def back_up(url: str, file: Path) -> int:
     try:
         # It holds what customers trusted us with: for nobody else's eyes.
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        _run("pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", f"--file={partial}")
+        _run(
+            "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", f"--file={partial}"
+        )
         _flush(partial)
         partial.rename(file)
         _flush(file.parent)

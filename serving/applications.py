@@ -1,4 +1,4 @@
-"""The applications by the names that a Ray Serve config file calls them: `serving.applications:text`.
+"""The applications by their names in a Ray Serve config file, as `serving.applications:text`.
 
 For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine run.py
 starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE` and
@@ -61,9 +61,7 @@ def _application(name: str) -> Application:
 def _scaling(settings: Settings) -> Scaling:
     least = settings.specialist_min_replicas
     most = settings.specialist_max_replicas or max(least, most_replicas())
-    return Scaling(
-        least, most, settings.specialist_target_requests, settings.specialist_idle_s
-    )
+    return Scaling(least, most, settings.specialist_target_requests, settings.specialist_idle_s)
 
 
 def _nobody_watches(message: str, fraction: float | None) -> None:

@@ -5,10 +5,11 @@ Owns the addresses. Liveness says that the process answers; readiness that a cal
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 
 from gateway.auth import Authenticator
@@ -33,13 +34,18 @@ async def ready(
     upstream: NamedDependency[Upstream],
     router: NamedDependency[Router],
     catalog: NamedDependency[Catalog],
+    models: Annotated[
+        bool, QueryParameter(description="false: whether this gateway works, whatever they do")
+    ] = True,
 ) -> Response[Any]:
-    pools = {router.servers(model_id) for model_id in catalog.models}
+    # Not asked for, they are not looked at: a balancer asks every gateway every few seconds.
+    pools = {router.servers(model_id) for model_id in catalog.models} if models else set()
     served = all(await asyncio.gather(*(_models(upstream, servers) for servers in pools)))
     records = authenticator.fresh
     good = records and served
+    told = {"models": served} if models else {}
     return Response(
-        {"status": "ok" if good else "unavailable", "database": records, "models": served},
+        {"status": "ok" if good else "unavailable", "database": records, **told},
         status_code=HTTP_200_OK if good else HTTP_503_SERVICE_UNAVAILABLE,
     )
 

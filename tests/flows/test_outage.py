@@ -137,4 +137,5 @@ async def _calls_are_refused(site: Site) -> None:
             assert answer.status_code == 503
             assert error_of(answer)["code"] in REFUSALS
             assert (await http.get(f"{url}/health/live")).status_code == 200
-            assert (await http.get(f"{url}/health/ready")).status_code == 503
+            for path in ("/health/ready", "/health/ready?models=false"):
+                assert (await http.get(f"{url}{path}")).status_code == 503

@@ -32,7 +32,7 @@ from tests.flows.clients import Clients, Seen, all_settled, usage_rows, whole_an
 from tests.flows.random_month import live
 from tests.flows.stories import Story
 
-WHOLE = in_full(1_000, 60)
+WHOLE = in_full(1_000, 30)
 # Every row of a table as one number; rows that say the same are told apart by how many there are.
 _DIGEST = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
 _TABLES = """
@@ -188,7 +188,7 @@ class TestBackup:
         (tmp_path / "of-somebody-else.dump").write_bytes(b"theirs")
         code, said = await maas(settings, "backup", str(tmp_path), "--keep", "2")
         assert code == 0, said
-        kept = {file.name for file in tmp_path.iterdir()}
+        kept = set(os.listdir(tmp_path))
         newest = Path(said["file"]).name
         assert kept == {"of-somebody-else.dump", "maas-20261103T000000Z.dump", newest}
 

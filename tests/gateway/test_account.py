@@ -89,6 +89,8 @@ class TestOperators:
         configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
         async with builders.run_gateway(configured) as gateway:
             answer = await self._ready(gateway)
+            alone = await gateway.http.get("/health/ready?models=false")
+        assert (alone.status_code, alone.json()) == (200, {"status": "ok", "database": True})
         assert answer.status_code == 503
         assert answer.json() == {"status": "unavailable", "database": True, "models": False}
 

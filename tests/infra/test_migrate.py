@@ -234,7 +234,9 @@ class TestSteps:
 
     # Until then no older gateway ran beside a newer one.
     BEFORE = 17
-    TAKES_AWAY = re.compile(r"op\.(drop_table|drop_column|rename_table)|new_column_name|drop column")
+    TAKES_AWAY = re.compile(
+        r"op\.(drop_table|drop_column|rename_table)|new_column_name|drop column"
+    )
 
     def test_each_that_takes_away_says_so(self) -> None:
         folder = Path(infra.__file__).parent / "migrations" / "versions"

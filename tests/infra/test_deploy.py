@@ -1,0 +1,247 @@
+"""The files that the service is deployed by: no engine runs here, so all is linted and rendered."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("helm_python", reason="Helm's library has no wheel for this machine")
+
+import helm_python.chart as helm
+import kubernetes_validate
+from helm_python.errors import HelmError
+
+from infra.settings import Settings
+from tests.infra.deploy_files import (
+    ALL,
+    CHART,
+    DEPLOY,
+    ELSEWHERE,
+    environment,
+    pod_templates,
+    rendered,
+    yaml_of,
+)
+
+VARIABLES = {f"MAAS_{name.upper()}" for name in Settings.model_fields}
+SECRETS = {
+    f"MAAS_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+    if "SecretStr" in str(field.annotation)
+}
+GPU: dict[str, Any] = yaml_of(CHART / "values-gpu.yaml")
+SETS = pytest.mark.parametrize(
+    "values", [{}, ALL, GPU, ELSEWHERE], ids=["default", "all", "gpu", "elsewhere"]
+)
+# The API of KubeRay, of the Prometheus operator: no schema of theirs comes in a package.
+_FOREIGN = {"RayService", "ServiceMonitor", "PodMonitor"}
+
+
+def program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+class TestLinters:
+    def test_the_images(self) -> None:
+        done = subprocess.run(
+            [program("hadolint"), DEPLOY / "Dockerfile"], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+
+    def test_the_yaml(self) -> None:
+        files = [one for one in DEPLOY.rglob("*.yaml") if "templates" not in one.parts]
+        assert len(files) >= 6
+        done = subprocess.run(
+            [program("yamllint"), "--strict", "-c", DEPLOY / ".yamllint", *files],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+    @SETS
+    def test_the_chart(self, values: dict[str, Any]) -> None:
+        told = helm.lint(CHART, values, strict=True, namespace="plant", kube_version="v1.29.0")
+        assert not told["errors"]
+        assert [one for one in told["messages"] if one["severity"] > 1] == []
+
+    @pytest.mark.parametrize("version", ["1.29", "1.37"])
+    @SETS
+    def test_what_kubernetes_takes(self, values: dict[str, Any], version: str) -> None:
+        for (kind, _), one in rendered(values).items():
+            if kind not in _FOREIGN:
+                kubernetes_validate.validate(one, version, strict=True)
+        for template in pod_templates(rendered(values)):
+            pod = {"apiVersion": "v1", "kind": "Pod", **template}
+            kubernetes_validate.validate(pod, version, strict=True)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"gatway": {}},
+            {"settings": {"MAAS_PUBLIC_ULR": "x"}},
+            {"settings": {"MAAS_SECRET_KEY": "in a values file"}},
+            {"serving": {"profile": "tpu"}},
+            {"gateway": {"replicas": 0}},
+        ],
+    )
+    def test_what_is_misspelt_is_refused(self, wrong: dict[str, Any]) -> None:
+        with helm.Chart.load(CHART) as chart, pytest.raises(HelmError):
+            chart.validate_schema(wrong)
+
+
+class TestSettings:
+    @SETS
+    def test_each_variable_of_the_chart_is_one(self, values: dict[str, Any]) -> None:
+        for template in pod_templates(rendered(values)):
+            given = {name for name in environment(template) if name.startswith("MAAS_")}
+            assert given
+            assert given <= VARIABLES - SECRETS
+
+    @SETS
+    def test_the_values_are_taken(
+        self, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for template in pod_templates(rendered(values)):
+            with monkeypatch.context() as patched:
+                for name, value in environment(template).items():
+                    patched.setenv(name, value)
+                patched.delenv("MAAS_SECRETS_DIR", raising=False)
+                Settings()
+
+    def test_the_schema_knows_all_that_may_be_set(self) -> None:
+        schema = json.loads((CHART / "values.schema.json").read_text())
+        known = set(schema["properties"]["settings"]["propertyNames"]["enum"])
+        template = rendered({})[("Deployment", "maas-gateway")]["spec"]["template"]
+        ours = set(environment(template)) - set(yaml_of(CHART / "values.yaml")["settings"])
+        places = {"MAAS_DATA_DIR", "MAAS_HOST", "MAAS_PORT"}  # the image's
+        serving = {
+            name for name in VARIABLES if name.startswith(("MAAS_SERVING_", "MAAS_SPECIALIST_"))
+        }
+        assert known == VARIABLES - SECRETS - ours - places - serving
+
+    def test_each_variable_of_the_compose_file_is_one(self) -> None:
+        for file in ("compose.yaml", "compose.gpu.yaml"):
+            text = (DEPLOY / file).read_text()
+            given = set(re.findall(r"^\s+(MAAS_\w+):", text, re.MULTILINE))
+            assert given <= VARIABLES - SECRETS
+
+    def test_nothing_secret_is_in_an_environment(self) -> None:
+        for template in pod_templates(rendered(ALL)):
+            names = " ".join(environment(template))
+            assert not re.search(r"PASSWORD|TOKEN\b|SECRET_KEY|DATABASE_URL", names)
+        services = yaml_of(DEPLOY / "compose.yaml")["services"]
+        for service in services.values():
+            for name in service.get("environment", {}):
+                assert name in {"MAAS_SECRETS_DIR"} or not re.search(
+                    r"(PASSWORD|TOKEN|SECRET|DATABASE_URL)$", name
+                )
+
+
+class TestChart:
+    def test_a_gateway_has_time_to_end_its_calls(self) -> None:
+        values = {"settings": {"MAAS_SHUTDOWN_TIMEOUT_S": "300"}, "gateway": {"drainSeconds": 15}}
+        spec = rendered(values)[("Deployment", "maas-gateway")]["spec"]["template"]["spec"]
+        settle = Settings.model_fields["settle_timeout_s"].default
+        assert spec["terminationGracePeriodSeconds"] >= 15 + 300 + settle
+
+    def test_the_schema_is_there_before_a_gateway(self) -> None:
+        job = rendered({})[("Job", "maas-migrate")]
+        assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert container["command"] == ["maas", "migrate"]
+        assert ("Job", "maas-contract") not in rendered({})
+        last = rendered(ALL)[("Job", "maas-contract")]
+        assert last["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+
+    @SETS
+    def test_nobody_is_root(self, values: dict[str, Any]) -> None:
+        templates = list(pod_templates(rendered(values)))
+        assert templates
+        for template in templates:
+            spec = template["spec"]
+            assert spec["securityContext"]["runAsNonRoot"]
+            assert spec["automountServiceAccountToken"] is False
+            for container in spec["containers"]:
+                security = container["securityContext"]
+                assert security["allowPrivilegeEscalation"] is False
+                assert security["capabilities"] == {"drop": ["ALL"]}
+                assert container["resources"]["limits"]["memory"]
+
+    def test_models_elsewhere(self) -> None:
+        objects = rendered(ELSEWHERE)
+        assert not {kind for kind, _ in objects} & {"RayService", "PersistentVolumeClaim"}
+        template = objects[("Deployment", "maas-gateway")]["spec"]["template"]
+        assert environment(template)["MAAS_SERVING_URL"] == "http://10.0.0.2:8000"
+
+    def test_the_cluster_of_the_models(self) -> None:
+        """As far as KubeRay's reference of its version 1.6 says."""
+        spec = rendered(ALL)[("RayService", "maas")]["spec"]
+        assert set(spec) == {
+            *("upgradeStrategy", "excludeHeadPodFromServeSvc"),
+            *("serveConfigV2", "rayClusterConfig"),
+        }
+        cluster = spec["rayClusterConfig"]
+        assert set(cluster) == {
+            *("rayVersion", "authOptions", "enableInTreeAutoscaling", "autoscalerOptions"),
+            *("headGroupSpec", "workerGroupSpecs"),
+        }
+        project = tomllib.loads((DEPLOY.parent.parent / "pyproject.toml").read_text())["project"]
+        ray = next(r for r in project["optional-dependencies"]["serving-cpu"] if "ray[" in r)
+        assert cluster["rayVersion"] == ray.partition("==")[2]
+        assert all(isinstance(v, str) for v in cluster["headGroupSpec"]["rayStartParams"].values())
+
+    def test_a_gpu_is_asked_for(self) -> None:
+        (group,) = rendered(GPU)[("RayService", "maas")]["spec"]["rayClusterConfig"][
+            "workerGroupSpecs"
+        ]
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        assert environment(group["template"])["MAAS_PROFILE"] == "gpu"
+
+
+class TestCompose:
+    def test_each_service_is_held_in(self) -> None:
+        services = yaml_of(DEPLOY / "compose.yaml")["services"]
+        assert set(services) == {
+            *("postgres", "migrate", "gateway", "worker", "ray-head", "ray-worker"),
+            *("prometheus", "grafana"),
+        }
+        for name, service in services.items():
+            assert service["cap_drop"] == ["ALL"], name
+            assert not service.get("privileged"), name
+            assert ":" in service["image"], name
+            assert not service["image"].endswith(":latest"), name
+
+    @pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.gpu.yaml"]])
+    def test_compose_itself_takes_it(self, files: list[str]) -> None:
+        compose = shutil.which("docker-compose")
+        if compose is None:
+            pytest.skip("docker-compose is not installed (Debian: apt-get install docker-compose)")
+        given = [word for file in files for word in ("-f", str(DEPLOY / file))]
+        done = subprocess.run([compose, *given, "config", "-q"], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+    def test_only_this_host_reaches_it_unless_told(self) -> None:
+        services = yaml_of(DEPLOY / "compose.yaml")["services"]
+        published = [port for one in services.values() for port in one.get("ports", [])]
+        assert published
+        assert all(
+            re.match(r"127\.0\.0\.1:|\$\{MAAS_BIND:-127\.0\.0\.1\}:", one) for one in published
+        )
+
+    def test_each_secret_is_made_once(self, tmp_path: Path) -> None:
+        command = ["sh", str(DEPLOY / "secrets.sh"), str(tmp_path / "secrets")]
+        subprocess.run(command, check=True)
+        made = {one.name: one.read_text() for one in (tmp_path / "secrets").iterdir()}
+        assert set(made) == set(yaml_of(DEPLOY / "compose.yaml")["secrets"])
+        assert made["postgres_password"] in made["maas_database_url"]
+        assert len(set(made.values())) == len(made)
+        assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+        subprocess.run(command, check=True)
+        assert {one.name: one.read_text() for one in (tmp_path / "secrets").iterdir()} == made
