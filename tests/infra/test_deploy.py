@@ -15,6 +15,7 @@ pytest.importorskip("helm_python", reason="Helm's library has no wheel for this 
 
 import helm_python.chart as helm
 import kubernetes_validate
+import yaml
 from helm_python.errors import HelmError
 
 from infra.settings import Settings
@@ -203,6 +204,11 @@ class TestChart:
         (container,) = group["template"]["spec"]["containers"]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
         assert environment(group["template"])["MAAS_PROFILE"] == "gpu"
+
+    def test_what_runs_on_the_cluster(self) -> None:
+        """That names and prefixes are those of one machine: tests/serving/test_applications.py."""
+        spec = rendered({})[("RayService", "maas")]["spec"]
+        assert yaml.safe_load(spec["serveConfigV2"]) == yaml_of(CHART / "serve.yaml")
 
 
 class TestCompose:
