@@ -262,6 +262,9 @@ def _base_backup(server: EmbeddedPostgres, folder: Path) -> None:
 
 
 def _recover(folder: Path, archive: Path, moment: str) -> None:
+    # What a server that ran there left; its socket lies in the folder.
+    for left in folder.glob(".s.PGSQL.*"):
+        left.unlink()
     (folder / "recovery.signal").touch()
     with (folder / "postgresql.auto.conf").open("a") as file:
         file.write(
