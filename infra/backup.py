@@ -17,6 +17,8 @@ from infra.errors import AppError
 from infra.postgres import program
 
 _SUFFIX = ".dump"
+# Comments: one on an extension may only be made by whoever made that, often an administrator.
+_WAY = "--single-transaction --exit-on-error --no-owner --no-privileges --no-comments".split()
 _TABLES = """
     select count(*) from pg_tables where schemaname not in ('pg_catalog', 'information_schema')
 """
@@ -63,8 +65,7 @@ def restore(url: str, file: Path) -> None:
     if not file.is_file():
         raise BackupFailed(f"There is no backup {file}.")
     _require_empty(url)
-    way = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
-    _run("pg_restore", url, *way, str(file))
+    _run("pg_restore", url, *_WAY, str(file))
 
 
 def keep_newest(folder: Path, number: int) -> None:
