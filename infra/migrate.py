@@ -24,7 +24,8 @@ _SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK = 0x6D616173  # "maas"; any number that no other program takes in this database
 # A step that waits for a table has all calls wait behind it: better it is tried again.
 _PATIENCE = "5s"
-_LOCKED = "55P03"
+# Locked for too long; or a deadlock, of a step that changes several tables with calls that write.
+_LOCKED = ("55P03", "40P01")
 
 
 class SchemaNewer(AppError):
@@ -68,7 +69,7 @@ def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tu
             connection.commit()
             return _upgrade(connection, _config(scripts), contract)
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCKED:
+        if getattr(error.orig, "sqlstate", None) in _LOCKED:
             raise MigrationBlocked(
                 "A table that a step changes was in use for too long. The steps before it were "
                 "taken; run the migration again."
@@ -90,6 +91,8 @@ def _upgrade(connection: Connection, config: Config, contract: bool) -> tuple[st
     config.attributes["connection"] = connection
     try:
         now = MigrationContext.configure(connection).get_current_revision()
+        # Or all steps would be one transaction, and hold what each has locked until the last.
+        connection.commit()
         missing = _missing(config, now)
         kept = () if contract or now is None else _from_first_contract(missing)
         wanted = missing[: len(missing) - len(kept)]

@@ -1,20 +1,28 @@
-"""A deploy drops no call: a gateway that is told to stop ends those that it has taken."""
+"""A deploy drops no call: a gateway that is told to stop ends those that it has taken, and the
+schema grows under those that run."""
 
 import asyncio
+import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
+import infra
 from billing.checks.reconciliation import reconcile
+from infra.connecting import driver_url
 from infra.db import Database
+from infra.migrate import migrate, newest_revision
 from tests import builders
 from tests.builders import CHAT
 from tests.fakes.upstream import FakeUpstream
 from tests.fleet import Fleet, run_fleet
-from tests.flows.clients import usage_rows
+from tests.flows.clients import Clients, all_settled, usage_rows, whole_answers_are_billed
 
 
 @pytest.fixture
@@ -73,3 +81,83 @@ async def _call(http: httpx.AsyncClient, url: str, stream: bool) -> bool:
     if stream:
         return answer.text.endswith("data: [DONE]\n\n")
     return bool(answer.json()["usage"]["completion_tokens"] == 60)
+
+
+@pytest.fixture
+def growing(postgres: str) -> Iterator[str]:
+    """A migrated database of its own, whose schema a test may change."""
+    engine = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("create database growing"))
+        url = make_url(postgres).set(database="growing").render_as_string(hide_password=False)
+        migrate(url)
+        yield url
+        connection.execute(text("drop database growing with (force)"))
+    engine.dispose()
+
+
+_TABLES = ("account", "api_key", "quota", "usage")
+_ADD = "add column came_later text, add column counted bigint default 0 not null"
+_TAKE = "drop column came_later, drop column counted"
+
+
+def _next_version(folder: Path) -> Path:
+    """Our steps, and those of a version to come: it adds to each table that calls write, a table a
+    step, and takes away again what it added."""
+    scripts = folder / "scripts"
+    shutil.copytree(Path(infra.__file__).parent / "migrations", scripts)
+    before = newest_revision()
+    steps = [(table, _ADD, False) for table in _TABLES] + [(one, _TAKE, True) for one in _TABLES]
+    for number, (table, change, contract) in enumerate(steps, 9001):
+        (scripts / "versions" / f"{number}.py").write_text(
+            f"from alembic import op\n\nrevision, down_revision = '{number}', {before!r}\n"
+            f"branch_labels = depends_on = None\ncontract = {contract}\n\n"
+            f"def upgrade():\n    op.execute('alter table {table} {change}')\n"
+        )
+        before = str(number)
+    return scripts
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _another_dozen(clients: Clients) -> None:
+    wanted = len(clients.seen.whole) + 12
+    async with asyncio.timeout(60):
+        while len(clients.seen.whole) < wanted:  # noqa: ASYNC110  # clients only count
+            await asyncio.sleep(0.05)
+
+
+async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: FakeUpstream) -> None:
+    """As the chart does it: expand, replace each gateway, contract, while clients go on calling.
+
+    A balancer stands for the list of addresses: it no longer names a gateway that will stop."""
+    configured = builders.settings(growing, tmp_path, upstream.url)
+    scripts = _next_version(tmp_path)
+    waiting = ("9005", "9006", "9007", "9008")
+    async with opened(growing) as database, run_fleet(configured, 2) as fleet:
+        _, key = await builders.customer(database, configured)
+        clients = Clients(lambda: fleet.urls, key.secret, seed=9)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(clients.run(each=2))
+            await _another_dozen(clients)
+            assert await asyncio.to_thread(migrate, growing, scripts=scripts) == waiting
+            await _another_dozen(clients)
+            for old in list(fleet.members):
+                await fleet.start()
+                fleet.members.remove(old)
+                await asyncio.to_thread(old.stop)
+                await _another_dozen(clients)
+            contracted = asyncio.to_thread(migrate, growing, contract=True, scripts=scripts)
+            assert await contracted == ()
+            await _another_dozen(clients)
+            clients.stop()
+        await all_settled(database, processes=2)
+        assert (clients.seen.broken, clients.seen.refused) == (0, {})
+        whole_answers_are_billed(clients.seen, await usage_rows(database))

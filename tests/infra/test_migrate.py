@@ -220,11 +220,14 @@ class TestExpandThenContract:
         monkeypatch.setattr("infra.migrate._PATIENCE", "100ms")
         scripts = self.release(tmp_path, _ADDS_A)
         migrate(empty_database, scripts=scripts)
-        self.release(tmp_path, _ADDS_A, _ADDS_B)
+        other = ("other", "create table other (x int)", False)
+        self.release(tmp_path, _ADDS_A, other, _ADDS_B)
         with connected(empty_database) as reader:
             reader.execute(text("select * from thing"))
             with pytest.raises(MigrationBlocked):
                 migrate(empty_database, scripts=scripts)
+            # Each step is a transaction: it holds nothing while the next one waits.
+            assert reader.scalar(text("select to_regclass('other')")) is not None
         assert migrate(empty_database, scripts=scripts) == ()
         assert self.columns(empty_database) == {"old", "new"}
 
