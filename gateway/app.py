@@ -27,6 +27,7 @@ from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
 from gateway.faults import show_fact, show_fault, show_http
 from gateway.figures import Figures
+from gateway.gauges import Gauges
 from gateway.inner import InnerCalls
 from gateway.knowledge import ingesting as knowledge
 from gateway.knowledge.embedding import Embedder
@@ -77,6 +78,7 @@ from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
+from infra.tracing import Tracer, tracer_of
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
 
@@ -104,6 +106,7 @@ class Parts:
     authenticator: Authenticator
     admission: Admission
     figures: Figures
+    gauges: Gauges
     quoting: Quoting
     payments: Payments | None
     router: Router
@@ -117,6 +120,7 @@ class Parts:
     knowledge: KnowledgeRunner
     offers: Offers
     pipeline: Pipeline
+    tracer: Tracer
 
 
 def create_app() -> Litestar:
@@ -132,6 +136,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     database, router, upstream = links.database, links.router, links.upstream
     most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
+    pools = {"calls": database, "quotas": links.quotas}
     taking_in = knowledge.Tools(
         catalog=catalog,
         profile=settings.profile,
@@ -168,6 +173,9 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
+        gauges=Gauges(
+            links.metrics, clock, catalog, router, links.schedulers, stages.writer, pools
+        ),
         quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         router=router,
@@ -181,6 +189,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         loader=links.loader,
         offers=offers,
         pipeline=Pipeline(stages, clock, settings),
+        tracer=stages.tracer,
     )
 
 
@@ -199,6 +208,7 @@ class _Links:
     router: Router
     upstream: Upstream
     loader: VariantLoader
+    schedulers: Schedulers
 
 
 def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
@@ -226,6 +236,7 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
         router=Router(_upstreams(settings.serving_url, catalog), clock),
         upstream=upstream,
         loader=VariantLoader(database, upstream),
+        schedulers=Schedulers(_slots(catalog, settings), _WAITING),
     )
 
 
@@ -239,7 +250,7 @@ def _stages(
     admission = Admission(lender, counter, settings.credit_wait_s)
     patience_s = settings.settle_timeout_s
     writer = UsageWriter(links.records, membership, lender, clock, links.metrics, patience_s)
-    inner = InnerCalls(admission, writer, clock)
+    inner, figures = InnerCalls(admission, writer, clock), Figures(lender, links.metrics)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
     searcher = Searcher(catalog, database, clock, embedder)
     parser = Parser(catalog, chooser)
@@ -249,18 +260,19 @@ def _stages(
         replayer=Replayer(database, membership),
         grounder=Grounder(parser, searcher, counter),
         admission=admission,
-        dispatcher=_dispatcher(catalog, settings, clock, links),
+        dispatcher=_dispatcher(settings, clock, links, figures),
         writer=writer,
-        figures=Figures(lender, links.metrics),
+        figures=figures,
         inner=inner,
+        tracer=tracer_of(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
 
 
-def _dispatcher(catalog: Catalog, settings: Settings, clock: Clock, links: _Links) -> Dispatcher:
-    schedulers = Schedulers(_slots(catalog, settings), _WAITING)
-    relay = Relay(links.upstream, clock, settings)
-    return Dispatcher(schedulers, links.router, relay, links.loader, settings.queue_timeout_s)
+def _dispatcher(settings: Settings, clock: Clock, links: _Links, figures: Figures) -> Dispatcher:
+    relay, patience_s = Relay(links.upstream, clock, settings), settings.queue_timeout_s
+    links_of = (links.schedulers, links.router, relay, links.loader)
+    return Dispatcher(*links_of, figures, clock, patience_s)
 
 
 def build_app(parts: Parts) -> Litestar:
@@ -382,11 +394,13 @@ def _lifespan(parts: Parts) -> Any:
             if parts.payments is not None:
                 stack.push_async_callback(parts.payments.close)
             for part in (
+                parts.tracer,
                 parts.upstream,
                 parts.lender,
                 parts.writer,
                 parts.authenticator,
                 parts.figures,
+                parts.gauges,
                 parts.adaptations,
                 parts.knowledge,
             ):
