@@ -20,6 +20,7 @@ from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.causes import begin_cause
 from gateway.choosing import Chooser
 from gateway.contracts import Contracts
 from gateway.dashboard.router import dashboard_router
@@ -320,6 +321,7 @@ def build_app(parts: Parts) -> Litestar:
             HTTPException: show_http,
             Exception: show_fault,
         },
+        before_request=begin_cause,
         lifespan=[_lifespan(parts)],
         openapi_config=openapi_config(),
         logging_config=None,

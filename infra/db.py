@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from infra.committed import follow
 from infra.connecting import connect, driver_url
 from infra.errors import AppError
 
@@ -69,6 +70,7 @@ class Database:
                 session.begin(),
             ):
                 yield session
+        follow(session)
 
     async def close(self) -> None:
         await self._engine.dispose()
