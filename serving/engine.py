@@ -37,8 +37,8 @@ def engine_settings(
     traces: str | None = None,
 ) -> dict[str, Any]:
     """The arguments of `ray.serve.llm.LLMConfig` for one model. `adapters` are the folders of those
-    that answer on its engine, by model; below `customers` lie those of customers; `traces` is the base address
-    of a collector."""
+    that answer on its engine, by model; below `customers` lie those of customers; `traces` is
+    the base address of a collector."""
     settings: dict[str, Any] = {
         "model_loading_config": {"model_id": model.id, "model_source": source},
         "engine_kwargs": _engine(model, profile)
