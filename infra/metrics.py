@@ -14,8 +14,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -24,7 +26,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from infra.standing_metrics import Standing, declare_standing
 
@@ -86,6 +88,7 @@ class Metrics:
         registry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
+            _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
@@ -100,6 +103,14 @@ def declare_metrics() -> Metrics:
         **_generation(registry),
         **_records(registry),
     )
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What a process said of the moment ends with it; what it counted stays."""
+    said = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
+    for process in said:
+        if not psutil.pid_exists(process):
+            mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def _calls(registry: CollectorRegistry) -> dict[str, Any]:
