@@ -20,6 +20,7 @@ from infra.committed import once_committed
 from infra.log import money_log
 
 Value = str | int | bool | datetime | UUID | dict[str, int] | None
+Facts = dict[str, Value]
 
 
 class MoneyEvent(StrEnum):

@@ -4,9 +4,6 @@ Owns building every part once and handing it to those that need it, and starting
 them in order. Nothing is built anywhere else.
 """
 
-import gc
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +33,7 @@ from gateway.knowledge.grounding import Grounder
 from gateway.knowledge.ingesting import KnowledgeRunner
 from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
+from gateway.lifespan import lifespan
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
@@ -137,7 +135,6 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     database, router, upstream = links.database, links.router, links.upstream
     most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
-    pools = {"calls": database, "quotas": links.quotas}
     taking_in = knowledge.Tools(
         catalog=catalog,
         profile=settings.profile,
@@ -174,9 +171,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
-        gauges=Gauges(
-            links.metrics, clock, catalog, router, links.schedulers, stages.writer, pools
-        ),
+        gauges=_gauges(links, clock, catalog, stages.writer),
         quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         router=router,
@@ -192,6 +187,11 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         pipeline=Pipeline(stages, clock, settings),
         tracer=stages.tracer,
     )
+
+
+def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
+    pools = {"calls": links.database, "quotas": links.quotas}
+    return Gauges(links.metrics, clock, catalog, links.router, links.schedulers, writer, pools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +322,7 @@ def build_app(parts: Parts) -> Litestar:
             Exception: show_fault,
         },
         before_request=begin_cause,
-        lifespan=[_lifespan(parts)],
+        lifespan=[_life(parts)],
         openapi_config=openapi_config(),
         logging_config=None,
     )
@@ -385,39 +385,20 @@ def _provide(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-def _lifespan(parts: Parts) -> Any:
-    @asynccontextmanager
-    async def run(_app: Litestar) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(parts.database.close)
-            stack.push_async_callback(parts.quotas.close)
-            stack.push_async_callback(parts.records.close)
-            stack.push_async_callback(parts.reading.close)
-            if parts.payments is not None:
-                stack.push_async_callback(parts.payments.close)
-            for part in (
-                parts.tracer,
-                parts.upstream,
-                parts.lender,
-                parts.writer,
-                parts.authenticator,
-                parts.figures,
-                parts.gauges,
-                parts.adaptations,
-                parts.knowledge,
-            ):
-                await part.start()
-                stack.push_async_callback(part.stop)
-            _settle_memory()
-            yield
-
-    return run
-
-
-def _settle_memory() -> None:
-    """What is loaded by now stays for good: the collector need not look through it again.
-
-    Its full passes took 40 ms each, in which no call went on.
-    """
-    gc.collect()
-    gc.freeze()
+def _life(parts: Parts) -> Any:
+    connections = (parts.database, parts.quotas, parts.records, parts.reading)
+    closing = [one.close for one in connections]
+    if parts.payments is not None:
+        closing.append(parts.payments.close)
+    started = (
+        parts.tracer,
+        parts.upstream,
+        parts.lender,
+        parts.writer,
+        parts.authenticator,
+        parts.figures,
+        parts.gauges,
+        parts.adaptations,
+        parts.knowledge,
+    )
+    return lifespan(closing, started)

@@ -213,11 +213,14 @@ class Pipeline:
                 late = event(error) if completion.started else None
                 completion = refused(call, error, completion.started, late)
                 tail = completion.tail
-        error = self._stages.figures.count(record, completion)
+        wrong = self._stages.figures.count(record, completion)
         client.guard = None
         client.shown.update(shown)
-        await client.finish(completion, tail)
-        seen.trace.end(*traced(record, completion), error)
+        try:
+            await client.finish(completion, tail)
+        finally:
+            if seen.trace.id is not None:
+                seen.trace.end(*traced(record, completion), wrong)
 
     def _offer(self, record: UsageRecord, seen: _Seen, answer: Answer | None) -> None:
         hold = None if seen.ticket is None else seen.ticket.hold

@@ -24,7 +24,7 @@ from billing.agreements.periods import begin_anew, running_period
 from billing.agreements.plans import terms_of
 from billing.agreements.totals import recount, stop_totals
 from billing.dates import day_of, day_start, midnight
-from billing.money_events import MoneyEvent, tell
+from billing.money_events import Facts, MoneyEvent, tell
 from billing.rating.fees import Calendar
 from billing.rating.terms import Alignment, Interval, PlanTerms
 from billing.tables import BillingProfile, PlanVersion, SubscriptionPhase
@@ -188,7 +188,8 @@ async def cancel(
     await _forget_following(session, account_id, now)
     standing.phase.ends_at = await paid_until(session, standing, now) if at_end else now
     await session.flush()
-    about = {"plan_version_id": standing.phase.plan_version_id, "at": standing.phase.ends_at}
+    phase = standing.phase
+    about: Facts = {"plan_version_id": phase.plan_version_id, "at": phase.ends_at}
     tell(session, MoneyEvent.PLAN_ENDING, account_id, **about)
     return standing.phase
 

@@ -20,7 +20,7 @@ from billing.accounts.profiles import Collection, currency_of
 from billing.books.ledger import Book, Kind, Posting, owed, post
 from billing.books.wallets import pay_from_wallet
 from billing.invoices.drafting import amounts_of
-from billing.money_events import MoneyEvent, tell
+from billing.money_events import Facts, MoneyEvent, tell
 from billing.outbox import put
 from billing.rating.statement import Line, LineKind
 from billing.tables import (
@@ -142,8 +142,8 @@ async def finalise(
     days = 0 if profile.collection == Collection.STRIPE_CHARGE else profile.net_days
     invoice.finalised_at, invoice.due_at = now, now + timedelta(days=days)
     said = parties_now(invoice.account_id, invoice.legal_entity_id).scalar_subquery()
-    amount = {"minor": invoice.total, "currency": invoice.currency}
-    about = {"invoice_id": invoice.id, "number": invoice.number}
+    amount: Facts = {"minor": invoice.total, "currency": invoice.currency}
+    about: Facts = {"invoice_id": invoice.id, "number": invoice.number}
     tell(session, MoneyEvent.INVOICE_FINALISED, invoice.account_id, **about, **amount)
     invoice.parties = said  # type: ignore[assignment]  # worked out by the update itself
     await session.flush()
