@@ -65,7 +65,7 @@ from gateway.routes.subscription import SubscriptionRoutes
 from gateway.routes.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.routes.vector_stores import VectorStoreRoutes
 from gateway.routing import Router, ServerSpec, parse_upstreams
-from gateway.scheduling import Schedulers
+from gateway.scheduling import Schedulers, slots_of
 from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
 from gateway.variant_loading import VariantLoader
@@ -237,7 +237,7 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
         router=Router(_upstreams(settings.serving_url, catalog), clock),
         upstream=upstream,
         loader=VariantLoader(database, upstream),
-        schedulers=Schedulers(_slots(catalog, settings), _WAITING),
+        schedulers=Schedulers(slots_of(catalog, settings), _WAITING),
     )
 
 
@@ -368,17 +368,6 @@ def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
         if spec.model is not None and catalog.find(spec.model) is None:
             raise SettingsInvalid(f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.")
     return specs
-
-
-def _slots(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
-    """This process's part of what each engine can do at once."""
-    slots: dict[str, int | None] = {}
-    for model in catalog.models.values():
-        if model.base is not None:
-            continue
-        concurrency = settings.model_concurrency or model.concurrency
-        slots[model.id] = None if concurrency is None else -(-concurrency // settings.workers)
-    return slots
 
 
 def _provide(value: Any) -> Provide:
