@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import procrastinate
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
+from structlog.contextvars import bound_contextvars
 
 from billing.checks.nightly import check_records
 from billing.collecting.asking import ask_about_invoices, catch_up
@@ -150,4 +151,5 @@ def _add(
     @app.periodic(cron=cron)
     @app.task(name=name, queueing_lock=name, lock=name)
     async def tick(timestamp: int) -> None:
-        await work(worker)
+        with bound_contextvars(caused_by={"job": name}):
+            await work(worker)

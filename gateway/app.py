@@ -4,9 +4,6 @@ Owns building every part once and handing it to those that need it, and starting
 them in order. Nothing is built anywhere else.
 """
 
-import gc
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +17,7 @@ from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.causes import begin_cause
 from gateway.choosing import Chooser
 from gateway.contracts import Contracts
 from gateway.dashboard.router import dashboard_router
@@ -27,6 +25,7 @@ from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
 from gateway.faults import show_fact, show_fault, show_http
 from gateway.figures import Figures
+from gateway.gauges import Gauges
 from gateway.inner import InnerCalls
 from gateway.knowledge import ingesting as knowledge
 from gateway.knowledge.embedding import Embedder
@@ -34,6 +33,7 @@ from gateway.knowledge.grounding import Grounder
 from gateway.knowledge.ingesting import KnowledgeRunner
 from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
+from gateway.lifespan import lifespan
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
@@ -65,7 +65,7 @@ from gateway.routes.subscription import SubscriptionRoutes
 from gateway.routes.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
 from gateway.routes.vector_stores import VectorStoreRoutes
 from gateway.routing import Router, ServerSpec, parse_upstreams
-from gateway.scheduling import Schedulers
+from gateway.scheduling import Schedulers, slots_of
 from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
 from gateway.variant_loading import VariantLoader
@@ -77,6 +77,7 @@ from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
+from infra.tracing import Tracer, tracer_of
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
 
@@ -104,6 +105,7 @@ class Parts:
     authenticator: Authenticator
     admission: Admission
     figures: Figures
+    gauges: Gauges
     quoting: Quoting
     payments: Payments | None
     router: Router
@@ -117,6 +119,7 @@ class Parts:
     knowledge: KnowledgeRunner
     offers: Offers
     pipeline: Pipeline
+    tracer: Tracer
 
 
 def create_app() -> Litestar:
@@ -168,6 +171,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
+        gauges=_gauges(links, clock, catalog, stages.writer),
         quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         router=router,
@@ -181,7 +185,13 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         loader=links.loader,
         offers=offers,
         pipeline=Pipeline(stages, clock, settings),
+        tracer=stages.tracer,
     )
+
+
+def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
+    pools = {"calls": links.database, "quotas": links.quotas}
+    return Gauges(links.metrics, clock, catalog, links.router, links.schedulers, writer, pools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +209,7 @@ class _Links:
     router: Router
     upstream: Upstream
     loader: VariantLoader
+    schedulers: Schedulers
 
 
 def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
@@ -226,6 +237,7 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
         router=Router(_upstreams(settings.serving_url, catalog), clock),
         upstream=upstream,
         loader=VariantLoader(database, upstream),
+        schedulers=Schedulers(slots_of(catalog, settings), _WAITING),
     )
 
 
@@ -239,7 +251,7 @@ def _stages(
     admission = Admission(lender, counter, settings.credit_wait_s)
     patience_s = settings.settle_timeout_s
     writer = UsageWriter(links.records, membership, lender, clock, links.metrics, patience_s)
-    inner = InnerCalls(admission, writer, clock)
+    inner, figures = InnerCalls(admission, writer, clock), Figures(lender, links.metrics)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
     searcher = Searcher(catalog, database, clock, embedder)
     parser = Parser(catalog, chooser)
@@ -249,18 +261,19 @@ def _stages(
         replayer=Replayer(database, membership),
         grounder=Grounder(parser, searcher, counter),
         admission=admission,
-        dispatcher=_dispatcher(catalog, settings, clock, links),
+        dispatcher=_dispatcher(settings, clock, links, figures),
         writer=writer,
-        figures=Figures(lender, links.metrics),
+        figures=figures,
         inner=inner,
+        tracer=tracer_of(settings.otlp_endpoint, "maas-gateway"),
     )
     return stages, embedder, searcher
 
 
-def _dispatcher(catalog: Catalog, settings: Settings, clock: Clock, links: _Links) -> Dispatcher:
-    schedulers = Schedulers(_slots(catalog, settings), _WAITING)
-    relay = Relay(links.upstream, clock, settings)
-    return Dispatcher(schedulers, links.router, relay, links.loader, settings.queue_timeout_s)
+def _dispatcher(settings: Settings, clock: Clock, links: _Links, figures: Figures) -> Dispatcher:
+    relay, patience_s = Relay(links.upstream, clock, settings), settings.queue_timeout_s
+    links_of = (links.schedulers, links.router, relay, links.loader)
+    return Dispatcher(*links_of, figures, clock, patience_s)
 
 
 def build_app(parts: Parts) -> Litestar:
@@ -308,7 +321,8 @@ def build_app(parts: Parts) -> Litestar:
             HTTPException: show_http,
             Exception: show_fault,
         },
-        lifespan=[_lifespan(parts)],
+        before_request=begin_cause,
+        lifespan=[_life(parts)],
         openapi_config=openapi_config(),
         logging_config=None,
     )
@@ -356,52 +370,24 @@ def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     return specs
 
 
-def _slots(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
-    """This process's part of what each engine can do at once."""
-    slots: dict[str, int | None] = {}
-    for model in catalog.models.values():
-        if model.base is not None:
-            continue
-        concurrency = settings.model_concurrency or model.concurrency
-        slots[model.id] = None if concurrency is None else -(-concurrency // settings.workers)
-    return slots
-
-
 def _provide(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-def _lifespan(parts: Parts) -> Any:
-    @asynccontextmanager
-    async def run(_app: Litestar) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(parts.database.close)
-            stack.push_async_callback(parts.quotas.close)
-            stack.push_async_callback(parts.records.close)
-            stack.push_async_callback(parts.reading.close)
-            if parts.payments is not None:
-                stack.push_async_callback(parts.payments.close)
-            for part in (
-                parts.upstream,
-                parts.lender,
-                parts.writer,
-                parts.authenticator,
-                parts.figures,
-                parts.adaptations,
-                parts.knowledge,
-            ):
-                await part.start()
-                stack.push_async_callback(part.stop)
-            _settle_memory()
-            yield
-
-    return run
-
-
-def _settle_memory() -> None:
-    """What is loaded by now stays for good: the collector need not look through it again.
-
-    Its full passes took 40 ms each, in which no call went on.
-    """
-    gc.collect()
-    gc.freeze()
+def _life(parts: Parts) -> Any:
+    connections = (parts.database, parts.quotas, parts.records, parts.reading)
+    closing = [one.close for one in connections]
+    if parts.payments is not None:
+        closing.append(parts.payments.close)
+    started = (
+        parts.tracer,
+        parts.upstream,
+        parts.lender,
+        parts.writer,
+        parts.authenticator,
+        parts.figures,
+        parts.gauges,
+        parts.adaptations,
+        parts.knowledge,
+    )
+    return lifespan(closing, started)

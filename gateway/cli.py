@@ -49,6 +49,7 @@ COMMANDS = (
     Command(
         "usage", "gateway.usage_cli:usage_list", "The newest calls: tokens, price, settlement."
     ),
+    Command("top", "gateway.top_cli:top", "A running gateway at this moment; Ctrl-C ends it."),
     Command("plans", "gateway.plans_cli:plans_app", "What is sold, in versions that never change."),
     Command("subscribe", "gateway.plans_cli:subscribe", "Put an account on a plan."),
     Command("subscriptions", "gateway.plans_cli:subscriptions_app", "Who is on which plan."),

@@ -5,18 +5,20 @@ command.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bind_contextvars
 
 from gateway.terminal import Terminal
 from infra.db import Database
 from infra.errors import AppError
 from infra.installation import database_url
-from infra.log import configure_logging
+from infra.log import configure_logging, keep_money_log
 from infra.settings import Settings, load_settings
 
 Result = TypeVar("Result")
@@ -29,8 +31,12 @@ def tell(as_json: bool, work: Callable[[Settings, Terminal], None]) -> None:
     """Do it and show it; a fact that prevents it is told in plain words, with exit code 1."""
     terminal = Terminal(as_json)
     configure_logging("warning")
+    # What was asked for, without its arguments: those may be anything.
+    bind_contextvars(caused_by={"command": sys.argv[1] if len(sys.argv) > 1 else ""})
     try:
-        work(load_settings(), terminal)
+        settings = load_settings()
+        keep_money_log(settings.data_dir / "logs" / "money.log")
+        work(settings, terminal)
     except AppError as error:
         terminal.error(error)
         raise typer.Exit(1) from None

@@ -4,16 +4,21 @@ Owns the order of waiting, routing and sending, and what is sent again. Does not
 (gateway/scheduling.py, routing.py, relay.py).
 """
 
+from dataclasses import replace
+
 from billing.tables import Settlement
-from gateway.client import Client
+from gateway.client import Client, ClientGone
 from gateway.errors import Unavailable
-from gateway.flow import Call, Completion, Ticket
-from gateway.relay import Relay
+from gateway.figures import Figures, Sent
+from gateway.flow import Call, Completion, Target, Ticket
+from gateway.relay import CUT, LEFT, Relay
 from gateway.routing import Router, Watch, may_retry
 from gateway.scheduling import Schedulers, Slot
 from gateway.translation import NOT_LOADED, SpecialistRefused
 from gateway.variant_loading import MOST_LOADS, UNLOADABLE, VariantLoader
+from infra.clock import Clock
 from infra.errors import AppError
+from infra.tracing import UNTRACED, Trace
 
 
 class Dispatcher:
@@ -25,12 +30,16 @@ class Dispatcher:
         router: Router,
         relay: Relay,
         loader: VariantLoader,
+        figures: Figures,
+        clock: Clock,
         queue_timeout_s: float,
     ) -> None:
         self._schedulers = schedulers
         self._router = router
         self._relay = relay
         self._loader = loader
+        self._figures = figures
+        self._clock = clock
         self._queue_timeout_s = queue_timeout_s
 
     async def slot(self, ticket: Ticket, client: Client) -> Slot:
@@ -42,17 +51,16 @@ class Dispatcher:
                 return await scheduler.enter(tier)
         return await scheduler.enter(tier)
 
-    async def send(self, call: Call, ticket: Ticket, client: Client) -> Completion:
+    async def send(
+        self, call: Call, ticket: Ticket, client: Client, trace: Trace = UNTRACED
+    ) -> Completion:
         """How the call ended. Raises the facts for which nothing was sent to the client yet."""
         tried: tuple[str, ...] = ()
         loads = 0
         while True:
             target = self._router.route(ticket, call.request_id, tried)
             try:
-                with self._router.watched(target) as watch:
-                    completion = await self._relay.send(target, client, watch.answered)
-                    _tell(watch, completion)
-                    return completion
+                return await self._try(call, target, client, trace)
             except SpecialistRefused as error:
                 variant = ticket.ask.variant
                 if error.code != NOT_LOADED or variant is None:
@@ -68,9 +76,36 @@ class Dispatcher:
                 if not may_retry(error) or not self._router.can_route(ticket, tried):
                     raise
 
+    async def _try(self, call: Call, target: Target, client: Client, trace: Trace) -> Completion:
+        """The call at one server, which is measured however it ends."""
+        began, end = self._clock.monotonic(), Sent("interrupted")
+        try:
+            with self._router.watched(target) as watch, trace.sending(target.server) as carried:
+                if carried:
+                    target = replace(target, carried=carried)
+                completion = await self._relay.send(target, client, watch.answered)
+                _tell(watch, completion)
+            end = Sent(_error(completion), completion.first_chunk)
+            return completion
+        except AppError as error:
+            end = Sent(error.code)
+            raise
+        except ClientGone:
+            end = Sent(LEFT.error_code)
+            raise
+        finally:
+            model = target.ask.model.id
+            ended = self._clock.monotonic()
+            self._figures.sent(call.operation.value, model, began, ended, end)
+
 
 def _tell(watch: Watch, completion: Completion) -> None:
     if completion.settlement is Settlement.PLATFORM_FAULT:
         watch.failed()
     elif completion.settlement is Settlement.CLIENT_ABORT:
         watch.inconclusive()
+
+
+def _error(completion: Completion) -> str | None:
+    """None too where an answer was only cut."""
+    return None if completion.error_code == CUT else completion.error_code

@@ -88,6 +88,12 @@ class Unauthorised(AppError):
     code = "invalid_api_key"
 
 
+class MetricsRefused(Unauthorised):
+    """The metrics were asked for without the token that they want."""
+
+    code = "metrics_refused"
+
+
 class KeyMissing(Unauthorised):
     """No `Authorization: Bearer` header."""
 

@@ -263,13 +263,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an admitted call goes."""
+    """Where an admitted call goes. `carried` are headers that say which trace it belongs to."""
 
     url: str
     ask: Ask
     request_id: UUID
     server: str = ""
     allowance: Allowance | None = None
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

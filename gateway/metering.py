@@ -81,6 +81,16 @@ class UsageWriter:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def waiting(self) -> int:
+        """Rows that wait to be written."""
+        return len(self._endings)
+
+    @property
+    def failing(self) -> bool:
+        """Whether rows cannot be written just now."""
+        return self._failing
+
     def require_ready(self) -> None:
         """Raises MeteringUnavailable while rows cannot be written: nothing new may start then."""
         if self._failing or len(self._endings) > _WAITING // 2:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from billing.metering.kept import Claim
 from billing.metering.recording import Answer
@@ -27,7 +28,7 @@ from gateway.errors import (
     UpstreamUnreachable,
     event,
 )
-from gateway.figures import Figures, as_fields
+from gateway.figures import Figures, as_fields, traced
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.inner import InnerCalls
 from gateway.knowledge.grounding import Grounder
@@ -43,6 +44,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.settings import Settings
+from infra.tracing import UNTRACED, Trace, Tracer
 
 # How long an answer is that was made shorter than asked for, in tokens.
 _SHORTENED = "x-maas-max-tokens"
@@ -58,6 +60,7 @@ class _Seen:
     ticket: Ticket | None = None
     slot: Slot | None = None
     opened: Opened | None = None
+    trace: Trace = UNTRACED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Stages:
     writer: UsageWriter
     figures: Figures
     inner: InnerCalls
+    tracer: Tracer
 
 
 class Pipeline:
@@ -86,8 +90,13 @@ class Pipeline:
 
     async def serve(self, call: Call, client: Client) -> None:
         """Answer one call. Every failure becomes an answer and a usage row."""
-        seen = _Seen()
-        client.shown["x-request-id"] = ids.show(REQUEST_PREFIX, call.request_id)
+        request_id = ids.show(REQUEST_PREFIX, call.request_id)
+        seen = _Seen(trace=self._stages.tracer.call(call.headers, call.started_at.timestamp()))
+        client.shown["x-request-id"] = request_id
+        # The server runs each request in a task of its own: nobody else's lines say this.
+        bind_contextvars(request_id=request_id)
+        if seen.trace.id is not None:
+            bind_contextvars(trace_id=seen.trace.id)
         self._stages.figures.begin()
         try:
             await self._end(call, client, seen, await self._answer(call, client, seen))
@@ -108,8 +117,7 @@ class Pipeline:
             self._offer(self._record(call, seen, stopped), seen, answer)
             raise
         except Exception:
-            request_id = ids.show(REQUEST_PREFIX, call.request_id)
-            self._log.exception("a call failed", request_id=request_id)
+            self._log.exception("a call failed")
             return refused(call, InternalError("Something went wrong on our side."))
         finally:
             if seen.slot is not None:
@@ -118,7 +126,8 @@ class Pipeline:
     async def _sentence(self, call: Call, client: Client, seen: _Seen) -> Completion:
         stages, settings = self._stages, self._settings
         stages.writer.require_ready()
-        known = await stages.authenticator.identify_call(call)
+        with seen.trace.stage("authenticate"):
+            known = await stages.authenticator.identify_call(call)
         seen.principal = known.principal
         principal = stages.authenticator.require_active(known, call.address)
         stages.authenticator.require_paying(known)
@@ -131,7 +140,8 @@ class Pipeline:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
         if seen.ask.searching is not None:
             async with client.attended(settings.first_byte_timeout_s):
-                body, seen.ask = await stages.grounder.ground(call, body, principal, seen.ask)
+                with seen.trace.stage("search"):
+                    body, seen.ask = await stages.grounder.ground(call, body, principal, seen.ask)
         while True:
             try:
                 return await self._try(call, client, principal, seen.ask, seen)
@@ -149,8 +159,10 @@ class Pipeline:
         stages = self._stages
         if ask.choice is not None:
             client.shown.update(as_headers(ask.choice))
-        seen.ticket = ticket = await self._admit(call, client, principal, ask)
-        seen.slot = await stages.dispatcher.slot(ticket, client)
+        with seen.trace.stage("admit"):
+            seen.ticket = ticket = await self._admit(call, client, principal, ask)
+        with seen.trace.stage("wait"):
+            seen.slot = await stages.dispatcher.slot(ticket, client)
         intent = partial(intent_of, call, ticket)
         if seen.opened is None:
             seen.opened = stages.writer.intend(intent)
@@ -158,7 +170,7 @@ class Pipeline:
             # That a call is open is written once; if it was already, by its first model's name.
             seen.opened.intent = intent
         client.guard = partial(stages.writer.ensure, seen.opened)
-        return await stages.dispatcher.send(call, ticket, client)
+        return await stages.dispatcher.send(call, ticket, client, seen.trace)
 
     def _undo(self, client: Client, seen: _Seen) -> None:
         """What was taken for a model that cannot be reached: the next one takes for itself."""
@@ -191,7 +203,8 @@ class Pipeline:
             # Whoever repeats a call that came to nothing must find its key free again.
             if _delivers(completion) or answer is not None:
                 hold = None if seen.ticket is None else seen.ticket.hold
-                await self._stages.writer.append(record, hold, seen.opened, answer)
+                with seen.trace.stage("meter"):
+                    await self._stages.writer.append(record, hold, seen.opened, answer)
             else:
                 self._offer(record, seen, answer)
         except MeteringUnavailable as error:
@@ -200,10 +213,14 @@ class Pipeline:
                 late = event(error) if completion.started else None
                 completion = refused(call, error, completion.started, late)
                 tail = completion.tail
-        self._stages.figures.count(record, completion)
+        wrong = self._stages.figures.count(record, completion)
         client.guard = None
         client.shown.update(shown)
-        await client.finish(completion, tail)
+        try:
+            await client.finish(completion, tail)
+        finally:
+            if seen.trace.id is not None:
+                seen.trace.end(*traced(record, completion), wrong)
 
     def _offer(self, record: UsageRecord, seen: _Seen, answer: Answer | None) -> None:
         hold = None if seen.ticket is None else seen.ticket.hold

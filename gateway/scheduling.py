@@ -13,6 +13,8 @@ from types import MappingProxyType, TracebackType
 
 from gateway.errors import UpstreamBusy
 from gateway.flow import Tier
+from infra.settings import Settings
+from models.catalog import Catalog
 
 # `Tier` is in order: the best class first.
 _LOWER: Mapping[Tier, tuple[Tier, ...]] = MappingProxyType(
@@ -182,3 +184,14 @@ class Schedulers:
     def all(self) -> Mapping[str, Scheduler]:
         """Those with an entry of their own, for metrics."""
         return MappingProxyType(self._by_model)
+
+
+def slots_of(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
+    """This process's part of what each engine can do at once."""
+    slots: dict[str, int | None] = {}
+    for model in catalog.models.values():
+        if model.base is not None:
+            continue
+        concurrency = settings.model_concurrency or model.concurrency
+        slots[model.id] = None if concurrency is None else -(-concurrency // settings.workers)
+    return slots

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -93,6 +93,10 @@ class Terminal:
         for row in rows:
             table.add_row(*(_text(row.get(column)) for column in columns))
         self._console.print(table)
+
+    def show(self, picture: RenderableType) -> None:
+        """Something that is laid out already; for a person."""
+        self._console.print(picture, soft_wrap=False)
 
     def error(self, error: AppError) -> None:
         """Why it did not work."""

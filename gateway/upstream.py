@@ -42,6 +42,7 @@ class Upstream:
         headers = {
             **target.ask.headers,
             "x-request-id": ids.show(REQUEST_PREFIX, target.request_id),
+            **target.carried,
         }
         origin = self._origin(target.server)
         request = request_bytes(b"POST", origin, target.ask.path, headers, target.ask.body)

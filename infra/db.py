@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import cast
 
-from sqlalchemy import text
+from sqlalchemy import AsyncAdaptedQueuePool, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from infra.committed import follow
 from infra.connecting import connect, driver_url
 from infra.errors import AppError
 
@@ -37,6 +39,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8, timeout_s: float | None = None) -> None:
         self._timeout_s = timeout_s
+        self.pool_size = pool_size
         self._engine = create_async_engine(
             driver_url(url),
             async_creator=partial(connect, url),
@@ -46,7 +49,13 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,
         )
+        self._pool = cast(AsyncAdaptedQueuePool, self._engine.pool)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    @property
+    def in_use(self) -> int:
+        """Connections that are taken just now."""
+        return self._pool.checkedout()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -61,6 +70,7 @@ class Database:
                 session.begin(),
             ):
                 yield session
+        follow(session)
 
     async def close(self) -> None:
         await self._engine.dispose()

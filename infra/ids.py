@@ -3,6 +3,7 @@
 Owns the prefixes' spelling rule. Version 7 keeps new rows together in an index.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -11,6 +12,11 @@ from uuid_utils.compat import uuid7
 def new_id() -> UUID:
     """A fresh UUIDv7, ordered by its time of making."""
     return uuid7()
+
+
+def first_at(moment: datetime) -> UUID:
+    """What is before every id that was made at this moment or later."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def show(prefix: str, identity: UUID) -> str:

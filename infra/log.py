@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ import structlog
 _API_KEY = re.compile(r"maas_[0-9A-Za-z]{8,}")
 # These tell each request, or each tick, at info.
 _CHATTY = ("httpx", "httpcore", "stripe", "procrastinate")
+_MONEY = "maas.money"
 _NEVER = frozenset({"authorization", "api_key", "key", "body", "prompt", "messages", "password"})
 
 
@@ -46,6 +48,40 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def money_log() -> Any:
+    """For events of money: they go where all lines go, whatever the level that is asked for."""
+    logger = logging.getLogger(_MONEY)
+    logger.setLevel(logging.INFO)
+    return structlog.wrap_logger(
+        logger,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            strike_secrets,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+    )
+
+
+def keep_money_log(file: Path) -> None:
+    """Append events of money to a file: for commands, whose standard error a person reads and
+    nobody collects. The file is made with the first event."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kept = logging.FileHandler(file, delay=True, encoding="utf-8")
+    kept.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ]
+        )
+    )
+    logger = logging.getLogger(_MONEY)
+    logger.handlers, logger.propagate = [kept], False
 
 
 def strike_secrets(

@@ -1,8 +1,10 @@
-"""Every Prometheus metric, declared once with its meaning.
+"""Every Prometheus metric, declared once with its meaning (docs/observability.md).
 
-Owns names and labels. Labels are bounded (model, operation, settlement, status): never a key or
-an account. Names follow OpenTelemetry's GenAI conventions where those have one. Nothing is ever
-billed from here: the usage rows are the record.
+Owns names and labels of what calls and records count; what stands at a moment is in
+infra/standing_metrics.py. Labels are bounded (model, operation, settlement, status): never a key or
+an account. Names follow OpenTelemetry's GenAI conventions where those have one, as they read in
+Prometheus (docs/decisions/0027-names-of-opentelemetry.md). Nothing is ever billed from here: the
+usage rows are the record.
 
 Several processes: with `PROMETHEUS_MULTIPROC_DIR` set before the start, each process writes to
 files there and `exposition` adds them up.
@@ -12,8 +14,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -22,9 +26,35 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from infra.standing_metrics import Standing, declare_standing
+
+# What `gen_ai.provider.name` says of us: whose flavour of telemetry it is.
+PROVIDER = "maas"
+_CALL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+# The conventions say which buckets each has.
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_FIRST = (
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+)
+_EACH = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_TOKENS = tuple(4**power for power in range(14))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +62,18 @@ class Metrics:
     """One set of metrics, bound to one registry."""
 
     registry: CollectorRegistry
+    standing: Standing
     calls: Counter
-    tokens: Counter
+    spend: Counter
     units: Mapping[str, Counter]
     included: Counter
-    duration: Histogram
-    first_chunk: Histogram
     running: Gauge
+    request_duration: Histogram
+    first_token: Histogram
+    each_token: Histogram
+    tokens: Histogram
+    operation_duration: Histogram
+    first_chunk: Histogram
     settle_duration: Histogram
     settle_batch: Histogram
     settle_failures: Counter
@@ -53,6 +88,7 @@ class Metrics:
         registry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
+            _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
@@ -60,22 +96,35 @@ class Metrics:
 def declare_metrics() -> Metrics:
     """Declare all of them in a registry of their own, so that each test can have a fresh set."""
     registry = CollectorRegistry()
-    return Metrics(registry=registry, **_calls(registry), **_records(registry))
+    return Metrics(
+        registry=registry,
+        standing=declare_standing(registry),
+        **_calls(registry),
+        **_generation(registry),
+        **_records(registry),
+    )
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What a process said of the moment ends with it; what it counted stays."""
+    said = {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}
+    for process in said:
+        if not psutil.pid_exists(process):
+            mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def _calls(registry: CollectorRegistry) -> dict[str, Any]:
     counter = partial(Counter, registry=registry)
-    histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
     return {
         "calls": counter(
             "maas_calls",
             "Calls that ended, by how they were settled and the status sent.",
             ("operation", "model", "settlement", "status"),
         ),
-        "tokens": counter(
-            "gen_ai_client_token_usage",
-            "Billable tokens.",
-            ("model", "token_type"),
+        "spend": counter(
+            "maas_spend",
+            "What calls cost at their own prices, in the currency; bills are made of rows.",
+            ("model", "currency"),
         ),
         # By meter, but for tokens.
         "units": {
@@ -89,16 +138,6 @@ def _calls(registry: CollectorRegistry) -> dict[str, Any]:
             "maas_included_units",
             "Billable units that cost nothing because a plan includes them.",
             ("model", "meter"),
-        ),
-        "duration": histogram(
-            "gen_ai_client_operation_duration_seconds",
-            "From the request's first byte to the answer's last.",
-            ("operation", "model"),
-        ),
-        "first_chunk": histogram(
-            "gen_ai_client_operation_time_to_first_chunk_seconds",
-            "From the request's first byte to the first event of a stream.",
-            ("operation", "model"),
         ),
         "running": Gauge(
             "maas_calls_running",
@@ -114,6 +153,50 @@ def _calls(registry: CollectorRegistry) -> dict[str, Any]:
         "calls_unknown": counter(
             "maas_calls_settled_unknown",
             "Calls of lost processes, settled as unknown and billed nothing.",
+        ),
+    }
+
+
+def _generation(registry: CollectorRegistry) -> dict[str, Any]:
+    """`gen_ai.server.*` is the call as a customer sees it, `gen_ai.client.*` what we ask of a
+    model's server; the error is a code of docs/errors.md, and empty where there was none."""
+    histogram = partial(Histogram, registry=registry)
+    return {
+        "request_duration": histogram(
+            "gen_ai_server_request_duration_seconds",
+            "From the request's first byte to the answer's last, its record included.",
+            (*_CALL, "error_type"),
+            buckets=_SECONDS,
+        ),
+        "first_token": histogram(
+            "gen_ai_server_time_to_first_token_seconds",
+            "From the request's first byte to the first event of a stream that ended well.",
+            _CALL,
+            buckets=_FIRST,
+        ),
+        "each_token": histogram(
+            "gen_ai_server_time_per_output_token_seconds",
+            "Of a stream that ended well, each token after the first, on average.",
+            _CALL,
+            buckets=_EACH,
+        ),
+        "tokens": histogram(
+            "gen_ai_client_token_usage",
+            "Billable tokens of a call.",
+            (*_CALL, "gen_ai_token_type"),
+            buckets=_TOKENS,
+        ),
+        "operation_duration": histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "One try at a model's server, from sending to the last byte.",
+            (*_CALL, "error_type"),
+            buckets=_SECONDS,
+        ),
+        "first_chunk": histogram(
+            "gen_ai_client_operation_time_to_first_chunk_seconds",
+            "One try at a model's server, from sending to a stream's first event.",
+            _CALL,
+            buckets=_SECONDS,
         ),
     }
 

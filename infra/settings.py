@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -32,7 +39,9 @@ class SettingsInvalid(AppError):
 class Settings(BaseSettings):
     """Every setting, with its default. The variable is the upper-case name after `MAAS_`."""
 
-    model_config = SettingsConfigDict(env_prefix="MAAS_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MAAS_", frozen=True, env_ignore_empty=True, populate_by_name=True
+    )
 
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL URL; unset: an embedded PostgreSQL in the data directory"
@@ -154,6 +163,18 @@ class Settings(BaseSettings):
     improve_min_examples: Annotated[int, Field(ge=10, le=10**6)] = Field(
         50, description="examples that have to be shared before a version is proposed"
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        pattern=r"^https?://[^\s?#]+$",
+        description="collector that traces go to by OTLP over HTTP, as `http://127.0.0.1:4318`, or "
+        "by OpenTelemetry's own variable; unset: nothing is traced",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="what whoever reads `/metrics` has to show, as a bearer token; unset: nothing",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )
@@ -199,4 +220,5 @@ def _secrets_folder() -> Path | None:
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0]).upper() if location else "?"
+    # Of what has a second name, it is told by its whole one.
+    return str(location[0]).upper().removeprefix("MAAS_") if location else "?"

@@ -34,12 +34,16 @@ def engine_settings(
     profile: str,
     adapters: Mapping[str, str] = _NONE,
     customers: Path = Path(),
+    traces: str | None = None,
 ) -> dict[str, Any]:
     """The arguments of `ray.serve.llm.LLMConfig` for one model. `adapters` are the folders of those
-    that answer on its engine, by model; below `customers` lie those of customers."""
+    that answer on its engine, by model; below `customers` lie those of customers; `traces` is
+    the base address of a collector."""
     settings: dict[str, Any] = {
         "model_loading_config": {"model_id": model.id, "model_source": source},
-        "engine_kwargs": _engine(model, profile) | (_LORA if adapters else {}),
+        "engine_kwargs": _engine(model, profile)
+        | (_LORA if adapters else {})
+        | ({} if traces is None else {"otlp_traces_endpoint": f"{traces}/v1/traces"}),
         "deployment_config": {
             "name": deployment_name(model.id),
             "num_replicas": 1,

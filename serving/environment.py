@@ -9,9 +9,21 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from serving.arguments import LOOPBACK
 from serving.folders import Folders
+
+_TRACES: Mapping[str, str] = MappingProxyType(
+    {
+        "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "serving.tracing:span_processors",
+        # The gateway chooses which calls are traced; what comes without a call, as probes, is not.
+        "RAY_SERVE_TRACING_SAMPLING_RATIO": "0",
+        "OTEL_SERVICE_NAME": "maas-serving",
+        # vLLM would send by gRPC.
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,15 @@ class Ports:
 
 def environment(folders: Folders, ports: Ports, current: Mapping[str, str]) -> dict[str, str]:
     """The whole environment. An operator's own value wins, except where ours is a promise."""
-    return {**_defaults(folders), **current, **_promises(folders, ports)}
+    traces = {} if traces_endpoint(current) is None else _TRACES
+    return {**_defaults(folders), **traces, **current, **_promises(folders, ports)}
+
+
+def traces_endpoint(current: Mapping[str, str]) -> str | None:
+    """The base address of the collector of traces, by the gateway's setting or OpenTelemetry's."""
+    names = ("MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    found = next((value for name in names if (value := current.get(name))), None)
+    return found.rstrip("/") if found else None
 
 
 def free_ports() -> Ports:

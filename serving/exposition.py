@@ -1,4 +1,4 @@
-"""The engines' counters as Prometheus text.
+"""The engines' counters and gauges as Prometheus text.
 
 Owns which of vLLM's metrics are told, and making one text of several. Knows neither Ray nor vLLM:
 text_server.py reads the counters, counters.py collects the texts.
@@ -8,10 +8,16 @@ from collections.abc import Iterable
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 # `_created` is when a counter began: it begins again with the engine.
-COUNTERS = tuple(
-    f"vllm:{kind}_tokens_{part}"
-    for kind in ("generation", "prompt")
-    for part in ("total", "created")
+COUNTERS = (
+    *(
+        f"vllm:{kind}_tokens_{part}"
+        for kind in ("generation", "prompt")
+        for part in ("total", "created")
+    ),
+    "vllm:num_preemptions_total",
+    "vllm:num_requests_running",
+    "vllm:num_requests_waiting",
+    "vllm:kv_cache_usage_perc",
 )
 
 

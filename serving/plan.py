@@ -33,6 +33,7 @@ def targets(
     profile: str,
     folders: Folders,
     scaling: Scaling,
+    traces: str | None = None,
 ) -> list[RunTarget]:
     """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest.
 
@@ -48,12 +49,16 @@ def targets(
     if embedding := catalog.with_task(Task.EMBEDDING):
         planned.append(_embeddings(embedding, weights))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
-        planned.append(_texts(texts, weights, profile, folders.adapters))
+        planned.append(_texts(texts, weights, profile, folders.adapters, traces))
     return planned
 
 
 def _texts(
-    models: tuple[Model, ...], weights: Mapping[str, Obtained], profile: str, customers: Path
+    models: tuple[Model, ...],
+    weights: Mapping[str, Obtained],
+    profile: str,
+    customers: Path,
+    traces: str | None,
 ) -> RunTarget:
     """One engine for each model that is no adapter on another's."""
     engines = {model.id: model.base for model in models if model.base is not None}
@@ -64,7 +69,7 @@ def _texts(
                 name: weights[name].source for name, base in engines.items() if base == model.id
             }
             source = weights[model.id].source
-            settings.append(engine_settings(model, source, profile, adapters, customers))
+            settings.append(engine_settings(model, source, profile, adapters, customers, traces))
     return RunTarget(text_generation_app(settings, engines), name=TEXT, route_prefix="/")
 
 

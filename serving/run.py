@@ -4,6 +4,7 @@ Owns the order: start, deploy, wait to be told to stop, stop. Imports Ray, so th
 force before (__main__.py). Does not own the single steps.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from types import FrameType
 from models.catalog import Catalog
 from serving import cluster
 from serving.arguments import Arguments
+from serving.environment import traces_endpoint
 from serving.folders import Folders
 from serving.plan import targets
 from serving.progress import Progress, Stage
@@ -53,7 +55,8 @@ def _deploy(
     progress: Progress,
 ) -> None:
     progress.report(Stage.DEPLOY, "Preparing the models", 0.0)
-    planned = targets(catalog, weights, arguments.profile, folders, arguments.scaling)
+    traces = traces_endpoint(os.environ)
+    planned = targets(catalog, weights, arguments.profile, folders, arguments.scaling, traces)
 
     def tell(running: list[str], waiting: list[str]) -> None:
         share = len(running) / len(planned)

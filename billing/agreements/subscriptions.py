@@ -24,6 +24,7 @@ from billing.agreements.periods import begin_anew, running_period
 from billing.agreements.plans import terms_of
 from billing.agreements.totals import recount, stop_totals
 from billing.dates import day_of, day_start, midnight
+from billing.money_events import Facts, MoneyEvent, tell
 from billing.rating.fees import Calendar
 from billing.rating.terms import Alignment, Interval, PlanTerms
 from billing.tables import BillingProfile, PlanVersion, SubscriptionPhase
@@ -135,6 +136,7 @@ async def subscribe(
     phase = _begin(session, profile.account_id, version.id, now, paid_from)
     phase.trial = terms.trial_days > 0
     await session.flush()
+    tell(session, MoneyEvent.PLAN_STARTED, account_id, plan_version_id=version.id, at=now)
     return phase
 
 
@@ -151,6 +153,7 @@ async def change_now(
     await session.flush()
     begun = _begin(session, account_id, version.id, now, day_start(now, zone(profile)))
     await session.flush()
+    _tell_change(session, standing.phase, begun, now)
     return standing.phase, begun
 
 
@@ -168,6 +171,7 @@ async def change_later(
     await session.flush()
     begun = _begin(session, account_id, version.id, ends_at, ends_at)
     await session.flush()
+    _tell_change(session, standing.phase, begun, ends_at)
     return begun
 
 
@@ -184,6 +188,9 @@ async def cancel(
     await _forget_following(session, account_id, now)
     standing.phase.ends_at = await paid_until(session, standing, now) if at_end else now
     await session.flush()
+    phase = standing.phase
+    about: Facts = {"plan_version_id": phase.plan_version_id, "at": phase.ends_at}
+    tell(session, MoneyEvent.PLAN_ENDING, account_id, **about)
     return standing.phase
 
 
@@ -198,7 +205,22 @@ async def resume(session: AsyncSession, clock: Clock, account_id: UUID) -> Subsc
     await session.flush()
     standing.phase.ends_at = None
     await session.flush()
+    version_id = standing.phase.plan_version_id
+    tell(session, MoneyEvent.PLAN_RESUMED, account_id, plan_version_id=version_id)
     return standing.phase
+
+
+def _tell_change(
+    session: AsyncSession, ended: SubscriptionPhase, begun: SubscriptionPhase, at: datetime
+) -> None:
+    tell(
+        session,
+        MoneyEvent.PLAN_CHANGED,
+        begun.account_id,
+        from_version_id=ended.plan_version_id,
+        plan_version_id=begun.plan_version_id,
+        at=at,
+    )
 
 
 async def terms_for(session: AsyncSession, account_id: UUID, version: PlanVersion) -> PlanTerms:

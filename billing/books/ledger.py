@@ -5,6 +5,7 @@ posting and balances; what is posted is decided where it happens (billing/invoic
 billing/books/wallets.py, billing/invoices/settling.py). The database refuses what does not balance.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.money_events import MoneyEvent, tell
 from billing.tables import LedgerPosting, LedgerTransaction
 from infra import ids
 from infra.clock import Clock
@@ -34,6 +36,19 @@ class Book(StrEnum):
     BAD_DEBT = "bad_debt"  # expense: what was given up
 
 
+class Kind(StrEnum):
+    """What a transaction is for."""
+
+    INVOICE = "invoice"
+    WALLET_USE = "wallet_use"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+    PAYMENT = "payment"
+    CREDIT_NOTE = "credit_note"
+    TOP_UP = "top_up"
+    EXPIRY = "expiry"
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """One side: `minor` above zero is a debit, below a credit."""
@@ -48,7 +63,7 @@ async def post(
     session: AsyncSession,
     clock: Clock,
     account_id: UUID,
-    kind: str,
+    kind: Kind,
     business_key: str,
     currency: str,
     postings: Sequence[Posting],
@@ -63,7 +78,7 @@ async def post(
         .values(
             id=transaction_id,
             account_id=account_id,
-            kind=kind,
+            kind=kind.value,
             business_key=business_key,
             currency=currency,
             occurred_at=clock.now(),
@@ -87,7 +102,33 @@ async def post(
         for position, posting in enumerate(sides)
     )
     await session.flush()
+    _tell(session, account_id, kind, transaction_id, business_key, currency, sides)
     return transaction_id
+
+
+def _tell(
+    session: AsyncSession,
+    account_id: UUID,
+    kind: Kind,
+    transaction_id: UUID,
+    business_key: str,
+    currency: str,
+    sides: Sequence[Posting],
+) -> None:
+    """An event of money: what was booked, by book."""
+    booked: Counter[str] = Counter()
+    for side in sides:
+        booked[side.book.value] += side.minor
+    tell(
+        session,
+        MoneyEvent(f"ledger.{kind.value}"),
+        account_id,
+        transaction_id=transaction_id,
+        business_key=business_key,
+        minor=sum(side.minor for side in sides if side.minor > 0),
+        currency=currency,
+        booked=dict(booked),
+    )
 
 
 async def balance(session: AsyncSession, account_id: UUID, book: Book) -> int:

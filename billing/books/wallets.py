@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import currency_of, lock_profile
-from billing.books.ledger import Book, Posting, post
+from billing.books.ledger import Book, Kind, Posting, post
 from billing.tables import LedgerPosting, WalletGrant
 from infra import ids
 from infra.clock import Clock
@@ -96,7 +96,7 @@ async def top_up(
         session,
         clock,
         account_id,
-        "top_up",
+        Kind.TOP_UP,
         f"grant:{row.id}",
         await currency_of(session, account_id),
         [
@@ -152,7 +152,7 @@ async def pay_from_wallet(
         session,
         clock,
         account_id,
-        "wallet_use",
+        Kind.WALLET_USE,
         f"invoice:{invoice_id}:wallet",
         await currency_of(session, account_id),
         [
@@ -201,7 +201,7 @@ async def _expire(session: AsyncSession, clock: Clock, grant: WalletGrant, minor
         session,
         clock,
         grant.account_id,
-        "expiry",
+        Kind.EXPIRY,
         # Less may be spared later on, so one grant can expire in several parts.
         f"grant:{grant.id}:expiry:{ids.new_id()}",
         await currency_of(session, grant.account_id),

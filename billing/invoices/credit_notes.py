@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.books.ledger import Book, Posting, booked_for, owed, post
+from billing.books.ledger import Book, Kind, Posting, booked_for, owed, post
 from billing.invoices.credit import refresh_credit
 from billing.invoices.invoicing import (
     InvoiceStateWrong,
@@ -184,5 +184,5 @@ async def _book(session: AsyncSession, clock: Clock, invoice: Invoice, note: Cre
         session.add(grant)
         await session.flush()
         postings.append(Posting(Book.WALLET, -note.to_wallet, grant_id=grant.id))
-    place = (note.account_id, "credit_note", f"credit_note:{note.id}", invoice.currency)
+    place = (note.account_id, Kind.CREDIT_NOTE, f"credit_note:{note.id}", invoice.currency)
     await post(session, clock, *place, postings)

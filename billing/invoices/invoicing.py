@@ -17,9 +17,10 @@ from sqlmodel import col, select
 
 from billing.accounts.parties import parties_now
 from billing.accounts.profiles import Collection, currency_of
-from billing.books.ledger import Book, Posting, owed, post
+from billing.books.ledger import Book, Kind, Posting, owed, post
 from billing.books.wallets import pay_from_wallet
 from billing.invoices.drafting import amounts_of
+from billing.money_events import Facts, MoneyEvent, tell
 from billing.outbox import put
 from billing.rating.statement import Line, LineKind
 from billing.tables import (
@@ -141,6 +142,9 @@ async def finalise(
     days = 0 if profile.collection == Collection.STRIPE_CHARGE else profile.net_days
     invoice.finalised_at, invoice.due_at = now, now + timedelta(days=days)
     said = parties_now(invoice.account_id, invoice.legal_entity_id).scalar_subquery()
+    amount: Facts = {"minor": invoice.total, "currency": invoice.currency}
+    about: Facts = {"invoice_id": invoice.id, "number": invoice.number}
+    tell(session, MoneyEvent.INVOICE_FINALISED, invoice.account_id, **about, **amount)
     invoice.parties = said  # type: ignore[assignment]  # worked out by the update itself
     await session.flush()
     left = invoice.total
@@ -151,7 +155,7 @@ async def finalise(
             Posting(Book.REVENUE_FEES, invoice.usage - invoice.net, invoice.id),
             Posting(Book.TAX, -invoice.tax, invoice.id),
         ]
-        place = (invoice.account_id, "invoice", f"invoice:{invoice.id}", invoice.currency)
+        place = (invoice.account_id, Kind.INVOICE, f"invoice:{invoice.id}", invoice.currency)
         await post(session, clock, *place, postings)
         left -= await pay_from_wallet(session, clock, profile.account_id, invoice.id, left)
     if not left:
@@ -191,7 +195,7 @@ async def void(session: AsyncSession, clock: Clock, invoice: Invoice) -> None:
         session,
         clock,
         invoice.account_id,
-        "void",
+        Kind.VOID,
         f"invoice:{invoice.id}:void",
         invoice.currency,
         [Posting(Book(book), -int(total), invoice.id, grant) for book, grant, total in booked],
@@ -212,7 +216,7 @@ async def give_up(session: AsyncSession, clock: Clock, invoice: Invoice) -> None
         session,
         clock,
         invoice.account_id,
-        "uncollectible",
+        Kind.UNCOLLECTIBLE,
         f"invoice:{invoice.id}:uncollectible",
         invoice.currency,
         [Posting(Book.BAD_DEBT, left, invoice.id), Posting(Book.RECEIVABLE, -left, invoice.id)],

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.books.ledger import Book, Posting, booked_for, post
+from billing.books.ledger import Book, Kind, Posting, booked_for, post
 from billing.invoices.credit import refresh_credit
 from billing.invoices.invoicing import (
     InvoiceStateWrong,
@@ -141,7 +141,7 @@ async def _book(session: AsyncSession, clock: Clock, invoice: Invoice, receipt: 
         grant = await _surplus(session, clock, invoice, receipt, surplus)
         postings.append(Posting(Book.WALLET, -surplus, grant_id=grant.id))
     key = f"payment:{receipt.method}:{receipt.reference}"
-    place = (invoice.account_id, "payment", key, invoice.currency)
+    place = (invoice.account_id, Kind.PAYMENT, key, invoice.currency)
     await post(session, clock, *place, postings)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.access import advance_epoch
+from billing.money_events import MoneyEvent, tell
 from billing.tables import ApiKey, CreditEntry, CreditReason, Quota, QuotaKind, QuotaLease
 from infra import ids
 from infra.clock import Clock
@@ -130,6 +131,7 @@ async def set_budget(
         .where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
         .values(monthly_budget_nano=amount)
     )
+    tell(session, MoneyEvent.BUDGET_CHANGED, account_id, key_id=key_id, nano=amount)
     month = month_of(clock.now())
     await lock_quotas(session, account_id)
     await _put(session, account_id, key_id, QuotaKind.BUDGET, month, amount)
@@ -167,6 +169,8 @@ async def change_credit(
     # What is owed may be more than the limit; what is granted is never below nothing.
     total = sum(entries.values())
     _require_sane(total - entries.get(CreditReason.BILLING, 0))
+    facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
+    tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
     await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
     await advance_epoch(session)
     return total

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile, zone
 from billing.dates import day_of, midnight, month_start, next_month_start
+from billing.money_events import Facts, MoneyEvent, tell
 from billing.outcomes.bundles import Bundle, digest_of
 from billing.outcomes.charging import put_right
 from billing.outcomes.claims import PREFIX as OUTCOME_PREFIX
@@ -218,6 +219,9 @@ async def _settle(
     await session.flush()
     await _count(session, contract.account_id, settlement_id, bundle)
     await tell_settled(session, clock, settlement, version.terms)
+    about: Facts = {"settlement_id": settlement_id, "contract_id": contract.id}
+    amount: Facts = {"minor": settlement.minor, "currency": version.terms.currency}
+    tell(session, MoneyEvent.OUTCOME_SETTLED, contract.account_id, **about, **amount)
     return settlement
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.di import Provide
 
+from gateway.causes import begin_cause
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.audit import AuditPages
@@ -125,6 +126,7 @@ def _always(value: Any) -> Provide:
 
 async def _before(request: Request[Any, Any, Any]) -> None:
     """For every address, before anything is read: changes come from our own pages alone."""
+    await begin_cause(request)
     require_own_origin(request)
 
 

@@ -17,6 +17,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.response import Redirect
 
+from gateway.causes import name_cause
 from gateway.dashboard.faults import NotAllowed, PageNotFound, SignInNeeded
 from gateway.dashboard.language import language_of
 from gateway.dashboard.navigation import entries_for
@@ -144,6 +145,7 @@ async def provide_viewing(
     if wanted is not None and not viewer.may(wanted):
         raise NotAllowed("Your role does not allow this.")
     await require_token(request, viewer.csrf)
+    name_cause(request, person=viewer.person_id.hex)
     return Viewing(request, pages, secure, viewer)
 
 

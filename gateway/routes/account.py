@@ -13,9 +13,11 @@ from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
 from gateway.adapting.calling import PATH as ADAPTATIONS
 from gateway.adapting.offering import Offers
 from gateway.auth import Authenticator
+from gateway.causes import name_cause
 from gateway.choosing import LATENCY_HEADER
 from gateway.errors import ParameterInvalid
 from gateway.flow import Principal
+from gateway.key_limits import KEY_PREFIX
 from gateway.quoting import Quoting
 from gateway.routes.paging import shown_page
 from gateway.tags import HEADER as TAGS_HEADER
@@ -83,4 +85,6 @@ async def provide_principal(
     """Who asks. Raises what the key is refused for."""
     credentials = request.headers.get("authorization")
     address = request.client.host if request.client else ""
-    return authenticator.require_active(await authenticator.identify(credentials), address)
+    principal = authenticator.require_active(await authenticator.identify(credentials), address)
+    name_cause(request, key=ids.show(KEY_PREFIX, principal.key_id))
+    return principal

@@ -4,20 +4,23 @@ Owns the addresses. Liveness says that the process answers; readiness that a cal
 """
 
 import asyncio
+import hmac
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 
 from gateway.auth import Authenticator
+from gateway.errors import MetricsRefused
 from gateway.figures import Figures
 from gateway.routing import Router
 from gateway.upstream import Upstream
 from infra.errors import AppError
 from infra.metrics import Metrics
+from infra.settings import Settings
 from models.catalog import Catalog
 
 _PROBE_S = 3.0
@@ -52,11 +55,24 @@ async def ready(
 
 @get("/metrics", summary="Prometheus metrics", media_type="text/plain")
 async def metrics(
-    metrics: NamedDependency[Metrics], figures: NamedDependency[Figures]
+    metrics: NamedDependency[Metrics],
+    figures: NamedDependency[Figures],
+    settings: NamedDependency[Settings],
+    request: Request[Any, Any, Any],
 ) -> Response[bytes]:
+    """Where a token is set, whoever reads them shows it as a bearer token."""
+    _require_token(settings, request.headers.get("authorization", ""))
     figures.tell()
     text, content_type = await asyncio.to_thread(metrics.exposition)
     return Response(text, media_type=content_type)
+
+
+def _require_token(settings: Settings, shown: str) -> None:
+    """Raises MetricsRefused."""
+    if settings.metrics_token is not None:
+        expected = f"Bearer {settings.metrics_token.get_secret_value()}"
+        if not hmac.compare_digest(expected.encode(), shown.encode("latin-1", "replace")):
+            raise MetricsRefused("These figures are for those who know MAAS_METRICS_TOKEN.")
 
 
 async def _models(upstream: Upstream, servers: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from infra.db import Database
 from infra.processes import start_module, stop
 from tests import builders
 from tests.builders import Gateway, run_gateway
+from tests.fakes.otlp_collector import Collector, run_collector
 from tests.flows.stories import Story
 from tests.gateway.test_up import free_port
 
@@ -24,7 +25,14 @@ WEIGHTS = Path(__file__).parent.parent.parent / "build" / "weights"
 
 
 @pytest.fixture(scope="session")
-def serving_url() -> Iterator[str]:
+async def spans() -> AsyncIterator[Collector]:
+    """Where the real models send the spans of calls that a gateway traces."""
+    async with run_collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def serving_url(spans: Collector) -> Iterator[str]:
     """Where all models of the CPU profile answer."""
     if find_spec("vllm") is None or find_spec("ray") is None:
         pytest.skip("needs the serving-cpu extra: Ray Serve and vLLM, which run on Linux only")
@@ -37,7 +45,8 @@ def serving_url() -> Iterator[str]:
         with pytest.MonkeyPatch.context() as patched:
             # To trace all that Ray and vLLM import would take nine minutes of their start.
             patched.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-            child = start_module("serving", arguments, stdout=subprocess.PIPE)
+            traced = {"MAAS_OTLP_ENDPOINT": spans.url, "NO_PROXY": "127.0.0.1"}
+            child = start_module("serving", arguments, traced, stdout=subprocess.PIPE)
         try:
             wait_until_ready(child)
             yield f"http://127.0.0.1:{port}"

@@ -108,7 +108,7 @@ class TestOperators:
         text = (await gateway.http.get("/metrics")).text
         labels = f'model="{CHAT}",operation="chat",settlement="complete",status="200"'
         assert f"maas_calls_total{{{labels}}} 1.0" in text
-        assert f'gen_ai_client_token_usage_total{{model="{CHAT}",token_type="input"}} 2.0' in text
+        assert f'maas_spend_total{{currency="CNY",model="{CHAT}"}} 1.1e-05' in text
         for name in (gateway.account.id.hex, gateway.key.secret, gateway.key.row.id.hex):
             assert name not in text
 

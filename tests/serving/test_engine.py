@@ -42,6 +42,12 @@ class TestProcessor:
         settings = engine_settings(model(), "/weights", "cpu")
         assert settings["experimental_configs"] == {"stream_batching_interval_ms": 0}
 
+    def test_spans_go_to_the_collector_where_there_is_one(self) -> None:
+        name = "otlp_traces_endpoint"
+        assert name not in engine_settings(model(), "/weights", "cpu")["engine_kwargs"]
+        settings = engine_settings(model(), "/weights", "cpu", traces="http://c:4318")
+        assert settings["engine_kwargs"][name] == "http://c:4318/v1/traces"
+
     def test_cached_tokens_are_reported(self) -> None:
         engine = engine_settings(model(), "/weights", "cpu")["engine_kwargs"]
         assert engine["enable_prompt_tokens_details"] is True

@@ -5,12 +5,13 @@ import socket
 import stat
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from serving.arguments import LOOPBACK, Arguments, parse
-from serving.environment import Ports, environment, free_ports, write_token
+from serving.environment import Ports, environment, free_ports, traces_endpoint, write_token
 from serving.errors import ServingFailed
 from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
 from serving.haproxy import end_leftover, write_script
@@ -44,6 +45,25 @@ def folders(tmp_path: Path) -> Folders:
     )
     prepare(made)
     return made
+
+
+class TestTraces:
+    def test_without_a_collector_nothing_is_said_of_them(self, folders: Folders) -> None:
+        made = environment(folders, PORTS, {"PATH": "/bin"})
+        assert not [name for name in made if "TRACING" in name or name.startswith("OTEL")]
+
+    @pytest.mark.parametrize("name", ["MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+    def test_with_one_serve_follows_the_gateways_choice(
+        self, folders: Folders, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = environment(folders, PORTS, {name: "http://127.0.0.1:4318/"})
+        assert made["RAY_SERVE_TRACING_SAMPLING_RATIO"] == "0"
+        assert made["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
+        assert traces_endpoint(made) == "http://127.0.0.1:4318"
+        module, _, function = made["RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH"].partition(":")
+        monkeypatch.setenv(name, made[name])
+        (processor,) = getattr(import_module(module), function)()
+        processor.shutdown()
 
 
 class TestEnvironment:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from billing.books.ledger import Book, Posting, balance, booked_for, booked_of, owed, post
+from billing.books.ledger import Book, Kind, Posting, balance, booked_for, booked_of, owed, post
 from infra import ids
 from infra.db import Database
 from tests.billing.making import CLOCK, Customer, customer, sql
@@ -24,7 +24,7 @@ async def book(
     database: Database, of: Customer, *postings: Posting, key: str = "sale:1"
 ) -> UUID | None:
     async with database.transaction() as session:
-        return await post(session, CLOCK, of.account_id, "sale", key, "CNY", postings)
+        return await post(session, CLOCK, of.account_id, Kind.INVOICE, key, "CNY", postings)
 
 
 class TestPosting:

@@ -11,6 +11,7 @@ from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import looker, words
 from tests.gateway.test_subscription import LARGE as _LARGE
 from tests.gateway.test_subscription import SMALL, choose, offer
+from tests.money_lines import money_lines
 
 LARGE = _LARGE.replace("Small", "Large").replace("小型", "大型")
 INCLUDING = """
@@ -143,3 +144,14 @@ class TestRoles:
                 for name in ("change/small", "cancel", "resume"):
                     answer = await one.send(f"/dashboard/plan/{name}")
                     assert answer.status_code == 403
+
+
+class TestEventsOfMoney:
+    async def test_a_page_names_the_person(self, firm: Firm) -> None:
+        await offer(firm.gateway, SMALL)
+        page = await firm.owner.page("/dashboard/plan/change/small")
+        with money_lines() as lines:
+            await firm.owner.send("/dashboard/plan/change/small", seen=seen_on(page))
+        started = next(line for line in lines if line["event"] == "plan.started")
+        assert started["caused_by"].keys() == {"address", "person"}
+        assert started["caused_by"]["address"].startswith("POST /dashboard/plan/change/{")
