@@ -1,14 +1,22 @@
-"""What `make fuzz` tells at its end: a line for each target, in Markdown."""
+"""The service that is fuzzed, and what `make fuzz` tells at its end: a line for each target."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from tests.fuzzing.budget import FULL, TALLY
+from tests.fuzzing.service import Service, run_service
 
 _ROWS = pytest.StashKey[list[tuple[str, int, float, bool]]]()
+
+
+@pytest.fixture(scope="package")
+async def service(postgres: str) -> AsyncIterator[Service]:
+    """One for all of these tests."""
+    async with run_service(postgres) as running:
+        yield running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,11 +5,14 @@ with what it does not, with and without a key, and compares every answer with th
 """
 
 import asyncio
+import json
 import os
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.fuzzing.service import Service
 
 ROOT = Path(__file__).parent.parent.parent
 # What a schema cannot say, as that a name is an account's own, is refused although it allows it;
@@ -27,13 +30,11 @@ class Found:
     said: str
 
 
-async def run(
-    url: str, secret: str, folder: Path, *, examples: int, phases: str, most_s: int
-) -> Found:
+async def run(service: Service, folder: Path, *, examples: int, phases: str, most_s: int) -> Found:
     """Try every address with so many cases at most, for so long at most."""
     command = [
-        *(Path(sys.executable).with_name("schemathesis"), "run", f"{url}/openapi.json"),
-        *("--header", f"Authorization: Bearer {secret}"),
+        *(Path(sys.executable).with_name("schemathesis"), "run", f"{service.url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {service.secret}"),
         *("--phases", phases, "--max-examples", str(examples), "--max-time", str(most_s)),
         *("--checks", "all", "--exclude-checks", _UNFIT, "--continue-on-failure"),
         *("--request-timeout", "30", "--seed", "1", "--warnings", "off", "--no-color"),
@@ -41,6 +42,7 @@ async def run(
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": "tests.fuzzing.hooks",
+        "FUZZ_KNOWN": json.dumps(dict(service.known)),
         "PYTHONPATH": str(ROOT),
         "PYTHONHASHSEED": "1",
         "NO_PROXY": "127.0.0.1",

@@ -1,9 +1,11 @@
-"""What schemathesis is told of this service: models that it sells, so that calls get that far.
+"""What schemathesis is told of this service: its models and a firm's ids, so that cases get far.
 
 Loaded by schemathesis itself (SCHEMATHESIS_HOOKS); each name keeps its made-up value in one of
 four cases, as to be refused is to be tried too.
 """
 
+import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,8 @@ _MODELS: Mapping[str, str] = {
     "/v1/embeddings": EMBEDDING,
     "/v1/predictions": SPECIALIST,
 }
+# Ids of the firm's by the path's parameter; the Open Inference Protocol names its model there.
+_KNOWN: Mapping[str, str] = {"name": SPECIALIST, **json.loads(os.environ.get("FUZZ_KNOWN", "{}"))}
 
 
 @schemathesis.hook
@@ -30,7 +34,11 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:
 
 @schemathesis.hook
 def map_path_parameters(_context: schemathesis.HookContext, parameters: Any) -> Any:
-    """The Open Inference Protocol names its model in the path."""
-    if not isinstance(parameters, dict) or not isinstance(parameters.get("name"), str):
+    if not isinstance(parameters, dict):
         return parameters
-    return parameters if hash(parameters["name"]) % 4 == 0 else {**parameters, "name": SPECIALIST}
+    return {name: _known(name, value) for name, value in parameters.items()}
+
+
+def _known(name: str, value: Any) -> Any:
+    made_up = not isinstance(value, str) or hash(value) % 4 == 0
+    return value if made_up else _KNOWN.get(name, value)

@@ -16,12 +16,15 @@ from hypothesis import given
 from billing.collecting.payments import read_event
 from billing.outcomes.contract_files import read_contract_file, read_contract_json
 from billing.outcomes.readings import read_readings
+from gateway.adapting import lines as adapting_lines
 from gateway.adapting.scrubbing import scrub
 from gateway.flow import Operation, Served
 from gateway.knowledge import reading
+from gateway.translation import Refusal, translate
 from gateway.wire import feedback, fine_tuning, inference, openai, vector_stores
 from infra.errors import AppError
 from models.industrial_llm import dialogues
+from serving import protocol
 from tests.billing.outcomes.contract_texts import EVENT, MEASURE
 from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
 from tests.fuzzing.budget import TALLY, found, tried
@@ -29,6 +32,7 @@ from tests.fuzzing.mutating import mutated
 
 SECRET = "whsec_planted"
 TERMS = read_contract_file(MEASURE)
+ROW = b'{"model": "m", "instances": [{"torque": 1}]}'
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
 
 
@@ -68,9 +72,15 @@ def inferred(message: bytes) -> Any:
 
 def answered(answer: bytes) -> Any:
     """What a specialist says of one row."""
-    ask = predicted(b'{"model": "m", "instances": [{"torque": 1}]}')
+    ask = predicted(ROW)
     assert ask.reshape is not None
     return ask.reshape(answer)
+
+
+def tensors(message: bytes) -> Any:
+    """The same as `inferred`, by the specialists' own server."""
+    length, _, body = message.partition(b"\n")
+    return protocol.parse_request(body, int(length) if length.isdigit() else None)
 
 
 def signed(body: bytes) -> Any:
@@ -93,7 +103,7 @@ def searched(body: bytes) -> Any:
 
 def dialogue(number: int) -> Any:
     asked = {"role": "user", "content": f"pump {number} leaks"}
-    return {"messages": [asked, {"role": "assistant", "content": "seal worn"}]}
+    return {"messages": [asked, {"role": "assistant", "content": f"seal {number % 3} worn"}]}
 
 
 def in_file(name: str) -> Callable[[bytes], Any]:
@@ -106,7 +116,8 @@ EVENT_BODY = {
     **{"id": "evt_1", "type": "invoice.paid", "created": 1795000000, "livemode": False},
     "data": {"object": {"id": "in_1", "metadata": {"invoice": "MAAS-000001"}}},
 }
-INFER = as_json({"inputs": [{**TENSOR, "data": [1.0, 2.5]}]}, {"inputs": [TENSOR, TENSOR]})
+SENT = {**TENSOR, "parameters": {"binary_data_size": 8}}
+INFER = as_json({"inputs": [SENT]}, {"inputs": [{**TENSOR, "data": [1.0, 2.5]}, SENT]})
 TARGETS: Mapping[str, Target] = {
     "chat": Target(
         asked(Operation.CHAT, CHAT),
@@ -138,6 +149,17 @@ TARGETS: Mapping[str, Target] = {
     "specialists_answer": Target(
         answered,
         as_json({"outputs": [{"name": "failure", "data": [1]}, {"name": "p", "data": [0]}]}),
+    ),
+    "specialists_tensors": Target(
+        tensors, [b"%d\n%b\x00\x00\x80?\x00\x00\x00@" % (len(one), one) for one in INFER]
+    ),
+    "specialists_refusal": Target(
+        lambda body: translate(Refusal(400, body, ours=True), predicted(ROW)),
+        as_json({"error": {"message": "a", "param": "torque", "code": "out_of_range"}}),
+    ),
+    "learning": Target(
+        adapting_lines._read,
+        as_json({"progress": "a", "metrics": {"step": 1, "total_steps": 2, "train_loss": 0.5}}),
     ),
     "plain_answer": Target(
         openai.measure_answer,

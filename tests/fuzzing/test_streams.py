@@ -61,6 +61,7 @@ def test_streams_that_were_too_much(stream: bytes) -> None:
     for wish in UsageWish:
         for places in ([], [1, 2, 3], list(range(0, len(stream), 7))):
             check(stream, places, wish)
+    check_cut(stream)
 
 
 def check(stream: bytes, places: list[int], wish: UsageWish) -> None:
@@ -88,6 +89,10 @@ def _unasked(event: bytes, wish: UsageWish) -> None:
 def test_any_cut(stream: bytes) -> None:
     """SSE: a stream cut off at its limit"""
     TALLY.count()
+    check_cut(stream)
+
+
+def check_cut(stream: bytes) -> None:
     tee = StreamTee(UsageWish.LAST, 1, 4, LIMIT)
     try:
         tee.feed(stream)
