@@ -210,7 +210,7 @@ TARGETS: Mapping[str, Target] = {
 def test_any(name: str) -> None:
     target = TARGETS[name]
 
-    @tried(60, 5_000)
+    @tried(60, 2_000)
     @given(mutated(target.seeds))
     def reads(content: bytes) -> None:
         TALLY.count()

@@ -69,7 +69,7 @@ async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("path", [*JSON, *OTHER])
-@tried(15, 400)
+@tried(15, 200)
 @given(data=st.data())
 async def test_any(
     service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
@@ -101,7 +101,7 @@ HEADERS = st.dictionaries(
 )  # fmt: skip
 
 
-@tried(60, 3_000)
+@tried(60, 1_000)
 @given(HEADERS, st.sampled_from(["/v1/chat/completions", "/v1/quote", "/v1/vector_stores"]))
 async def test_any_headers(http: httpx.AsyncClient, drawn: dict[str, bytes], path: str) -> None:
     TALLY.count()

@@ -5,7 +5,9 @@ rows, and in what waits to be sent or was not.
 """
 
 import asyncio
+import io
 import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,12 +54,14 @@ class Heard:
 
 
 @pytest.fixture
-def written(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """Everything that a real process writes, at its most talkative."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure_logging("debug")
-    yield capfd
+    yield stream
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
 
@@ -138,7 +142,7 @@ async def everything_recorded(database_url: str) -> str:
 
 
 async def test_none_is_written_down_or_said(
-    guarded: Gateway, database_url: str, written: pytest.CaptureFixture[str]
+    guarded: Gateway, database_url: str, written: io.StringIO
 ) -> None:
     heard = Heard()
     for table in TABLES:
@@ -146,9 +150,11 @@ async def test_none_is_written_down_or_said(
             await fail_at_the_api(heard, guarded)
             await fail_at_the_dashboard(heard, guarded.url)
     await heard.ask(guarded.http, "GET", "/metrics")
-    out, err = written.readouterr()
-    said = "\n".join([out, err, *heard.answers, await everything_recorded(database_url)])
-    assert "Traceback" in err  # else nothing failed in a way that nobody foresaw
+    logs = written.getvalue()
+    said = "\n".join([logs, *heard.answers, await everything_recorded(database_url)])
+    # Else nothing failed in a way that nobody foresaw, or nothing was heard of it.
+    assert "Traceback" in logs
+    assert "/dashboard/reset/[struck out]" in logs
     assert "Traceback" not in "".join(heard.answers)
     planted = {
         **{"password": PASSWORD, "link": LINK, "session": COOKIE, "code": CODE},
