@@ -295,12 +295,11 @@ class TestSlow:
         async with wire_to(impatient) as wire:
             assert await wire.closed()
 
-    @pytest.mark.parametrize("path", [b"/stripe/webhook", b"/dashboard/sign-in"])
-    async def test_bodies(self, impatient: str, path: bytes) -> None:
-        head = b"POST %b HTTP/1.1\r\n%borigin: http://x\r\n%b%b\r\n"
+    @pytest.mark.parametrize("path", [b"/stripe/webhook", b"/v1/vector_stores"])
+    async def test_bodies(self, gateway: Gateway, impatient: str, path: bytes) -> None:
+        head = b"POST %b HTTP/1.1\r\n%bauthorization: Bearer %b\r\n%b\r\n"
         async with wire_to(impatient) as wire, asyncio.TaskGroup() as group:
-            form = b"content-type: application/x-www-form-urlencoded\r\n"
-            await wire.send(head % (path, HOST, form, CHUNKED))
+            await wire.send(head % (path, HOST, gateway.key.secret.encode(), CHUNKED))
             dripping = group.create_task(drip(wire, b"1\r\na\r\n"))
             late = await wire.answer()
             assert late is not None

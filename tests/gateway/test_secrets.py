@@ -36,6 +36,9 @@ COOKIE = "planted_session_c2Vzc2lvbnNlc3Npb25zZXNzaW9u"
 STRIPE, SIGNING = "sk_test_planted51abcdefgh", "whsec_planted1234567890abcd"
 INSTALLATION = "planted installation secret, of 32 and more"
 UNKNOWN = make_secret()
+# Each request on a connection of its own: a loop that is kept waiting for a table's lock ends those
+# that were idle meanwhile.
+ALONE = {"connection": "close"}
 TABLES = ("api_key", "person", "login_session", "one_time_token", "outbox", "training_file")
 
 
@@ -81,8 +84,7 @@ async def guarded(
         stripe_api_base="http://127.0.0.1:1",
     )
     async with run_gateway(configured) as running:
-        # Else one that was idle for as long as the server waits is asked while it closes.
-        running.http.headers["connection"] = "close"
+        running.http.headers.update(ALONE)
         yield running
 
 
@@ -100,7 +102,7 @@ def without(database_url: str, table: str) -> Iterator[None]:
 
 
 async def fail_at_the_dashboard(heard: Heard, url: str) -> None:
-    headers = {"origin": url, "cookie": f"maas_session={COOKIE}"}
+    headers = {"origin": url, "cookie": f"maas_session={COOKIE}", **ALONE}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as http:
         form = {"email": "li@acme.example", "password": PASSWORD, "code": CODE, "csrf": COOKIE}
         await heard.ask(http, "GET", "/dashboard")
@@ -112,7 +114,7 @@ async def fail_at_the_dashboard(heard: Heard, url: str) -> None:
 async def fail_at_the_api(heard: Heard, gateway: Gateway) -> None:
     chat = {"model": builders.CHAT, "messages": [{"role": "user", "content": "fault"}]}
     for secret in (gateway.key.secret, UNKNOWN, f"{UNKNOWN}x"):
-        headers = {"authorization": f"Bearer {secret}"}
+        headers = {"authorization": f"Bearer {secret}", **ALONE}
         async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=60) as http:
             await heard.ask(http, "POST", "/v1/chat/completions", json=chat)
             await heard.ask(http, "POST", f"/v1/nowhere/{secret}", content=secret.encode())
