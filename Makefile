@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint lint-deploy format types chaos simulations pictures bench bench-gateways bench-billing bench-pages bench-specialists load specialists industrial-llm lock clean
+.PHONY: run test check lint lint-deploy format types chaos simulations fuzz audit pictures bench bench-gateways bench-billing bench-pages bench-specialists load replay soak specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -31,13 +31,23 @@ test: $(TESTED)
 	$(BIN)/coverage report --skip-covered --fail-under=86
 	$(BIN)/coverage report --include='billing/*' --fail-under=100
 
-check: lint types test
+check: lint types audit test
 
 # The tests that kill, stop, freeze and crowd, in full; `make test` has them shortened.
 chaos: $(TESTED)
 	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/flows/test_kill.py tests/flows/test_caps.py \
 	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/metering/test_sharing.py \
 	  tests/gateway/test_holds.py
+
+# What is read of others: cases without end of what they may send, and a table of how many there were.
+# `make test` tries a few of each.
+fuzz: $(TESTED)
+	MAAS_FUZZ=1 $(BIN)/python -m pytest tests/fuzzing
+
+# Known vulnerabilities of what is installed; says so where nobody can be asked, and fails only for
+# what is known. tests/auditing/accepted.toml has what is accepted, why and until when.
+audit: $(TESTED)
+	$(BIN)/python -m tests.auditing
 
 # Who is billed what where there is an effect and where there is none; `make test` has it small.
 # One thread a process, as there is a process for each core.

@@ -5,6 +5,7 @@ Owns the server's own limits. Does not own the application (gateway/app.py).
 
 import uvicorn
 
+from gateway.listening import Listening
 from infra.log import configure_logging
 from infra.processes import end_with_parent
 from infra.settings import load_settings
@@ -22,7 +23,8 @@ def main() -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Listening,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

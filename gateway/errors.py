@@ -73,6 +73,19 @@ class BodyTooLarge(BadRequest):
     code = "request_too_large"
 
 
+class RequestMalformed(BadRequest):
+    """What came is no request of HTTP/1.1; the connection ends."""
+
+    code = "malformed_request"
+
+
+class HeadTooLarge(BadRequest):
+    """The request's line and headers are over the limit; the connection ends."""
+
+    status = 431
+    code = "headers_too_large"
+
+
 class EncodingUnsupported(BadRequest):
     """A compressed body; none is accepted, so that no small body grows large here."""
 

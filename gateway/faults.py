@@ -32,6 +32,7 @@ def show_fact(request: Request[Any, Any, Any], error: AppError) -> Response[byte
         envelope(error, request.url.path.startswith("/v2")),
         status_code=error.status,
         media_type="application/json",
+        headers=dict(error.headers),
     )
 
 
@@ -49,7 +50,8 @@ def _fact(error: HTTPException) -> AppError:
         case NotFoundException():
             return EndpointUnsupported("This service has no such address. /docs lists what it has.")
         case MethodNotAllowedException():
-            return MethodNotAllowed("This address does not take that method.")
+            allowed = {"allow": (error.headers or {}).get("allow", "")}
+            return MethodNotAllowed("This address does not take that method.", headers=allowed)
         case ValidationException():
             extra = error.extra if isinstance(error.extra, list) and error.extra else [{}]
             name = extra[0].get("key") if isinstance(extra[0], dict) else None

@@ -1,7 +1,8 @@
 """The OpenAPI document and the page that shows it.
 
 Owns describing the metered addresses, which are plain ASGI and so describe nothing themselves,
-and serving the page's files from this machine: a plant's network has no internet.
+and serving the page's files from this machine: a plant's network has no internet. Does not own
+what it says of errors (gateway/openapi_answers.py).
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from litestar.openapi.spec import Components, Contact, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 
 from gateway.flow import Operation
+from gateway.openapi_answers import ERRORS, with_refusals
 from gateway.routes import (
     alerts,
     auto,
@@ -119,7 +121,8 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
         described = {**paths[address]["post"], "requestBody": _body(shape)}
         paths[address] = {**paths[address], "post": described}
     known = document.get("components", {})
-    schemas = {**known.get("schemas", {}), **components, **more, "Error": _ERROR}
+    schemas = {**known.get("schemas", {}), **components, **more, **ERRORS}
+    paths = with_refusals(paths)
     return {**document, "paths": paths, "components": {**known, "schemas": schemas}}
 
 
@@ -135,10 +138,7 @@ def _operation(operation: Operation, shape: dict[str, Any]) -> dict[str, Any]:
         "requestBody": _body(shape),
         "responses": {
             "200": {"description": "The answer", "headers": _HEADERS},
-            **{
-                status: {"description": text, "content": {"application/json": {"schema": _LINK}}}
-                for status, text in _FAILURES.items()
-            },
+            **{status: {"description": text} for status, text in _FAILURES.items()},
         },
     }
     if operation is Operation.INFER:
@@ -152,7 +152,6 @@ def _body(shape: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": shape}}}
 
 
-_LINK = {"$ref": _REFERENCE.format(name="Error")}
 _HEADERS = {
     name: {"schema": {"type": "string"}, "description": text}
     for name, text in {
@@ -172,21 +171,4 @@ _FAILURES = {
     "502": "The model failed; not billed",
     "503": "Not available just now; not billed",
     "504": "The model was silent for too long; not billed",
-}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-_ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": _TEXT_OR_NULL,
-                "code": _TEXT_OR_NULL,
-            },
-        }
-    },
 }

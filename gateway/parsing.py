@@ -83,7 +83,7 @@ class Parser:
                 return fine_tuning.ask_adaptation(self._model(job.model, call.operation), b"")
             case Operation.UNSUPPORTED:
                 raise EndpointUnsupported(
-                    f"This service has no {call.path[:200]}. /docs lists what it has."
+                    "This service has no such address. /docs lists what it has."
                 )
             case _:
                 reading = _read(call, body, principal)

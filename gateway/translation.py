@@ -135,7 +135,7 @@ def _specialist(status: int, error: dict[str, Any]) -> AppError:
 def _error_object(body: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return {}
     error = document.get("error", document.get("detail"))
     return error if isinstance(error, dict) else {"message": error}

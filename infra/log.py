@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on standard error.
 
 Owns the format and the last line of defence for secrets. Callers never pass a key or a prompt;
-what looks like an API key is struck out all the same.
+what looks like a secret of ours, of Stripe's or of an address is struck out all the same.
 """
 
 import logging
@@ -13,7 +13,16 @@ from typing import Any
 
 import structlog
 
-_API_KEY = re.compile(r"maas_[0-9A-Za-z]{8,}")
+# What stays of each tells a reader what it was.
+_SECRETS = re.compile(
+    r"(\b(?:maas_|whsec_|(?:sk|rk|pk)_(?:live|test)_))[0-9A-Za-z+/=_]{8,}"
+    r"|(/(?:invitation|reset)/)[0-9A-Za-z_-]{8,}"  # links that sign somebody in
+    r"|(\b(?:maas_session|__Host-maas)=)[^;\s\"']+"
+    r"|(\botpauth://)[^\s\"']+"
+    r"|(\b[a-z][a-z0-9+]*://[^/\s:@\"']*:)[^/\s@\"']+(?=@)"  # passwords in addresses
+    r"|(\b[Bb]earer )[^\s\"',]{8,}"
+)
+_STRUCK = "[struck out]"
 # These tell each request, or each tick, at info.
 _CHATTY = ("httpx", "httpcore", "stripe", "procrastinate")
 _MONEY = "maas.money"
@@ -87,10 +96,18 @@ def keep_money_log(file: Path) -> None:
 def strike_secrets(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Drop the fields that may hold a secret and strike out API keys inside texts."""
+    """Drop the fields that may hold a secret and strike secrets out of texts, however deep."""
     for name, value in event.items():
-        if name in _NEVER:
-            event[name] = "[struck out]"
-        elif isinstance(value, str) and "maas_" in value:
-            event[name] = _API_KEY.sub("maas_[struck out]", value)
+        if not name.startswith("_"):  # those are structlog's own, and taken out again
+            event[name] = _STRUCK if name in _NEVER else _struck(value)
     return event
+
+
+def _struck(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SECRETS.sub(lambda found: f"{found[found.lastindex or 0]}{_STRUCK}", value)
+    if isinstance(value, dict):
+        return strike_secrets(None, "", dict(value))
+    if isinstance(value, list | tuple):
+        return [_struck(one) for one in value]
+    return value if isinstance(value, int | float | None) else _struck(str(value))

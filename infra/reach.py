@@ -16,6 +16,10 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 # Whatever comes after it is an IPv4 address, and the way to it a gateway of the local network.
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Outside it there are ways to an IPv4 address that Python holds for global, as ::127.0.0.1.
+_UNICAST = IPv6Network("2000::/3")
+# For protocols' own use, of which Python knows a part; a cloud's metadata is in it.
+_PROTOCOLS = IPv4Network("192.0.0.0/24")
 
 
 class OutOfReach(httpcore.ConnectError):
@@ -34,6 +38,8 @@ class Reach(httpcore.AsyncNetworkBackend):
         plain = _within(address)
         if any(plain in network for network in self._networks):
             return True
+        if plain in _PROTOCOLS or (isinstance(plain, IPv6Address) and plain not in _UNICAST):
+            return False
         return plain.is_global and not plain.is_multicast
 
     async def connect_tcp(

@@ -41,7 +41,7 @@ def model_of(body: bytes) -> str:
     """Which model a request is for. Raises InputInvalid."""
     try:
         return msgspec.json.decode(body, type=_Named).model
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
 
 
@@ -49,7 +49,7 @@ def parse_request(body: bytes, model: str, dimensions: int) -> EmbeddingRequest:
     """Read a request for `model`. Raises InputInvalid or ModelUnknown, naming the field."""
     try:
         wire = msgspec.json.decode(body, type=_Wire)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputInvalid(f"The request is not an embeddings request: {error}.") from error
     if wire.model != model:
         raise ModelUnknown("There is no such embedding model here.", param="model")

@@ -101,7 +101,7 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     document, tail = _split(body, header_length)
     try:
         wire = msgspec.json.decode(document, type=_WireRequest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InputInvalid(f"The request is not an inference request: {error}.") from error
     inputs: list[Tensor] = []
     offset = 0

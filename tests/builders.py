@@ -19,6 +19,7 @@ from billing.metering.usage import list_usage, show_usage
 from billing.tables import Account
 from gateway.app import Parts, build_app, build_parts
 from gateway.keys import IssuedKey, create_key
+from gateway.listening import Listening
 from infra.clock import Clock, SystemClock
 from infra.connecting import driver_url
 from infra.db import Database
@@ -168,10 +169,10 @@ def parts_like(gateway: Gateway) -> Parts:
 
 
 @asynccontextmanager
-async def serve(parts: Parts) -> AsyncIterator[str]:
+async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterator[str]:
     """The application behind a real socket; gives its URL."""
     config = uvicorn.Config(
-        build_app(parts), log_config=None, access_log=False, http="httptools", ws="none"
+        build_app(parts), log_config=None, access_log=False, http=http, ws="none"
     )
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -76,5 +76,5 @@ def refusal_of(fault: Fault) -> SpecialistRefused:
 def _read(line: bytes) -> Line:
     try:
         return _LINE.decode(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise UpstreamFailed("The model's answer could not be read.") from None

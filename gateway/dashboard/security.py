@@ -57,7 +57,10 @@ def require_own_origin(request: Request[Any, Any, Any]) -> None:
     """
     if request.method in _SAFE:
         return
-    said = urlsplit(request.headers.get("origin", "")).netloc
+    try:
+        said = urlsplit(request.headers.get("origin", "")).netloc
+    except ValueError:  # as of `http://[`
+        said = ""
     if not said or said != request.headers.get("host", ""):
         raise FormNotOurs("The form was sent from another page.")
 

@@ -59,7 +59,8 @@ class _Entrance:
         call = self._call(scope, headers, operation)
         client = Client(headers, receive, send, self._deadlines)
         if scope["method"] != "POST" and operation is not Operation.UNSUPPORTED:
-            completion = refused(call, MethodNotAllowed("Use POST here."))
+            wrong = MethodNotAllowed("Use POST here.", headers={"allow": "POST"})
+            completion = refused(call, wrong)
             await client.finish(completion, completion.tail)
         else:
             await self._pipeline.serve(call, client)

@@ -40,7 +40,7 @@ async def payment_page(
     payments: NamedDependency[Payments | None],
 ) -> dict[str, str]:
     wish = read(_WISH, await request.body())
-    if urlsplit(wish.return_url).scheme not in ("http", "https"):
+    if not _is_url(wish.return_url):
         raise ParameterInvalid("`return_url` is a URL, as https://…", param="return_url")
     if payments is None:
         raise StripeNotUsed("Invoices are paid by bank transfer here.")
@@ -51,6 +51,13 @@ async def payment_page(
         }
     except (TryLater, Refused) as error:
         raise StripeUnavailable("Stripe cannot be asked just now. Please try again.") from error
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return urlsplit(text).scheme in ("http", "https")
+    except ValueError:  # as of `http://[`
+        return False
 
 
 async def _url(

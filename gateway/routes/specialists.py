@@ -50,6 +50,8 @@ async def model_ready(
 ) -> Response[Any]:
     served = _served(parser, principal, name, version)
     status, _ = await describing.ask(served, principal.account_id, "/ready")
+    if status == 404 and version is not None:
+        raise _no_such_version(name)
     return Response(None, status_code=200 if status == 200 else 503)
 
 
@@ -67,10 +69,14 @@ async def model_metadata(
     served = _served(parser, principal, name, version)
     status, body = await describing.ask(served, principal.account_id, "")
     if status == 404:
-        raise ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
+        raise _no_such_version(name)
     if status != 200:
         raise UpstreamFailed("The model could not describe itself.")
     return Response(body, media_type="application/json")
+
+
+def _no_such_version(name: str) -> ModelNotFound:
+    return ModelNotFound(f"The model {name[:100]!r} has no such version.", param="version")
 
 
 def _served(parser: Parser, principal: Principal, name: str, version: str | None) -> Served:

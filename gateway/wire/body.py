@@ -22,6 +22,8 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def read(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape:
     """Decode a body. Raises BodyNotJson, ParameterInvalid naming the field."""
     try:
+        if not body.isascii():
+            body.decode()  # msgspec passes over what it does not read, and it goes to engines
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None

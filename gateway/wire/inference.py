@@ -190,7 +190,7 @@ def _predictions(
 ) -> bytes:
     try:
         outputs = _ANSWER.decode(answer).outputs
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise UpstreamFailed("The model's answer could not be read.") from None
     if not outputs or any(len(output.data) != rows for output in outputs):
         raise UpstreamFailed("The model's answer does not fit the request.")

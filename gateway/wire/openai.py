@@ -16,6 +16,7 @@ from gateway.errors import ParameterInvalid, UpstreamFailed
 from gateway.flow import Ask, Extent, Operation, Served, Tier, UsageWish
 from gateway.wire import body as bodies
 from gateway.wire import file_search
+from gateway.wire.parts import require_inline
 from models.catalog import Model
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -152,6 +153,9 @@ def read_request(operation: Operation, body: bytes) -> Generation | EmbeddingReq
         raise ParameterInvalid(
             "`stream_options` goes with `stream: true` only.", param="stream_options"
         )
+    if isinstance(request, ChatRequest):
+        for number, message in enumerate(request.messages):
+            require_inline(message.content, f"messages[{number}].content")
     return request
 
 

@@ -100,7 +100,7 @@ class StreamTee:
         try:
             chunk = msgspec.json.decode(self._last_chunk[5:], type=dict[str, Any])
             text = "text" in chunk["choices"][0]
-        except (msgspec.MsgspecError, RecursionError, LookupError, TypeError):
+        except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
             raise UpstreamFailed(BROKEN_OFF) from None
         chunk.pop("usage", None)
         said: dict[str, Any] = {"text": ""} if text else {"delta": {}}
@@ -121,7 +121,8 @@ class StreamTee:
 
     def _events(self, block: bytes) -> bytes:
         shown: list[bytes] = []
-        for event in block.split(b"\n\n"):
+        for between in block.split(b"\n\n"):
+            event = between.strip(b"\n")  # more empty lines than one say nothing
             if self.done or not event:
                 continue
             data = event[5:].lstrip() if event.startswith(b"data:") else None

@@ -95,6 +95,8 @@ class _Handlers:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._take(request)
+        if "content" not in body["messages"][-1]:
+            return _unfit("A message has no content.")
         return await self._generate(request, body, str(body["messages"][-1]["content"]), True)
 
     async def completions(self, request: web.Request) -> web.StreamResponse:
@@ -144,6 +146,8 @@ class _Handlers:
         refusal = self._fake.learner.refusal(request.match_info["name"])
         if refusal is not None:
             return refusal
+        if not header["inputs"]:
+            return _unfit("There are no inputs.")
         rows = header["inputs"][0]["shape"][0]
         if rows == 13:
             error = {
@@ -311,6 +315,11 @@ def _length(body: dict[str, Any], prompt: str) -> int:
     unlimited = 3000 if prompt.startswith("endless") else 8
     tokens: int = body.get("max_tokens") or unlimited
     return min(tokens, 20) if prompt.startswith("brief") else tokens
+
+
+def _unfit(message: str) -> web.Response:
+    error = {"message": message, "type": "BadRequestError", "param": None, "code": 400}
+    return web.json_response({"error": error}, status=400)
 
 
 def _refusal(verb: str) -> web.Response | None:

@@ -64,6 +64,7 @@ class TestPages:
         ("body", "param"),
         [
             ({"page": "setup", "return_url": "javascript:alert(1)"}, "return_url"),
+            ({"page": "setup", "return_url": "http://["}, "return_url"),
             ({"page": "other", "return_url": BACK}, "page"),
             ({"page": "setup"}, "return_url"),
         ],

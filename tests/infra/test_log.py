@@ -20,6 +20,33 @@ class TestSecrets:
         assert secret not in repr(struck)
         assert struck["n"] == 1
 
+    @pytest.mark.parametrize(
+        ("text", "stays"),
+        [
+            ("whsec_" + "aB3/+=" * 6, "whsec_"),
+            ("sk_live_51abcdefgh rk_test_12345678", "sk_live_"),
+            ("GET /dashboard/reset/AbCd-efgh_1234", "/dashboard/reset/"),
+            ("GET /dashboard/invitation/AbCd-efgh_1234?a=b", "?a=b"),
+            ("cookie: maas_session=abc.def; theme=dark", "; theme=dark"),
+            ("__Host-maas=abc.def", "__Host-maas="),
+            ("otpauth://totp/maas:li?secret=JBSWY3DP", "otpauth://"),
+            ("postgresql://maas:hunter22@db:5432/maas", "@db:5432/maas"),
+            ("smtps://user:pa55word@mail.example", "smtps://user:"),
+            ("Authorization: Bearer abcdefghijkl", "Bearer "),
+        ],
+    )
+    def test_others_are_too(self, text: str, stays: str) -> None:
+        deep = {"event": text, "more": {"list": [text, ("a", text)]}, "error": ValueError(text)}
+        struck = repr(strike_secrets(None, "info", deep))
+        assert stays in struck
+        for secret in ("aB3/", "51abcdefgh", "12345678", "AbCd", "abc.def", "JBSW", "hunter22",
+                       "pa55word", "abcdefghijkl"):  # fmt: skip
+            assert secret not in struck
+
+    def test_what_only_looks_like_one_stays(self) -> None:
+        said = "GET /v1/models of maas on http://127.0.0.1:8080/v1, bearing 12:30@noon, maas_calls"
+        assert strike_secrets(None, "info", {"event": said})["event"] == said
+
     @pytest.mark.parametrize("field", ["prompt", "messages", "body", "password"])
     def test_prompts_are_struck_out(self, field: str) -> None:
         assert strike_secrets(None, "info", {field: "private"})[field] == "[struck out]"

@@ -59,6 +59,16 @@ class TestAddresses:
             "::ffff:127.0.0.1",
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
+            "::127.0.0.1",  # IPv4-compatible
+            "::ffff:0:127.0.0.1",  # IPv4-translated
+            "64:ff9b:1::7f00:1",  # a local network's own NAT64
+            "2001:0:7f00:1::",  # Teredo
+            "fec0::1",
+            "fe80::1%2",
+            "2002:a9fe:a9fe::",
+            "198.18.0.1",
+            "192.0.0.192",
+            "100.100.100.200",
         ],
     )
     def test_of_this_machine_or_network(self, address: str) -> None:
@@ -74,9 +84,16 @@ class TestAddresses:
 
 
 class TestConnecting:
-    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0", "2130706433", "0x7f.1"])
+    @pytest.mark.parametrize(
+        "host",
+        [
+            *("127.0.0.1", "localhost", "localhost.", "LOCALHOST", "127.1", "127.0.0.9"),
+            *("0", "0.0.0.0", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "017700000001"),
+            *("::1", "::", "::ffff:127.0.0.1", "::ffff:7f00:1", "0:0:0:0:0:0:0:1"),
+        ],
+    )
     async def test_to_this_machine_by_any_spelling(self, port: int, host: str) -> None:
-        with pytest.raises(OutOfReach, match="not on the public internet"):
+        with pytest.raises(httpcore.ConnectError, match=r"not on the public internet|not known"):
             await PUBLIC.connect_tcp(host, port)
 
     async def test_to_a_name_for_this_machine(
@@ -86,6 +103,30 @@ class TestConnecting:
         with pytest.raises(OutOfReach):
             await PUBLIC.connect_tcp("hook.example", port)
         await (await OWN.connect_tcp("hook.example", port)).aclose()
+
+    async def test_to_a_name_that_stands_for_something_else_by_now(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was looked up and allowed is what is connected to: no name is asked about twice."""
+        asked: list[str] = []
+
+        async def looked_up(_loop: Any, host: str, port: int, **_: Any) -> list[Any]:
+            asked.append(host)
+            address = "127.0.0.9" if len(asked) == 1 else "169.254.169.254"
+            return [(0, 0, 0, "", (address, port))]
+
+        connected: list[str] = []
+
+        async def connect(_self: Any, host: str, *_: Any) -> None:
+            connected.append(host)
+
+        monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", looked_up)
+        monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+        await OWN.connect_tcp("hook.example", port)
+        assert (asked, connected) == (["hook.example"], ["127.0.0.9"])
+        with pytest.raises(OutOfReach):
+            await OWN.connect_tcp("hook.example", port)
+        assert connected == ["127.0.0.9"]
 
     async def test_past_an_address_that_is_not_allowed_or_not_there(
         self, port: int, monkeypatch: pytest.MonkeyPatch

@@ -75,6 +75,28 @@ class TestAnswers:
             await LOCAL.post(hook.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
         assert len(hook.posts) == 1
 
+    async def test_that_lead_elsewhere_are_not_followed(self, hook: Hook) -> None:
+        async def lead(exchange: Exchange) -> None:
+            await exchange.send(b"HTTP/1.1 307 Go\r\nlocation: %b\r\n" % hook.url.encode())
+            await exchange.send(b"content-length: 0\r\n\r\n")
+
+        async with run_raw_server(lead) as server:
+            with pytest.raises(PostFailed, match="answered 307"):
+                await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+        assert hook.posts == []
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "user@127.0.0.1"]
+    )
+    async def test_of_this_machine_are_never_asked_for(self, hook: Hook, host: str) -> None:
+        """By a poster as an operator has it, by any spelling, on any port."""
+        port = hook.url.rpartition(":")[2]
+        with pytest.raises(PostFailed, match=r"not on the public internet|not known"):
+            await SignedPoster(Reach()).post(
+                f"http://{host}:{port}", new_secret(), "alert_1", SAID, datetime.now(UTC)
+            )
+        assert hook.posts == []
+
     async def test_without_end_are_not_read(self) -> None:
         """The status is enough: a receiver cannot fill our memory, nor take our time."""
 

@@ -227,7 +227,7 @@ async def _declared(
     try:
         status, body = await describing.ask(Served(model, model.id, model.id), account_id, "")
         return _DESCRIBED.decode(body).parameters.signature.inputs, status != 200
-    except (AppError, msgspec.DecodeError):
+    except (AppError, msgspec.DecodeError, UnicodeDecodeError):
         return (), True
 
 

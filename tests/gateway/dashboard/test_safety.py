@@ -71,7 +71,7 @@ class TestHeaders:
 
 class TestForms:
     async def test_from_another_page(self, firm: Firm) -> None:
-        for origin in ("https://evil.example", "null", ""):
+        for origin in ("https://evil.example", "null", "", "http://["):
             answer = await firm.owner.http.post(
                 "/dashboard/sign-out",
                 data={"csrf": firm.owner.csrf},

@@ -7,6 +7,13 @@ from gateway.errors import BodyNotJson, ParameterInvalid
 from gateway.wire.body import envelope, fields, read, read_strictly
 
 
+def test_bytes_that_are_no_text_go_to_no_engine() -> None:
+    """Nor where nothing here reads them."""
+    with pytest.raises(BodyNotJson, match="no UTF-8"):
+        fields(b'{"model": "a", "more": {"\xe1": 1}}')
+    assert set(fields('{"more": "泵"}'.encode())) == {"more"}
+
+
 class Question(msgspec.Struct):
     model: str
     rows: int = 0

@@ -54,6 +54,14 @@ class TestPieces:
         shown = b"".join(parts.feed(stream[i : i + 1]) for i in range(len(stream)))
         assert shown == tee().feed(STREAM)
 
+    def test_empty_lines_say_nothing_wherever_they_are_cut(self) -> None:
+        stream = b"\n" + STREAM.replace(b"\n\n", b"\n\n\n")
+        expected = tee().feed(STREAM)
+        for place in range(len(stream)):
+            parts = tee()
+            assert parts.feed(stream[:place]) + parts.feed(stream[place:]) == expected
+            assert parts.done
+
     def test_the_end_is_held_back(self) -> None:
         assert b"[DONE]" not in tee(UsageWish.EVERY).feed(STREAM)
 

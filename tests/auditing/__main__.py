@@ -1,0 +1,25 @@
+"""The audit of dependencies: `python -m tests.auditing`, as `make audit` and `make check` do.
+
+Owns what follows from what pip-audit says: a known vulnerability that nobody accepted fails, an
+acceptance that has run out too, and advisories that cannot be asked are told of and fail nothing.
+Does not own which vulnerabilities there are (tests/auditing/advisories.py says where from).
+"""
+
+import sys
+from pathlib import Path
+
+from tests.auditing.accepted import read_accepted
+from tests.auditing.auditing import audit, told
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def main() -> int:
+    accepted = read_accepted(Path(__file__).with_name("accepted.toml").read_text("utf-8"))
+    audited = audit(ROOT / "constraints.txt", accepted)
+    sys.stdout.write(f"{told(audited)}\n")
+    return 1 if audited.found or audited.run_out else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""Vulnerabilities that are accepted: which, why, since when and until when."""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+_LONGEST = timedelta(days=184)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """One of them; none is accepted for ever."""
+
+    id: str
+    package: str
+    reason: str
+    since: date
+    until: date
+
+
+def read_accepted(text: str) -> tuple[Accepted, ...]:
+    """Raises ValueError, TypeError where an entry lacks something or is for more than half a
+    year."""
+    entries = tuple(Accepted(**entry) for entry in tomllib.loads(text).get("accepted", []))
+    for one in entries:
+        if not one.reason.strip() or not one.since <= one.until <= one.since + _LONGEST:
+            raise ValueError(f"{one.id}: a reason, and half a year at most")
+    return entries

@@ -1,0 +1,85 @@
+"""The audit fails on what is known and not accepted, and says so where it could ask nobody."""
+
+import json
+import zipfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.auditing.__main__ import ROOT
+from tests.auditing.accepted import Accepted, read_accepted
+from tests.auditing.auditing import ADVISORIES, Audited, Finding, audit, told
+
+TODAY = date(2026, 11, 26)
+PACKAGE = {"name": "some-package", "ecosystem": "PyPI"}
+EVENTS = [{"introduced": "0"}, {"fixed": "1.5"}, {"introduced": "2.0"}, {"fixed": "2.2"}]
+ADVISORY = {
+    "id": "PYSEC-2026-1",
+    "aliases": ["CVE-2026-1"],
+    "summary": "it is bad",
+    "affected": [{"package": PACKAGE, "ranges": [{"type": "ECOSYSTEM", "events": EVENTS}]}],
+}
+ACCEPTED = Accepted("CVE-2026-1", "some-package", "not called", TODAY, date(2027, 2, 1))
+
+
+@pytest.fixture
+def advisories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of OSV's, with one advisory that holds and one that was withdrawn."""
+    place = tmp_path / "osv.zip"
+    withdrawn = {**ADVISORY, "id": "PYSEC-2026-2", "withdrawn": "2026-01-01T00:00:00Z"}
+    with zipfile.ZipFile(place, "w") as archive:
+        for one in (ADVISORY, withdrawn):
+            archive.writestr(f"{one['id']}.json", json.dumps(one))
+    monkeypatch.setenv(ADVISORIES, str(place))
+    return place
+
+
+def pinned(folder: Path, version: str) -> Path:
+    file = folder / "requirements.txt"
+    file.write_text(f"some-package=={version}\nanother==1.0\n")
+    return file
+
+
+@pytest.mark.parametrize(("version", "found"), [("1.4", 1), ("1.5", 0), ("2.1", 1), ("2.2", 0)])
+def test_what_is_known_is_found(advisories: Path, tmp_path: Path, version: str, found: int) -> None:
+    audited = audit(pinned(tmp_path, version), (), TODAY)
+    finding = Finding("some-package", version, "PYSEC-2026-1", ("1.5", "2.2"))
+    assert audited == Audited(2, 0, (finding,) * found, ())
+    assert ("PYSEC-2026-1, mended in 1.5, 2.2" in told(audited)) is bool(found)
+
+
+def test_what_is_accepted_is_not_until_it_runs_out(advisories: Path, tmp_path: Path) -> None:
+    file = pinned(tmp_path, "1.4")
+    assert audit(file, (ACCEPTED,), TODAY) == Audited(2, 0, (), ())
+    later = audit(file, (ACCEPTED,), date(2027, 2, 2))
+    assert later.run_out == ("CVE-2026-1",)
+    assert "has run out" in told(later)
+
+
+def test_where_nobody_can_be_asked_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither found nor passed: by a service that is not there, and by one that knows nothing."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv(ADVISORIES, raising=False)
+    audited = audit(pinned(tmp_path, "1.4"), (), TODAY)
+    assert (audited.looked_at, audited.found) == (0, ())
+    assert told(audited).startswith("DEPENDENCIES WERE NOT AUDITED")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        'id = "A"\npackage = "b"\nreason = " "\nsince = 2026-11-26\nuntil = 2026-12-26',
+        'id = "A"\npackage = "b"\nreason = "c"\nsince = 2026-11-26\nuntil = 2028-11-26',
+        'id = "A"\npackage = "b"\nsince = 2026-11-26\nuntil = 2026-12-26',
+    ],
+)
+def test_nothing_is_accepted_for_no_reason_or_for_ever(entry: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        read_accepted(f"[[accepted]]\n{entry}")
+
+
+def test_the_own_list_can_be_read() -> None:
+    read_accepted((ROOT / "tests/auditing/accepted.toml").read_text("utf-8"))

@@ -1,0 +1,99 @@
+"""A real gateway process for fuzzing, and a firm's key for it.
+
+Owns which ids the firm knows: by `make fuzz` those of a firm of `maas demo`, which has something of
+everything; to fill that takes too long for every test run, whose firm has nothing yet.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import pytest
+
+import gateway.console
+from billing.accounts.accounts import get_account
+from gateway.keys import create_key
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.secret import secret_key
+from infra.settings import Settings
+from tests import builders
+from tests.fakes.upstream import run_fake_upstream
+from tests.fleet import run_fleet
+from tests.flows.stories import Firm, Story
+from tests.fuzzing.budget import FULL
+from tests.gateway.commands import Maas
+
+# Where the first of each kind is found, by the parameter that names one in a path.
+_LISTS: Mapping[str, str] = {
+    "invoice": "/v1/invoices",
+    "contract": "/v1/outcomes/contracts",
+    "outcome": "/v1/outcomes",
+    "settlement": "/v1/outcomes/settlements",
+    "dispute": "/v1/outcomes/disputes",
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where it is, a key of the firm's, and ids of what the firm has."""
+
+    url: str
+    secret: str
+    known: Mapping[str, str]
+
+
+@asynccontextmanager
+async def run_service(postgres: str) -> AsyncIterator[Service]:
+    """Until the block ends, on this database, which is emptied before and after."""
+    builders.empty(postgres)
+    with TemporaryDirectory(prefix="maas-test-") as folder:
+        async with run_fake_upstream() as upstream:
+            configured = builders.settings(
+                postgres, Path(folder), upstream.url, stripe_webhook_secret="whsec_planted"
+            )
+            secret = await _filled(configured)
+            async with run_fleet(configured, 1) as fleet:
+                yield Service(fleet.urls[0], secret, await _known(fleet.urls[0], secret))
+    builders.empty(postgres)
+
+
+async def _filled(configured: Settings) -> str:
+    """A firm's key."""
+    url = configured.database_url
+    assert url is not None
+    database = Database(url.get_secret_value(), pool_size=2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gateway.console, "configure_logging", lambda _level: None)
+        first, key = await builders.customer(database, configured, "demo")
+        environment = {"MAAS_DATABASE_URL": url.get_secret_value()}
+        environment["MAAS_DATA_DIR"] = str(configured.data_dir)
+        if not FULL:
+            await database.close()
+            return key.secret
+        maas = Maas(environment, Firm(Story(database), first, key.row.id), configured.data_dir)
+        said = await maas.say("demo", "--percent", "1")
+        secret = await _key(database, configured, said["firms"][0]["id"])
+    await database.close()
+    return secret
+
+
+async def _key(database: Database, configured: Settings, firm: str) -> str:
+    async with database.transaction() as session:
+        account, pepper = await get_account(session, firm), secret_key(configured)
+        made = await create_key(session, SystemClock(), pepper, account.id, "fuzzing")
+        return made.secret
+
+
+async def _known(url: str, secret: str) -> Mapping[str, str]:
+    known = {}
+    headers = {"authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as http:
+        for name, path in _LISTS.items():
+            found = (await http.get(path)).json()["data"]
+            if found:
+                known[name] = str(found[0]["id"])
+    return known

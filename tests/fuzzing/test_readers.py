@@ -1,0 +1,242 @@
+"""Bodies, files and webhooks: read, or refused in our words; never a fault of another kind."""
+
+import hmac
+import json
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from billing.collecting.payments import read_event
+from billing.outcomes.contract_files import read_contract_file, read_contract_json
+from billing.outcomes.readings import read_readings
+from gateway.adapting import lines as adapting_lines
+from gateway.adapting.scrubbing import scrub
+from gateway.flow import Operation, Served
+from gateway.knowledge import reading
+from gateway.translation import Refusal, translate
+from gateway.wire import feedback, fine_tuning, inference, openai, vector_stores
+from infra.errors import AppError
+from models.industrial_llm import dialogues
+from serving import protocol
+from tests.billing.outcomes.contract_texts import EVENT, MEASURE
+from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
+from tests.fuzzing.budget import TALLY, found, tried
+from tests.fuzzing.mutating import mutated
+
+SECRET = "whsec_planted"
+TERMS = read_contract_file(MEASURE)
+ROW = b'{"model": "m", "instances": [{"torque": 1}]}'
+NOW = datetime(2026, 11, 10, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What reads, and what is nearly right for it."""
+
+    read: Callable[[bytes], Any]
+    seeds: list[bytes]
+
+
+def as_json(*values: Any) -> list[bytes]:
+    return [json.dumps(value, ensure_ascii=False).encode() for value in values]
+
+
+def served(model: str) -> Served:
+    return Served(CATALOG.models[model], model, model)
+
+
+def asked(operation: Operation, model: str) -> Callable[[bytes], Any]:
+    def read(body: bytes) -> Any:
+        request = openai.read_request(operation, body)
+        return openai.ask(request, served(model), "/v1/x", body)
+
+    return read
+
+
+def predicted(body: bytes) -> Any:
+    return inference.ask_prediction(inference.read_prediction(body), served(SPECIALIST), "req_1")
+
+
+def inferred(message: bytes) -> Any:
+    """The first line says how long the JSON part is, the rest is the body, tensors and all."""
+    length, _, body = message.partition(b"\n")
+    return inference.ask_infer(served(SPECIALIST), body, {inference.HEADER_LENGTH: length})
+
+
+def answered(answer: bytes) -> Any:
+    """What a specialist says of one row."""
+    ask = predicted(ROW)
+    assert ask.reshape is not None
+    return ask.reshape(answer)
+
+
+def tensors(message: bytes) -> Any:
+    """The same as `inferred`, by the specialists' own server."""
+    length, _, body = message.partition(b"\n")
+    return protocol.parse_request(body, int(length) if length.isdigit() else None)
+
+
+def signed(body: bytes) -> Any:
+    """An event whose signature is right, whatever it says."""
+    at = int(time.time())
+    mac = hmac.digest(SECRET.encode(), b"%d." % at + body, "sha256").hex()
+    return read_event(body, f"t={at},v1={mac}", SECRET)
+
+
+def signature(header: bytes) -> Any:
+    """An event that nobody signed: it is never taken."""
+    read_event(b'{"id": "evt_1"}', header.decode("latin-1"), SECRET)
+    raise AssertionError("an event was taken that nobody signed")
+
+
+def searched(body: bytes) -> Any:
+    search = vector_stores.read(vector_stores.Search, body)
+    return vector_stores.queries_of(search), vector_stores.filter_of(search.filters)
+
+
+def dialogue(number: int) -> Any:
+    asked = {"role": "user", "content": f"pump {number} leaks"}
+    return {"messages": [asked, {"role": "assistant", "content": f"seal {number % 3} worn"}]}
+
+
+def in_file(name: str) -> Callable[[bytes], Any]:
+    return lambda content: reading.read(name, content)
+
+
+MESSAGES = [{"role": "user", "content": "rplce eng oil fltr 泵"}]
+TENSOR = {"name": "torque", "shape": [2], "datatype": "FP32"}
+EVENT_BODY = {
+    **{"id": "evt_1", "type": "invoice.paid", "created": 1795000000, "livemode": False},
+    "data": {"object": {"id": "in_1", "metadata": {"invoice": "MAAS-000001"}}},
+}
+SENT = {**TENSOR, "parameters": {"binary_data_size": 8}}
+INFER = as_json({"inputs": [SENT]}, {"inputs": [{**TENSOR, "data": [1.0, 2.5]}, SENT]})
+TARGETS: Mapping[str, Target] = {
+    "chat": Target(
+        asked(Operation.CHAT, CHAT),
+        as_json(
+            {"model": CHAT, "messages": MESSAGES, "max_tokens": 5, "n": 2, "stream": True,
+             "stream_options": {"include_usage": True}, "stop": ["a"], "temperature": 0.5},
+            {"model": CHAT, "messages": [{"role": "user", "content": [
+                {"type": "text", "text": "a"}]}], "tools": [{"type": "function"}]},
+        ),
+    ),
+    "completions": Target(
+        asked(Operation.TEXT_COMPLETION, CHAT),
+        as_json({"model": CHAT, "prompt": ["a", "b"], "max_tokens": 1},
+                {"model": CHAT, "prompt": [[1, 2], [3]], "best_of": 2, "logprobs": 1}),
+    ),
+    "embeddings": Target(
+        asked(Operation.EMBEDDINGS, EMBEDDING),
+        as_json({"model": EMBEDDING, "input": ["a", "b"]}, {"model": EMBEDDING, "input": [1, 2]}),
+    ),
+    "predictions": Target(
+        predicted,
+        as_json({"model": SPECIALIST, "instances": [{"type": "L", "torque": 65.0}] * 2,
+                 "units": {"torque": "N*m"}},
+                {"model": "auto", "instances": [{"x": [1, 2.5]}, {"x": [0, 1]}], "task": "fail?"}),
+    ),
+    "open_inference_binary": Target(
+        inferred, [b"%d\n%b\x00\x00\x80?\x00\x00\x00@" % (len(one), one) for one in INFER]
+    ),
+    "specialists_answer": Target(
+        answered,
+        as_json({"outputs": [{"name": "failure", "data": [1]}, {"name": "p", "data": [0]}]}),
+    ),
+    "specialists_tensors": Target(
+        tensors, [b"%d\n%b\x00\x00\x80?\x00\x00\x00@" % (len(one), one) for one in INFER]
+    ),
+    "specialists_refusal": Target(
+        lambda body: translate(Refusal(400, body, ours=True), predicted(ROW)),
+        as_json({"error": {"message": "a", "param": "torque", "code": "out_of_range"}}),
+    ),
+    "learning": Target(
+        adapting_lines._read,
+        as_json({"progress": "a", "metrics": {"step": 1, "total_steps": 2, "train_loss": 0.5}}),
+    ),
+    "plain_answer": Target(
+        openai.measure_answer,
+        as_json({"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}),
+    ),
+    "feedback": Target(
+        lambda body: feedback.lesson_of(feedback.read_feedback(body)),
+        as_json({"request_id": "req_1", "rating": "bad", "messages": MESSAGES,
+                 "correction": "b", "consent": True}),
+    ),
+    "fine_tuning_job": Target(
+        fine_tuning.read_job,
+        as_json({"model": SPECIALIST, "training_file": "file_1", "suffix": "line-1", "method":
+                 {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto"}}}}),
+    ),
+    "vector_store_search": Target(
+        searched,
+        as_json({"query": ["a"], "filters": {"type": "and", "filters": [
+            {"type": "eq", "key": "a", "value": 1}, {"type": "in", "key": "b", "value": ["c"]}]}}),
+    ),
+    "contract_json": Target(
+        read_contract_json,
+        [json.dumps(tomllib.loads(text), default=str).encode() for text in (EVENT, MEASURE)],
+    ),
+    "contract_toml": Target(
+        lambda body: read_contract_file(body.decode("latin-1")), [EVENT.encode(), MEASURE.encode()]
+    ),
+    "readings": Target(
+        lambda body: read_readings(body.decode(errors="replace"), TERMS, NOW),
+        [
+            b"at,value,unit,parts\n2026-11-01T00:00:00+08:00,412.5,kWh,1180\n2026-11-02,0,kWh,-3\n",
+            b'{"readings": [{"at": "2026-11-01", "value": "1", "unit": "kWh", "parts": "2"}]}',
+        ],
+    ),
+    "table_file": Target(in_file("a.csv"), [b"code;fault\n17;pump\n18;\"seal; worn\"\n" * 3]),
+    "text_file": Target(in_file("a.md"), [b"# Pumps #\n\nseal \xe6\xb3\xb5\n## Seals\nworn\n"]),
+    "lines_file": Target(in_file("a.jsonl"), [b'{"code": 17, "fault": ["pump", null]}\n' * 2]),
+    "training_file": Target(
+        lambda content: dialogues.read(scrub(content)[0]),
+        [b"\n".join(as_json(*(dialogue(number) for number in range(12))))],
+    ),
+    "stripe_event": Target(signed, as_json(EVENT_BODY)),
+    "stripe_signature": Target(signature, [b"t=1795000000,v1=" + b"a" * 64, b"t=,v1=,v0=b,,=="]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any(name: str) -> None:
+    target = TARGETS[name]
+
+    @tried(60, 2_000)
+    @given(mutated(target.seeds))
+    def reads(content: bytes) -> None:
+        TALLY.count()
+        check(target, content)
+
+    reads()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name in TARGETS for content in found(name)]
+)
+def test_once_too_much(name: str, content: bytes) -> None:
+    check(TARGETS[name], content)
+
+
+def test_seeds_are_read() -> None:
+    """Else nothing would be tried but refusals of what was wrong from the start."""
+    refused = set()
+    for name, target in TARGETS.items():
+        try:
+            target.read(target.seeds[0])
+        except AppError as error:
+            refused.add((name, str(error)))
+    assert {name for name, _ in refused} == {"stripe_signature"}, refused
+
+
+def check(target: Target, content: bytes) -> None:
+    with suppress(AppError):
+        target.read(content)

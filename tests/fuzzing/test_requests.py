@@ -1,0 +1,115 @@
+"""Bodies as bytes to each address of a real gateway: whatever they are, no answer is a 5xx."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import CHAT, EMBEDDING, SPECIALIST
+from tests.fuzzing.budget import TALLY, tried
+from tests.fuzzing.mutating import mutated
+from tests.fuzzing.service import Service
+
+MESSAGES = [{"role": "user", "content": "a"}]
+FORM = b"--b\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
+# What is nearly right for each address; a name in braces is one that the firm knows.
+JSON: Mapping[str, Any] = {
+    "/v1/chat/completions": {"model": CHAT, "messages": MESSAGES, "max_tokens": 2},
+    "/v1/completions": {"model": CHAT, "prompt": "a", "max_tokens": 2},
+    "/v1/embeddings": {"model": EMBEDDING, "input": ["a"]},
+    "/v1/predictions": {"model": SPECIALIST, "instances": [{"torque": 1.0}]},
+    "/v1/quote": {"model": CHAT, "messages": MESSAGES, "max_tokens": 2},
+    "/v1/route": {"task": "will it fail?", "model": "auto", "messages": MESSAGES},
+    "/v1/feedback": {"request_id": "req_1", "rating": "bad", "comment": "a"},
+    "/v1/fine_tuning/jobs": {"model": SPECIALIST, "training_file": "file_1", "suffix": "a"},
+    "/v1/vector_stores": {"name": "a", "metadata": {"b": "c"}},
+    "/v1/alerts": {"url": "https://hook.example/", "percentages": [80]},
+    "/v1/subscription": {"plan": "plain", "preview": True},
+    "/v1/invoices/{invoice}/disputes": {"line": 1, "reason": "a"},
+    "/v1/outcomes/attesters": {"contract": "{contract}", "kind": "customer_system", "name": "a",
+                               "public_key": "a"},
+    "/v1/outcomes/contracts": {"name": "a", "currency": "CNY"},
+    "/v1/outcomes": {"contract": "{contract}", "evidence": "evd_1"},
+    "/v1/payment-pages": {"page": "setup", "return_url": "https://a.example/"},
+    "/v2/models/failure-class/infer": {"inputs": [{"name": "torque", "shape": [1], "datatype":
+                                       "FP32", "data": [1.0]}]},
+}  # fmt: skip
+OTHER: Mapping[str, tuple[Mapping[str, str], bytes]] = {
+    "/v1/files": (
+        {"content-type": "multipart/form-data; boundary=b"},
+        FORM % (b"purpose", b"fine-tune") + FORM % (b'file; filename="a.jsonl"', b"{}") + b"--b--",
+    ),
+    "/v1/outcomes/evidence?contract={contract}&kind=readings": (
+        {"x-maas-attester": "atst_1", "x-maas-signature": "YQ==", "content-type": "text/csv"},
+        b"at,value,unit,parts\n2026-11-01T00:00:00+08:00,412.5,kWh,1180\n",
+    ),
+    "/stripe/webhook": ({"stripe-signature": "t=1,v1=a"}, b'{"id": "evt_1", "object": "event"}'),
+    "/dashboard/forgot": (
+        {"content-type": "application/x-www-form-urlencoded", "origin": "{url}"},
+        b"email=a%40b.example",
+    ),
+}
+
+
+def named(text: str, service: Service) -> str:
+    for name, known in service.known.items():
+        text = text.replace(f"{{{name}}}", known)
+    return text
+
+
+@pytest.fixture(scope="package")
+async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"authorization": f"Bearer {service.secret}"}
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", [*JSON, *OTHER])
+@tried(15, 200)
+@given(data=st.data())
+async def test_any(
+    service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
+) -> None:
+    said, seed = OTHER.get(path, ({}, json.dumps(JSON.get(path)).encode()))
+    headers = {name: value.replace("{url}", service.url) for name, value in said.items()}
+    body = data.draw(mutated([named(seed.decode(), service).encode()]))
+    TALLY.count()
+    place = named(path, service)
+    headers = {"content-type": "application/json", **headers}
+    check(place, await http.post(place, content=body, headers=headers))
+
+
+def check(path: str, answer: httpx.Response) -> None:
+    assert answer.status_code < 500, answer.text
+    if answer.status_code >= 400 and not path.startswith("/dashboard"):
+        four = answer.json() if path.startswith("/v2") else answer.json()["error"]
+        assert {"message", "type", "param", "code"} <= set(four)
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["x-maas-tags", "idempotency-key", "x-max-cost", "x-maas-fallback", "content-type",
+         "inference-header-content-length", "accept", "accept-language", "cookie", "x-request-id",
+         "range", "if-none-match", "content-encoding", "x-forwarded-for", "expect"]
+    ),
+    mutated([b"order=A-17,machine=M3", b"0.01", b"text/html;q=0.5, */*", b"maas_session=a", b"12"]),
+    max_size=5,
+)  # fmt: skip
+
+
+@tried(60, 1_000)
+@given(HEADERS, st.sampled_from(["/v1/chat/completions", "/v1/quote", "/v1/vector_stores"]))
+async def test_any_headers(http: httpx.AsyncClient, drawn: dict[str, bytes], path: str) -> None:
+    TALLY.count()
+    body = json.dumps(JSON[path]).encode()
+    said = {name.encode(): _line(value) for name, value in drawn.items()}
+    check(path, await http.post(path, content=body, headers=said))
+
+
+def _line(value: bytes) -> bytes:
+    """Without what the client itself would not send."""
+    return bytes(byte for byte in value[:2000] if byte >= 32 and byte != 127).strip()

@@ -1,0 +1,106 @@
+"""SSE: whatever an engine sends, in whatever pieces, the tee tells one story of it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.rating.quantities import Quantities
+from gateway.errors import UpstreamFailed
+from gateway.flow import UsageWish
+from gateway.wire.sse import StreamBroken, StreamTee
+from tests.fuzzing.budget import TALLY, found, tried
+from tests.fuzzing.mutating import PLACES, cut, mutated
+
+LIMIT = 1 << 14
+_CHUNK = (
+    b'data: {"id":"c","choices":[{"index":%d,"delta":{"content":"a \\"usage\\": {b}"}}],'
+    b'"usage":{"prompt_tokens":13,"completion_tokens":%d,"total_tokens":15}}\n\n'
+)
+_TOTAL = (
+    b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":13,"total_tokens":16,'
+    b'"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4}}}\n\n'
+)
+SEEDS = [
+    _CHUNK % (0, 1) + _CHUNK % (0, 2) + _TOTAL + b"data: [DONE]\n\n",
+    b": ping\n\n" + _CHUNK % (0, 1) + _CHUNK % (1, 1) + _CHUNK % (0, 2) + _TOTAL,
+    (_CHUNK % (0, 1) + _TOTAL + b"data: [DONE]\n\n").replace(b"\n", b"\r\n"),
+    _CHUNK % (0, 1) + b'data: {"error":{"message":"x","code":500}}\n\n',
+    b'data: {"choices": [ ], "usage" : null}\n\ndata:{"choices":[{"text":"a"}]}\n\n',
+]
+Told = tuple[bytes, bool, bytes | None, Quantities | str, int]
+
+
+def told(pieces: list[bytes], wish: UsageWish) -> Told:
+    """What the client and the meter get of a stream, up to its fault where it has one."""
+    tee, shown, fault = StreamTee(wish, 1, 4, LIMIT), b"", ""
+    for piece in pieces:
+        try:
+            shown += tee.feed(piece)
+        except StreamBroken as error:
+            shown, fault = shown + error.shown, error.why
+            break
+    try:
+        counted: Quantities | str = tee.quantities()
+    except UpstreamFailed:
+        counted = fault or "no figures"
+    return shown, tee.done, tee.usage_event, counted, tee.generated()
+
+
+@tried(300, 3_000)
+@given(mutated(SEEDS), PLACES, st.sampled_from(UsageWish))
+def test_any_stream(stream: bytes, places: list[int], wish: UsageWish) -> None:
+    """SSE: the tee, in any pieces"""
+    TALLY.count()
+    check(stream, places, wish)
+
+
+@pytest.mark.parametrize("stream", found("streams"))
+def test_streams_that_were_too_much(stream: bytes) -> None:
+    for wish in UsageWish:
+        for places in ([], [1, 2, 3], list(range(0, len(stream), 7))):
+            check(stream, places, wish)
+    check_cut(stream)
+
+
+def check(stream: bytes, places: list[int], wish: UsageWish) -> None:
+    whole, parts = told([stream], wish), told(cut(stream, places), wish)
+    # How much is held before an event is too large depends on the pieces: that alone may differ.
+    if max(map(len, stream.split(b"\n\n"))) < LIMIT // 2:
+        assert parts == whole, (stream, places)
+    for event in whole[0].split(b"\n\n"):
+        _unasked(event, wish)
+
+
+def _unasked(event: bytes, wish: UsageWish) -> None:
+    """A client that did not wish for usage sees none that the engine's chunk told at its top."""
+    try:
+        said = json.loads(event.removeprefix(b"data:"))
+    except ValueError:
+        return
+    if wish is UsageWish.NONE and isinstance(said, dict) and said.get("choices"):
+        usage = said.get("usage")
+        assert not (isinstance(usage, dict) and usage.get("completion_tokens")), event
+
+
+@tried(300, 2_000)
+@given(mutated(SEEDS))
+def test_any_cut(stream: bytes) -> None:
+    """SSE: a stream cut off at its limit"""
+    TALLY.count()
+    check_cut(stream)
+
+
+def check_cut(stream: bytes) -> None:
+    tee = StreamTee(UsageWish.LAST, 1, 4, LIMIT)
+    try:
+        tee.feed(stream)
+    except StreamBroken:
+        return
+    try:
+        end = tee.cut()
+    except UpstreamFailed:
+        return
+    assert end.startswith(b"data: {")
+    assert json.loads(end[6:])["choices"] is not None
