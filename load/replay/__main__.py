@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import sys
 import tempfile
 import urllib.request
@@ -22,7 +21,7 @@ from load.replay.experiments import NOISY, QUIET, Plan, as_it_is, classes, fairn
 from load.replay.figures import InTime
 from load.replay.playing import Target
 from load.replay.report import Told, fairness_text, opening, table
-from load.replay.schedule import Cut, cut_to, thin
+from load.replay.schedule import Cut, cut_to
 from load.replay.traces import read_trace
 from load.site.running import Wanted, whole_service
 
@@ -37,7 +36,7 @@ def main() -> None:
         arrivals = read_trace(Path(given.trace).expanduser(), given.seed)
     except TraceMissing as missing:
         sys.exit(f"{missing} Name one by --trace; docs/load.md says where they come from.")
-    cut = cut_to(thin(arrivals, 1.0, random.Random(given.seed)), given.context)
+    cut = cut_to(arrivals, given.context)
     with _target(given) as target:
         text = asyncio.run(_experiments(given, cut, target))
     sys.stdout.write(text)

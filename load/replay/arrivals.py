@@ -4,7 +4,7 @@ Owns the value that traces are read into, and the order of several. Does not own
 (traces.py, servegen.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -28,9 +28,3 @@ def from_zero(arrivals: Iterable[Arrival]) -> list[Arrival]:
         raise TraceMissing("The trace holds no call.")
     first = ordered[0].at_s
     return [Arrival(one.at_s - first, one.input_tokens, one.output_tokens) for one in ordered]
-
-
-def rate_of(arrivals: Sequence[Arrival]) -> float:
-    """Calls a second."""
-    span = arrivals[-1].at_s - arrivals[0].at_s if arrivals else 0.0
-    return len(arrivals) / span if span > 0 else float(len(arrivals))

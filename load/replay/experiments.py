@@ -13,7 +13,7 @@ from load.constant.engine import Speed
 from load.replay.arrivals import Arrival
 from load.replay.figures import Figures, InTime, figures, ratio
 from load.replay.playing import Played, Target, play
-from load.replay.schedule import Due, among, in_classes, sped_up, speed_for, thin
+from load.replay.schedule import Due, among, filling, in_classes, sped_up, thin
 
 QUIET = ("acme", "boltz", "cantor", "dietz")
 NOISY = "noisy"
@@ -40,10 +40,9 @@ class Plan:
         """The calls of one phase at this part of the capacity."""
         chance = random.Random(self.seed)
         kept = thin(self.arrivals, self.keep, chance)
-        speed = self.speed
-        if speed is None:
-            speed = 1.0 if self.engine is None else speed_for(kept, load, self.engine)
-        return sped_up(kept, speed, self.seconds)
+        if self.speed is None and self.engine is not None:
+            return filling(kept, load, self.engine, self.seconds)
+        return sped_up(kept, self.speed or 1.0, self.seconds)
 
     def figures(self, played: Sequence[Played], phases: int = 1) -> Figures:
         return figures(played, phases * self.seconds, self.in_time, self.engine)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from load.constant.engine import Speed
-from load.replay.arrivals import Arrival, rate_of
+from load.replay.arrivals import Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,18 @@ def capacity(arrivals: Sequence[Arrival], speed: Speed) -> float:
     return min(by_slots, 1 / prefill if prefill else float("inf"))
 
 
-def speed_for(arrivals: Sequence[Arrival], load: float, speed: Speed) -> float:
-    """How many times as fast the trace must go to be that part of the capacity."""
-    return load * capacity(arrivals, speed) / rate_of(arrivals)
+def filling(
+    arrivals: Sequence[Arrival], load: float, speed: Speed, seconds: float
+) -> list[Arrival]:
+    """As many as are that part of the capacity in so many seconds, at the pace that this takes.
+
+    From a third of the trace on: traces grow, and their beginnings are thin.
+    """
+    number = max(2, round(load * capacity(arrivals, speed) * seconds))
+    begins = min(len(arrivals) // 3, max(0, len(arrivals) - number))
+    part = arrivals[begins : begins + number]
+    span = part[-1].at_s - part[0].at_s
+    return sped_up(part, max(span, 1e-6) / (0.999 * seconds), seconds)
 
 
 def among(

@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from load.replay.arrivals import Arrival, TraceMissing
@@ -76,6 +77,7 @@ def pause(window: Window, chance: random.Random) -> float:
     return chance.gammavariate(shape, mean / shape)
 
 
+@lru_cache
 def _weibull_shape(cv: float) -> float:
     """The shape with this variation, by halving."""
     low, high = 0.05, 50.0

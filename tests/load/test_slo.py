@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load import slo
@@ -26,6 +26,7 @@ class TestMeasured:
         assert measured(Measure.P95, Calls(1)) == 95
         assert measured(Measure.P50, Calls(1)) == 50
 
+    @settings(deadline=None)
     @given(st.integers(1, 10**6), st.integers(0, 10**6))
     def test_the_share_that_failed(self, calls: int, failed: int) -> None:
         share = measured(Measure.FAILED, Calls(calls, min(failed, calls)))
