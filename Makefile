@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint format types chaos simulations pictures bench bench-gateways bench-billing bench-pages bench-specialists load specialists industrial-llm lock clean
+.PHONY: run test check lint format types chaos simulations pictures bench bench-gateways bench-billing bench-pages bench-specialists load replay soak specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -37,7 +37,7 @@ check: lint types test
 chaos: $(TESTED)
 	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/flows/test_kill.py tests/flows/test_caps.py \
 	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/metering/test_sharing.py \
-	  tests/gateway/test_holds.py
+	  tests/gateway/test_holds.py tests/load/soak/test_soak.py
 
 # Who is billed what where there is an effect and where there is none; `make test` has it small.
 # One thread a process, as there is a process for each core.
@@ -72,8 +72,20 @@ bench-billing: $(TESTED)
 bench-pages: $(TESTED)
 	$(BIN)/python -m load.bench.pages
 
+# A mixed day against the whole service, or against one that runs (URL and KEY). UPSTREAM=constant
+# takes the engine's place, UI=1 shows it live on port 8089, SECONDS and USERS say how much of it.
+UPSTREAM ?= engine
 load: $(TESTED)
-	$(BIN)/locust --config load/locust.conf
+	$(BIN)/python -m load --upstream $(UPSTREAM) $(if $(UI),--ui) $(if $(URL),--host $(URL)) \
+	  $(if $(KEY),--key $(KEY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(USERS),--users $(USERS))
+
+# Public traces; TRACE is a file or folder of them where they are not beside the repository.
+replay: $(TESTED)
+	$(BIN)/python -m load.replay $(if $(TRACE),--trace $(TRACE))
+
+# An hour under load while things happen to the service; MINUTES=3 for less.
+soak: $(TESTED)
+	$(BIN)/python -m load.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 # Against a service that runs; KEY is a key of it, SERVING the address of its models.
 bench-specialists: $(TESTED)

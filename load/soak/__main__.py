@@ -17,7 +17,7 @@ import psutil
 
 from load.soak.checking import hooks_handled, jobs_done, recorded
 from load.soak.clients import Clients
-from load.soak.events import Happened, due
+from load.soak.events import FAILED, Happened, due
 from load.soak.fleet import Fleet, run_fleet
 from load.soak.happening import Happening, reconcile
 from load.soak.memory import Series
@@ -60,7 +60,8 @@ class Run:
         clients = self._clients(1)
         seconds = self._given.saturation_seconds
         self.soak.saturation_s = await clients.saturate(_CONNECTIONS, seconds)
-        self.soak.rate_s = max(1.0, _PART * self.soak.saturation_s)
+        wanted = max(1.0, _PART * self.soak.saturation_s)
+        self.soak.rate_s = min(wanted, self._given.most_rate)
         _say(f"saturated at {self.soak.saturation_s:.0f} calls/s; from now {self.soak.rate_s:.0f}")
         if clients.account.failures:
             _say(f"calls failed while saturating: {clients.account.failures[:3]}")
@@ -86,11 +87,20 @@ class Run:
                 return
             starts = time.monotonic() - began
             _say(f"now: {name}")
-            outcome = await self._happening.make(name)
+            outcome = await self._made(name)
             self.soak.hooks_sent = self._happening.distinct
             ended = time.monotonic() - began
             self.soak.happened.append(Happened(name, starts, ended, outcome))
         await self._wait(began + self.soak.wanted_s)
+
+    async def _made(self, name: str) -> str:
+        """What came of an event. One that cannot be carried through is told at the end: what was
+        answered until then is to be checked all the same."""
+        try:
+            return await self._happening.make(name)
+        except (RuntimeError, OSError, TimeoutError, ValueError) as error:
+            _say(f"{name}: {error}")
+            return f"{FAILED}: {error}"
 
     async def _wait(self, until: float) -> bool:
         """Whether somebody interrupted."""
@@ -191,6 +201,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--minutes", type=float, default=60)
     add("--saturation-seconds", type=float, default=20, help="how long to find it out")
+    add("--most-rate", type=float, default=1e9, help="calls/s at most, for a crowded machine")
     add("--away-seconds", type=float, default=5, help="for how long things are taken away")
     add("--storm", type=int, help="webhooks at once; 50 for each minute where it is not said")
     add("--out", default="build/soak", help="where the report goes")

@@ -18,6 +18,7 @@ WHEN: tuple[tuple[float, str], ...] = (
     (0.80, RECONCILED),
     (0.90, STORM),
 )
+FAILED = "failed"
 _EXCUSED_S = {POSTGRES: 30.0, UPSTREAM: 10.0}
 
 
@@ -34,6 +35,11 @@ class Happened:
         """Whether a call that failed then failed by it."""
         after = _EXCUSED_S.get(self.name)
         return after is not None and self.began_s <= at_s <= self.ended_s + after
+
+
+def carried_through(happened: Sequence[Happened]) -> bool:
+    """Whether all that was to happen did."""
+    return not any(one.outcome.startswith(FAILED) for one in happened)
 
 
 def due(seconds: float, whens: Sequence[tuple[float, str]] = WHEN) -> list[tuple[float, str]]:

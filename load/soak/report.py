@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from load.soak.checking import Hooks, Jobs, Recorded
-from load.soak.events import Happened, unexcused
+from load.soak.events import Happened, carried_through, unexcused
 from load.soak.memory import Series
 
 # Calls that fail while nothing happens, of all: a busy machine's stalls.
@@ -73,6 +73,7 @@ def verdicts(soak: Soak) -> dict[str, bool | None]:
         "calls fail only by what happens": (
             stray <= _UNEXCUSED * max(1, soak.answered) if known else None
         ),
+        "what was to happen did": carried_through(soak.happened) if known else None,
         "memory is flat": False if False in flat else (True if True in flat else None),
     }
 
@@ -88,8 +89,8 @@ def report(soak: Soak) -> str:
     lines = [
         f"# Soak of {soak.began_at}: {state}",
         "",
-        f"{soak.lasted_s / 60:.1f} of {soak.wanted_s / 60:.1f} minutes at {soak.rate_s:.0f} calls/s"
-        f", 60 % of the {soak.saturation_s:.0f} that were reached at the beginning: "
+        f"{soak.lasted_s / 60:.1f} of {soak.wanted_s / 60:.1f} minutes at {soak.rate_s:.0f} calls/s, "
+        f"{_part(soak):.0f} % of the {soak.saturation_s:.0f} that were reached at the beginning: "
         f"{soak.answered} answered whole, {len(soak.failures)} failed, {soak.not_sent} not sent.",
         "",
         "| what must hold | held |",
@@ -102,6 +103,10 @@ def report(soak: Soak) -> str:
         *_ends(soak),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _part(soak: Soak) -> float:
+    return 100 * soak.rate_s / soak.saturation_s if soak.saturation_s else 0.0
 
 
 def _happened(soak: Soak) -> Iterator[str]:

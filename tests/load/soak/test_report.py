@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from load.soak.checking import Hooks, Jobs, Recorded
-from load.soak.events import POSTGRES, Happened
+from load.soak.events import POSTGRES, ROLLING, Happened
 from load.soak.memory import Series
 from load.soak.report import Soak, read_soak, report, verdicts
 
@@ -42,6 +42,7 @@ class TestVerdicts:
             {"recorded": Recorded(1000, 1000, 999, 1, 999)},
             {"recorded": Recorded(1000, 999, 1000, 0, 999)},
             {"recorded": Recorded(1000, 1000, 1000, 1, 1000)},
+            {"happened": [*soak().happened, Happened(ROLLING, 1000, 1001, "failed: no answer")]},
             {"hooks": Hooks(10, 9)},
             {"hooks": Hooks(9, 9)},
             {"hooks_sent": 11},

@@ -14,7 +14,7 @@ SECONDS = in_full(180, 12)
 
 
 async def test_nothing_is_lost(tmp_path: Path) -> None:
-    arguments = ("--minutes", str(SECONDS / 60), "--saturation-seconds", "2")
+    arguments = ("--minutes", str(SECONDS / 60), "--saturation-seconds", "2", "--most-rate", "20")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "load.soak", *arguments),
         *("--away-seconds", "1", "--storm", "80", "--out", str(tmp_path)),
