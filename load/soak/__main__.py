@@ -144,6 +144,8 @@ class Run:
 
     async def _check(self) -> None:
         soak, url = self.soak, self._fleet.postgres.url
+        parts = [*self._fleet.parts, *self._fleet.upstreams]
+        soak.fallen = [part.name for part in parts if part.pid is None]
         deadline = time.monotonic() + _SETTLE_S
         while True:
             soak.reconciled = said = await reconcile(self._fleet)

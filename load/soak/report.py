@@ -34,6 +34,7 @@ class Soak:
     happened: list[Happened] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     hooks_sent: int = 0
+    fallen: list[str] = field(default_factory=list)
     interrupted: bool = False
     recorded: Recorded | None = None
     hooks: Hooks | None = None
@@ -73,6 +74,7 @@ def verdicts(soak: Soak) -> dict[str, bool | None]:
         "calls fail only by what happens": (
             stray <= _UNEXCUSED * max(1, soak.answered) if known else None
         ),
+        "no process fell by itself": not soak.fallen if known else None,
         "what was to happen did": carried_through(soak.happened) if known else None,
         "memory is flat": False if False in flat else (True if True in flat else None),
     }
@@ -89,8 +91,8 @@ def report(soak: Soak) -> str:
     lines = [
         f"# Soak of {soak.began_at}: {state}",
         "",
-        f"{soak.lasted_s / 60:.1f} of {soak.wanted_s / 60:.1f} minutes at {soak.rate_s:.0f} calls/s, "
-        f"{_part(soak):.0f} % of the {soak.saturation_s:.0f} that were reached at the beginning: "
+        f"{soak.lasted_s / 60:.1f} of {soak.wanted_s / 60:.1f} minutes at {soak.rate_s:.0f} calls/s"
+        f", {_part(soak):.0f} % of the {soak.saturation_s:.0f} that were reached at the beginning: "
         f"{soak.answered} answered whole, {len(soak.failures)} failed, {soak.not_sent} not sent.",
         "",
         "| what must hold | held |",

@@ -43,6 +43,7 @@ class TestVerdicts:
             {"recorded": Recorded(1000, 999, 1000, 0, 999)},
             {"recorded": Recorded(1000, 1000, 1000, 1, 1000)},
             {"happened": [*soak().happened, Happened(ROLLING, 1000, 1001, "failed: no answer")]},
+            {"fallen": ["worker"]},
             {"hooks": Hooks(10, 9)},
             {"hooks": Hooks(9, 9)},
             {"hooks_sent": 11},
