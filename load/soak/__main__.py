@@ -123,7 +123,7 @@ class Run:
                 f"{self.soak.lasted_s / 60:.1f} of {self.soak.wanted_s / 60:.1f} min: "
                 f"{account.answered} answered, {len(account.failures)} failed, "
                 f"p99 {'–' if p99 is None else f'{p99:.0f}'} ms, "
-                + ", ".join(f"{one.name} {one.mib[-1]:.0f} MiB" for one in self.soak.series)
+                + ", ".join(f"{one.name} {one.mib[-1]:.0f} MiB" for one in self._living())
             )
 
     def _sample(self, at_s: float) -> None:
@@ -134,6 +134,11 @@ class Run:
             if mib is not None:
                 series.setdefault(name, Series(name)).add(at_s, mib)
         self.soak.series = list(series.values())
+
+    def _living(self) -> list[Series]:
+        """Those of the newest sample."""
+        newest = max((one.times[-1] for one in self.soak.series), default=0.0)
+        return [one for one in self.soak.series if one.times[-1] == newest]
 
     def _take(self, clients: Clients, began: float) -> None:
         clients.flush()
