@@ -1,5 +1,7 @@
 """Pages are read as our own dashboard writes them: making and rotating a key, as a browser does."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from load.day.pages import (
@@ -11,8 +13,15 @@ from load.day.pages import (
     secret_of,
     token_of,
 )
-from tests.builders import Gateway
+from tests.builders import PLENTY, Gateway, Limited
 from tests.gateway.dashboard.looking import client, looker
+
+
+@pytest.fixture
+async def gateway(limited: Limited) -> AsyncIterator[Gateway]:
+    """One that has the dashboard."""
+    async with limited(PLENTY, dashboard=True) as running:
+        yield running
 
 
 class TestPages:
