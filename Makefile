@@ -37,7 +37,7 @@ check: lint types audit test
 chaos: $(TESTED)
 	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/flows/test_kill.py tests/flows/test_caps.py \
 	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/metering/test_sharing.py \
-	  tests/gateway/test_holds.py
+	  tests/gateway/test_holds.py tests/load/soak/test_soak.py
 
 # What is read of others: cases without end of what they may send, and a table of how many there were.
 # `make test` tries a few of each.
@@ -87,8 +87,20 @@ bench-billing: $(TESTED)
 bench-pages: $(TESTED)
 	$(BIN)/python -m load.bench.pages
 
+# A mixed day against the whole service, or against one that runs (URL and KEY). UPSTREAM=constant
+# takes the engine's place, UI=1 shows it live on port 8089, SECONDS and USERS say how much of it.
+UPSTREAM ?= engine
 load: $(TESTED)
-	$(BIN)/locust --config load/locust.conf
+	$(BIN)/python -m load --upstream $(UPSTREAM) $(if $(UI),--ui) $(if $(URL),--host $(URL)) \
+	  $(if $(KEY),--key $(KEY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(USERS),--users $(USERS))
+
+# Public traces; TRACE is a file or folder of them where they are not beside the repository.
+replay: $(TESTED)
+	$(BIN)/python -m load.replay $(if $(TRACE),--trace $(TRACE))
+
+# An hour under load while things happen to the service; MINUTES=3 for less.
+soak: $(TESTED)
+	$(BIN)/python -m load.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 # Against a service that runs; KEY is a key of it, SERVING the address of its models.
 bench-specialists: $(TESTED)

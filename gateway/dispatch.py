@@ -44,12 +44,12 @@ class Dispatcher:
 
     async def slot(self, ticket: Ticket, client: Client) -> Slot:
         """A slot, which is to be left. Raises UpstreamBusy, UpstreamTimeout, ClientGone."""
-        tier = ticket.ask.tier
+        tier, account = ticket.ask.tier, ticket.principal.account_id
         scheduler = self._schedulers.of(ticket.ask.model.engine_id)
         if scheduler.full(tier):
             async with client.attended(self._queue_timeout_s):
-                return await scheduler.enter(tier)
-        return await scheduler.enter(tier)
+                return await scheduler.enter(tier, account)
+        return await scheduler.enter(tier, account)
 
     async def send(
         self, call: Call, ticket: Ticket, client: Client, trace: Trace = UNTRACED

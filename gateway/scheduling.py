@@ -1,18 +1,19 @@
 """Scheduling: how many calls of a model run at once, and who is next when it is full.
 
-Owns the priority classes, the waiting lines and their bounds, for one process. Does not own which
-server a call goes to (gateway/routing.py), who may use which class, nor how long a caller is
-willing to wait: whoever waits is timed and cancelled from outside.
+Owns the priority classes and the bounds of what runs and waits, for one process. Does not own
+whose call of a class is next (gateway/turns.py), which server it goes to (gateway/routing.py), who
+may use which class, nor how long a caller is willing to wait: whoever waits is timed and cancelled
+from outside.
 """
 
-import asyncio
 import sys
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 
 from gateway.errors import UpstreamBusy
 from gateway.flow import Tier
+from gateway.turns import Account, Turns, Waiting
 from infra.settings import Settings
 from models.catalog import Catalog
 
@@ -28,10 +29,11 @@ _RESERVED_ONE_IN = 8
 class Scheduler:
     """The slots of one model in one process. Belongs to one event loop.
 
-    Free slots go to the best class that waits, first come first served within it. A lower class
-    that was passed over often enough takes the next slot that is freed. Flex leaves a reserve: it
-    takes a free slot only if the reserve stays free, and when its turn comes in a full house, in
-    which nothing is ever free, only if the others keep as many slots.
+    Free slots go to the best class that waits, and within it to the account that has the fewest;
+    each account's calls are served as they came. A lower class that was passed over often enough
+    takes the next slot that is freed. Flex leaves a reserve: it takes a free slot only if the
+    reserve stays free, and when its turn comes in a full house, in which nothing is ever free, only
+    if the others keep as many slots.
 
     Hence between calls: while a slot is free, no priority or default call waits, and while more
     than the reserve is free, no call waits.
@@ -44,20 +46,20 @@ class Scheduler:
         self._limits = dict.fromkeys(Tier, waiting_limit) | {Tier.FLEX: waiting_limit // 2}
         self._running = dict.fromkeys(Tier, 0)
         self._passed_over = dict.fromkeys(Tier, 0)
-        self._queues: dict[Tier, OrderedDict[asyncio.Future[None], None]] = {
-            tier: OrderedDict() for tier in Tier
-        }
+        self._of_accounts: Counter[Account] = Counter()
+        self._queues: dict[Tier, Turns] = {tier: Turns() for tier in Tier}
 
-    def slot(self, tier: Tier) -> "Slot":
+    def slot(self, tier: Tier, account: Account = None) -> "Slot":
         """A block that runs in a slot. Entering waits for one.
 
-        Raises UpstreamBusy at once if too many wait already.
+        Raises UpstreamBusy at once if too many wait already, of which no account has more than this
+        one; and later where the call gives way to an account that has fewer.
         """
-        return Slot(self, tier)
+        return Slot(self, tier, account)
 
-    async def enter(self, tier: Tier) -> "Slot":
+    async def enter(self, tier: Tier, account: Account = None) -> "Slot":
         """The same, entered; whoever has it calls `leave` once."""
-        slot = Slot(self, tier)
+        slot = Slot(self, tier, account)
         await slot.__aenter__()
         return slot
 
@@ -75,52 +77,59 @@ class Scheduler:
         """How many calls wait, by class."""
         return {tier: len(queue) for tier, queue in self._queues.items()}
 
-    def _take(self, tier: Tier) -> bool:
+    def _take(self, tier: Tier, account: Account) -> bool:
         """Take a free slot, if there is one for this class."""
         if self.full(tier):
             return False
-        self._count(tier)
+        self._count(tier, account)
         return True
 
-    async def _wait(self, tier: Tier) -> None:
+    async def _wait(self, tier: Tier, account: Account) -> None:
         """Wait for a slot and take it. Raises UpstreamBusy."""
-        if sum(map(len, self._queues.values())) >= self._limits[tier]:
-            raise UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
         queue = self._queues[tier]
+        if sum(map(len, self._queues.values())) >= self._limits[tier]:
+            gives_way = queue.give_way(account)
+            if gives_way is None:
+                raise _no_room()
+            if not gives_way.done():
+                gives_way.set_exception(_no_room())
         if not queue:
             # Only what happens while somebody waits counts.
             self._passed_over[tier] = 0
-        granted = asyncio.get_running_loop().create_future()
-        queue[granted] = None
+        granted = queue.add(account)
         try:
             await granted
         except BaseException:
-            if granted.done() and not granted.cancelled():
+            if _was_given(granted):
                 # The slot was given in the same turn of the loop as the call was cancelled.
-                self._release(tier)
-            queue.pop(granted, None)
+                self._release(tier, account)
+            queue.remove(account, granted)
             raise
 
-    def _release(self, tier: Tier) -> None:
+    def _release(self, tier: Tier, account: Account) -> None:
         """Give a slot back; whoever is next has it at once, so that nobody can slip in."""
         self._running[tier] -= 1
+        self._of_accounts[account] -= 1
+        if not self._of_accounts[account]:
+            del self._of_accounts[account]
         while self._free() > 0 and (tier_next := self._next()) is not None:
-            granted, _ = self._queues[tier_next].popitem(last=False)
-            self._count(tier_next)
+            account_next, granted = self._queues[tier_next].take(self._of_accounts)
+            self._count(tier_next, account_next)
             granted.set_result(None)
 
     def _free(self) -> int:
         return self._slots - sum(self._running.values())
 
-    def _count(self, tier: Tier) -> None:
+    def _count(self, tier: Tier, account: Account) -> None:
         self._running[tier] += 1
+        self._of_accounts[account] += 1
         self._passed_over[tier] = 0
         for lower in _LOWER[tier]:
             self._passed_over[lower] += 1
 
     def _next(self) -> Tier | None:
         """The class that the next slot goes to. The lowest first: its turn comes most seldom."""
-        waiting = [tier for tier in Tier if self._waits(tier)]
+        waiting = [tier for tier in Tier if self._queues[tier].waits()]
         for tier in reversed(waiting):
             if self._due(tier):
                 return tier
@@ -128,13 +137,6 @@ class Scheduler:
             if tier is not Tier.FLEX or self._free() > self._reserve:
                 return tier
         return None
-
-    def _waits(self, tier: Tier) -> bool:
-        queue = self._queues[tier]
-        # A cancelled caller takes itself out, but only when its task runs next.
-        while queue and next(iter(queue)).done():
-            queue.popitem(last=False)
-        return bool(queue)
 
     def _due(self, tier: Tier) -> bool:
         if tier is Tier.FLEX and self._running[tier] >= self._slots - self._reserve:
@@ -145,15 +147,16 @@ class Scheduler:
 class Slot:
     """One call's place: `async with` it, once."""
 
-    __slots__ = ("_scheduler", "_tier")
+    __slots__ = ("_account", "_scheduler", "_tier")
 
-    def __init__(self, scheduler: Scheduler, tier: Tier) -> None:
+    def __init__(self, scheduler: Scheduler, tier: Tier, account: Account) -> None:
         self._scheduler = scheduler
         self._tier = tier
+        self._account = account
 
     async def __aenter__(self) -> None:
-        if not self._scheduler._take(self._tier):
-            await self._scheduler._wait(self._tier)
+        if not self._scheduler._take(self._tier, self._account):
+            await self._scheduler._wait(self._tier, self._account)
 
     async def __aexit__(
         self,
@@ -161,11 +164,20 @@ class Slot:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._scheduler._release(self._tier)
+        self._scheduler._release(self._tier, self._account)
 
     def leave(self) -> None:
         """Give the slot to whoever is next."""
-        self._scheduler._release(self._tier)
+        self._scheduler._release(self._tier, self._account)
+
+
+def _was_given(granted: Waiting) -> bool:
+    """Whether a slot came, rather than that the call gave way or was cancelled."""
+    return granted.done() and not granted.cancelled() and granted.exception() is None
+
+
+def _no_room() -> UpstreamBusy:
+    return UpstreamBusy("The model has no room for more calls just now. Try again shortly.")
 
 
 class Schedulers:

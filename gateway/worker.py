@@ -5,9 +5,14 @@ workers may run beside each other. Does not own the schedule (billing/jobs.py).
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import time
+
+import procrastinate
+import structlog
+from procrastinate.exceptions import ConnectorException
 
 from billing.jobs import Worker, jobs
 from gateway.improving.assembly import proposer
@@ -26,6 +31,8 @@ from models.catalog import load_catalog
 # More than there are kinds of ticks: none waits for a slow one of another kind.
 _AT_ONCE = 8
 _CONNECTIONS = 12
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PAUSE_S = 1.0
 
 
 async def work(settings: Settings) -> None:
@@ -49,13 +56,55 @@ async def work(settings: Settings) -> None:
             )
             app = jobs(url, worker)
             async with app.open_async():
-                await app.run_worker_async(
-                    concurrency=_AT_ONCE, delete_jobs="successful", shutdown_graceful_timeout=30
-                )
+                await _until_stopped(app)
     finally:
         await database.close()
         if payments is not None:
             await payments.close()
+
+
+async def _until_stopped(app: procrastinate.App) -> None:
+    """Run the jobs until SIGINT or SIGTERM.
+
+    Where the database goes away, as for a restart, the runner ends by itself, and without an error:
+    it is begun again until the database is back.
+    """
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stopping.set)
+    asked = asyncio.create_task(stopping.wait())
+    try:
+        while not stopping.is_set():
+            await _run_once(app, asked)
+            if not stopping.is_set():
+                structlog.get_logger().warning("the database went away; the jobs are begun again")
+                await asyncio.wait([asked], timeout=_PAUSE_S)
+    finally:
+        asked.cancel()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _run_once(app: procrastinate.App, asked: asyncio.Task[bool]) -> None:
+    """Until asked to stop, or until the runner ends. Raises what it fell over, but for a database
+    that does not answer."""
+    running = asyncio.create_task(
+        app.run_worker_async(
+            concurrency=_AT_ONCE,
+            delete_jobs="successful",
+            shutdown_graceful_timeout=30,
+            install_signal_handlers=False,
+        )
+    )
+    try:
+        await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        running.cancel()  # which it takes as being told to end what it has begun
+        (ended,) = await asyncio.gather(running, return_exceptions=True)
+    if isinstance(ended, BaseException) and not isinstance(
+        ended, ConnectorException | asyncio.CancelledError
+    ):
+        raise ended
 
 
 @asynccontextmanager

@@ -371,11 +371,11 @@ class TestModels:
         schedulers = Schedulers({"small": 1, "large": 2, "free": None}, waiting_limit=0)
         assert set(schedulers.all()) == {"small", "large", "free"}
         async with schedulers.of("small").slot(D):
-            assert not schedulers.of("small")._take(D)
-            assert schedulers.of("large")._take(D)
-            assert schedulers.of("free")._take(D)
+            assert not schedulers.of("small")._take(D, None)
+            assert schedulers.of("large")._take(D, None)
+            assert schedulers.of("free")._take(D, None)
 
     async def test_a_model_without_a_number_has_no_limit(self) -> None:
         schedulers = Schedulers({"small": 1}, waiting_limit=0)
-        assert all(schedulers.of("other")._take(F) for _ in range(100))
+        assert all(schedulers.of("other")._take(F, None) for _ in range(100))
         assert schedulers.of("other") is schedulers.of("another")

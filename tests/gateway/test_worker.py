@@ -23,6 +23,8 @@ from billing.tables import Invoice
 from gateway.worker import work
 from infra.clock import SystemClock
 from infra.db import Database
+from infra.migrate import migrate
+from infra.postgres import start_postgres
 from infra.processes import start_module
 from infra.settings import Settings, SettingsInvalid
 from tests.billing.making import sql
@@ -225,3 +227,37 @@ async def test_it_needs_a_database() -> None:
 async def test_what_improves_models_needs_their_servers(database_url: str) -> None:
     with pytest.raises(SettingsInvalid, match="MAAS_SERVING_URL"):
         await work(Settings(database_url=database_url, improve_at="18:30"))
+
+
+class TestOutage:
+    async def test_it_goes_on_when_the_database_is_back(self, data_dir: Path) -> None:
+        """A restart of PostgreSQL: the job runner ends by it, and nobody would be billed."""
+        postgres = start_postgres(data_dir / "postgres")
+        migrate(postgres.url)
+        environment = {"MAAS_DATABASE_URL": postgres.url, "MAAS_DATA_DIR": str(data_dir)}
+        child = start_module("gateway.worker", environment=environment)
+        database = Database(postgres.url)
+        last = "select coalesce(max(id), 0) from jobs.procrastinate_periodic_defers"
+        try:
+            await _until(lambda: sql(database, f"{last} having max(id) > 0"))
+            await asyncio.to_thread(postgres._server.stop)
+            await asyncio.sleep(2)
+            await asyncio.to_thread(postgres._server.ensure_postgres_running)
+            await database.close()
+            database = Database(postgres.url)
+            ((before,),) = await sql(database, last)
+            await _until(lambda: sql(database, f"{last} having max(id) > {before}"))
+            assert child.poll() is None
+            child.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(child.wait, PATIENCE_S) == 0
+        finally:
+            child.kill()
+            child.wait()
+            await database.close()
+            postgres.stop()
+
+
+async def _until(ask: Callable[[], Awaitable[Sized]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not len(await ask()):  # noqa: ASYNC110  # the database gives no event
+            await asyncio.sleep(0.2)

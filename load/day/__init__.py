@@ -1,0 +1,1 @@
+"""A mixed day of small firms, by locust."""

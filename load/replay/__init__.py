@@ -1,0 +1,1 @@
+"""Replay of public traces of language models: their arrival times and token counts."""

@@ -1,0 +1,56 @@
+"""Traces from files: Azure's LLM inference trace (2023) and BurstGPT's CSV, both also compressed;
+of a folder, ServeGen's shapes.
+
+Owns telling which it is, and the two formats. Does not own what of a trace is played, and how fast
+(schedule.py), nor sampling from shapes (servegen.py).
+"""
+
+import csv
+import gzip
+import io
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from load.replay.arrivals import Arrival, TraceMissing, from_zero
+from load.replay.servegen import sample_servegen
+
+
+def read_trace(path: Path, seed: int = 0) -> list[Arrival]:
+    """The arrivals in order, from 0 on. Raises TraceMissing."""
+    if path.is_dir():
+        return from_zero(sample_servegen(path, random.Random(seed)))
+    if not path.is_file():
+        raise TraceMissing(f"There is no trace at {path}.")
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    return from_zero(parse_csv(io.StringIO(content.decode("utf-8-sig"))))
+
+
+def parse_csv(lines: Iterable[str]) -> Iterator[Arrival]:
+    """Azure's or BurstGPT's, told by its header; calls without an answer are left out."""
+    rows = csv.DictReader(lines)
+    names = set(rows.fieldnames or ())
+    if {"TIMESTAMP", "ContextTokens", "GeneratedTokens"} <= names:
+        read = _azure
+    elif {"Timestamp", "Request tokens", "Response tokens"} <= names:
+        read = _burstgpt
+    else:
+        raise TraceMissing("This is neither Azure's LLM trace nor BurstGPT's CSV.")
+    for row in rows:
+        arrival = read(row)
+        if arrival.input_tokens > 0 and arrival.output_tokens > 0:
+            yield arrival
+
+
+def _azure(row: Mapping[str, str]) -> Arrival:
+    # Seven digits of a second, of which six are read.
+    at = datetime.fromisoformat(row["TIMESTAMP"][:26]).replace(tzinfo=UTC).timestamp()
+    return Arrival(at, int(row["ContextTokens"]), int(row["GeneratedTokens"]))
+
+
+def _burstgpt(row: Mapping[str, str]) -> Arrival:
+    tokens = (int(float(row[name] or 0)) for name in ("Request tokens", "Response tokens"))
+    return Arrival(float(row["Timestamp"]), *tokens)

@@ -1,0 +1,63 @@
+"""`python -m load.site.seeding NAME …`: accounts without limits that a load would meet, each with a
+key and an owner who has a link to sign in by.
+
+Owns making them, in one process and by the functions that the commands call: a command for each
+would take longer than the load. Reads the settings as those commands do. Says what it made as JSON.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.accounts import PREFIX
+from billing.accounts.opening import Terms, open_account
+from gateway.console import with_database
+from gateway.identity.audit import COMMAND_LINE
+from gateway.identity.invitations import Inviting
+from gateway.identity.roles import Role
+from gateway.keys import PREFIX as KEY_PREFIX
+from gateway.keys import create_key
+from infra import ids
+from infra.clock import SystemClock
+from infra.log import configure_logging
+from infra.secret import secret_key
+from infra.settings import Settings, load_settings
+
+# Every limit is in force, and none is reached.
+PLENTY = Terms(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
+
+
+async def open_firm(session: AsyncSession, settings: Settings, name: str) -> dict[str, Any]:
+    """An account with a key and an invited owner; the link is the invitation's."""
+    clock = SystemClock()
+    account = await open_account(session, clock, name, settings.currency, PLENTY)
+    key = await create_key(session, clock, secret_key(settings), account.id, "line 1")
+    email = f"owner@{name}.example"
+    inviting = Inviting.of(settings, clock)
+    invited = await inviting.invite(session, COMMAND_LINE, account.id, email, Role.OWNER)
+    return {
+        "name": name,
+        "account": ids.show(PREFIX, account.id),
+        "key_id": ids.show(KEY_PREFIX, key.row.id),
+        "key": key.secret,
+        "email": email,
+        "link": invited.link,
+    }
+
+
+def main(names: Sequence[str]) -> None:
+    """Make firms of these names."""
+    configure_logging("warning")
+    settings = load_settings()
+
+    async def work(session: AsyncSession) -> list[dict[str, Any]]:
+        return [await open_firm(session, settings, name) for name in names]
+
+    sys.stdout.write(json.dumps(with_database(settings, work)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,180 @@
+"""The service of a soak: PostgreSQL, two model servers, two gateways, a worker, Stripe's stand-in.
+
+Owns these processes, and taking each away and bringing it back. Does not own when (events.py).
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.migrate import migrate
+from infra.postgres import EmbeddedPostgres, start_postgres
+from infra.processes import start_module, stop
+from load.site.firms import Firm
+from load.site.running import (
+    clean_environment,
+    free_port,
+    settled_firms,
+    stripe_environment,
+)
+
+_START_S = 120.0
+_STOP_S = 45.0
+_DRAIN_S = 1.0
+_TOKEN_MS = 2
+
+
+@dataclass
+class Part:
+    """A process of the service; `generation` counts how often it was started."""
+
+    name: str
+    module: str
+    environment: dict[str, str]
+    log: Path
+    arguments: tuple[str, ...] = ()
+    child: subprocess.Popen[bytes] | None = None
+    generation: int = 0
+
+    def start(self) -> None:
+        self.generation += 1
+        with self.log.open("ab") as log:
+            # The file is the child's from here on.
+            self.child = start_module(self.module, self.arguments, self.environment, stderr=log)
+
+    def stop(self) -> None:
+        if self.child is not None:
+            stop(self.child, _STOP_S)
+
+    def kill(self) -> None:
+        """As the kernel kills: nothing is said or given back."""
+        if self.child is not None:
+            os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return self.child.pid if self.child is not None and self.child.poll() is None else None
+
+
+@dataclass
+class Gateway(Part):
+    """A gateway on a port that stays its own."""
+
+    url: str = ""
+
+    def wait(self) -> None:
+        """Until it would answer a call. Raises RuntimeError."""
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if self.pid is None:
+                raise RuntimeError(f"{self.name} has ended; see {self.log}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise RuntimeError(f"{self.name} does not answer; see {self.log}")
+
+
+@dataclass
+class Fleet:
+    """All of it. `urls` are those of gateways that take calls now."""
+
+    folder: Path
+    postgres: EmbeddedPostgres
+    environment: dict[str, str]
+    gateways: list[Gateway]
+    worker: Part
+    upstreams: list[Part]
+    firms: tuple[Firm, ...] = ()
+    urls: list[str] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Those whose memory is watched."""
+        return [*self.gateways, self.worker]
+
+    async def restart_postgres(self, away_s: float) -> None:
+        """As an operator's restart: connections are ended, new ones refused for a while."""
+        server = self.postgres._server  # the wheel's own handle: infra only starts and stops
+        await asyncio.to_thread(server.stop)
+        await asyncio.sleep(away_s)
+        await asyncio.to_thread(server.ensure_postgres_running)
+
+    async def kill_upstream(self, away_s: float) -> None:
+        """As the kernel kills; another comes up in its place."""
+        upstream = self.upstreams[0]
+        await asyncio.to_thread(upstream.kill)
+        await asyncio.sleep(away_s)
+        upstream.start()
+
+    async def roll_gateways(self) -> None:
+        """One after the other, as a deploy does: no new calls, an end of its own, its successor."""
+        for gateway in self.gateways:
+            self.urls.remove(gateway.url)
+            await asyncio.sleep(_DRAIN_S)
+            await asyncio.to_thread(gateway.stop)
+            gateway.start()
+            await asyncio.to_thread(gateway.wait)
+            self.urls.append(gateway.url)
+
+
+@contextmanager
+def run_fleet(folder: Path, firms: Sequence[str]) -> Iterator[Fleet]:
+    """Everything, until the block ends; what was killed meanwhile is no fault then."""
+    with ExitStack() as stack:
+        postgres = start_postgres(folder / "data" / "postgres")
+        stack.callback(postgres.stop)
+        migrate(postgres.url)
+        ports = [free_port(), free_port()]
+        environment = clean_environment() | {
+            "MAAS_DATABASE_URL": postgres.url,
+            "MAAS_DATA_DIR": str(folder / "data"),
+            "MAAS_SECRET_KEY": secrets.token_hex(32),
+            "MAAS_SERVING_URL": ",".join(f"http://127.0.0.1:{port}" for port in ports),
+            "MAAS_MODEL_CONCURRENCY": "256",
+            **stripe_environment(folder, stack),
+        }
+        fleet = Fleet(
+            folder,
+            postgres,
+            environment,
+            _gateways(folder, environment),
+            Part("worker", "gateway.worker", environment, folder / "worker.log"),
+            [_upstream(folder, port) for port in ports],
+        )
+        for part in [*fleet.upstreams, *fleet.parts]:
+            stack.callback(part.stop)
+            part.start()
+        for gateway in fleet.gateways:
+            gateway.wait()
+            fleet.urls.append(gateway.url)
+        fleet.firms = settled_firms(fleet.urls[0], environment, firms)
+        yield fleet
+
+
+def _upstream(folder: Path, port: int) -> Part:
+    arguments = (str(port), "--token-ms", str(_TOKEN_MS))
+    log = folder / f"upstream-{port}.log"
+    return Part(f"upstream {port}", "load.constant", clean_environment(), log, arguments)
+
+
+def _gateways(folder: Path, environment: dict[str, str]) -> list[Gateway]:
+    made = []
+    for number in (1, 2):
+        port = free_port()
+        own = {**environment, "MAAS_PORT": str(port)}
+        log, url = folder / f"gateway-{number}.log", f"http://127.0.0.1:{port}"
+        made.append(Gateway(f"gateway {number}", "gateway", own, log, url=url))
+    return made

@@ -1,0 +1,82 @@
+"""Schedules: thinned, sped up and cut, with nothing added and nothing out of order."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from load.constant.engine import Speed
+from load.replay.arrivals import Arrival
+from load.replay.schedule import among, capacity, cut_to, filling, in_classes, sped_up, thin
+
+arrivals = st.lists(
+    st.builds(Arrival, st.floats(0, 3600), st.integers(1, 20_000), st.integers(1, 3_000)),
+    min_size=2,
+    max_size=60,
+).map(lambda found: sorted(found, key=lambda one: one.at_s))
+ENGINE = Speed(1000, 0.01, 4)
+
+
+class TestChanges:
+    @settings(deadline=None)
+    @given(arrivals, st.floats(0.1, 100), st.floats(1, 100))
+    def test_sped_up(self, calls: list[Arrival], speed: float, seconds: float) -> None:
+        found = sped_up(calls, speed, seconds)
+        assert len(found) <= len(calls)
+        assert [one.at_s for one in found] == sorted(one.at_s for one in found)
+        assert all(0 <= one.at_s < seconds for one in found)
+        assert not found or found[0].at_s == 0
+
+    @settings(deadline=None)
+    @given(arrivals, st.integers(8, 8000))
+    def test_cut_to_what_a_model_takes(self, calls: list[Arrival], context: int) -> None:
+        cut = cut_to(calls, context)
+        for before, after in zip(calls, cut.arrivals, strict=True):
+            assert after.at_s == before.at_s
+            assert 1 <= after.input_tokens <= before.input_tokens
+            assert 1 <= after.output_tokens <= before.output_tokens
+            assert after.input_tokens + after.output_tokens <= context
+        assert cut.shortened == sum(a != b for a, b in zip(calls, cut.arrivals, strict=True))
+
+    @settings(deadline=None)
+    @given(arrivals)
+    def test_thinned(self, calls: list[Arrival]) -> None:
+        assert thin(calls, 1.0, random.Random(1)) == calls
+        assert thin(calls, 0.0, random.Random(1)) == []
+        assert set(thin(calls, 0.5, random.Random(1))) <= set(calls)
+
+    @settings(deadline=None)
+    @given(arrivals, st.floats(0.1, 2), st.floats(5, 60))
+    def test_filling_takes_as_many_as_the_load_says(
+        self, calls: list[Arrival], load: float, seconds: float
+    ) -> None:
+        found = filling(calls, load, ENGINE, seconds)
+        wanted = max(2, round(load * capacity(calls, ENGINE) * seconds))
+        assert len(found) == min(wanted, len(calls))
+        assert all(0 <= one.at_s < seconds for one in found)
+
+
+class TestCapacity:
+    def test_by_slots_or_by_prompts(self) -> None:
+        assert capacity([Arrival(0, 100, 90)], Speed(1000, 0.01, 4)) == pytest.approx(4)
+        assert capacity([Arrival(0, 500, 10)], Speed(1000, 0.01, 4)) == pytest.approx(2)
+        assert capacity([Arrival(0, 1, 1)], Speed()) == float("inf")
+
+
+class TestTenants:
+    def test_by_their_shares_and_the_same_again(self) -> None:
+        calls = [Arrival(float(n), 1, 1) for n in range(5000)]
+        shares = {"quiet": 1.0, "noisy": 20.0}
+        due = among(calls, shares, random.Random(1))
+        counted = Counter(one.tenant for one in due)
+        assert counted["noisy"] / counted["quiet"] == pytest.approx(20, rel=0.25)
+        assert due == among(calls, shares, random.Random(1))
+        assert [one.arrival for one in due] == calls
+
+    def test_in_classes(self) -> None:
+        due = among([Arrival(float(n), 1, 1) for n in range(100)], {"a": 1}, random.Random(1))
+        found = in_classes(due, {"priority": 1, "flex": 1}, random.Random(1))
+        assert {one.tier for one in found} == {"priority", "flex"}
+        assert [one.arrival for one in found] == [one.arrival for one in due]

@@ -1,0 +1,28 @@
+"""What happens when, and which failures that excuses."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from load.soak.events import POSTGRES, ROLLING, STORM, UPSTREAM, WHEN, Happened, due, unexcused
+
+
+class TestDue:
+    @settings(deadline=None)
+    @given(st.floats(1, 1e5))
+    def test_all_of_it_in_order_and_before_the_end(self, seconds: float) -> None:
+        found = due(seconds)
+        assert [at for at, _ in found] == sorted(at for at, _ in found)
+        assert {name for _, name in found} == {name for _, name in WHEN}
+        assert all(0 < at < seconds for at, _ in found)
+
+
+class TestExcuses:
+    def test_only_while_something_is_away_and_a_little_longer(self) -> None:
+        away = Happened(POSTGRES, 100, 110, "")
+        failures = [(99.0, "early"), (105.0, "then"), (139.0, "soon"), (141.0, "late")]
+        assert unexcused(failures, [away]) == ["early", "late"]
+
+    def test_a_storm_and_a_deploy_excuse_nothing(self) -> None:
+        for name in (STORM, ROLLING):
+            assert unexcused([(5.0, "x")], [Happened(name, 0, 10, "")]) == ["x"]
+        assert unexcused([(5.0, "x")], [Happened(UPSTREAM, 0, 10, "")]) == []
