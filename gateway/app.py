@@ -77,7 +77,8 @@ from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
-from infra.tracing import Tracer, tracer_of
+from infra.tracers import tracer_of
+from infra.tracing import Tracer
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
 

@@ -1,15 +1,14 @@
 """Traces: what a call tells of its stages, and to whom: nobody, unless a collector is configured.
 
 Off, a stage costs one context manager that does nothing, and OpenTelemetry is not even loaded. Owns
-what stages may say, and being silent. Does not own spans (infra/otlp.py) nor what is traced
-(gateway/pipeline.py, gateway/dispatch.py).
+what stages may say, and being silent. Does not own spans (infra/otlp.py), which of both a process
+has (infra/tracers.py), nor what is traced (gateway/pipeline.py, gateway/dispatch.py).
 """
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Protocol
 
 Value = str | int | float | bool
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -80,11 +79,3 @@ class Silent:
 
     def call(self, headers: Mapping[bytes, bytes], started_at: float) -> Trace:
         return UNTRACED
-
-
-def tracer_of(endpoint: str | None, service: str) -> Tracer:
-    """What sends spans to a collector at this base address; nothing is traced where it is None."""
-    if endpoint is None:
-        return Silent()
-    # Loaded only now: it takes a third of a second and some megabytes.
-    return cast(Tracer, import_module("infra.otlp").OtlpTracer(endpoint, service))

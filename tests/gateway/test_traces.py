@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from infra.tracing import tracer_of
+from infra.tracers import tracer_of
 from tests import builders
 from tests.builders import CHAT, Gateway
 from tests.fakes.otlp_collector import Collector, Span, run_collector
