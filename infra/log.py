@@ -90,6 +90,8 @@ def keep_money_log(file: Path) -> None:
         )
     )
     logger = logging.getLogger(_MONEY)
+    for one in logger.handlers:
+        one.close()
     logger.handlers, logger.propagate = [kept], False
 
 

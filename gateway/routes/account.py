@@ -86,5 +86,5 @@ async def provide_principal(
     credentials = request.headers.get("authorization")
     address = request.client.host if request.client else ""
     principal = authenticator.require_active(await authenticator.identify(credentials), address)
-    name_cause(request, key=ids.show(KEY_PREFIX, principal.key_id))
+    name_cause(request, key_id=ids.show(KEY_PREFIX, principal.key_id))
     return principal

@@ -25,7 +25,7 @@ class TestRequests:
         told = [line["event"] for line in lines]
         assert told == ["plan.started", "invoice.finalised", "ledger.invoice"]
         key = ids.show("key", gateway.key.row.id)
-        cause = {"address": "POST /v1/subscription", "key": key}
+        cause = {"address": "POST /v1/subscription", "key_id": key}
         assert [line["caused_by"] for line in lines] == [cause] * 3
 
 
