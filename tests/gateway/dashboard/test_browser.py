@@ -43,13 +43,14 @@ PAGES = (
     "/dashboard/outcomes",
     "/dashboard/nothing",
 )
-# Of the platform; `{account}` is the firm.
+# Of the platform; `{account}` is the firm, `{invoice}` its newest.
 PLATFORM = (
     "/dashboard/platform/accounts",
     "/dashboard/platform/accounts/{account}",
     "/dashboard/platform/accounts/{account}/suspend",
     "/dashboard/platform/accounts/{account}/credit-limit",
     "/dashboard/platform/accounts/{account}/look",
+    "/dashboard/platform/accounts/{account}/invoices/{invoice}/credit",
     "/dashboard/platform/revenue",
     "/dashboard/platform/receivables",
     "/dashboard/platform/webhooks",
@@ -90,11 +91,12 @@ class TestEveryPage:
         found = {}
         gateway = firm.gateway
         account = ids.show("acct", gateway.account.id)
+        invoice = (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
             for look in LOOKS:
                 async with looked(browser, firm.gateway.url, look, operator) as seen:
                     for address in PLATFORM:
-                        await seen.opens(address.format(account=account))
+                        await seen.opens(address.format(account=account, invoice=invoice))
                         if faults := await seen.faults():
                             found[(address, look)] = faults
                         seen.complaints.clear()

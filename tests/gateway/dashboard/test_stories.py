@@ -39,6 +39,7 @@ async def joins(seen: Looked, stripe: StripeStory, firm: StoryFirm, role: Role) 
         place = session, COMMAND_LINE, firm.account.id
         issued = await inviting.invite(*place, ADDRESS, role)
     await seen.opens(urlsplit(issued.link).path)
+    assert await seen.faults() == []
     await seen.page.fill("[name=name]", "Li Xuemei")
     await seen.page.fill("[name=password]", PASSWORD)
     await seen.page.click("button:text-is('Join')")
@@ -92,6 +93,7 @@ async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
         await page.fill("[name=name]", "line 1")
         await page.click("button:text-is('Create the key')")
         await page.wait_for_selector("h1:text('Copy the key now')")
+        assert await seen.faults() == []
         secret = _SECRET.search(await page.inner_text("main"))
         assert secret is not None
         headers = {"authorization": f"Bearer {secret[0]}"}
