@@ -11,10 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
+from typing import Any
 
 from load.bench.calls import Server
 
@@ -42,6 +43,17 @@ def maas(data_dir: Path) -> Iterator[tuple[Server, Server]]:
     finally:
         child.send_signal(SIGINT)
         child.wait(90)
+
+
+def said(environment: Mapping[str, str], *command: str) -> Any:
+    """What a command of the product says to programs, in its last line."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("maas")), *command, "--json"],
+        check=True,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def lift_limits(data_dir: Path) -> None:

@@ -8,7 +8,6 @@ by walking (walking.py). Models are not started: what pages show of them is that
 
 import argparse
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from load.bench.pages.kinds import HOME
+from load.bench.servers import said
 from tests.gateway.dashboard.browsing import CHROMIUM
 from tests.pictures.walking import walk
 
@@ -47,19 +47,12 @@ def main() -> None:
             "MAAS_PORT": str(_PORT),
             "MAAS_SERVING_URL": "http://127.0.0.1:9",
         }
-        filled = _said(environment, "demo")
-        invited = _said(environment, "people", "operator", "--email", _OPERATOR)
+        filled = said(environment, "demo")
+        invited = said(environment, "people", "operator", "--email", _OPERATOR)
         owners = [one["people"][0]["email"] for one in filled["firms"]]
         people = dict(zip(WHO, [*owners, _OPERATOR], strict=True))
         with _service(environment):
             asyncio.run(_take(options, people, filled["password"], invited["link"]))
-
-
-def _said(environment: Mapping[str, str], *command: str) -> Any:
-    done = subprocess.run(
-        [_MAAS, *command, "--json"], check=True, env=dict(environment), stdout=subprocess.PIPE
-    )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 @contextmanager

@@ -3,23 +3,19 @@
 Owns the walk. Does not own what is of one kind (load/bench/pages/kinds.py).
 """
 
-from collections import deque
 from collections.abc import AsyncIterator
 
 from playwright.async_api import Page
 
-from load.bench.pages.kinds import HOME, kind, pages
+from load.bench.pages.kinds import Unseen, kind
 
 _LINKS = "() => [...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))"
 
 
 async def walk(page: Page) -> AsyncIterator[str]:
     """The kind of each page, which is open then."""
-    waiting, known = deque([HOME]), {kind(HOME)}
-    while waiting:
-        await page.goto(waiting.popleft())
+    unseen = Unseen()
+    for address in unseen:
+        await page.goto(address)
         yield kind(page.url)
-        for name, address in pages(await page.evaluate(_LINKS)):
-            if name not in known:
-                known.add(name)
-                waiting.append(address)
+        unseen.add(await page.evaluate(_LINKS))

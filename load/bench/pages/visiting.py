@@ -6,13 +6,12 @@ byte on one machine, and how large the answer is, compressed.
 
 import re
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
-from load.bench.pages.kinds import HOME, kind, pages
+from load.bench.pages.kinds import Unseen, kind
 
 _LINK = re.compile(r'<a [^>]*href="([^"]+)"')
 
@@ -50,15 +49,11 @@ def visit(client: httpx.Client, rounds: int) -> Sequence[Visited]:
 
 
 def _walk(client: httpx.Client) -> Sequence[Visited]:
-    waiting, known, found = deque([HOME]), {kind(HOME)}, list[Visited]()
-    while waiting:
-        address = waiting.popleft()
+    unseen, found = Unseen(), list[Visited]()
+    for address in unseen:
         answer = client.get(address, follow_redirects=True)
         answer.raise_for_status()
         final = answer.url.raw_path.decode()
         found.append(Visited(kind(final), final, int(answer.headers["content-length"])))
-        for name, link in pages(one.replace("&amp;", "&") for one in _LINK.findall(answer.text)):
-            if name not in known:
-                known.add(name)
-                waiting.append(link)
+        unseen.add(one.replace("&amp;", "&") for one in _LINK.findall(answer.text))
     return found
