@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint lint-deploy format types chaos simulations fuzz audit pictures bench bench-gateways bench-billing bench-pages bench-specialists load replay soak specialists industrial-llm lock clean
+.PHONY: run test check lint lint-deploy format types chaos simulations fuzz audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -101,6 +101,18 @@ replay: $(TESTED)
 # An hour under load while things happen to the service; MINUTES=3 for less.
 soak: $(TESTED)
 	$(BIN)/python -m load.soak $(if $(MINUTES),--minutes $(MINUTES))
+
+# Replicas of an engine by simulation: a trace against scaling settings. See docs/scale.md.
+replicas: $(TESTED)
+	$(BIN)/python -m load.simulation scale $(if $(TRACE),--trace $(TRACE))
+
+# What a call costs in PostgreSQL, and how many it can write here.
+bench-database: $(TESTED)
+	$(BIN)/python -m load.bench.database
+
+# Corrections of three firms become a version of the shared model, or do not; half an hour.
+bench-improving: $(TESTED)
+	$(BIN)/python -m load.bench.improving
 
 # Against a service that runs; KEY is a key of it, SERVING the address of its models.
 bench-specialists: $(TESTED)

@@ -24,7 +24,7 @@ from gateway.leasing import Lender
 from gateway.membership import Membership
 from gateway.pricing import unbilled
 from infra.clock import Clock
-from infra.db import DatabaseUnavailable
+from infra.db import DatabaseUnavailable, RecordsContended
 from infra.direct import DirectConnection
 from infra.metrics import Metrics
 
@@ -224,7 +224,8 @@ class UsageWriter:
                 done = await self._write(group)
             except DatabaseUnavailable as error:
                 self._say("error", "calls wait to be recorded", repr(error.__cause__ or error))
-                self._failing = True
+                # Whoever had to give way to another writer writes in a moment.
+                self._failing = not isinstance(error, RecordsContended)
                 done = False
             except Exception as error:
                 # Of one row that cannot be written, not even the writer itself may end.

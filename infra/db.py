@@ -5,7 +5,7 @@ Owns the pool and transactions. Does not own how a connection is made (infra/con
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import cast
@@ -27,8 +27,26 @@ class DatabaseUnavailable(AppError):
     status = 503
     code = "database_unavailable"
 
+    def __init__(
+        self,
+        message: str = "The service cannot reach its records just now. Please try again shortly.",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, headers=headers)
+
+
+class RecordsContended(DatabaseUnavailable):
+    """The transaction was ended for another one that wanted the same records. Nothing was changed,
+    and the same may be tried at once."""
+
+    code = "records_contended"
+
     def __init__(self) -> None:
-        super().__init__("The service cannot reach its records just now. Please try again shortly.")
+        super().__init__(
+            "Others changed the same records at the same moment, so nothing was changed. "
+            "Please try again.",
+            headers={"retry-after": "1"},
+        )
 
 
 class Database:
@@ -61,7 +79,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One unit of work: committed at the end, rolled back on any error.
 
-        Raises DatabaseUnavailable where the connection, not the statement, is at fault.
+        Raises DatabaseUnavailable where the connection, not the statement, is at fault, and
+        RecordsContended.
         """
         with _availability():
             async with (
@@ -90,6 +109,8 @@ def _availability() -> Iterator[None]:
     except DBAPIError as error:
         if lost_connection(error):
             raise DatabaseUnavailable from error
+        if contended(error):
+            raise RecordsContended from error
         raise
 
 
@@ -102,3 +123,9 @@ def lost_connection(error: SQLAlchemyError) -> bool:
         return error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
     # Class 08: connection; 53: resources; 57P: operator intervention (shutdown, starting up).
     return bool(state.startswith(("08", "53", "57P")))
+
+
+def contended(error: DBAPIError) -> bool:
+    """Whether two transactions waited for each other (40P01), or could not be put in an order
+    (40001), and this one was chosen to end."""
+    return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")

@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from infra.connecting import Connection, connect
-from infra.db import DatabaseUnavailable, lost_connection
+from infra.db import DatabaseUnavailable, RecordsContended, contended, lost_connection
 
 
 class DirectConnection:
@@ -32,8 +32,8 @@ class DirectConnection:
     async def statement(self, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement, with psycopg's `%(name)s` placeholders.
 
-        Raises DatabaseUnavailable, it may have been committed then; and SQLAlchemy's DBAPIError
-        where the database refuses it.
+        Raises DatabaseUnavailable, it may have been committed then; RecordsContended, it was not;
+        and SQLAlchemy's DBAPIError where the database refuses it.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -41,11 +41,13 @@ class DirectConnection:
                 cursor = await connection.execute(query, values, prepare=True)
                 return await cursor.fetchall()
         except psycopg.Error as error:
-            # Wrapped, so that the same judgement of what is a lost connection serves both ways.
+            # Wrapped, so that the same judgement of what went wrong serves both ways.
             wrapped = DBAPIError(None, None, error)
             if connection_is_lost(wrapped, self._connection):
                 await self.close()
                 raise DatabaseUnavailable from error
+            if contended(wrapped):
+                raise RecordsContended from error
             raise wrapped from error
         except (OSError, TimeoutError) as error:
             await self.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from load.constant.engine import Speed
 from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
-from load.site.running import Wanted, whole_service
+from load.site.running import Wanted, whole_service, with_weights
 
 # An engine that reads 20,000 tokens a second and writes a token every 5 ms, 16 answers at a time.
 USUAL = Speed(prefill_tokens_s=20_000, token_s=0.005, slots=16)
@@ -61,18 +61,12 @@ def _aimed_at(given: argparse.Namespace) -> Iterator[tuple[str, Mapping[str, str
         return
     with tempfile.TemporaryDirectory(prefix="maas-load-") as name:
         folder = Path(name)
-        _with_weights(folder, given.weights_from)
+        if given.weights_from:
+            with_weights(folder, Path(given.weights_from))
         speed = USUAL if given.upstream == "constant" else None
         with whole_service(Wanted(folder, FIRMS, speed, given.gateways)) as site:
             site.write(folder / "site.json")
             yield site.url, {**os.environ, SITE_VARIABLE: str(folder / "site.json")}
-
-
-def _with_weights(folder: Path, weights: str | None) -> None:
-    """Those of an earlier run: to convert them again takes most of a minute."""
-    if weights:
-        (folder / "data").mkdir()
-        (folder / "data" / "weights").symlink_to(Path(weights).expanduser().resolve())
 
 
 def _options() -> argparse.Namespace:

@@ -5,17 +5,15 @@ Owns the options and the order of the experiments. Without a trace it says so an
 
 import argparse
 import asyncio
-import json
 import os
 import sys
-import tempfile
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from load.constant.engine import Speed
 from load.day.firms import KEY_VARIABLE
+from load.replay.against import own_service, running_service
 from load.replay.arrivals import TraceMissing
 from load.replay.experiments import NOISY, QUIET, Plan, as_it_is, classes, fairness
 from load.replay.figures import InTime
@@ -23,7 +21,6 @@ from load.replay.playing import Target
 from load.replay.report import Told, fairness_text, opening, table
 from load.replay.schedule import Cut, cut_to
 from load.replay.traces import read_trace
-from load.site.running import Wanted, whole_service
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"
 AZURE = SHARED / "azure2023" / "AzureLLMInferenceTrace_conv.csv.gz"
@@ -76,23 +73,11 @@ async def _experiments(given: argparse.Namespace, cut: Cut, target: Target) -> s
 def _target(given: argparse.Namespace) -> Iterator[Target]:
     """A service that runs, with one tenant; or one of our own with all of them."""
     if given.host:
-        keys = {QUIET[0]: given.key or os.environ.get(KEY_VARIABLE, "")}
-        yield Target(given.host.rstrip("/"), _model(given.host, keys), keys)
+        key = given.key or os.environ.get(KEY_VARIABLE, "")
+        yield running_service(given.host, QUIET[0], key)
         return
-    with tempfile.TemporaryDirectory(prefix="maas-load-") as name:
-        # The queue must form where turns are taken: as many calls are sent at once as have slots.
-        wanted = Wanted(Path(name), (*QUIET, NOISY), _speed(given), slots=given.slots)
-        with whole_service(wanted) as site:
-            keys = {firm.name: firm.key for firm in site.firms}
-            yield Target(site.url, _model(site.url, keys), keys)
-
-
-def _model(url: str, keys: Mapping[str, str]) -> str:
-    headers = {"authorization": f"Bearer {next(iter(keys.values()))}"}
-    request = urllib.request.Request(f"{url}/v1/models", headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        models = json.load(answer)["data"]
-    return str(next(one["id"] for one in models if one["task"] == "text-generation"))
+    with own_service((*QUIET, NOISY), _speed(given), given.slots) as target:
+        yield target
 
 
 def _speed(given: argparse.Namespace) -> Speed | None:

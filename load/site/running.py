@@ -63,6 +63,12 @@ def whole_service(wanted: Wanted) -> Iterator[Site]:
         yield Site((url,), firms, WEBHOOK_SECRET, constant, processes)
 
 
+def with_weights(folder: Path, weights: Path) -> None:
+    """Those of an earlier run: to convert them again takes most of a minute."""
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data" / "weights").symlink_to(weights.expanduser().resolve())
+
+
 def constant_upstream(
     folder: Path, speed: Speed, stack: ExitStack, port: int | None = None
 ) -> tuple[str, subprocess.Popen[bytes]]:

@@ -1,5 +1,6 @@
 """The direct connection: statements, refusals, and a server that says nothing."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from infra.db import Database, DatabaseUnavailable
+from infra.db import Database, DatabaseUnavailable, RecordsContended
 from infra.direct import DirectConnection
 from infra.postgres import EmbeddedPostgres, start_postgres
 
@@ -70,3 +73,39 @@ async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgre
         await session.connection()
     await connection.close()
     await pool.close()
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres: str) -> None:
+    """The one that waited first finds out, and nothing of it stays; either way to the database."""
+    connection, pool = DirectConnection(postgres, 10), Database(postgres)
+    async with pool.transaction() as session:
+        await _lock(session, 1)
+        waiting = asyncio.create_task(connection.statement(_BOTH, {}))
+        await asyncio.sleep(0.3)
+        await _lock(session, 2)  # deadlock: of the two, the statement is ended
+        with pytest.raises(RecordsContended) as told:
+            await waiting
+    assert told.value.headers == {"retry-after": "1"}
+    assert await connection.statement("select 1", {}) == [(1,)]
+
+    with pytest.raises(RecordsContended):
+        await _cross(pool)
+    await connection.close()
+    await pool.close()
+
+
+_BOTH = "select pg_advisory_xact_lock(2), pg_advisory_xact_lock(1)"
+
+
+async def _lock(session: AsyncSession, number: int) -> None:
+    await session.execute(text(f"select pg_advisory_xact_lock({number})"))
+
+
+async def _cross(pool: Database) -> None:
+    async with pool.transaction() as first, pool.transaction() as second:
+        await _lock(first, 2)
+        await _lock(second, 1)
+        other = asyncio.create_task(_lock(first, 1))
+        await asyncio.sleep(0.3)
+        await _lock(second, 2)
+        await other

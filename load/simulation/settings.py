@@ -1,0 +1,69 @@
+"""The settings that are compared: fixed numbers of replicas beside ways to scale them.
+
+Owns which. Does not own what becomes of them (fleet.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from load.replay.arrivals import Arrival
+from load.simulation.autoscaler import Rule
+from load.simulation.fleet import Setup
+from load.simulation.pace import Pace
+
+# What part of a replica's slots is to be taken on average, and the delays up and down, in seconds.
+_TARGETS = (0.25, 0.5, 0.8)
+_DELAYS = ((30.0, 600.0), (5.0, 300.0), (5.0, 60.0))
+_STARTS_S = (30.0, 120.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A line of the table."""
+
+    name: str
+    setup: Setup
+
+
+def replicas_for(pace: Pace, calls_s: float, arrivals: Sequence[Arrival]) -> float:
+    """How many replicas are busy all the time with so many of these calls a second.
+
+    By reading and writing alone, each with all slots taken: nothing is left for a burst."""
+    number = len(arrivals)
+    reads = sum(pace.reading_s(one.input_tokens) for one in arrivals) / number
+    tokens = sum(one.output_tokens for one in arrivals) / number
+    writes = tokens * pace.each_s(pace.slots) / pace.slots
+    both = reads * pace.stall + writes
+    return calls_s * max(reads, both)
+
+
+def fixed(pace: Pace, numbers: Sequence[int]) -> Iterator[Named]:
+    """As many as they are, all the time."""
+    for number in numbers:
+        yield Named(f"{number} always", Setup(pace, Rule(number, number, 1.0)))
+
+
+def scaled(pace: Pace, least: int, most: int, start_s: float) -> Iterator[Named]:
+    """Each target with each pair of delays."""
+    for part in _TARGETS:
+        for up_s, down_s in _DELAYS:
+            rule = Rule(
+                least, most, part * pace.slots, upscale_delay_s=up_s, downscale_delay_s=down_s
+            )
+            name = f"target {part:g} of slots, up {up_s:g} s, down {down_s:g} s"
+            yield Named(name, Setup(pace, rule, start_s=start_s))
+
+
+def starts(pace: Pace, least: int, most: int, part: float = 0.5) -> Iterator[Named]:
+    """What the time that a replica takes to start is worth."""
+    for start_s in _STARTS_S:
+        rule = Rule(least, most, part * pace.slots, upscale_delay_s=5.0, downscale_delay_s=300.0)
+        yield Named(f"starts in {start_s:g} s", Setup(pace, rule, start_s=start_s))
+
+
+def held_back(pace: Pace, least: int, most: int, start_s: float) -> Iterator[Named]:
+    """What a gateway's bound on calls under way does to an autoscaler that looks behind it."""
+    for number in (pace.slots, most * pace.slots):
+        rule = Rule(least, most, 0.5 * pace.slots, upscale_delay_s=5.0, downscale_delay_s=300.0)
+        setup = Setup(pace, rule, concurrency=number, start_s=start_s)
+        yield Named(f"`concurrency` {number}", setup)
