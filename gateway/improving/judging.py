@@ -19,6 +19,7 @@ from models.industrial_llm.asking import Prompt, Server, ServerUnfit
 from models.industrial_llm.comparing import Verdict, compared, likeness, verdict, worth
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.evaluate import Judged, prompts
+from models.industrial_llm.examples import Example as TaskExample
 from models.industrial_llm.examples import Parts
 from models.industrial_llm.scoring import Answered
 
@@ -26,7 +27,9 @@ from models.industrial_llm.scoring import Answered
 FEEDBACK = "feedback"
 # Fewer than customers' calls are: these come behind them.
 _AT_ONCE = 2
-_MOST_A_TASK = 200
+# Of a task so many, but of one whose answers are long no more than take about as long: whole
+# work orders as JSON would be three quarters of the time that it takes to judge.
+_MOST_A_TASK, _FEWEST_A_TASK, _BYTES_A_TASK = 200, 60, 20_000
 _LONGEST = 512
 _MOST_BRINGS = 3
 _BRINGING_S = 60.0
@@ -98,9 +101,15 @@ class Judge:
 
 
 async def _of_task(server: Server, name: str, parts: Parts) -> list[float]:
-    asked = prompts(TASKS[name], parts, Judged(limit=_MOST_A_TASK))
+    asked = prompts(TASKS[name], parts, Judged(limit=how_many(parts.test)))
     answers = await server.gather([prompt for _, prompt in asked], _untold)
     return [worth(Answered(one, said)) for (one, _), said in zip(asked, answers, strict=True)]
+
+
+def how_many(examples: Sequence[TaskExample]) -> int:
+    """Of a task's examples, by how long its answers are on average."""
+    each = sum(len(one.answer.encode()) for one in examples) / max(1, len(examples))
+    return max(_FEWEST_A_TASK, min(_MOST_A_TASK, int(_BYTES_A_TASK / max(1.0, each))))
 
 
 async def _of_accounts(server: Server, held_out: Sequence[Example]) -> list[float]:

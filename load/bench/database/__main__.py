@@ -50,6 +50,7 @@ def main() -> None:
         with run_fleet(Path(name), _FIRMS) as fleet:
             cost = asyncio.run(_cost(fleet, given.rate, given.seconds))
             sys.stdout.write("\n".join(_cost_lines(cost)) + "\n\n")
+            fleet.worker.stop()
             url, firms = fleet.postgres.url, fleet.firms
             found = ceilings(url, firms, model, given.writers, given.groups, given.each)
             sys.stdout.write("\n".join(_ceiling_lines(found)) + "\n\n")

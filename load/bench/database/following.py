@@ -1,11 +1,12 @@
 """What follows calls: the worker's step that takes usage into totals and puts credit right.
 
-It goes over the accounts that called since the last one, so its time grows with them, not with calls.
-Owns the accounts, a call of each, and timing the product's own step. Of the steps of a worker it is
-the one that comes every ten seconds.
+It goes over the accounts that called since the last one, so its time grows with them, not with
+calls. Owns the accounts, a call of each, and timing the product's own step, of a worker's the one
+that comes every ten seconds.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from infra.clock import SystemClock
 from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
+from load.bench.billing.reading import gateway
 from load.bench.billing.seed import seed_firms
 
 _CALLS = """
@@ -39,18 +41,26 @@ class Step:
 
 
 def steps(folder: Path, model: str, accounts: Sequence[int]) -> Iterator[Step]:
-    """One for each number, in a database of its own. The first one's firms are new to it."""
+    """One for each number, in a database of its own, on which no worker runs."""
     postgres = start_postgres(folder / "postgres")
+    url = postgres.url
     try:
-        migrate(postgres.url)
-        seed_firms(postgres.url)
-        asyncio.run(_step(postgres.url))
+        migrate(url)
+        with gateway(_environment(folder, url)):
+            pass  # it publishes the list prices when it starts
+        seed_firms(url)
+        asyncio.run(_step(url))
         for number in accounts:
-            with psycopg.connect(postgres.url) as connection:
+            with psycopg.connect(url) as connection:
                 connection.execute(_CALLS, {"model": model, "accounts": number})
-            yield Step(number, asyncio.run(_step(postgres.url)))
+            yield Step(number, asyncio.run(_step(url)))
     finally:
         postgres.stop()
+
+
+def _environment(folder: Path, url: str) -> dict[str, str]:
+    settings = {"DATABASE_URL": url, "DATA_DIR": str(folder), "SECRET_KEY": "0" * 64}
+    return {**os.environ, **{f"MAAS_{name}": value for name, value in settings.items()}}
 
 
 async def _step(url: str) -> float:

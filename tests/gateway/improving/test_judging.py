@@ -8,7 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.improving import judging
-from gateway.improving.judging import Bringing, Rival
+from gateway.improving.judging import Bringing, Rival, how_many
+from models.industrial_llm.examples import Example
 
 
 class Restarted:
@@ -62,3 +63,10 @@ async def test_what_it_refuses_is_an_answer(restarted: tuple[Restarted, str]) ->
     told.failing = ["400"]
     assert (await ask(url)).status_code == 400
     assert told.asked == 1
+
+
+@pytest.mark.parametrize(("letters", "asked"), [(1, 200), (100, 200), (250, 80), (5_000, 60)])
+def test_of_a_task_whose_answers_are_long_fewer_are_asked(letters: int, asked: int) -> None:
+    examples = [Example("terms", "own", "en", f"{number}", "x" * letters) for number in range(300)]
+    assert how_many(examples) == asked
+    assert how_many([]) == 200
