@@ -61,12 +61,13 @@ def _scale(given: argparse.Namespace, cut: Sequence[Arrival]) -> str:
     busy = replicas_for(pace, calls_s, arrivals)
     least, most = max(1, math.floor(busy)), 4 * math.ceil(busy)
     in_time = InTime(given.first_ms / 1000, given.each_ms / 1000)
+    first = given.targets[0]
     numbers = sorted({math.ceil(busy * part) for part in (1.0, 1.25, 1.5, 2.0, 3.0)})
     parts: dict[str, Iterable[Named]] = {
         "A fixed number": fixed(pace, numbers),
-        f"Scaled, {given.start_s:g} s to start": scaled(pace, 1, most, given.start_s),
-        "What starting takes (target .5 of slots, up 5 s, down 300 s)": starts(pace, 1, most),
-        "What the gateway lets through": held_back(pace, 1, most, given.start_s),
+        f"Scaled, {given.start_s:g} s to start": scaled(pace, given.targets, most, given.start_s),
+        f"What starting takes (target {first:g})": starts(pace, first, most),
+        "What the gateway lets through": held_back(pace, first, most, given.start_s),
     }
     lines = [
         f"{len(due)} calls in {arrivals[-1].at_s:.0f} s, {calls_s:.1f} a second; one replica: "
@@ -148,6 +149,7 @@ def _options() -> argparse.Namespace:
     add("--token-ms-each", type=float, default=1000 * ASSUMED.token_s_each, help="for each beside")
     add("--slots", type=int, default=ASSUMED.slots, help="answers at a time")
     add("--stall", type=float, default=ASSUMED.stall, help="of writing while a prompt is read")
+    add("--targets", type=float, nargs="+", default=[16, 8, 32, 64], help="requests a replica")
     add("--start-s", type=float, default=120, help="from wanting a replica to its first call")
     add("--first-ms", type=float, default=1000, help="a good call's first token")
     add("--each-ms", type=float, default=50, help="and each further one")

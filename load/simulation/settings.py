@@ -11,8 +11,7 @@ from load.simulation.autoscaler import Rule
 from load.simulation.fleet import Setup
 from load.simulation.pace import Pace
 
-# What part of a replica's slots is to be taken on average, and the delays up and down, in seconds.
-_TARGETS = (0.25, 0.5, 0.8)
+# Up and down, in seconds.
 _DELAYS = ((30.0, 600.0), (5.0, 300.0), (5.0, 60.0))
 _STARTS_S = (30.0, 120.0, 300.0)
 
@@ -43,27 +42,23 @@ def fixed(pace: Pace, numbers: Sequence[int]) -> Iterator[Named]:
         yield Named(f"{number} always", Setup(pace, Rule(number, number, 1.0)))
 
 
-def scaled(pace: Pace, least: int, most: int, start_s: float) -> Iterator[Named]:
+def scaled(pace: Pace, targets: Sequence[float], most: int, start_s: float) -> Iterator[Named]:
     """Each target with each pair of delays."""
-    for part in _TARGETS:
+    for target in targets:
         for up_s, down_s in _DELAYS:
-            rule = Rule(
-                least, most, part * pace.slots, upscale_delay_s=up_s, downscale_delay_s=down_s
-            )
-            name = f"target {part:g} of slots, up {up_s:g} s, down {down_s:g} s"
+            rule = Rule(1, most, target, upscale_delay_s=up_s, downscale_delay_s=down_s)
+            name = f"target {target:g}, up {up_s:g} s, down {down_s:g} s"
             yield Named(name, Setup(pace, rule, start_s=start_s))
 
 
-def starts(pace: Pace, least: int, most: int, part: float = 0.5) -> Iterator[Named]:
+def starts(pace: Pace, target: float, most: int) -> Iterator[Named]:
     """What the time that a replica takes to start is worth."""
     for start_s in _STARTS_S:
-        rule = Rule(least, most, part * pace.slots, upscale_delay_s=5.0, downscale_delay_s=300.0)
-        yield Named(f"starts in {start_s:g} s", Setup(pace, rule, start_s=start_s))
+        yield Named(f"starts in {start_s:g} s", Setup(pace, Rule(1, most, target), start_s=start_s))
 
 
-def held_back(pace: Pace, least: int, most: int, start_s: float) -> Iterator[Named]:
+def held_back(pace: Pace, target: float, most: int, start_s: float) -> Iterator[Named]:
     """What a gateway's bound on calls under way does to an autoscaler that looks behind it."""
     for number in (pace.slots, most * pace.slots):
-        rule = Rule(least, most, 0.5 * pace.slots, upscale_delay_s=5.0, downscale_delay_s=300.0)
-        setup = Setup(pace, rule, concurrency=number, start_s=start_s)
+        setup = Setup(pace, Rule(1, most, target), concurrency=number, start_s=start_s)
         yield Named(f"`concurrency` {number}", setup)

@@ -6,7 +6,6 @@ that comes every ten seconds.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,15 @@ from pathlib import Path
 
 import psycopg
 
+from billing.agreements.plans import publish
 from billing.rounds import count_usage
+from gateway.contracts import listed_terms
 from infra.clock import SystemClock
 from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
-from load.bench.billing.reading import gateway
 from load.bench.billing.seed import seed_firms
+from models.catalog import load_catalog
 
 _CALLS = """
     insert into usage (request_id, account_id, key_id, operation, model, streamed, settlement,
@@ -46,8 +47,7 @@ def steps(folder: Path, model: str, accounts: Sequence[int]) -> Iterator[Step]:
     url = postgres.url
     try:
         migrate(url)
-        with gateway(_environment(folder, url)):
-            pass  # it publishes the list prices when it starts
+        asyncio.run(_listed(url))
         seed_firms(url)
         asyncio.run(_step(url))
         for number in accounts:
@@ -58,9 +58,12 @@ def steps(folder: Path, model: str, accounts: Sequence[int]) -> Iterator[Step]:
         postgres.stop()
 
 
-def _environment(folder: Path, url: str) -> dict[str, str]:
-    settings = {"DATABASE_URL": url, "DATA_DIR": str(folder), "SECRET_KEY": "0" * 64}
-    return {**os.environ, **{f"MAAS_{name}": value for name, value in settings.items()}}
+async def _listed(url: str) -> None:
+    """List prices, which a gateway publishes when the first call comes."""
+    database = Database(url)
+    async with database.transaction() as session:
+        await publish(session, SystemClock(), listed_terms(load_catalog("cpu"), "CNY"))
+    await database.close()
 
 
 async def _step(url: str) -> float:
