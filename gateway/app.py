@@ -33,7 +33,7 @@ from gateway.knowledge.grounding import Grounder
 from gateway.knowledge.ingesting import KnowledgeRunner
 from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
-from gateway.lifespan import lifespan
+from gateway.lifespan import lifespan, settle_memory
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
@@ -127,7 +127,9 @@ def create_app() -> Litestar:
     """The application of a real process, from its environment."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    return build_app(build_parts(settings, SystemClock(), load_catalog(settings.profile)))
+    app = build_app(build_parts(settings, SystemClock(), load_catalog(settings.profile)))
+    app.on_startup.append(settle_memory)
+    return app
 
 
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:

@@ -1,5 +1,6 @@
 """Fixtures that several test packages share: a real PostgreSQL, a model server, a gateway."""
 
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +20,14 @@ from tests.builders import Gateway, Limited, run_gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.flows.stories import Story
 from tests.flows.stripe_stories import StripeStory, run_stripe_story
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays, millions of objects: the collector need not look through them after
+    every few tests."""
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # by what is left here, how often to look is reckoned
 
 
 @pytest.fixture(scope="session")
