@@ -14,25 +14,18 @@ from pathlib import Path
 from load.constant.engine import Speed
 from load.day.firms import KEY_VARIABLE
 from load.replay.against import own_service, running_service
-from load.replay.arrivals import TraceMissing
 from load.replay.experiments import NOISY, QUIET, Plan, as_it_is, classes, fairness
 from load.replay.figures import InTime
 from load.replay.playing import Target
 from load.replay.report import Told, fairness_text, opening, table
 from load.replay.schedule import Cut, cut_to
-from load.replay.traces import read_trace
-
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"
-AZURE = SHARED / "azure2023" / "AzureLLMInferenceTrace_conv.csv.gz"
+from load.replay.traces import AZURE, trace_or_exit
 
 
 def main() -> None:
     """Read, start what is needed, play, tell."""
     given = _options()
-    try:
-        arrivals = read_trace(Path(given.trace).expanduser(), given.seed)
-    except TraceMissing as missing:
-        sys.exit(f"{missing} Name one by --trace; docs/load.md says where they come from.")
+    arrivals = trace_or_exit(given.trace, given.seed)
     cut = cut_to(arrivals, given.context)
     with _target(given) as target:
         text = asyncio.run(_experiments(given, cut, target))

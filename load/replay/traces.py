@@ -9,12 +9,24 @@ import csv
 import gzip
 import io
 import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from load.replay.arrivals import Arrival, TraceMissing, from_zero
 from load.replay.servegen import sample_servegen
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "traces"
+AZURE = SHARED / "azure2023" / "AzureLLMInferenceTrace_conv.csv.gz"
+
+
+def trace_or_exit(path: str, seed: int) -> list[Arrival]:
+    """The arrivals that a command was told of; where there are none it ends, saying so."""
+    try:
+        return read_trace(Path(path).expanduser(), seed)
+    except TraceMissing as missing:
+        sys.exit(f"{missing} Name one by --trace; docs/load.md says where they come from.")
 
 
 def read_trace(path: Path, seed: int = 0) -> list[Arrival]:

@@ -18,14 +18,13 @@ from functools import partial
 from pathlib import Path
 
 from load.constant.engine import Speed
-from load.replay.__main__ import AZURE
 from load.replay.against import own_service
-from load.replay.arrivals import Arrival, TraceMissing
+from load.replay.arrivals import Arrival
 from load.replay.experiments import QUIET
 from load.replay.figures import InTime, figures
 from load.replay.playing import Target, play
 from load.replay.schedule import Due, among, cut_to, filling, sped_up, thin
-from load.replay.traces import read_trace
+from load.replay.traces import AZURE, trace_or_exit
 from load.simulation.autoscaler import Rule
 from load.simulation.fleet import Run, Setup, simulate
 from load.simulation.measuring import measure
@@ -39,10 +38,7 @@ _SPREAD_S = 60.0
 def main() -> None:
     """Read the trace, do what was asked, tell."""
     given = _options()
-    try:
-        arrivals = read_trace(Path(given.trace).expanduser(), given.seed)
-    except TraceMissing as missing:
-        sys.exit(f"{missing} Name one by --trace; docs/load.md says where they come from.")
+    arrivals = trace_or_exit(given.trace, given.seed)
     cut = cut_to(arrivals, given.context).arrivals
     text = _scale(given, cut) if given.what == "scale" else _check(given, cut)
     sys.stdout.write(text)
