@@ -110,7 +110,7 @@ replicas: $(TESTED)
 bench-database: $(TESTED)
 	$(BIN)/python -m load.bench.database
 
-# Corrections of three firms become a version of the shared model, or do not; half an hour.
+# Corrections of three firms become a version of the shared model, or do not; an hour or more.
 bench-improving: $(TESTED)
 	$(BIN)/python -m load.bench.improving
 

@@ -62,7 +62,7 @@ def _aimed_at(given: argparse.Namespace) -> Iterator[tuple[str, Mapping[str, str
     with tempfile.TemporaryDirectory(prefix="maas-load-") as name:
         folder = Path(name)
         if given.weights_from:
-            with_weights(folder, Path(given.weights_from))
+            with_weights(folder / "data", Path(given.weights_from))
         speed = USUAL if given.upstream == "constant" else None
         with whole_service(Wanted(folder, FIRMS, speed, given.gateways)) as site:
             site.write(folder / "site.json")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from load.bench.calls import TOKENS, Server, first_token, throughput
 from load.bench.servers import bare_engine, maas
+from load.site.running import with_weights
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         data_dir = Path(folder)
         if options.weights_from:
-            (data_dir / "weights").symlink_to(Path(options.weights_from).expanduser().resolve())
+            with_weights(data_dir, Path(options.weights_from))
         with maas(data_dir) as (gateway, serve):
             weights = next((data_dir / "weights").glob("*/model.safetensors")).parent
             with bare_engine(weights, options.engine_arguments) as bare:

@@ -1,4 +1,4 @@
-"""The way back on the real engine: `python -m load.bench.improving`, half an hour on two cores.
+"""The way back on the real engine: `python -m load.bench.improving`, an hour or more on two cores.
 
 Three firms correct the shared model's answers with their consent, a version is learned from that
 and judged beside the present one, and what calls are answered by is looked at before and after,
@@ -163,7 +163,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as name:
         folder = Path(name)
         if given.weights_from:
-            with_weights(folder, given.weights_from)
+            with_weights(folder / "data", given.weights_from)
         with whole_service(Wanted(folder, FIRMS)) as site:
             environment = {**os.environ, "MAAS_DATA_DIR": str(folder / "data")}
             story = Story(site.url, [firm.key for firm in site.firms], environment)

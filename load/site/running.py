@@ -63,10 +63,10 @@ def whole_service(wanted: Wanted) -> Iterator[Site]:
         yield Site((url,), firms, WEBHOOK_SECRET, constant, processes)
 
 
-def with_weights(folder: Path, weights: Path) -> None:
+def with_weights(data_dir: Path, weights: Path) -> None:
     """Those of an earlier run: to convert them again takes most of a minute."""
-    (folder / "data").mkdir(exist_ok=True)
-    (folder / "data" / "weights").symlink_to(weights.expanduser().resolve())
+    data_dir.mkdir(exist_ok=True)
+    (data_dir / "weights").symlink_to(weights.expanduser().resolve())
 
 
 def constant_upstream(

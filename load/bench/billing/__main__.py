@@ -22,6 +22,7 @@ import psycopg
 from load.bench.billing.memory import Ran, run_measured
 from load.bench.billing.reading import p95, read_pages
 from load.bench.billing.seed import ACCOUNTS, TASKS, busiest, seed_firms, seed_usage
+from load.bench.gateways.processes import postmaster_of
 
 _MAAS = str(Path(sys.executable).with_name("maas"))
 _HEAD = """
@@ -90,7 +91,7 @@ def _with(url: str, folder: Path, rows: int, rounds: int, reconcile: bool) -> Si
     seed_firms(url)
     sys.stderr.write(f"writing {rows:,} calls\n")
     seed_usage(url, models, rows)
-    postmaster = _postmaster(url)
+    postmaster = postmaster_of(folder / "postgres")
     sys.stderr.write("closing the month\n")
     closed = run_measured([_MAAS, "invoices", "close", "--json"], environment, postmaster)
     keys = [_key(environment, name) for name in busiest(url, (1, 10, 100, 500, ACCOUNTS))]
@@ -112,15 +113,6 @@ def _maas(environment: dict[str, str], *arguments: str) -> str:
 
 def _key(environment: dict[str, str], account: str) -> str:
     return str(json.loads(_maas(environment, "keys", "create", account, "--json"))["secret"])
-
-
-def _postmaster(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        row = connection.execute(
-            "select split_part(pg_read_file('postmaster.pid'), e'\\n', 1)::int"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def _invoices(url: str) -> int:

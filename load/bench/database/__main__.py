@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from load.bench.database.ceiling import Ceiling, ceilings
 from load.bench.database.counting import Written, written
 from load.bench.database.following import Step, steps
+from load.bench.gateways.processes import cpu_s, postmaster_of
 from load.soak.clients import Clients
 from load.soak.fleet import Fleet, run_fleet
 from models.catalog import Task, load_catalog
@@ -77,25 +76,17 @@ async def _cost(fleet: Fleet, rate: float, seconds: float) -> Cost:
 
 
 def _processor(fleet: Fleet) -> dict[str, float]:
-    """Seconds so far; PostgreSQL's are those of all its processes that still run."""
-    postgres = psutil.Process(_postmaster(fleet))
-    family = [postgres, *postgres.children(recursive=True)]
-    found = {"PostgreSQL": sum(_seconds(one) for one in family), "gateways": 0.0, "worker": 0.0}
+    """Seconds so far, of each part with what it started."""
+    found = {
+        "PostgreSQL": cpu_s(postmaster_of(fleet.folder / "data" / "postgres")),
+        "gateways": 0.0,
+        "worker": 0.0,
+    }
     for part in fleet.parts:
         if part.pid is not None:
             name = "worker" if part is fleet.worker else "gateways"
-            found[name] += _seconds(psutil.Process(part.pid))
+            found[name] += cpu_s(part.pid)
     return found
-
-
-def _postmaster(fleet: Fleet) -> int:
-    lines = (fleet.folder / "data" / "postgres" / "postmaster.pid").read_text().splitlines()
-    return int(lines[0])
-
-
-def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def _cost_lines(cost: Cost) -> Iterator[str]:

@@ -78,6 +78,11 @@ def cpu_s(root: int) -> float:
     return sum(sum(times[:4]) for times in _each(root, psutil.Process.cpu_times))
 
 
+def postmaster_of(folder: Path) -> int:
+    """The process of the PostgreSQL that runs on this folder of data."""
+    return int((folder / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0])
+
+
 def rss_mib(root: int) -> float:
     """Resident memory of a process and its descendants; what they share counts in each."""
     return sum(memory.rss for memory in _each(root, psutil.Process.memory_info)) / (1 << 20)

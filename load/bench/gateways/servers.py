@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from load.bench.gateways.processes import python_module, running, wait_for_port
+from load.bench.gateways.processes import postmaster_of, python_module, running, wait_for_port
 
 _LITELLM_KEY = "sk-bench-0123456789"
 
@@ -83,7 +83,7 @@ def maas(site: Site, workers: int) -> Iterator[Gateway]:
             headers=headers,
             model=_text_model(site.port, headers),
             process=_gateway_process(child.pid),
-            database=int((data_dir / "postgres" / "postmaster.pid").read_text().split("\n")[0]),
+            database=postmaster_of(data_dir / "postgres"),
         )
 
 

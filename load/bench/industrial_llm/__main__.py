@@ -21,6 +21,7 @@ from load.bench.calls import Server
 from load.bench.industrial_llm import adapters, quality
 from load.bench.industrial_llm.learning import BESIDE, SOLD, Lesson, base_folder, learn
 from load.bench.servers import lift_limits, maas
+from load.site.running import with_weights
 from models.catalog import CATALOG_FILE, Model, Task, load_catalog
 from models.industrial_llm import evaluate
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _learn_again(artefact, base, beside, options.work)
     with tempfile.TemporaryDirectory(prefix="maas-bench-") as folder:
         data_dir = Path(folder)
-        (data_dir / "weights").symlink_to((options.weights / "weights").resolve())
+        with_weights(data_dir, options.weights / "weights")
         with maas(data_dir) as (gateway, serving):
             lift_limits(data_dir)
             _judge(sold, beside, options, gateway, serving)
