@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if model is None:
         parser.error(f"the catalog has no model {options.model!r} in this profile")
     try:
-        found = obtain(model, options.data_dir.resolve(), _tell, convert)
+        found = obtain(model, options.data_dir.resolve(), Telling(), convert)
     except AppError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
@@ -34,9 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tell(message: str, fraction: float | None) -> None:
-    share = "" if fraction is None else f" {fraction:.0%}"
-    sys.stderr.write(f"{message}{share}\n")
+class Telling:
+    """How far it is, on standard error; what was told last is not told again."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def __call__(self, message: str, fraction: float | None) -> None:
+        """`fraction` of what `message` says, from 0 to 1; None where nobody knows."""
+        share = "" if fraction is None else f" {fraction:.0%}"
+        line = f"{message}{share}\n"
+        if line != self._told:
+            sys.stderr.write(line)
+        self._told = line
 
 
 if __name__ == "__main__":

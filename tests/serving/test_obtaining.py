@@ -34,3 +34,10 @@ def test_weights_that_cannot_be_had(
     monkeypatch.setattr(obtaining, "obtain", broken)
     assert obtaining.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "The digest differs.\n"
+
+
+def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = obtaining.Telling()
+    for fraction in (None, 0.101, 0.104, 0.11, 0.11):
+        tell("Assembling", fraction)
+    assert capsys.readouterr().err == "Assembling\nAssembling 10%\nAssembling 11%\n"
