@@ -7,15 +7,16 @@ Owns the loss, the rate, the loop and going on after a stop. Does not own which 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, linear
 
 from models.industrial_llm.batches import Step, Taught
+from models.industrial_llm.candidates import Candidates
 from models.industrial_llm.checkpoints import Checkpoint, Checkpoints
 from models.industrial_llm.encoding import Encoded, Encoder, TemplateUnfit
 from models.industrial_llm.recipes import Recipe
@@ -77,12 +78,16 @@ class Learner:
         """Go over all steps that no checkpoint has behind it. Raises CheckpointUnfit."""
         optimizer = torch.optim.AdamW(self._weights(), lr=self.recipe.learning_rate)
         done = self._taken_up(kept, optimizer)
+        sampled = self._candidates(steps)
+        # At first much is given to tokens that no answer has, and every place tells of others.
+        whole, rise = replace(sampled, share=1), _rise(self.recipe, len(steps))
         began, losses = time.monotonic(), list[float]()
         for number in range(done, len(steps)):
             _set_rate(optimizer, self.recipe, number, len(steps))
             # Each step draws its own chances, so that going on needs no state of the generator.
             torch.manual_seed(self.recipe.seed * 1_000_003 + number)
-            losses.append(self._step(steps[number], optimizer))
+            candidates = whole if number < rise else sampled
+            losses.append(self._step(steps[number], optimizer, candidates))
             after, last = number + 1, number + 1 == len(steps)
             if after % pace.kept == 0 and not last:
                 kept.save(Checkpoint(after, self._adapter(), optimizer.state_dict()))
@@ -120,14 +125,21 @@ class Learner:
         said[learned] = scores.argmax(dim=-1)
         return int((said == wanted).all(dim=1).sum())
 
-    def _step(self, step: Step, optimizer: torch.optim.Optimizer) -> float:
+    def _candidates(self, steps: Sequence[Step]) -> Candidates:
+        turns = {turn.key: turn for step in steps for turn in step}
+        answers = (self._encoded(turn).answer for turn in turns.values())
+        return Candidates.of(answers, self.device)
+
+    def _step(self, step: Step, optimizer: torch.optim.Optimizer, candidates: Candidates) -> float:
         self.model.train()
         optimizer.zero_grad(set_to_none=True)
         encoded = [list(map(self._encoded, some)) for some in self._cut(step)]
         tokens = sum(len(one.answer) for some in encoded for one in some)
         total = 0.0
         for some in encoded:
-            loss, _ = self._of(some)
+            given, wanted = self._tensors(some)
+            learned, hidden = self._hidden(given, wanted)
+            loss = candidates.loss(hidden, self._head(), wanted[learned])
             torch.autograd.backward(loss / tokens)
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self._weights(), self.recipe.clip)
@@ -135,27 +147,36 @@ class Learner:
         return total / tokens
 
     def _summed(self, turns: Sequence[Taught]) -> tuple[Tensor, int]:
-        return self._of([self._encoded(turn) for turn in turns])
-
-    def _of(self, encoded: Sequence[Encoded]) -> tuple[Tensor, int]:
-        """The sum over the answers' tokens, and how many they are.
-
-        Scores are computed at answers only: with a vocabulary of a quarter million, most of the
-        work of a small base would be scores that nobody looks at. Texts are filled up behind, where
-        no token of a causal model looks, so no mask is needed.
-        """
-        given, wanted = self._tensors(encoded)
+        """The loss over the answers' tokens, and how many they are."""
+        given, wanted = self._tensors([self._encoded(turn) for turn in turns])
         learned, scores = self._scores(given, wanted)
         loss = cross_entropy(scores.float(), wanted[learned], reduction="sum")
         return loss, int(learned.sum())
 
     def _scores(self, given: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """Where something is to be learned, [texts, longest], and the scores there, [places,
-        tokens]."""
+        """Where something is to be learned, [texts, longest], and the scores of all tokens there,
+        [places, tokens]."""
+        learned, hidden = self._hidden(given, wanted)
+        return learned, linear(hidden, self._head())
+
+    def _hidden(self, given: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Where something is to be learned, [texts, longest], and what the model makes of the text
+        up to there, [places, width]: scores are looked at nowhere else.
+
+        Texts are filled up behind, where no token of a causal model looks, so no mask is needed.
+        """
         causal: Any = self.model.get_base_model()
-        hidden = causal.base_model(input_ids=given, use_cache=False).last_hidden_state
+        # The adapter is in single precision, its products need not be: a tenth of a step's time.
+        with torch.autocast(self.device, torch.bfloat16):
+            hidden = causal.base_model(input_ids=given, use_cache=False).last_hidden_state
         learned = wanted != _BESIDE
-        return learned, causal.get_output_embeddings()(hidden[learned])
+        return learned, hidden[learned]
+
+    def _head(self) -> Tensor:
+        """The output's, [tokens, width]."""
+        causal: Any = self.model.get_base_model()
+        head: Tensor = causal.get_output_embeddings().weight
+        return head
 
     def _tensors(self, encoded: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
         given, wanted = _padded(encoded)
@@ -190,11 +211,16 @@ class Learner:
 
 def rate(recipe: Recipe, step: int, steps: int) -> float:
     """Rising over the warm-up, then falling along a half cosine to a tenth."""
-    rise = max(1, round(recipe.warm_up * steps))
+    rise = _rise(recipe, steps)
     if step < rise:
         return recipe.learning_rate * (step + 1) / rise
     along = (step - rise) / max(1, steps - rise)
     return recipe.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * along)))
+
+
+def _rise(recipe: Recipe, steps: int) -> int:
+    """In how many steps the rate rises."""
+    return max(1, round(recipe.warm_up * steps))
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:

@@ -1,0 +1,56 @@
+"""The loss of a step beside that over the whole vocabulary."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from torch.nn.functional import cross_entropy  # noqa: E402
+
+from models.industrial_llm.candidates import Candidates  # noqa: E402
+
+VOCABULARY, WIDTH, PLACES = 300, 16, 320
+ANSWERS = [(7, 3, 290), (3, 50)]
+
+
+@pytest.fixture
+def given() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """What the model makes of the text, the output's weights, and the tokens that are wanted."""
+    torch.manual_seed(1)
+    hidden = torch.randn(PLACES, WIDTH, requires_grad=True)
+    wanted = torch.tensor([3, 7, 50, 290])[torch.randint(4, (PLACES,))]
+    return hidden, torch.randn(VOCABULARY, WIDTH), wanted
+
+
+def whole(hidden: "torch.Tensor", head: "torch.Tensor", wanted: "torch.Tensor") -> "torch.Tensor":
+    return cross_entropy(hidden @ head.T, wanted, reduction="sum")
+
+
+def test_the_tokens_of_all_answers_each_once() -> None:
+    assert Candidates.of(ANSWERS, "cpu").answers.tolist() == [3, 7, 50, 290]
+
+
+def test_looked_at_everywhere_it_is_the_loss_over_the_vocabulary(
+    given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
+) -> None:
+    hidden, head, wanted = given
+    answers = Candidates.of(ANSWERS, "cpu").answers
+    loss = Candidates(answers, share=1).loss(hidden, head, wanted)
+    assert loss.item() == pytest.approx(whole(hidden, head, wanted).item(), rel=1e-4)
+    (found,) = torch.autograd.grad(loss, hidden)
+    (right,) = torch.autograd.grad(whole(hidden, head, wanted), hidden)
+    assert torch.allclose(found, right, atol=1e-4)
+
+
+def test_looked_at_in_places_it_is_the_same_on_average(
+    given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
+) -> None:
+    hidden, head, wanted = given
+    some = Candidates.of(ANSWERS, "cpu")
+    losses = [some.loss(hidden, head, wanted).item() for _ in range(2_000)]
+    assert len(set(losses)) > 100
+    assert sum(losses) / len(losses) == pytest.approx(whole(hidden, head, wanted).item(), rel=0.01)
+
+
+def test_a_single_place() -> None:
+    loss = Candidates.of([(1,)], "cpu").loss(torch.ones(1, 2), torch.ones(4, 2), torch.tensor([1]))
+    assert loss.item() == pytest.approx(1.3863, abs=1e-4)
