@@ -33,7 +33,11 @@ def _orders(directory: Path, company: str, part: str) -> list[Example]:
     file = Path("maint_text", "maintnorm", f"{company}_{part}.norm.gz")
     lines = packed(directory, file).decode().splitlines()
     blocks = groupby(lines, key=lambda line: bool(line.strip()))
-    return [_example(company, [line.split("\t") for line in some]) for full, some in blocks if full]
+    orders = (
+        _example(company, [line.split("\t") for line in some]) for full, some in blocks if full
+    )
+    # Of one order nothing is left: an empty answer can be neither learned nor given.
+    return [one for one in orders if one.answer]
 
 
 def _example(company: str, words: list[list[str]]) -> Example:
