@@ -10,10 +10,11 @@ import asyncio
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -40,14 +41,20 @@ class LanguageAdapting:
     """The industrial model's adapter, imported only where it learns: what it needs is hundreds of
     megabytes, which the process that answers for everybody's readiness does not need.
 
-    `base` is the folder of the base's weights, `parent` that of the adapter to go on from.
+    `base` is the folder of the base's weights, `parent` that of the adapter to go on from, `mixing`
+    how far to go from there.
     """
 
     base: str
     parent: str
+    mixing: float = 1.0
 
     def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
-        made: Adapter = import_module(_LANGUAGE).adapter(Path(self.base), Path(self.parent))
+        # Ray gives a task that has no processors of its own a single thread.
+        import_module("torch").set_num_threads(threads(os.cpu_count() or 1))
+        made: Adapter = import_module(_LANGUAGE).adapter(
+            Path(self.base), Path(self.parent), self.mixing
+        )
         return made(training_file, progress)
 
 
@@ -65,6 +72,7 @@ ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
 # What is held of the customer's money before it begins is the price of so long.
 MOST_S, MOST_TEXT_S = 300, 1800
 _DIGITS = 6
+_MIXING = re.compile(r"1\.00|0\.(?:0[1-9]|[1-9][0-9])")
 _LANGUAGE = "models.industrial_llm.adapt"
 # Somebody's millisecond answers come first.
 _NICENESS = 10
@@ -77,6 +85,12 @@ class AdaptationTooLong(InputInvalid):
 
 
 log = logging.getLogger("ray.serve")
+
+
+def threads(processors: int) -> int:
+    """With so many a language model's adapter is learned: at the lowest priority it takes what
+    answering leaves, but from many it would take the memory's breadth too."""
+    return min(processors, max(2, processors // 2))
 
 
 def adapter_of(name: str, source: Source) -> Adapter:
@@ -97,6 +111,18 @@ def asked_seconds(text: str | None, most_s: int) -> int:
     if not text.isdecimal() or not 0 < int(text[:_DIGITS]) or len(text) > _DIGITS:
         raise InputInvalid("`most_s` is a whole number of seconds.", param="most_s")
     return min(int(text), most_s)
+
+
+def going(adapter: Adapter, mixing: str | None) -> Adapter:
+    """`adapter`, going so much of the way from what it goes on from to what it learns; all of it
+    where nobody says. Raises InputInvalid."""
+    if mixing is None:
+        return adapter
+    if not isinstance(adapter, LanguageAdapting) or not _MIXING.fullmatch(mixing):
+        raise InputInvalid(
+            "`mixing` is from 0.01 to 1.00, of a language model's adapter.", param="mixing"
+        )
+    return replace(adapter, mixing=float(mixing))
 
 
 async def adapting(

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import Adapter
 from serving.adapter_folder import AdapterFolder, Fit, fit_of, is_adapter_id
-from serving.adapting import adapter_of, adapting, asked_seconds, most_seconds
+from serving.adapting import adapter_of, adapting, asked_seconds, going, most_seconds
 from serving.counters import Counters
 from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
 from serving.errors import ModelUnknown, RouteUnknown
@@ -34,6 +34,8 @@ MAX_ADAPTER = 512 << 20
 LINES = "application/x-ndjson"
 # For how long learning may take, where less is paid for.
 MOST_S = "most_s"
+# How far from its parent an adapter goes; all the way where nobody says.
+MIXING = "mixing"
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
 
@@ -81,7 +83,7 @@ class OperationsApp:
     async def _adapt(self, request: Request, name: str) -> Response:
         require_method(request, "POST")
         source = self._source(name)
-        adapter = adapter_of(name, source)
+        adapter = going(adapter_of(name, source), request.query_params.get(MIXING))
         training_file = await read_body(request, MAX_TRAINING_FILE)
         most_s = asked_seconds(request.query_params.get(MOST_S), most_seconds(source))
         lines = self._in_turn(adapter, training_file, most_s)

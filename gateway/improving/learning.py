@@ -23,6 +23,9 @@ from models.catalog import Model
 # Customers' jobs may be before it in serving's queue, each as long as it may take.
 _PATIENCE_S = 4.0 * MOST_TEXT_S
 _MOST_LEFT_OUT = 20
+# Half of the way from the built-in version: nearly all that is learned, and nearly nothing that is
+# forgotten (docs/decisions/0030).
+_MIXING = 0.5
 _NAMED_LINE = re.compile(r"Line (\d+)\b")
 
 
@@ -65,7 +68,7 @@ async def _learn(
     text: TrainingText,
     report: Callable[[str], None],
 ) -> Learned:
-    ask = ask_adaptation(model, text.content)
+    ask = ask_adaptation(model, text.content, mixing=_MIXING)
     target = Target(server + ask.path, ask, ids.new_id(), server)
     try:
         async with asyncio.timeout(_PATIENCE_S), upstream.open(target) as answer:

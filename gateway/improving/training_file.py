@@ -18,7 +18,7 @@ from models.industrial_llm.examples import Parts
 from models.industrial_llm.tasks.failure_mode import FMC
 
 # For each example of an account so many of the tasks, but at least and at most these.
-_REPLAYED_EACH, _FEWEST_REPLAYED, _MOST_REPLAYED = 2, 400, 4_000
+_REPLAYED_EACH, _FEWEST_REPLAYED, _MOST_REPLAYED = 2, 800, 4_000
 # Its set states no licence: versions are judged by it, none learns from it (models card).
 _NOT_LEARNED = frozenset({FMC})
 

@@ -7,6 +7,7 @@ Owns the body's shape and which of OpenAI's settings mean something here. Does n
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Meta
@@ -80,9 +81,15 @@ def most_seconds(model: Model) -> int:
     return MOST_TEXT_S if model.task is Task.TEXT_GENERATION else MOST_S
 
 
-def ask_adaptation(model: Model, training_file: bytes, seconds: int | None = None) -> Ask:
-    """What goes to the server that learns, for so long at most. Raises ParameterInvalid where it
-    cannot learn."""
+def ask_adaptation(
+    model: Model,
+    training_file: bytes,
+    seconds: int | None = None,
+    mixing: float | None = None,
+) -> Ask:
+    """What goes to the server that learns, for so long at most, and how far it goes from what it
+    goes on from (above 0; all the way where None). Raises ParameterInvalid where it cannot
+    learn."""
     if model.adapter is None:
         raise ParameterInvalid(
             f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
@@ -90,9 +97,11 @@ def ask_adaptation(model: Model, training_file: bytes, seconds: int | None = Non
         )
     most = most_seconds(model)
     seconds = most if seconds is None else min(seconds, most)
+    query = [("most_s", str(seconds))] if seconds < most else []
+    query += [("mixing", f"{mixing:.2f}")] if mixing is not None else []
     return Ask(
         model=model,
-        path=f"/v2/adaptations/{model.id}" + (f"?most_s={seconds}" if seconds < most else ""),
+        path=f"/v2/adaptations/{model.id}" + (f"?{urlencode(query)}" if query else ""),
         body=training_file,
         headers={"content-type": "application/jsonl"},
         measure=lambda _: NOTHING,

@@ -41,11 +41,13 @@ _LOOKS, _MOST_WATCHED = 6, 64
 
 @dataclass(frozen=True, slots=True)
 class LanguageAdapter:
-    """`base` is the folder of the base's weights, `parent` that of the industry's adapter."""
+    """`base` is the folder of the base's weights, `parent` that of the industry's adapter;
+    `mixing` how far the result is from the parent to what was learned, above 0 and up to 1."""
 
     base: Path
     parent: Path
     recipe: Recipe
+    mixing: float = 1.0
 
     def __call__(self, training_file: bytes, progress: Progress) -> Adaptation:
         """Learn lines of `{"messages": [{"role": …, "content": …}, …]}`. Raises
@@ -56,7 +58,9 @@ class LanguageAdapter:
         _require_fitting(learner, (*given.learned, *given.apart))
         before = learner.loss(given.apart)
         exact_before = learner.exact(given.apart)
+        start = lora.taken(learner.model)
         tokens = _learn(learner, given, progress)
+        lora.mix(learner.model, start, self.mixing)
         after = learner.loss(given.apart)
         exact = Exact(exact_before, learner.exact(given.apart), len(given.apart))
         progress(
@@ -75,9 +79,9 @@ class LanguageAdapter:
         return Learner(model, Encoder.of(self.base, recipe.template), recipe)
 
 
-def adapter(base: Path, parent: Path) -> LanguageAdapter:
+def adapter(base: Path, parent: Path, mixing: float) -> LanguageAdapter:
     """By the processor's recipe."""
-    return LanguageAdapter(base, parent, RECIPES[PROFILE])
+    return LanguageAdapter(base, parent, RECIPES[PROFILE], mixing)
 
 
 def packed(learner: Learner, base: str) -> bytes:

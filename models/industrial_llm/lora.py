@@ -4,6 +4,7 @@ Owns the adapter's shape and its two files. Written in bfloat16, which halves it
 computes in that anyway. Does not own learning (learning.py) nor serving.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from peft import (
 )
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from models.industrial_llm.recipes import LINEAR, RANK, Recipe
@@ -67,6 +69,19 @@ def start_from(model: PeftModel, folder: Path) -> None:
     }:
         raise AdapterUnfit(f"The adapter in {folder.name} is of another base or rank.")
     set_peft_model_state_dict(model, {name: one.float() for name, one in given.items()})
+
+
+def taken(model: PeftModel) -> dict[str, Tensor]:
+    """The adapter's weights as they are now, whatever becomes of them."""
+    return {name: one.detach().clone() for name, one in get_peft_model_state_dict(model).items()}
+
+
+def mix(model: PeftModel, start: Mapping[str, Tensor], mixing: float) -> None:
+    """Go back between `start` (0) and what was learned since (1): weights in between keep most of
+    what was learned, and of what was known before nearly all (docs/decisions/0030)."""
+    learned = taken(model)
+    between = {name: torch.lerp(start[name], one, mixing) for name, one in learned.items()}
+    set_peft_model_state_dict(model, between)
 
 
 def write(model: PeftModel, folder: Path, base: str) -> None:

@@ -31,6 +31,8 @@ class FakeAdapters:
     url: str = ""
     knows: dict[str, str] = field(default_factory=dict)
     files: list[bytes] = field(default_factory=list)
+    mixings: list[str | None] = field(default_factory=list)
+    """How far it was told to go from what it goes on from."""
     brought: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     forgets: bool = False
@@ -110,6 +112,7 @@ class _Handlers:
     async def adapt(self, request: web.Request) -> web.StreamResponse:
         fake, content = self._fake, await request.read()
         fake.files.append(content)
+        fake.mixings.append(request.query.get("mixing"))
         response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
         await response.prepare(request)
         await _line(response, {"progress": "Step 1 of 2."})

@@ -31,6 +31,8 @@ class Learner:
     asked: list[str] = field(default_factory=list)
     seconds: list[str | None] = field(default_factory=list)
     """For how long it was told to learn at most."""
+    mixings: list[str | None] = field(default_factory=list)
+    """How far it was told to go from what it goes on from."""
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,6 +92,7 @@ class Learner:
         response = web.StreamResponse(headers={"content-type": "application/x-ndjson"})
         await response.prepare(request)
         self.seconds.append(request.query.get("most_s"))
+        self.mixings.append(request.query.get("mixing"))
         await self._line(response, {"progress": "3 machines were read."})
         for step in (10, 20) if talks else ():
             await self._line(response, measured(step))

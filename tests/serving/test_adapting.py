@@ -9,7 +9,15 @@ import pytest
 from models.adaptation import Adaptation, Metrics, Progress, Score, TrainingFileInvalid
 from models.catalog import Task, load_catalog
 from models.failure_class.train import ARTEFACT
-from serving.adapting import ADAPTERS, adapter_of, asked_seconds, told
+from serving.adapting import (
+    ADAPTERS,
+    LanguageAdapting,
+    adapter_of,
+    asked_seconds,
+    going,
+    threads,
+    told,
+)  # fmt: skip
 from serving.errors import InputInvalid
 from serving.loading import Source
 from serving.specialists import load_specialist
@@ -80,6 +88,29 @@ class TestSeconds:
     def test_what_is_no_time(self, text: str) -> None:
         with pytest.raises(InputInvalid):
             asked_seconds(text, 300)
+
+
+class TestGoing:
+    @pytest.mark.parametrize(
+        ("text", "mixing"), [(None, 1.0), ("1.00", 1.0), ("0.50", 0.5), ("0.01", 0.01)]
+    )
+    def test_a_part_of_the_way(self, text: str | None, mixing: float) -> None:
+        assert going(LanguageAdapting("b", "p"), text) == LanguageAdapting("b", "p", mixing)
+
+    @pytest.mark.parametrize("text", ["", "0", "0.00", "1.01", "-0.50", "nan", ".5", "0.5", "x"])
+    def test_what_is_no_part(self, text: str) -> None:
+        with pytest.raises(InputInvalid):
+            going(LanguageAdapting("b", "p"), text)
+
+    def test_a_specialist_is_fitted_whole(self) -> None:
+        assert going(learn, None) is learn
+        with pytest.raises(InputInvalid, match="of a language model"):
+            going(learn, "0.50")
+
+
+@pytest.mark.parametrize(("processors", "number"), [(1, 1), (2, 2), (3, 2), (16, 8)])
+def test_learning_has_half_of_many_processors(processors: int, number: int) -> None:
+    assert threads(processors) == number
 
 
 class TestAdapters:

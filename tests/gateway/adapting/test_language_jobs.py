@@ -224,6 +224,7 @@ class TestCost:
     ) -> None:
         await talker.adapts()
         assert upstream.learner.seconds == [None]
+        assert upstream.learner.mixings == [None]
         assert (await talker.gateway.row())[Meter.ADAPTATION_SECONDS] == SECONDS
 
     @pytest.mark.parametrize("limit", ["0.000000001", "0"])

@@ -82,6 +82,11 @@ class TestPromoted:
         asked = [question for (question,) in rows]
         assert sum(question not in content.decode() for question in asked) == len(held)
 
+    async def test_half_of_the_way_is_gone(self, shop: Shop) -> None:
+        await shop.corrected()
+        await shop.proposes()
+        assert shop.serving.mixings == ["0.50"]
+
     async def test_is_given_to_each_machine_behind_an_address(self, shop: Shop) -> None:
         await shop.corrected()
         shop.serving.elsewhere = 2

@@ -69,15 +69,15 @@ def test_a_line_is_left_out() -> None:
     assert third.question in text.lines[1].decode()
 
 
-def test_two_are_replayed_for_each_but_four_hundred_at_least() -> None:
-    corpus = {"failure_mode": Parts(train=orders(OWN, 900))}
-    assert written(given(10), corpus, 1).replayed == {"failure_mode": 400}
-    assert written(given(300), corpus, 1).replayed == {"failure_mode": 600}
+def test_two_are_replayed_for_each_but_eight_hundred_at_least() -> None:
+    corpus = {"failure_mode": Parts(train=orders(OWN, 1_200))}
+    assert written(given(10), corpus, 1).replayed == {"failure_mode": 800}
+    assert written(given(500), corpus, 1).replayed == {"failure_mode": 1_000}
 
 
 def test_what_a_small_task_leaves_over_the_others_have() -> None:
     corpus = {"failure_mode": Parts(train=orders(OWN, 900)), "terms": tasks()["terms"]}
-    assert written(given(10), corpus, 1).replayed == {"failure_mode": 370, "terms": 30}
+    assert written(given(10), corpus, 1).replayed == {"failure_mode": 770, "terms": 30}
 
 
 def test_another_version_replays_others() -> None:

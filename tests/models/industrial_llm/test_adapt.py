@@ -1,6 +1,7 @@
 """Adapting the industrial model to a customer, on a tiny base with random weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("peft", reason="peft is not installed")
 
 import msgspec
+import torch
 from safetensors.torch import load, save
 
 from models.adaptation import Exact, Metrics, TrainingFileInvalid
@@ -72,6 +74,25 @@ def test_the_artefact_is_the_two_files_that_an_engine_takes(
     assert settings["base_model_name_or_path"] == RECIPE.base
     weights = load((tmp_path / lora.WEIGHTS).read_bytes())
     assert all(RANK in one.shape for one in weights.values())
+
+
+def test_half_of_the_way_is_half_of_every_change(adapter: LanguageAdapter, tmp_path: Path) -> None:
+    whole = adapter(dialogues(), lambda said: None)
+    half = replace(adapter, mixing=0.5)(dialogues(), lambda said: None)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "half").mkdir()
+    unpack(whole.artefact, tmp_path / "whole")
+    unpack(half.artefact, tmp_path / "half")
+    parent, all_of_it, half_of_it = (
+        load((folder / lora.WEIGHTS).read_bytes())
+        for folder in (adapter.parent, tmp_path / "whole", tmp_path / "half")
+    )
+    for name, one in half_of_it.items():
+        middle = (parent[name].float() + all_of_it[name].float()) / 2
+        assert torch.allclose(one.float(), middle, atol=0.01, rtol=0.02)
+    assert not torch.equal(all_of_it[name], half_of_it[name])
+    assert whole.score.base == half.score.base
+    assert whole.score.adapted != half.score.adapted
 
 
 @pytest.mark.parametrize(
