@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
+from models.industrial_llm import lora
 from models.industrial_llm.batches import Step, Taught
 from models.industrial_llm.candidates import Candidates
 from models.industrial_llm.checkpoints import Checkpoint, Checkpoints
@@ -90,7 +91,7 @@ class Learner:
             losses.append(self._step(steps[number], optimizer, candidates))
             after, last = number + 1, number + 1 == len(steps)
             if after % pace.kept == 0 and not last:
-                kept.save(Checkpoint(after, self._adapter(), optimizer.state_dict()))
+                kept.save(Checkpoint(after, lora.taken(self.model), optimizer.state_dict()))
             if after % pace.told == 0 or last:
                 seen = self.loss(watched) if watched and (_due(after, pace) or last) else None
                 mean = sum(losses) / len(losses)
@@ -201,9 +202,6 @@ class Learner:
         set_peft_model_state_dict(self.model, last.adapter)
         optimizer.load_state_dict(last.optimizer)
         return last.step
-
-    def _adapter(self) -> dict[str, Tensor]:
-        return {name: one.detach() for name, one in get_peft_model_state_dict(self.model).items()}
 
     def _weights(self) -> list[Tensor]:
         return [one for one in self.model.parameters() if one.requires_grad]
