@@ -29,6 +29,17 @@ _MONEY = "maas.money"
 _NEVER = frozenset({"authorization", "api_key", "key", "body", "prompt", "messages", "password"})
 
 
+class _MoneyFile(logging.FileHandler):
+    """Where the file cannot be opened, the event is told on standard error with the reason: else
+    it would be lost, with all that other handlers would have made of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+
 def configure_logging(level: str) -> None:
     """Set up structlog and the standard library's loggers (uvicorn, SQLAlchemy, alembic)."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -80,7 +91,7 @@ def keep_money_log(file: Path) -> None:
     """Append events of money to a file: for commands, whose standard error a person reads and
     nobody collects. The file is made with the first event."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    kept = logging.FileHandler(file, delay=True, encoding="utf-8")
+    kept = _MoneyFile(file, delay=True, encoding="utf-8")
     kept.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[

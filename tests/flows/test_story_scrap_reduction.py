@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-import gateway.console
 from billing.outcomes.bundles import BundleInvalid, Measured
 from billing.outcomes.measured_effects import measure_effect
 from billing.outcomes.nonroutine import Adjustment
@@ -28,7 +27,7 @@ from tests import builders
 from tests.billing.outcomes.castings import FIRST, START, TERMS, Day, foundry, month, written
 from tests.flows.outcome_stories import Contract, proposed
 from tests.flows.stories import Firm, Story
-from tests.gateway.commands import Maas
+from tests.gateway.commands import Maas, leave_logs_alone
 
 SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
 DAYS = foundry(365)
@@ -115,7 +114,7 @@ async def test_the_same_cent_on_another_database_and_from_the_file(
     story: Story, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settled on two databases, of which the second is new; and computed again with none."""
-    monkeypatch.setattr(gateway.console, "configure_logging", lambda _level: None)
+    leave_logs_alone(monkeypatch)
     first = await october(await scrap_contract(await story.firm()))
     builders.empty(database_url)
     other = Database(database_url, pool_size=2)

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-import gateway.console
 from billing.accounts.accounts import get_account
 from gateway.keys import create_key
 from infra.clock import SystemClock
@@ -25,7 +24,7 @@ from tests.fakes.upstream import run_fake_upstream
 from tests.fleet import run_fleet
 from tests.flows.stories import Firm, Story
 from tests.fuzzing.budget import FULL
-from tests.gateway.commands import Maas
+from tests.gateway.commands import Maas, leave_logs_alone
 
 # Where the first of each kind is found, by the parameter that names one in a path.
 _LISTS: Mapping[str, str] = {
@@ -67,7 +66,7 @@ async def _filled(configured: Settings) -> str:
     assert url is not None
     database = Database(url.get_secret_value(), pool_size=2)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(gateway.console, "configure_logging", lambda _level: None)
+        leave_logs_alone(patched)
         first, key = await builders.customer(database, configured, "demo")
         environment = {"MAAS_DATABASE_URL": url.get_secret_value()}
         environment["MAAS_DATA_DIR"] = str(configured.data_dir)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
+import gateway.console
 from gateway.cli import build_app
 from tests.flows.stories import Firm
 
@@ -19,6 +21,13 @@ currency = "CNY"
 fixed_fee = "310.00"
 list_prices = true
 """
+
+
+def leave_logs_alone(patched: pytest.MonkeyPatch) -> None:
+    """What is configured for the whole process is none of a test's business: the next test would
+    write its events into the folder of this one."""
+    patched.setattr(gateway.console, "configure_logging", lambda _level: None)
+    patched.setattr(gateway.console, "keep_money_log", lambda _file: None)
 
 
 @dataclass

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-import gateway.console
 from billing.agreements.plans import publish
 from billing.rating.plan_files import read_plan_file
 from billing.subscribing.changes import start
@@ -18,6 +17,7 @@ from gateway.cli import build_app
 from tests.builders import CHAT, EMBEDDING, Gateway, Limited, credit
 from tests.fakes.upstream import FakeUpstream
 from tests.flows.included import plan_text
+from tests.gateway.commands import leave_logs_alone
 from tests.gateway.errors import error_of
 from tests.gateway.faults import nothing_is_held
 
@@ -151,8 +151,7 @@ class TestTelling:
         self, penniless: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await penniless.chat("one two")
-        # What is configured for the whole process is none of a test's business.
-        monkeypatch.setattr(gateway.console, "configure_logging", lambda _level: None)
+        leave_logs_alone(monkeypatch)
         url = penniless.parts.settings.database_url.get_secret_value()
         shown = await asyncio.to_thread(
             CliRunner().invoke,

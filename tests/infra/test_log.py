@@ -3,13 +3,15 @@
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from gateway.keys import make_secret
-from infra.log import configure_logging, strike_secrets
+from infra.log import configure_logging, keep_money_log, money_log, strike_secrets
+from tests.money_lines import money_lines
 
 
 class TestSecrets:
@@ -89,3 +91,21 @@ class TestQuiet:
     def test_the_server_itself_is_heard(self, capsys: pytest.CaptureFixture[str]) -> None:
         (line,) = written(capsys, lambda: logging.getLogger("uvicorn").info("it listens"))
         assert line["event"] == "it listens"
+
+
+def test_an_event_of_money_is_not_lost_with_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger, folder = logging.getLogger("maas.money"), tmp_path / "logs"
+    before = logger.handlers, logger.propagate
+    try:
+        keep_money_log(folder / "money.log")
+        folder.rmdir()
+        with money_lines() as lines:
+            money_log().info("ledger.invoice", minor=100)
+    finally:
+        logger.handlers, logger.propagate = before
+    assert [line["minor"] for line in lines] == [100]
+    said = capsys.readouterr().err
+    assert "No such file" in said
+    assert "'minor': 100" in said

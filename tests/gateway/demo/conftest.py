@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-import gateway.console
 from billing.accounts.accounts import get_account
 from billing.tables import Account
 from infra.db import Database
 from infra.settings import Settings
 from tests import builders
 from tests.flows.stories import Firm, Story
-from tests.gateway.commands import Maas
+from tests.gateway.commands import Maas, leave_logs_alone
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ async def filled(postgres: str) -> AsyncIterator[Filled]:
     builders.empty(postgres)
     database = Database(postgres, pool_size=2)
     with TemporaryDirectory(prefix="maas-test-") as name, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(gateway.console, "configure_logging", lambda _level: None)
+        leave_logs_alone(patched)
         folder = Path(name)
         settings = Settings(database_url=postgres, data_dir=folder)
         first, key = await builders.customer(database, settings, "demo")
