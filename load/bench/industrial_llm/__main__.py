@@ -4,11 +4,13 @@
 
 Owns the order. What is sold is asked through the gateway; the base and the adapters that are only
 measured at the serving address behind it. Learning takes one to two hours on two cores and 16 GB
-of memory, so nothing is served meanwhile.
+of memory, so nothing is served meanwhile. Stopped at any moment, the same command goes on; once the
+table is told, it begins anew.
 """
 
 import argparse
 import asyncio
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,8 @@ from models.catalog import CATALOG_FILE, Model, Task, load_catalog
 from models.industrial_llm import evaluate
 
 _WORK = Path("build", "industrial_llm")
+# Says that what lies in the folder was measured, and the table told.
+_TOLD = "told"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,14 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     head = [f"| what | {sold.id} | its base, 5 shots | bar |", "|---|---|---|---|"]
     lines = [*head, *quality.rows(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
     sys.stdout.write("\n".join([*lines, *adapters.rows(speed)]) + "\n")
+    if not options.only_measure:
+        (options.work / _TOLD).touch()
 
 
 def _learn_again(artefact: Path, base: Path, beside: Sequence[Lesson], work: Path) -> None:
+    """What is not learned yet since the last table. The adapter that lies here is replaced when the
+    new one is whole."""
+    if (work / _TOLD).exists():
+        shutil.rmtree(work)
+    industry = work / SOLD.name
+    learn(SOLD, base, work, industry, industry)
     for name in adapters.FILES:
-        (artefact / name).unlink(missing_ok=True)
-    learn(SOLD, base, work, artefact, artefact)
+        shutil.copyfile(industry / name, artefact / name)
     for lesson in beside:
-        learn(lesson, base, work, work / lesson.name, artefact)
+        learn(lesson, base, work, work / lesson.name, industry)
 
 
 def _judge(
@@ -90,7 +101,7 @@ def _evaluate(server: Server, model: str, name: str, *more: str) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m load.bench.industrial_llm")
     add = parser.add_argument
-    add("--only-measure", action="store_true", help="what is there; learn nothing")
+    add("--only-measure", action="store_true", help="the adapter here; learn nothing")
     add("--sold-alone", action="store_true", help="no adapters that are measured only")
     add("--without-base", action="store_true", help="keep the base's figures")
     add("--weights", type=Path, default=Path("build"), help="where converted weights are kept")
