@@ -19,6 +19,7 @@ from gateway.admission import Admission
 from gateway.auth import Authenticator
 from gateway.causes import begin_cause
 from gateway.choosing import Chooser
+from gateway.connections import Connections, connect_all
 from gateway.contracts import Contracts
 from gateway.dashboard.router import dashboard_router
 from gateway.describing import Describing
@@ -71,7 +72,6 @@ from gateway.upstream import Upstream
 from gateway.variant_loading import VariantLoader
 from infra.clock import Clock, SystemClock
 from infra.db import Database
-from infra.direct import DirectConnection
 from infra.errors import AppError
 from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
@@ -84,8 +84,6 @@ from models.routing.classifier import RouteClassifier
 
 # Calls that wait for one model in one process, at most.
 _WAITING = 1000
-# Whoever calls is told sooner than its own patience ends that the database does not answer.
-_DATABASE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +94,7 @@ class Parts:
     clock: Clock
     metrics: Metrics
     catalog: Catalog
-    database: Database
-    quotas: Database
-    records: DirectConnection
-    reading: DirectConnection
+    connections: Connections
     membership: Membership
     lender: Lender
     writer: UsageWriter
@@ -122,6 +117,11 @@ class Parts:
     pipeline: Pipeline
     tracer: Tracer
 
+    @property
+    def database(self) -> Database:
+        """What handlers ask."""
+        return self.connections.calls
+
 
 def create_app() -> Litestar:
     """The application of a real process, from its environment."""
@@ -135,7 +135,7 @@ def create_app() -> Litestar:
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
     links, chooser = _links(settings, clock, catalog), Chooser(catalog, RouteClassifier.load())
-    database, router, upstream = links.database, links.router, links.upstream
+    database, router, upstream = links.connections.calls, links.router, links.upstream
     most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
     taking_in = knowledge.Tools(
@@ -164,10 +164,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         clock=clock,
         metrics=links.metrics,
         catalog=catalog,
-        database=database,
-        quotas=links.quotas,
-        records=links.records,
-        reading=links.reading,
+        connections=links.connections,
         membership=links.membership,
         lender=links.lender,
         writer=stages.writer,
@@ -193,7 +190,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
 
 
 def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
-    pools = {"calls": links.database, "quotas": links.quotas}
+    pools = {"calls": links.connections.calls, "quotas": links.connections.quotas}
     return Gauges(links.metrics, clock, catalog, links.router, links.schedulers, writer, pools)
 
 
@@ -202,10 +199,7 @@ class _Links:
     """What reaches beyond the process, and what is known of others through it."""
 
     metrics: Metrics
-    database: Database
-    quotas: Database
-    records: DirectConnection
-    reading: DirectConnection
+    connections: Connections
     membership: Membership
     lender: Lender
     contracts: Contracts
@@ -222,24 +216,19 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
             "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
         )
     url, metrics = settings.database_url.get_secret_value(), declare_metrics()
-    database = Database(url, pool_size=4, timeout_s=_DATABASE_S)
-    # Of their own, so that a burst of key look-ups does not hold up what settles calls.
-    quotas = Database(url, pool_size=1, timeout_s=_DATABASE_S)
-    reading = DirectConnection(url, _DATABASE_S)
+    connections = connect_all(url, settings.settle_timeout_s, metrics)
+    quotas, reading = connections.quotas, connections.reading
     membership = Membership(quotas, reading, clock, metrics)
     upstream = Upstream(settings.connect_timeout_s)
     return _Links(
         metrics=metrics,
-        database=database,
-        quotas=quotas,
-        records=DirectConnection(url, settings.settle_timeout_s),
-        reading=reading,
+        connections=connections,
         membership=membership,
         lender=Lender(quotas, reading, membership, clock, metrics),
         contracts=Contracts(catalog, clock),
         router=Router(_upstreams(settings.serving_url, catalog), clock),
         upstream=upstream,
-        loader=VariantLoader(database, upstream),
+        loader=VariantLoader(connections.calls, upstream),
         schedulers=Schedulers(slots_of(catalog, settings), _WAITING),
     )
 
@@ -248,18 +237,18 @@ def _stages(
     links: _Links, settings: Settings, clock: Clock, catalog: Catalog, chooser: Chooser
 ) -> tuple[Stages, Embedder, Searcher]:
     """The stages of a call, and what some of them work with that others use too."""
-    database, lender, membership = links.database, links.lender, links.membership
-    keys = secret_key(settings)
+    connections, lender, membership = links.connections, links.lender, links.membership
+    database, keys = connections.calls, secret_key(settings)
     counter = PromptCounter(settings.data_dir)
     admission = Admission(lender, counter, settings.credit_wait_s)
     patience_s = settings.settle_timeout_s
-    writer = UsageWriter(links.records, membership, lender, clock, links.metrics, patience_s)
+    writer = UsageWriter(connections.records, membership, lender, clock, links.metrics, patience_s)
     inner, figures = InnerCalls(admission, writer, clock), Figures(lender, links.metrics)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
     searcher = Searcher(catalog, database, clock, embedder)
     parser = Parser(catalog, chooser)
     stages = Stages(
-        authenticator=Authenticator(database, links.reading, links.contracts, clock, keys),
+        authenticator=Authenticator(database, connections.reading, links.contracts, clock, keys),
         parser=parser,
         replayer=Replayer(database, membership),
         grounder=Grounder(parser, searcher, counter),
@@ -378,8 +367,7 @@ def _provide(value: Any) -> Provide:
 
 
 def _life(parts: Parts) -> Any:
-    connections = (parts.database, parts.quotas, parts.records, parts.reading)
-    closing = [one.close for one in connections]
+    closing = [parts.connections.close]
     if parts.payments is not None:
         closing.append(parts.payments.close)
     started = (

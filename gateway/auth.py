@@ -32,7 +32,7 @@ from gateway.key_scopes import within
 from gateway.keys import hash_secret, well_formed
 from gateway.known_keys import KnownKey, find_key, key_by_id
 from infra.clock import Clock
-from infra.db import Database, DatabaseUnavailable
+from infra.db import Absence, Database, DatabaseUnavailable
 from infra.direct import DirectConnection
 
 _REMEMBERED = 50_000
@@ -165,7 +165,7 @@ class Authenticator:
 
     async def _look_up(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
         if self._clock.monotonic() - self._checked > _GONE_S and self._epoch >= 0:
-            raise DatabaseUnavailable
+            raise self._database.absent(Absence.NOT_ASKED)
         epoch = self._epoch
         async with self._database.transaction() as session:
             known = await find_key(session, self._contracts, digest, at)

@@ -5,8 +5,9 @@ Owns the pool and transactions. Does not own how a connection is made (infra/con
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
 from functools import partial
 from typing import cast
 
@@ -18,6 +19,20 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from infra.committed import follow
 from infra.connecting import connect, driver_url
 from infra.errors import AppError
+
+
+class Absence(StrEnum):
+    """Why the database was not there for somebody: what an operator looks for differs."""
+
+    POOL_EXHAUSTED = "pool_exhausted"  # all connections were taken for as long as one waits
+    NO_ANSWER = "no_answer"  # not within the time that the caller has
+    UNREACHABLE = "unreachable"  # nobody listens, or it refuses: starting, stopping, or full
+    CONNECTION_LOST = "connection_lost"  # in the middle of its use
+    NOT_ASKED = "not_asked"  # unanswered for so long that nobody is kept waiting for it
+
+
+def unheard(absence: Absence) -> None:
+    """For processes without metrics."""
 
 
 class DatabaseUnavailable(AppError):
@@ -52,18 +67,28 @@ class RecordsContended(DatabaseUnavailable):
 class Database:
     """A pool of connections. Build one a process, `close` it at the end.
 
-    `timeout_s` bounds a whole transaction, where callers wait for it.
+    `timeout_s` bounds a whole transaction, where callers wait for it. `on_absence` hears why the
+    database was not there, each time.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        timeout_s: float | None = None,
+        on_absence: Callable[[Absence], None] = unheard,
+    ) -> None:
         self._timeout_s = timeout_s
+        self._on_absence = on_absence
         self.pool_size = pool_size
         self._engine = create_async_engine(
             driver_url(url),
             async_creator=partial(connect, url),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=5,
+            # Before the whole transaction's time is over, so that it is told which of both it was.
+            pool_timeout=5 if timeout_s is None else 0.8 * timeout_s,
             pool_pre_ping=True,
             hide_parameters=True,
         )
@@ -82,7 +107,7 @@ class Database:
         Raises DatabaseUnavailable where the connection, not the statement, is at fault, and
         RecordsContended.
         """
-        with _availability():
+        with self._availability():
             async with (
                 asyncio.timeout(self._timeout_s),
                 self._sessions() as session,
@@ -90,6 +115,28 @@ class Database:
             ):
                 yield session
         follow(session)
+
+    def absent(self, why: Absence) -> DatabaseUnavailable:
+        """The error to raise, when it has been told why."""
+        self._on_absence(why)
+        return DatabaseUnavailable()
+
+    @contextmanager
+    def _availability(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            raise self.absent(Absence.POOL_EXHAUSTED) from error
+        except OSError as error:
+            raise self.absent(absence_of(error)) from error
+        except DBAPIError as error:
+            if lost_connection(error):
+                opened = error.connection_invalidated
+                why = Absence.CONNECTION_LOST if opened else Absence.UNREACHABLE
+                raise self.absent(why) from error
+            if contended(error):
+                raise RecordsContended from error
+            raise
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -100,18 +147,9 @@ async def take_time(session: AsyncSession) -> None:
     await session.execute(text("set local statement_timeout = '2h'"))
 
 
-@contextmanager
-def _availability() -> Iterator[None]:
-    try:
-        yield
-    except (PoolTimeout, TimeoutError, OSError) as error:
-        raise DatabaseUnavailable from error
-    except DBAPIError as error:
-        if lost_connection(error):
-            raise DatabaseUnavailable from error
-        if contended(error):
-            raise RecordsContended from error
-        raise
+def absence_of(error: OSError) -> Absence:
+    """Whether there was no answer in time, or nobody to ask."""
+    return Absence.NO_ANSWER if isinstance(error, TimeoutError) else Absence.UNREACHABLE
 
 
 def lost_connection(error: SQLAlchemyError) -> bool:

@@ -8,24 +8,36 @@ gives no answer in time.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from infra.connecting import Connection, connect
-from infra.db import DatabaseUnavailable, RecordsContended, contended, lost_connection
+from infra.db import (
+    Absence,
+    DatabaseUnavailable,
+    RecordsContended,
+    absence_of,
+    contended,
+    lost_connection,
+    unheard,
+)
 
 
 class DirectConnection:
     """Each statement is a transaction of its own, in one round trip; one at a time.
 
-    `timeout_s` bounds a statement, the opening of the connection included.
+    `timeout_s` bounds a statement, the opening of the connection included. `on_absence` hears why
+    the database was not there, each time.
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, timeout_s: float, on_absence: Callable[[Absence], None] = unheard
+    ) -> None:
         self._url = url
+        self._on_absence = on_absence
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
 
@@ -44,12 +56,15 @@ class DirectConnection:
             # Wrapped, so that the same judgement of what went wrong serves both ways.
             wrapped = DBAPIError(None, None, error)
             if connection_is_lost(wrapped, self._connection):
+                opened = self._connection is not None
+                self._on_absence(Absence.CONNECTION_LOST if opened else Absence.UNREACHABLE)
                 await self.close()
                 raise DatabaseUnavailable from error
             if contended(wrapped):
                 raise RecordsContended from error
             raise wrapped from error
-        except (OSError, TimeoutError) as error:
+        except OSError as error:
+            self._on_absence(absence_of(error))
             await self.close()
             raise DatabaseUnavailable from error
         except BaseException:

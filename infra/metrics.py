@@ -11,7 +11,7 @@ files there and `exposition` adds them up.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from infra.db import Absence
 from infra.standing_metrics import Standing, declare_standing
 
 # What `gen_ai.provider.name` says of us: whose flavour of telemetry it is.
@@ -82,6 +83,11 @@ class Metrics:
     processes_lost: Counter
     calls_unknown: Counter
     feedback: Counter
+    database_absences: Counter
+
+    def absence(self, pool: str) -> Callable[[Absence], None]:
+        """What a pool of connections tells when the database was not there."""
+        return lambda why: self.database_absences.labels(pool, why).inc()
 
     def exposition(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type."""
@@ -226,6 +232,11 @@ def _records(registry: CollectorRegistry) -> dict[str, Any]:
         "lease_changes": counter(
             "maas_lease_changes",
             "Transactions that borrowed from quotas or gave back.",
+        ),
+        "database_absences": counter(
+            "maas_database_unavailable",
+            "Times that the database was not there for a pool of connections, by why.",
+            ("pool", "reason"),
         ),
         "processes_lost": counter(
             "maas_gateway_processes_lost",

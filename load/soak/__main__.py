@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from load.soak.absences import absences
 from load.soak.checking import hooks_handled, jobs_done, recorded
 from load.soak.clients import Clients
 from load.soak.events import FAILED, Happened, due
@@ -77,6 +78,7 @@ class Run:
                 clients.stop()
                 await calling
                 watching.cancel()
+        await self._ask()
         self._take(clients, began)
         self.soak.interrupted = self._stopping.is_set()
 
@@ -116,6 +118,7 @@ class Run:
         while True:
             await asyncio.sleep(every)
             self._sample(time.monotonic() - began)
+            await self._ask()
             self._take(clients, began)
             self.soak.write(self._out)
             account, p99 = clients.account, clients.account.recent_ms(0.99)
@@ -125,6 +128,9 @@ class Run:
                 f"p99 {'–' if p99 is None else f'{p99:.0f}'} ms, "
                 + ", ".join(f"{one.name} {one.mib[-1]:.0f} MiB" for one in self._living())
             )
+
+    async def _ask(self) -> None:
+        self.soak.absences = {**self.soak.absences, **await absences(self._fleet.gateways)}
 
     def _sample(self, at_s: float) -> None:
         series = {one.name: one for one in self.soak.series}

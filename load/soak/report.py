@@ -33,6 +33,7 @@ class Soak:
     failures: list[tuple[float, str]] = field(default_factory=list)
     happened: list[Happened] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
+    absences: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     hooks_sent: int = 0
     fallen: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -101,6 +102,7 @@ def report(soak: Soak) -> str:
         "",
         *_happened(soak),
         "",
+        *_absences(soak),
         *_memory(soak),
         *_ends(soak),
     ]
@@ -122,6 +124,16 @@ def _happened(soak: Soak) -> Iterator[str]:
         )
     yield ""
     yield f"Failed otherwise: {_counted(Counter(unexcused(soak.failures, soak.happened)))}."
+
+
+def _absences(soak: Soak) -> Iterator[str]:
+    """Each is one transaction or statement: a call may meet several, or one that is tried again."""
+    if soak.absences:
+        yield "| gateway | why PostgreSQL was not there for it, times |"
+        yield "|---|---|"
+        for name, reasons in soak.absences.items():
+            yield f"| {name} | {', '.join(f'{why} {n:.0f}' for why, n in reasons.items())} |"
+        yield ""
 
 
 def _memory(soak: Soak) -> Iterator[str]:

@@ -92,7 +92,7 @@ class TestWriter:
         metrics = declare_metrics()
         parts = gateway.parts
         writer = UsageWriter(  # never started
-            parts.records, parts.membership, parts.lender, parts.clock, metrics, 1.0
+            parts.connections.records, parts.membership, parts.lender, parts.clock, metrics, 1.0
         )
         stranger = record(
             gateway, account_id=None, key_id=None, cost_nano=0, settlement=Settlement.REFUSED

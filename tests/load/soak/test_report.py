@@ -24,6 +24,7 @@ def soak() -> Soak:
         failures=[(905.0, "database_unavailable")],
         happened=[Happened(POSTGRES, 900, 906, "away")],
         series=[steady],
+        absences={"gateway 1, start 1": {"calls: no_answer": 3.0}},
         hooks_sent=10,
         recorded=Recorded(1000, 1000, 1000, 0, 1001),
         hooks=Hooks(10, 10),
@@ -74,3 +75,6 @@ class TestReport:
 
     def test_an_interrupted_one_says_so(self) -> None:
         assert "interrupted" in report(replace(soak(), interrupted=True)).splitlines()[0]
+
+    def test_why_the_database_was_not_there_is_told(self) -> None:
+        assert "| gateway 1, start 1 | calls: no_answer 3 |" in report(soak()).splitlines()

@@ -30,3 +30,5 @@ async def test_nothing_is_lost(tmp_path: Path) -> None:
     assert held["each answered call is recorded once"], said.decode()[-4000:]
     assert soak.answered > 0
     assert len(soak.happened) == 6
+    # PostgreSQL was restarted, and each gateway's metrics say so.
+    assert {name.partition(",")[0] for name in soak.absences} == {"gateway 1", "gateway 2"}

@@ -1,0 +1,77 @@
+"""Why the database was not there is told, each time and by both ways to it."""
+
+import asyncio
+import contextlib
+
+import pytest
+from sqlalchemy import text
+
+from infra.db import Absence, Database, DatabaseUnavailable
+from infra.direct import DirectConnection
+from infra.metrics import declare_metrics
+
+# Nobody listens there.
+NOBODY = "postgresql://maas@127.0.0.1:1/maas"
+
+
+async def absence(url: str, query: str, timeout_s: float = 0.5) -> list[Absence]:
+    """What is told when both ways to the database fail with a query."""
+    told: list[Absence] = []
+    pool = Database(url, pool_size=1, timeout_s=timeout_s, on_absence=told.append)
+    connection = DirectConnection(url, timeout_s, told.append)
+    with pytest.raises(DatabaseUnavailable):
+        async with pool.transaction() as session:
+            await session.execute(text(query))
+    with pytest.raises(DatabaseUnavailable):
+        await connection.statement(query, {})
+    await pool.close()
+    await connection.close()
+    return told
+
+
+async def test_no_answer_in_time(postgres: str) -> None:
+    assert await absence(postgres, "select pg_sleep(30)") == [Absence.NO_ANSWER] * 2
+
+
+async def test_a_connection_that_is_ended(postgres: str) -> None:
+    query = "select pg_terminate_backend(pg_backend_pid())"
+    assert await absence(postgres, query, 5.0) == [Absence.CONNECTION_LOST] * 2
+
+
+async def test_nobody_there() -> None:
+    assert await absence(NOBODY, "select 1") == [Absence.UNREACHABLE] * 2
+
+
+async def test_all_connections_taken(postgres: str) -> None:
+    told: list[Absence] = []
+    pool = Database(postgres, pool_size=1, timeout_s=2.0, on_absence=told.append)
+    taken, done = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        with contextlib.suppress(DatabaseUnavailable):  # it may be held for too long, if at all
+            async with pool.transaction() as session:
+                await session.connection()
+                taken.set()
+                await done.wait()
+
+    holding = asyncio.create_task(hold())
+    await taken.wait()
+    with pytest.raises(DatabaseUnavailable):
+        async with pool.transaction() as session:
+            await session.connection()
+    assert told[0] is Absence.POOL_EXHAUSTED
+    done.set()
+    await holding
+    await pool.close()
+
+
+async def test_it_is_counted_by_pool_and_reason() -> None:
+    metrics = declare_metrics()
+    pool = Database(NOBODY, timeout_s=0.5, on_absence=metrics.absence("calls"))
+    with pytest.raises(DatabaseUnavailable):
+        async with pool.transaction() as session:
+            await session.execute(text("select 1"))
+    await pool.close()
+    text_of, _ = metrics.exposition()
+    wanted = 'maas_database_unavailable_total{pool="calls",reason="unreachable"} 1.0'
+    assert wanted in text_of.decode()
