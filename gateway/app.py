@@ -190,7 +190,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
 
 
 def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
-    pools = {"calls": links.connections.calls, "quotas": links.connections.quotas}
+    pools = links.connections.pools
     return Gauges(links.metrics, clock, catalog, links.router, links.schedulers, writer, pools)
 
 
@@ -367,7 +367,7 @@ def _provide(value: Any) -> Provide:
 
 
 def _life(parts: Parts) -> Any:
-    closing = [parts.connections.close]
+    closing = [one.close for one in parts.connections.all]
     if parts.payments is not None:
         closing.append(parts.payments.close)
     started = (

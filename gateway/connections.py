@@ -4,6 +4,7 @@ Owns how many there are, how long each waits, and that why one failed is counted
 opening and judging them (infra/db.py, infra/direct.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra.db import Database
@@ -12,6 +13,7 @@ from infra.metrics import Metrics
 
 # Whoever calls is told sooner than its own patience ends that the database does not answer.
 _PATIENCE_S = 5.0
+_CALLS, _QUOTAS = "calls", "quotas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,23 @@ class Connections:
     reading: DirectConnection
     records: DirectConnection
 
-    async def close(self) -> None:
-        for one in (self.calls, self.quotas, self.reading, self.records):
-            await one.close()
+    @property
+    def pools(self) -> Mapping[str, Database]:
+        """Those that have several, by the names that metrics know."""
+        return {_CALLS: self.calls, _QUOTAS: self.quotas}
+
+    @property
+    def all(self) -> tuple[Database | DirectConnection, ...]:
+        """Each to be closed by itself: one that fails to must not keep the others open."""
+        return self.calls, self.quotas, self.records, self.reading
 
 
 def connect_all(url: str, settle_timeout_s: float, metrics: Metrics) -> Connections:
     """None is opened before it is needed."""
     heard = metrics.absence
     return Connections(
-        calls=Database(url, pool_size=4, timeout_s=_PATIENCE_S, on_absence=heard("calls")),
-        quotas=Database(url, pool_size=1, timeout_s=_PATIENCE_S, on_absence=heard("quotas")),
+        calls=Database(url, pool_size=4, timeout_s=_PATIENCE_S, on_absence=heard(_CALLS)),
+        quotas=Database(url, pool_size=1, timeout_s=_PATIENCE_S, on_absence=heard(_QUOTAS)),
         reading=DirectConnection(url, _PATIENCE_S, heard("reading")),
         records=DirectConnection(url, settle_timeout_s, heard("records")),
     )
