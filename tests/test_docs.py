@@ -19,7 +19,8 @@ from billing.tables import Settlement
 from infra.errors import AppError
 from infra.settings import Settings
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 def facts() -> Iterator[type[AppError]]:
@@ -60,3 +61,17 @@ class TestSettlements:
         text = (DOCS / "metering.md").read_text(encoding="utf-8")
         for settlement in Settlement:
             assert f"| `{settlement}` |" in text
+
+
+class TestReadme:
+    def test_in_chinese_it_gives_the_same_commands(self) -> None:
+        chinese, english = commands("README.zh.md"), commands("README.md")
+        assert chinese
+        assert [one for one in english if one in chinese] == chinese
+
+
+def commands(name: str) -> list[str]:
+    """The blocks of code of a document, without their remarks, which are in its language."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n((?s:.*?))^```|((?:^ {4}.*\n)+)", text, re.MULTILINE)
+    return [re.sub(r" +# .*", "", fenced or indented) for fenced, indented in blocks]
