@@ -120,7 +120,7 @@ class Parts:
     @property
     def database(self) -> Database:
         """What handlers ask."""
-        return self.connections.calls
+        return self.connections.handlers
 
 
 def create_app() -> Litestar:
@@ -135,7 +135,7 @@ def create_app() -> Litestar:
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
     links, chooser = _links(settings, clock, catalog), Chooser(catalog, RouteClassifier.load())
-    database, router, upstream = links.connections.calls, links.router, links.upstream
+    database, router, upstream = links.connections.handlers, links.router, links.upstream
     most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
     taking_in = knowledge.Tools(
@@ -190,8 +190,8 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
 
 
 def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
-    pools = links.connections.pools
-    return Gauges(links.metrics, clock, catalog, links.router, links.schedulers, writer, pools)
+    inside = links.router, links.schedulers, writer
+    return Gauges(links.metrics, clock, catalog, *inside, links.connections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,19 +238,19 @@ def _stages(
 ) -> tuple[Stages, Embedder, Searcher]:
     """The stages of a call, and what some of them work with that others use too."""
     connections, lender, membership = links.connections, links.lender, links.membership
-    database, keys = connections.calls, secret_key(settings)
+    calls, keys = connections.calls, secret_key(settings)
     counter = PromptCounter(settings.data_dir)
     admission = Admission(lender, counter, settings.credit_wait_s)
     patience_s = settings.settle_timeout_s
     writer = UsageWriter(connections.records, membership, lender, clock, links.metrics, patience_s)
     inner, figures = InnerCalls(admission, writer, clock), Figures(lender, links.metrics)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
-    searcher = Searcher(catalog, database, clock, embedder)
+    searcher = Searcher(catalog, connections.handlers, clock, embedder)
     parser = Parser(catalog, chooser)
     stages = Stages(
-        authenticator=Authenticator(database, connections.reading, links.contracts, clock, keys),
+        authenticator=Authenticator(calls, connections.reading, links.contracts, clock, keys),
         parser=parser,
-        replayer=Replayer(database, membership),
+        replayer=Replayer(calls, membership),
         grounder=Grounder(parser, searcher, counter),
         admission=admission,
         dispatcher=_dispatcher(settings, clock, links, figures),

@@ -13,16 +13,18 @@ from infra.metrics import Metrics
 
 # Whoever calls is told sooner than its own patience ends that the database does not answer.
 _PATIENCE_S = 5.0
-_CALLS, _QUOTAS = "calls", "quotas"
+_CALLS, _HANDLERS, _QUOTAS = "calls", "handlers", "quotas"
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """calls: what handlers and look-ups of keys ask. quotas: borrowing and giving back, of its own,
-    so that a burst of look-ups does not hold up what settles calls. reading: what each call or a
-    tick reads. records: where usage rows are written."""
+    """calls: what is on a call's way, such as looking up a key; of its own, so that pages, exports
+    and storms of webhooks keep no call waiting. handlers: all else that is asked. quotas: borrowing
+    and giving back, so that a burst of look-ups does not hold up what settles calls. reading: what
+    each call or a tick reads. records: where usage rows are written."""
 
     calls: Database
+    handlers: Database
     quotas: Database
     reading: DirectConnection
     records: DirectConnection
@@ -30,19 +32,20 @@ class Connections:
     @property
     def pools(self) -> Mapping[str, Database]:
         """Those that have several, by the names that metrics know."""
-        return {_CALLS: self.calls, _QUOTAS: self.quotas}
+        return {_CALLS: self.calls, _HANDLERS: self.handlers, _QUOTAS: self.quotas}
 
     @property
     def all(self) -> tuple[Database | DirectConnection, ...]:
         """Each to be closed by itself: one that fails to must not keep the others open."""
-        return self.calls, self.quotas, self.records, self.reading
+        return self.calls, self.handlers, self.quotas, self.records, self.reading
 
 
 def connect_all(url: str, settle_timeout_s: float, metrics: Metrics) -> Connections:
     """None is opened before it is needed."""
     heard = metrics.absence
     return Connections(
-        calls=Database(url, pool_size=4, timeout_s=_PATIENCE_S, on_absence=heard(_CALLS)),
+        calls=Database(url, pool_size=2, timeout_s=_PATIENCE_S, on_absence=heard(_CALLS)),
+        handlers=Database(url, pool_size=4, timeout_s=_PATIENCE_S, on_absence=heard(_HANDLERS)),
         quotas=Database(url, pool_size=1, timeout_s=_PATIENCE_S, on_absence=heard(_QUOTAS)),
         reading=DirectConnection(url, _PATIENCE_S, heard("reading")),
         records=DirectConnection(url, settle_timeout_s, heard("records")),

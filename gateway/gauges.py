@@ -6,18 +6,18 @@ old, `maas_platform_read_timestamp_seconds` says. Does not own names (infra/stan
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 from prometheus_client import Gauge
 
 from billing.reports.standing import Counted, PlatformStanding, platform_standing
+from gateway.connections import Connections
 from gateway.metering import UsageWriter
 from gateway.routing import CircuitState, Router
 from gateway.scheduling import Schedulers
 from infra.clock import Clock
-from infra.db import Database
 from infra.errors import AppError
 from infra.metrics import Metrics
 from models.catalog import Catalog
@@ -37,7 +37,7 @@ class Gauges:
         router: Router,
         schedulers: Schedulers,
         writer: UsageWriter,
-        pools: Mapping[str, Database],
+        connections: Connections,
     ) -> None:
         self._standing = metrics.standing
         self._clock = clock
@@ -45,7 +45,7 @@ class Gauges:
         self._router = router
         self._schedulers = schedulers
         self._writer = writer
-        self._pools = pools
+        self._connections = connections
         self._known: dict[Gauge, set[tuple[str, ...]]] = {}
         self._platform_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,7 +79,7 @@ class Gauges:
         self._models()
         standing.records_waiting.set(self._writer.waiting)
         standing.records_failing.set(self._writer.failing)
-        for name, database in self._pools.items():
+        for name, database in self._connections.pools.items():
             standing.database_connections.labels(name).set(database.in_use)
             standing.database_pool.labels(name).set(database.pool_size)
 
@@ -95,7 +95,7 @@ class Gauges:
         if now - self._platform_at < _PLATFORM_EVERY_S:
             return
         self._platform_at = now
-        async with self._pools["calls"].transaction() as session:
+        async with self._connections.handlers.transaction() as session:
             found = await platform_standing(session, self._clock.now())
         self._tell(found)
 
