@@ -1,9 +1,10 @@
 """Authentication: from the `Authorization` header to who calls.
 
 Owns remembering keys, so that a call needs no database round trip, and forgetting them in time:
-every `poll_s` the epoch of key changes is read; when it moved, or could not be read within
-`trust_s`, nothing remembered is believed. So a revoked key stops within a second on every
-gateway process, also when a connection has silently died.
+every `poll_s` the epoch of key changes is read; when it moved, the keys of the accounts that
+changed are forgotten, and when it could not be read within `trust_s`, nothing remembered is
+believed. So a revoked key stops within a second on every gateway process, also when a connection
+has silently died.
 """
 
 import asyncio
@@ -12,11 +13,12 @@ import secrets
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.metering.access import read_epoch
+from billing.metering.access import read_changes
 from gateway.contracts import Contracts
 from gateway.errors import (
     NO_RETRY,
@@ -194,14 +196,23 @@ class Authenticator:
     async def _check(self) -> None:
         # What is read was true when the question was put, not when the answer came.
         asked = self._clock.monotonic()
-        epoch = await read_epoch(self._reading)
-        if epoch != self._epoch:
-            self._known.clear()
-            self._epoch = epoch
+        changes = await read_changes(self._reading, self._epoch)
+        if changes.epoch != self._epoch:
+            self._forget(changes.accounts)
+            self._epoch = changes.epoch
         self._checked = asked
         if not self._reachable:
             self._log.info("the epoch of key changes is read again")
         self._reachable = True
+
+    def _forget(self, accounts: frozenset[UUID] | None) -> None:
+        """What is remembered of these accounts' keys; of all where it is None."""
+        if accounts is None:
+            self._known.clear()
+            return
+        known = self._known.items()
+        for place in [place for place, one in known if one.principal.account_id in accounts]:
+            del self._known[place]
 
 
 def _bearer(credentials: str | None) -> str:

@@ -93,7 +93,7 @@ async def change_scope(
         return
     row.models, row.networks = wanted.models, wanted.networks
     await session.flush()
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
     details = {"from": asdict(known), "to": asdict(wanted)}
     subject = ids.show(KEY_PREFIX, key_id)
     await record(session, clock, by, account_id, "key.scope_changed", subject, details)

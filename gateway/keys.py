@@ -149,7 +149,7 @@ async def revoke_key(
         row.revoked_at = clock.now()
         subject, details = ids.show(PREFIX, key_id), {"name": row.name}
         await record(session, clock, by, account_id, "key.revoked", subject, details)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
     return row
 
 
@@ -175,7 +175,7 @@ async def rotate_key(
     limits = await read_limits(session, account_id, row.id)
     await change_limits(session, clock, by, account_id, issued.row.id, limits)
     await change_scope(session, clock, by, account_id, issued.row.id, scope_of(row))
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
     subject = ids.show(PREFIX, key_id)
     details = {"successor": ids.show(PREFIX, issued.row.id), "until": row.expires_at.isoformat()}
     await record(session, clock, by, account_id, "key.rotated", subject, details)

@@ -184,7 +184,7 @@ async def _point_to(session: AsyncSession, clock: Clock, model: str, number: int
         row.worker = row.heard_at = None
         row.history = [*row.history, entry(clock.now(), "promoted", by)]
         await session.flush()
-    await advance_epoch(session)
+    await advance_epoch(session, None)
 
 
 async def _require_fit(session: AsyncSession, row: ModelVersion) -> None:

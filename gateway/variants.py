@@ -190,7 +190,7 @@ async def _withdraw(
     )
     gone = (await session.execute(statement)).all()
     if gone:
-        await advance_epoch(session)
+        await advance_epoch(session, account_id)
     return gone
 
 
@@ -205,7 +205,7 @@ async def _point_to(session: AsyncSession, row: Variant) -> None:
         col(Variant.account_id) == row.account_id, col(Variant.id) == row.id
     )
     await session.execute(this.values(current=True))
-    await advance_epoch(session)
+    await advance_epoch(session, row.account_id)
 
 
 def _of_name(base: str, name: str) -> tuple[ColumnElement[bool], ...]:

@@ -23,7 +23,7 @@ async def suspend(session: AsyncSession, clock: Clock, account_id: UUID) -> None
     profile = await lock_profile(session, account_id)
     if profile.suspended_at is None:
         profile.suspended_at = clock.now()
-        await advance_epoch(session)
+        await advance_epoch(session, account_id)
         await session.flush()
 
 
@@ -32,7 +32,7 @@ async def restore(session: AsyncSession, account_id: UUID) -> None:
     profile = await lock_profile(session, account_id)
     if profile.suspended_at is not None:
         profile.suspended_at = None
-        await advance_epoch(session)
+        await advance_epoch(session, account_id)
         await session.flush()
 
 

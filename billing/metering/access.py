@@ -1,23 +1,55 @@
 """The access epoch: how gateways learn that what they remember of keys and limits has changed.
 
-Owns counting it up and reading it. Whoever changes a key or a limit counts it up in the same
-transaction; see AccessEpoch for why that is enough.
+Owns counting it up, whose the changes were, and reading both. Whoever changes a key or a limit
+counts it up in the same transaction; see AccessEpoch for why that is enough.
 """
 
-from sqlalchemy import update
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Uuid, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from billing.tables import AccessEpoch
+from billing.tables import AccessChange, AccessEpoch
 from infra.direct import DirectConnection
 
+# Of more changes it is cheaper to forget all that is remembered than to read whose they were.
+MOST_TOLD = 1000
+_CHANGES = """
+select now.count, change.epoch, change.account_id
+from access_epoch now left join access_change change on change.epoch > %(since)s
+limit %(most)s
+"""
 
-async def read_epoch(connection: DirectConnection) -> int:
-    """The count of changes so far. Often asked, so in one cheap statement."""
-    rows = await connection.statement("select count from access_epoch", {})
-    return int(rows[0][0])
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The count of changes so far, and the accounts that changed since another count; None where
+    it concerns everybody, or is not known any more."""
+
+    epoch: int
+    accounts: frozenset[UUID] | None
 
 
-async def advance_epoch(session: AsyncSession) -> None:
-    """Say that something changed; transactions that do so commit one after another."""
-    await session.execute(update(AccessEpoch).values(count=col(AccessEpoch.count) + 1))
+async def read_changes(connection: DirectConnection, since: int) -> Changes:
+    """What changed after a count that was read before. Often asked, so one cheap statement."""
+    rows = await connection.statement(_CHANGES, {"since": since, "most": MOST_TOLD + 1})
+    epoch = int(rows[0][0])
+    changed = [account_id for _, number, account_id in rows if number is not None]
+    whole = len(changed) == epoch - since <= MOST_TOLD and None not in changed
+    return Changes(epoch, frozenset(changed) if whole else None)
+
+
+async def advance_epoch(session: AsyncSession, account_id: UUID | None) -> None:
+    """Say that something of an account changed, or of all; transactions that do so commit one
+    after another."""
+    counted = (
+        update(AccessEpoch)
+        .values(count=col(AccessEpoch.count) + 1)
+        .returning(col(AccessEpoch.count))
+        .cte("counted")
+    )
+    change = select(counted.c.count, literal(account_id, Uuid()), func.now())
+    names = ["epoch", "account_id", "at"]
+    await session.execute(insert(AccessChange).from_select(names, change))

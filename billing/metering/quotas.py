@@ -115,7 +115,7 @@ async def set_limit(
     _require_sane(amount)
     await lock_quotas(session, account_id)
     await _put(session, account_id, key_id, kind, None, amount)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
 
 
 async def set_budget(
@@ -135,7 +135,7 @@ async def set_budget(
     month = month_of(clock.now())
     await lock_quotas(session, account_id)
     await _put(session, account_id, key_id, QuotaKind.BUDGET, month, amount)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
 
 
 async def change_credit(
@@ -172,7 +172,7 @@ async def change_credit(
     facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
     tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
     await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
     return total
 
 

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from billing.metering.usage import UsageRecord, append_usage
 from billing.rating.quantities import NOTHING
 from billing.tables import (
+    AccessChange,
     GatewayProcess,
     Intent,
     KeptAnswer,
@@ -30,6 +31,8 @@ _WINDOW_KINDS = tuple(kind.value for kind in QuotaKind if kind.window_s)
 _WINDOW = timedelta(seconds=max(kind.window_s for kind in QuotaKind))
 # Processes that ended are of no use to anybody after a while.
 _REMEMBERED = timedelta(days=7)
+# Gateways read what changed twice a second; one that could not for so long forgets everything.
+_SEEN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ async def tidy(session: AsyncSession) -> None:
     over = select(GatewayProcess.id).where(col(GatewayProcess.ended_at) < func.now() - _WINDOW)
     await _take_back(session, col(QuotaLease.process_id).in_(over))
     await session.execute(delete(KeptAnswer).where(col(KeptAnswer.expires_at) < func.now()))
+    seen = col(AccessChange.at) < func.now() - _SEEN
+    await session.execute(delete(AccessChange).where(seen))
     leases = select(QuotaLease.process_id)
     await session.execute(
         delete(GatewayProcess).where(

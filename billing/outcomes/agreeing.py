@@ -158,7 +158,7 @@ async def _tell(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
     """What is covered has changed: an older version has fewer days now, and gateways look again."""
     await session.flush()
     await refresh_credit(session, clock, account_id)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
 
 
 def _agreed_at(version: OutcomeVersion, side: Side) -> datetime | None:

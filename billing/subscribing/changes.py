@@ -84,7 +84,7 @@ async def change_plan(
     if not preview.now:
         later = await change_later(session, clock, account_id, version)
         await refresh_credit(session, clock, account_id)
-        await advance_epoch(session)
+        await advance_epoch(session, account_id)
         return Change(later)
     ended, begun = await change_now(session, clock, account_id, version)
     unused = await unused_fees(session, profile, ended, clock.now())
@@ -107,7 +107,7 @@ async def end(
     await bill_account(session, clock, account_id, grace=None)
     phase = await cancel(session, clock, account_id, at_end=at_end)
     await refresh_credit(session, clock, account_id)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
     return phase
 
 
@@ -115,7 +115,7 @@ async def go_on(session: AsyncSession, clock: Clock, account_id: UUID) -> Subscr
     """Take a cancellation back. Raises NotSubscribed, NothingToResume."""
     phase = await resume(session, clock, account_id)
     await refresh_credit(session, clock, account_id)
-    await advance_epoch(session)
+    await advance_epoch(session, account_id)
     return phase
 
 
@@ -125,7 +125,7 @@ async def _charged(
     profile = await lock_profile(session, phase.account_id)
     invoices = await charge_fees(session, clock, profile, unused or ())
     await refresh_credit(session, clock, phase.account_id)
-    await advance_epoch(session)
+    await advance_epoch(session, phase.account_id)
     return Change(phase, tuple(invoices))
 
 

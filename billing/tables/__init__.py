@@ -10,6 +10,7 @@ from billing.tables.adapting import (
     Variant,
 )
 from billing.tables.calls import (
+    AccessChange,
     AccessEpoch,
     Account,
     ApiKey,
@@ -81,6 +82,7 @@ from billing.tables.plans import (
 )
 
 __all__ = [
+    "AccessChange",
     "AccessEpoch",
     "Account",
     "Adaptation",

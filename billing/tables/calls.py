@@ -113,6 +113,19 @@ class AccessEpoch(SQLModel, table=True):
     count: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class AccessChange(SQLModel, table=True):
+    """Whose change the epoch was counted up for, kept for some minutes; no account is everybody's.
+
+    A gateway that finds fewer of them than the epoch has moved by forgets all that it remembers.
+    """
+
+    __tablename__ = "access_change"
+
+    epoch: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    account_id: UUID | None = Field(default=None)
+    at: datetime = Field(sa_column=moment())
+
+
 class Usage(SQLModel, table=True):
     """What one call consumed and cost, and how that was settled. Rows are never changed.
 

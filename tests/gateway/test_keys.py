@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,6 +89,22 @@ class TestLife:
         )
         assert {type(one) for one in refused} == {KeyInvalid}
 
+    async def test_anothers_change_makes_no_key_be_looked_up_again(self, gateway: Gateway) -> None:
+        parts = gateway.parts
+        other, theirs = await customer(parts.database, parts.settings, "Other")
+        calls = parts.connections.calls
+        for secret in (gateway.key.secret, theirs.secret):
+            assert await self._status_with(gateway, secret) == 200
+        async with parts.database.transaction() as changing:
+            await keys.revoke_key(changing, CLOCK, other.id, theirs.row.id)
+        await asyncio.sleep(0.8)  # what is forgotten is so within half of it
+        async with AsyncExitStack() as taken:
+            for _ in range(calls.pool_size):
+                session = await taken.enter_async_context(calls.transaction())
+                await session.connection()
+            assert await self._status_with(gateway, gateway.key.secret) == 200
+            assert await self._status_with(gateway, theirs.secret) == 503
+
     async def test_a_rotated_key_works_until_its_overlap_ends(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             fresh = await keys.rotate_key(
@@ -130,6 +147,10 @@ class TestLife:
 
     async def _status(self, gateway: Gateway, url: str) -> int:
         return (await gateway.http.get(f"{url}/v1/models")).status_code
+
+    async def _status_with(self, gateway: Gateway, secret: str) -> int:
+        headers = {"authorization": f"Bearer {secret}"}
+        return (await gateway.http.get("/v1/models", headers=headers)).status_code
 
     async def _revoke(self, gateway: Gateway) -> ApiKey:
         async with gateway.parts.database.transaction() as session:

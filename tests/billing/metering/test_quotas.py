@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from billing.accounts.opening import Terms
-from billing.metering.access import read_epoch
+from billing.metering.access import Changes, read_changes
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaRef,
@@ -154,12 +154,13 @@ class TestLimit:
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
-        before = await read_epoch(connection)
+        before = await read_changes(connection, 0)
         async with database.transaction() as session:
             await set_limit(session, of.account_id, QuotaKind.TOKENS, 5)
             await set_budget(session, CLOCK, of.account_id, of.key_id, 5)
         await credit(database, of, 5)
-        assert await read_epoch(connection) == before + 3
+        told = await read_changes(connection, before.epoch)
+        assert told == Changes(before.epoch + 3, frozenset({of.account_id}))
 
     @pytest.mark.parametrize("amount", [-1, 10**18 + 1])
     async def test_beyond_all_sense(self, database: Database, amount: int) -> None:

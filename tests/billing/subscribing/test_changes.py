@@ -164,5 +164,5 @@ class TestLocks:
             await session.execute(text(limits), {"of": firm.account.id})
             waiting = asyncio.create_task(act())
             await until_somebody_waits(session)
-            await advance_epoch(session)
+            await advance_epoch(session, None)
         await waiting

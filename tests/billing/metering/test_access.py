@@ -1,0 +1,87 @@
+"""The access epoch: that something changed, whose it was, and when that is not known."""
+
+from uuid import UUID
+
+import pytest
+
+from billing.metering.access import MOST_TOLD, Changes, advance_epoch, read_changes
+from billing.metering.reaping import tidy
+from infra import ids
+from infra.db import Database
+from infra.direct import DirectConnection
+from tests.billing.making import sql
+
+
+async def change(database: Database, *accounts: UUID | None) -> None:
+    async with database.transaction() as session:
+        for account_id in accounts:
+            await advance_epoch(session, account_id)
+
+
+async def change_and_fail(database: Database) -> None:
+    async with database.transaction() as session:
+        await advance_epoch(session, ids.new_id())
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+async def before(connection: DirectConnection) -> int:
+    return (await read_changes(connection, 0)).epoch
+
+
+class TestChanges:
+    async def test_none_is_of_nobody(self, connection: DirectConnection, before: int) -> None:
+        assert await read_changes(connection, before) == Changes(before, frozenset())
+
+    async def test_are_the_accounts_since(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        one, other, third = ids.new_id(), ids.new_id(), ids.new_id()
+        await change(database, one)
+        await change(database, other, third, other)
+        told = await read_changes(connection, before + 1)
+        assert told == Changes(before + 4, frozenset({other, third}))
+
+    async def test_everybodys_is_not_told_by_account(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        await change(database, ids.new_id(), None)
+        assert await read_changes(connection, before) == Changes(before + 2, None)
+
+    async def test_what_is_undone_is_no_change(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await change_and_fail(database)
+        assert await read_changes(connection, before) == Changes(before, frozenset())
+
+    async def test_too_many_are_everybodys(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        await change(database, *(ids.new_id() for _ in range(MOST_TOLD + 1)))
+        told = await read_changes(connection, before)
+        assert told == Changes(before + MOST_TOLD + 1, None)
+        last = await read_changes(connection, before + 1)
+        assert last.accounts is not None
+        assert len(last.accounts) == MOST_TOLD
+
+
+class TestForgotten:
+    async def test_after_minutes_it_is_not_known_whose_it_was(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        old, new = ids.new_id(), ids.new_id()
+        await change(database, old)
+        await sql(database, "update access_change set at = at - interval '11 minutes'")
+        await change(database, new)
+        async with database.transaction() as session:
+            await tidy(session)
+        assert await read_changes(connection, before) == Changes(before + 2, None)
+        assert await read_changes(connection, before + 1) == Changes(before + 2, frozenset({new}))
+
+    async def test_an_older_gateway_counts_up_without_saying_whose(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        await sql(database, "update access_epoch set count = count + 1")
+        await change(database, ids.new_id())
+        assert await read_changes(connection, before) == Changes(before + 2, None)
