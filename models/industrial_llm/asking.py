@@ -15,7 +15,7 @@ import httpx
 from models.industrial_llm.chat import Message
 from models.industrial_llm.examples import Schema
 
-AT_ONCE = 8
+AT_ONCE = 16
 PATIENCE_S = 300.0
 
 
