@@ -73,7 +73,8 @@ class LanguageAdapter:
 
     def _learner(self) -> Learner:
         rate = self.recipe.learning_rate * RATE_SHARE
-        recipe = replace(self.recipe, learning_rate=rate, together=TOGETHER)
+        # Few steps: the mean over the last ones would be behind what was learned.
+        recipe = replace(self.recipe, learning_rate=rate, together=TOGETHER, averaged=0.0)
         model = lora.loaded(self.base, recipe, "cpu")
         lora.start_from(model, self.parent)
         return Learner(model, Encoder.of(self.base, recipe.template), recipe)

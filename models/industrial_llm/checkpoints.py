@@ -21,11 +21,12 @@ class CheckpointUnfit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """After `step` steps: the adapter's weights and the optimizer's state."""
+    """After `step` steps: the adapter's weights, the optimizer's state, and the mean so far."""
 
     step: int
     adapter: dict[str, Any]
     optimizer: dict[str, Any]
+    mean: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Checkpoints:
             "step": one.step,
             "adapter": one.adapter,
             "optimizer": one.optimizer,
+            "mean": one.mean,
         }
         with scratch.open("wb") as file:
             torch.save(content, file)
@@ -65,7 +67,8 @@ class Checkpoints:
                 f"{path} is of a training with other examples or settings; name another folder, "
                 "or remove it to begin anew."
             )
-        return Checkpoint(content["step"], content["adapter"], content["optimizer"])
+        parts = (content[name] for name in ("step", "adapter", "optimizer", "mean"))
+        return Checkpoint(*parts)
 
     def clear(self) -> None:
         """Forget it: the training is done."""

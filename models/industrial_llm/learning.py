@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from models.industrial_llm import lora
+from models.industrial_llm.averaging import Mean
 from models.industrial_llm.batches import Step, Taught
 from models.industrial_llm.candidates import Candidates
 from models.industrial_llm.checkpoints import Checkpoint, Checkpoints
@@ -32,7 +33,8 @@ class Reached:
     """How far it is: losses are nats for a token of an answer; `seconds` since this run began, with
     `begun` steps behind it.
 
-    validation: over what is watched; None where it was not looked at.
+    validation: over what is watched; None where it was not looked at. averaged: of the mean over
+    so many steps, rather than of the last one.
     """
 
     step: int
@@ -41,6 +43,7 @@ class Reached:
     validation: float | None
     seconds: float
     begun: int = 0
+    averaged: int = 0
 
     @property
     def left(self) -> float:
@@ -79,7 +82,8 @@ class Learner:
     ) -> None:
         """Go over all steps that no checkpoint has behind it. Raises CheckpointUnfit."""
         optimizer = torch.optim.AdamW(self._weights(), lr=self.recipe.learning_rate)
-        done = self._taken_up(kept, optimizer)
+        mean = Mean(len(steps) - round(self.recipe.averaged * len(steps)) + 1)
+        done = self._taken_up(kept, optimizer, mean)
         sampled = self._candidates(steps)
         # At first much is given to tokens that no answer has, and every place tells of others.
         whole, rise = replace(sampled, share=1), _rise(self.recipe, len(steps))
@@ -91,14 +95,21 @@ class Learner:
             candidates = whole if number < rise else sampled
             losses.append(self._step(steps[number], optimizer, candidates))
             after, last = number + 1, number + 1 == len(steps)
+            learned = lora.taken(self.model)
+            mean.take(after, learned)
             if after % pace.kept == 0 and not last:
-                kept.save(Checkpoint(after, lora.taken(self.model), optimizer.state_dict()))
+                kept.save(Checkpoint(after, learned, optimizer.state_dict(), mean.weights))
             if after % pace.told == 0 or last:
                 seen = self.loss(watched) if watched and (_due(after, pace) or last) else None
-                mean = sum(losses) / len(losses)
+                loss = sum(losses) / len(losses)
                 took = time.monotonic() - began
-                report(Reached(after, len(steps), mean, seen, took, done))
+                report(Reached(after, len(steps), loss, seen, took, done))
                 losses.clear()
+                if last and mean.weights:
+                    set_peft_model_state_dict(self.model, mean.weights)
+                    seen = self.loss(watched) if watched else None
+                    count = after - mean.first + 1
+                    report(Reached(after, len(steps), loss, seen, took, done, count))
 
     def length(self, turn: Taught) -> int:
         """Of an example in tokens, its answer with it."""
@@ -196,10 +207,11 @@ class Learner:
         for at in range(0, len(turns), self.recipe.together):
             yield turns[at : at + self.recipe.together]
 
-    def _taken_up(self, kept: Checkpoints, optimizer: torch.optim.Optimizer) -> int:
+    def _taken_up(self, kept: Checkpoints, optimizer: torch.optim.Optimizer, mean: Mean) -> int:
         last = kept.last()
         if last is None:
             return 0
+        mean.weights = last.mean
         set_peft_model_state_dict(self.model, last.adapter)
         optimizer.load_state_dict(last.optimizer)
         return last.step

@@ -97,8 +97,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tell(reached: Reached) -> None:
     watched = "" if reached.validation is None else f", validation {reached.validation:.3f}"
+    averaged = f", mean of the last {reached.averaged}" if reached.averaged else ""
     sys.stderr.write(
-        f"step {reached.step}/{reached.steps}, loss {reached.loss:.3f}{watched}, "
+        f"step {reached.step}/{reached.steps}{averaged}, loss {reached.loss:.3f}{watched}, "
         f"{reached.seconds / 60:.1f} min, {reached.left / 60:.1f} min left\n"
     )
     sys.stderr.flush()

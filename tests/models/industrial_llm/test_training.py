@@ -58,11 +58,12 @@ class Told:
             raise Stopped
 
 
-def learn(folder: Path, work: Path, output: Path, told: Told) -> bytes:
+def learn(folder: Path, work: Path, output: Path, told: Told, averaged: float = 0.0) -> bytes:
     """The bytes of the adapter after all steps."""
-    one = learner(folder)
-    order = steps(corpus(), RECIPE, one.length)
-    kept = Checkpoints(work, fingerprint(order, RECIPE, "made_up"))
+    recipe = replace(RECIPE, averaged=averaged)
+    one = replace(learner(folder), recipe=recipe)
+    order = steps(corpus(), recipe, one.length)
+    kept = Checkpoints(work, fingerprint(order, recipe, "made_up"))
     one.learn(order, watched(corpus(), 4, 1), kept, told, Pace(kept=4, told=1, watched=6))
     lora.write(one.model, output, RECIPE.base)
     return (output / lora.WEIGHTS).read_bytes()
@@ -80,14 +81,31 @@ class TestLearning:
         assert len(seen) == 4
         assert seen[-1] < seen[0]
 
-    def test_goes_on_after_a_stop_with_the_same_result(self, folder: Path, tmp_path: Path) -> None:
-        whole = learn(folder, tmp_path / "a", tmp_path / "adapter", Told())
+    @pytest.mark.parametrize("averaged", [0.0, 0.75])
+    def test_goes_on_after_a_stop_with_the_same_result(
+        self, folder: Path, tmp_path: Path, averaged: float
+    ) -> None:
+        whole = learn(folder, tmp_path / "a", tmp_path / "adapter", Told(), averaged)
         with pytest.raises(Stopped):
-            learn(folder, tmp_path / "b", tmp_path / "adapter", Told(stop_after=10))
+            learn(folder, tmp_path / "b", tmp_path / "adapter", Told(stop_after=10), averaged)
         told = Told()
-        assert learn(folder, tmp_path / "b", tmp_path / "adapter", told) == whole
+        assert learn(folder, tmp_path / "b", tmp_path / "adapter", told, averaged) == whole
         assert told.all[0].step == 9  # after the checkpoint at 8
         assert told.all[0].left == pytest.approx(15 * told.all[0].seconds)
+
+    def test_the_mean_of_the_last_steps_is_what_is_written(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        told = Told()
+        learn(folder, tmp_path / "a", tmp_path / "mean", told, averaged=0.125)
+        assert [one.averaged for one in told.all] == [0] * 24 + [3]
+        learn(folder, tmp_path / "b", tmp_path / "last", Told())
+        mean, last = (load_file(tmp_path / one / lora.WEIGHTS) for one in ("mean", "last"))
+        apart = [float((mean[name] - last[name]).abs().max()) for name in mean]
+        assert 0 < max(apart) < 0.2
+        one = learner(folder)
+        lora.start_from(one.model, tmp_path / "mean")
+        assert one.loss(watched(corpus(), 4, 1)) == pytest.approx(told.all[-1].validation, rel=0.02)
 
     def test_a_checkpoint_of_another_training_is_refused(
         self, folder: Path, tmp_path: Path

@@ -1,0 +1,29 @@
+"""The mean of an adapter over its last steps: where the last one lies is chance, and two trainings
+with the same examples differed by twelve points in a task.
+
+Owns the mean. Does not own over how many steps (recipes.py) nor the steps (learning.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Mean:
+    """Of the weights after each step from `first` on, by name; empty before."""
+
+    first: int
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def take(self, step: int, weights: Mapping[str, Tensor]) -> None:
+        """Count in what the weights are after a step."""
+        if step < self.first:
+            return
+        share = 1 / (step - self.first + 1)
+        self.weights = {
+            name: torch.lerp(self.weights.get(name, one), one, share)
+            for name, one in weights.items()
+        }
