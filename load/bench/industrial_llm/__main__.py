@@ -50,8 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             speed = asyncio.run(
                 adapters.speed(serving.url, sold.id, sold.engine_id, artefact, options.rounds)
             )
-    head = [f"| what | {sold.id} | its base, 5 shots | bar |", "|---|---|---|---|"]
-    lines = [*head, *quality.rows(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
+    lines = [*quality.table(sold.id), "", "| what | figure | bar |", "|---|---|---|"]
     sys.stdout.write("\n".join([*lines, *adapters.rows(speed)]) + "\n")
     if not options.only_measure:
         (options.work / _TOLD).touch()

@@ -57,24 +57,33 @@ def bars() -> tuple[Bar, ...]:
         Bar("fault to system, ten folds", "fault_system", "camb_faults", "accuracy", 0.50, folds),
         Bar("tool of 200 requests", "tool_choice", "own_requests", "accuracy", 0.90),
         Bar("valid JSON, entities", "extraction", "maintie", "valid_json", 1.0),
-        Bar("valid JSON, severity", "severity", "Hydraulic System", "valid_json", 1.0),
-        Bar("valid JSON, severity", "severity", "Power Frame", "valid_json", 1.0),
+        Bar("valid JSON, severity, hydraulics", "severity", "Hydraulic System", "valid_json", 1.0),
+        Bar("valid JSON, severity, power frame", "severity", "Power Frame", "valid_json", 1.0),
         Bar("valid JSON, tools", "tool_choice", "own_requests", "valid_json", 1.0),
     )  # fmt: skip
 
 
-def rows(sold: str, path: Path = METRICS) -> list[str]:
-    """Of the table; a figure that was not measured is a dash."""
+def table(sold: str, path: Path = METRICS) -> list[str]:
+    """In Markdown; a figure that was not measured is a dash."""
     metrics = json.loads(path.read_text("utf-8"))
-    return [
-        f"| {one.what} | {_figure(metrics, one.beside or (sold,), one)} | "
-        f"{_figure(metrics, (BASE,), one)} | {one.least:.0%} |"
-        for one in bars()
-    ]
+    head = [f"| what | {sold} | its base, 5 shots | bar | held |", "|---|---|---|---|---|"]
+    return [*head, *(_row(metrics, one, sold) for one in bars())]
 
 
-def _figure(metrics: Mapping[str, Any], names: tuple[str, ...], bar: Bar) -> str:
+def _row(metrics: Mapping[str, Any], bar: Bar, sold: str) -> str:
+    figure = _figure(metrics, bar.beside or (sold,), bar)
+    held = "–" if figure is None else "yes" if figure >= bar.least else "**no**"
+    figures = f"{_shown(figure)} | {_shown(_figure(metrics, (BASE,), bar))}"
+    return f"| {bar.what} | {figures} | {bar.least:.0%} | {held} |"
+
+
+def _figure(metrics: Mapping[str, Any], names: tuple[str, ...], bar: Bar) -> float | None:
+    """Of several runs as of one; None where one of them was not measured."""
     try:
-        return f"{pooled(metrics, names, bar.task, bar.source)[bar.figure]:.1%}"
+        return pooled(metrics, names, bar.task, bar.source)[bar.figure]
     except KeyError:
-        return "–"
+        return None
+
+
+def _shown(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.1%}"
