@@ -4,7 +4,7 @@ with the same examples differed by twelve points in a task.
 Owns the mean. Does not own over how many steps (recipes.py) nor the steps (learning.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -18,12 +18,12 @@ class Mean:
     first: int
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def take(self, step: int, weights: Mapping[str, Tensor]) -> None:
-        """Count in what the weights are after a step."""
+    def take(self, step: int, weights: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Count in what the weights are after a step; they are asked for only where they count."""
         if step < self.first:
             return
         share = 1 / (step - self.first + 1)
         self.weights = {
             name: torch.lerp(self.weights.get(name, one), one, share)
-            for name, one in weights.items()
+            for name, one in weights().items()
         }

@@ -67,8 +67,8 @@ class Checkpoints:
                 f"{path} is of a training with other examples or settings; name another folder, "
                 "or remove it to begin anew."
             )
-        parts = (content[name] for name in ("step", "adapter", "optimizer", "mean"))
-        return Checkpoint(*parts)
+        del content["fingerprint"]
+        return Checkpoint(**content)
 
     def clear(self) -> None:
         """Forget it: the training is done."""

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -95,21 +96,25 @@ class Learner:
             candidates = whole if number < rise else sampled
             losses.append(self._step(steps[number], optimizer, candidates))
             after, last = number + 1, number + 1 == len(steps)
-            learned = lora.taken(self.model)
-            mean.take(after, learned)
+            mean.take(after, partial(lora.taken, self.model))
             if after % pace.kept == 0 and not last:
-                kept.save(Checkpoint(after, learned, optimizer.state_dict(), mean.weights))
+                adapter = lora.taken(self.model)
+                kept.save(Checkpoint(after, adapter, optimizer.state_dict(), mean.weights))
             if after % pace.told == 0 or last:
                 seen = self.loss(watched) if watched and (_due(after, pace) or last) else None
                 loss = sum(losses) / len(losses)
                 took = time.monotonic() - began
-                report(Reached(after, len(steps), loss, seen, took, done))
+                reached = Reached(after, len(steps), loss, seen, took, done)
+                report(reached)
                 losses.clear()
                 if last and mean.weights:
-                    set_peft_model_state_dict(self.model, mean.weights)
-                    seen = self.loss(watched) if watched else None
-                    count = after - mean.first + 1
-                    report(Reached(after, len(steps), loss, seen, took, done, count))
+                    report(self._settled(mean, reached, watched))
+
+    def _settled(self, mean: Mean, reached: Reached, watched: Sequence[Taught]) -> Reached:
+        """Take the mean for the last step's weights; how good it is."""
+        set_peft_model_state_dict(self.model, mean.weights)
+        seen = self.loss(watched) if watched else None
+        return replace(reached, validation=seen, averaged=reached.step - mean.first + 1)
 
     def length(self, turn: Taught) -> int:
         """Of an example in tokens, its answer with it."""
