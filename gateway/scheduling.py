@@ -15,7 +15,7 @@ from gateway.errors import UpstreamBusy
 from gateway.flow import Tier
 from gateway.turns import Account, Turns, Waiting
 from infra.settings import Settings
-from models.catalog import Catalog
+from models.catalog import Catalog, Model, Task
 
 # `Tier` is in order: the best class first.
 _LOWER: Mapping[Tier, tuple[Tier, ...]] = MappingProxyType(
@@ -199,11 +199,18 @@ class Schedulers:
 
 
 def slots_of(catalog: Catalog, settings: Settings) -> dict[str, int | None]:
-    """This process's part of what each engine can do at once."""
+    """This process's part of what the engines of each model can do at once: as many as there may
+    be, since those that are not there yet are started by what waits in the others."""
     slots: dict[str, int | None] = {}
     for model in catalog.models.values():
         if model.base is not None:
             continue
-        concurrency = settings.model_concurrency or model.concurrency
+        concurrency = settings.model_concurrency or _concurrency(model, settings)
         slots[model.id] = None if concurrency is None else -(-concurrency // settings.workers)
     return slots
+
+
+def _concurrency(model: Model, settings: Settings) -> int | None:
+    if model.concurrency is None or model.task is not Task.TEXT_GENERATION:
+        return model.concurrency
+    return model.concurrency * settings.most_engines

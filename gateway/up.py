@@ -184,13 +184,14 @@ def _start_serving(
 
 
 def _scaling(settings: Settings) -> list[str]:
-    values = {
-        "min-replicas": settings.specialist_min_replicas,
-        "max-replicas": settings.specialist_max_replicas,
-        "target-requests": settings.specialist_target_requests,
-        "idle-s": settings.specialist_idle_s,
+    """Each setting has an option of its name."""
+    names = ("min_replicas", "max_replicas", "target_requests", "idle_s")
+    given = {
+        f"{kind}_{name}": getattr(settings, f"{kind}_{name}")
+        for kind in ("specialist", "engine")
+        for name in names
     }
-    return [f"--specialist-{name}={one}" for name, one in values.items() if one is not None]
+    return [f"--{name.replace('_', '-')}={one}" for name, one in given.items() if one is not None]
 
 
 def _listen(child: subprocess.Popen[bytes], serving: _Serving, terminal: Terminal) -> None:

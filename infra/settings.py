@@ -106,6 +106,18 @@ class Settings(BaseSettings):
     specialist_idle_s: Seconds = Field(
         600.0, description="time after which such a process that is not needed is stopped"
     )
+    engine_min_replicas: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="engines of each language model, at least"
+    )
+    engine_max_replicas: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        None, description="the same at most; unset: as many as at least"
+    )
+    engine_target_requests: Annotated[float, Field(gt=0, le=1000)] = Field(
+        16.0, description="calls under way on each such engine beyond which another is started"
+    )
+    engine_idle_s: Seconds = Field(
+        600.0, description="time after which such an engine that is not needed is stopped"
+    )
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = Field(
         4 << 20, description="largest request body"
     )
@@ -179,12 +191,18 @@ class Settings(BaseSettings):
         "info", description="least level that is logged"
     )
 
-    @field_validator("specialist_max_replicas")
+    @field_validator("specialist_max_replicas", "engine_max_replicas")
     @classmethod
     def _not_fewer(cls, most: int | None, known: ValidationInfo) -> int | None:
-        if most is not None and most < known.data.get("specialist_min_replicas", 0):
-            raise ValueError("it is smaller than MAAS_SPECIALIST_MIN_REPLICAS")
+        least = str(known.field_name).replace("_max_", "_min_")
+        if most is not None and most < known.data.get(least, 0):
+            raise ValueError(f"it is smaller than MAAS_{least.upper()}")
         return most
+
+    @property
+    def most_engines(self) -> int:
+        """Of each language model, that run at once."""
+        return self.engine_max_replicas or self.engine_min_replicas
 
     @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod

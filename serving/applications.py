@@ -1,23 +1,23 @@
 """The applications by their names in a Ray Serve config file, as `serving.applications:text`.
 
 For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine run.py
-starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE` and
-`MAAS_SPECIALIST_…`, the same on each node. Does not own what the applications are (plan.py). All
-nodes see one data directory: weights are converted into it once, and what customers had made is
-found by whichever node answers.
+starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE`,
+`MAAS_SPECIALIST_…` and `MAAS_ENGINE_…`, the same on each node. Does not own what the applications
+are (plan.py). All nodes see one data directory: weights are converted into it once, and what
+customers had made is found by whichever node answers.
 """
 
 from typing import Any
 
 from ray.serve import Application
 
-from infra.settings import Settings, load_settings
+from infra.settings import load_settings
 from models.catalog import load_catalog
 from serving.converter import convert
 from serving.errors import ServingFailed
 from serving.folders import folders_of, prepare
 from serving.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, targets
-from serving.scaling import Scaling, most_replicas
+from serving.scaling import scalings
 from serving.weights import installed, obtain
 
 
@@ -51,17 +51,11 @@ def _application(name: str) -> Application:
         model.id: obtain(model, folders.data, _nobody_watches, convert)
         for model in catalog.models.values()
     }
-    planned = targets(catalog, weights, settings.profile, folders, _scaling(settings))
+    planned = targets(catalog, weights, settings.profile, folders, scalings(settings))
     for one in planned:
         if one.name == name:
             return one.target
     raise ServingFailed(f"The profile {settings.profile!r} has nothing for {name!r}.")
-
-
-def _scaling(settings: Settings) -> Scaling:
-    least = settings.specialist_min_replicas
-    most = settings.specialist_max_replicas or max(least, most_replicas())
-    return Scaling(least, most, settings.specialist_target_requests, settings.specialist_idle_s)
 
 
 def _nobody_watches(message: str, fraction: float | None) -> None:

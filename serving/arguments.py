@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.scaling import Scaling, most_replicas
+from serving.scaling import ENGINES_PATIENCE_S, Scaling, Scalings, most_replicas
 
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
@@ -21,7 +21,7 @@ class Arguments:
     host: str
     port: int
     exit_with_parent: bool
-    scaling: Scaling
+    scalings: Scalings
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -40,27 +40,41 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="stop when the starting process is gone"
     )
-    _add_scaling(parser)
+    _add_specialists(parser)
+    _add_engines(parser)
     given = parser.parse_args(argv)
-    scaling = Scaling(
-        given.specialist_min_replicas,
-        given.specialist_max_replicas or max(given.specialist_min_replicas, most_replicas()),
-        given.specialist_target_requests,
-        given.specialist_idle_s,
-    )
-    if not 0 <= scaling.least <= scaling.most or scaling.target <= 0 or scaling.idle_s < 0:
+    specialists, engines = _specialists(given), _engines(given)
+    if not 0 <= specialists.least or not _fits(specialists):
         parser.error("the bounds of the specialists' replicas do not fit together")
+    if not 1 <= engines.least or not _fits(engines):
+        parser.error("the bounds of the language models' engines do not fit together")
     return Arguments(
         data_dir=given.data_dir.resolve(),
         profile=given.profile,
         host=given.host,
         port=given.port,
         exit_with_parent=given.exit_with_parent,
-        scaling=scaling,
+        scalings=Scalings(specialists, engines),
     )
 
 
-def _add_scaling(parser: argparse.ArgumentParser) -> None:
+def _specialists(given: argparse.Namespace) -> Scaling:
+    least, most = given.specialist_min_replicas, given.specialist_max_replicas
+    most = most or max(least, most_replicas())
+    return Scaling(least, most, given.specialist_target_requests, given.specialist_idle_s)
+
+
+def _engines(given: argparse.Namespace) -> Scaling:
+    least, most = given.engine_min_replicas, given.engine_max_replicas
+    target, idle_s = given.engine_target_requests, given.engine_idle_s
+    return Scaling(least, most or least, target, idle_s, ENGINES_PATIENCE_S)
+
+
+def _fits(scaling: Scaling) -> bool:
+    return scaling.least <= scaling.most and scaling.target > 0 and scaling.idle_s >= 0
+
+
+def _add_specialists(parser: argparse.ArgumentParser) -> None:
     """The defaults are those of `MAAS_SPECIALIST_…` (infra/settings.py)."""
     group = parser.add_argument_group("replicas of the specialists")
     group.add_argument(
@@ -72,4 +86,17 @@ def _add_scaling(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--specialist-idle-s", type=float, default=600.0, help="until one too many is stopped"
+    )
+
+
+def _add_engines(parser: argparse.ArgumentParser) -> None:
+    """The defaults are those of `MAAS_ENGINE_…` (infra/settings.py)."""
+    group = parser.add_argument_group("engines of each language model")
+    group.add_argument("--engine-min-replicas", type=int, default=1)
+    group.add_argument("--engine-max-replicas", type=int, help="default: as many as at least")
+    group.add_argument(
+        "--engine-target-requests", type=float, default=16.0, help="at once on each engine"
+    )
+    group.add_argument(
+        "--engine-idle-s", type=float, default=600.0, help="until one too many is stopped"
     )

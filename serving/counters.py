@@ -1,7 +1,8 @@
 """What the engines of the text models have counted, collected from their servers.
 
-Owns asking them through Serve's handles. Does not own what a server answers (text_server.py), the
-form (exposition.py), nor the address (operations_app.py).
+Owns asking every replica of them, and that none is left out. Does not own what a server answers
+(text_server.py), what those left that have ended (ended_counts.py), the form (exposition.py), nor
+the address (operations_app.py).
 """
 
 import asyncio
@@ -9,8 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray import serve
+from ray.llm._internal.serve.utils.broadcast import broadcast
 from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ReplicaState  # type: ignore[attr-defined]
 
+from serving.ended_counts import EndedCounts
+from serving.errors import CountsIncomplete
 from serving.exposition import joined
 from serving.readiness import Where
 
@@ -18,26 +23,38 @@ from serving.readiness import Where
 _PATIENCE_S = 5.0
 
 
-class Counters:
-    """One replica of each text model is asked, as each has only one (engine.py)."""
+# What has counted and is not in the folder yet. One that ends answers no question any more.
+_COUNTING = (ReplicaState.RUNNING, ReplicaState.STOPPING)
 
-    def __init__(self, models: Mapping[str, Where]) -> None:
+
+class Counters:
+    """Every replica of each text model is asked."""
+
+    def __init__(self, models: Mapping[str, Where], ended: EndedCounts) -> None:
         self._models = {model: where for model, where in models.items() if where.counts_tokens}
+        self._ended = ended
         self._handles: dict[str, DeploymentHandle[Any]] = {}
 
     async def text(self, running: Mapping[str, bool]) -> str:
-        """The counters of the models that run, as Prometheus text. Raises TimeoutError."""
-        asked = [self._ask(model) for model in self._models if running[model]]
+        """The counters of the models that run, and of engines of theirs that have ended, as
+        Prometheus text. Raises CountsIncomplete, TimeoutError."""
+        asked = [asyncio.to_thread(self._ask, model) for model in self._models if running[model]]
         async with asyncio.timeout(_PATIENCE_S):
-            return joined(await asyncio.gather(*asked))
+            told = await asyncio.gather(*asked)
+            ended = await asyncio.to_thread(self._ended.texts)
+        return joined([text for texts in told for text in texts] + ended)
 
-    async def _ask(self, model: str) -> str:
+    def _ask(self, model: str) -> list[str]:
+        """Blocks: for the controller, and for the replicas."""
+        where = self._models[model]
         handle = self._handles.get(model)
         if handle is None:
-            where = self._models[model]
-            # A blocking call to the controller, and a handle is for good: it follows the replicas.
-            handle = self._handles[model] = await asyncio.to_thread(
-                serve.get_deployment_handle, where.deployment, where.application
+            # For good: it follows the replicas.
+            handle = self._handles[model] = serve.get_deployment_handle(
+                where.deployment, where.application
             )
-        answer: str = await handle.counters.remote()
-        return answer
+        texts: list[str] = broadcast(handle, "counters")
+        states = serve.status().applications[where.application].deployments[where.deployment]
+        if len(texts) < sum(states.replica_states.get(state, 0) for state in _COUNTING):
+            raise CountsIncomplete("An engine of this model is ending. Ask again in a while.")
+        return texts

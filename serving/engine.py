@@ -5,11 +5,13 @@ which needs Ray and vLLM imported.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from models.catalog import Model
+from serving.scaling import Scaling
 
 CPU = "cpu"
 # How often a replica that is told to stop looks whether its requests have ended. Ray's 2 s are
@@ -19,26 +21,39 @@ DRAIN_POLL_S = 0.1
 ADAPTERS = "adapters"
 # Where the server looks for those of customers, which are asked for as `engine:id`.
 CUSTOMERS = "customers_adapters"
+# Where it leaves what its engine counted, when it ends.
+COUNTS = "counts"
 _BETWEEN = ":"
 _NONE: Mapping[str, str] = MappingProxyType({})
 # In one batch; each takes room beside the base, and so do others that wait in the processor's
 # memory. All are of this rank (models/industrial_llm/recipes.py).
 _LORA = {"enable_lora": True, "max_loras": 8, "max_cpu_loras": 32, "max_lora_rank": 16}
+# A replica that is one too many has this long to end its answers. Where all stop they are given
+# less (cluster.py).
+_DRAIN_S = 600.0
 # A dead replica is noticed when its health is asked for, which Ray does every 10 s.
 HEALTH_PERIOD_S = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all engines have in common. Below `customers` lie customers' adapters, in `counts` is
+    what engines that have ended counted; `traces` is the base address of a collector."""
+
+    profile: str
+    customers: Path
+    counts: Path
+    scaling: Scaling
+    traces: str | None = None
+
+
 def engine_settings(
-    model: Model,
-    source: str,
-    profile: str,
-    adapters: Mapping[str, str] = _NONE,
-    customers: Path = Path(),
-    traces: str | None = None,
+    model: Model, source: str, shared: Shared, adapters: Mapping[str, str] = _NONE
 ) -> dict[str, Any]:
     """The arguments of `ray.serve.llm.LLMConfig` for one model. `adapters` are the folders of those
-    that answer on its engine, by model; below `customers` lie those of customers; `traces` is
-    the base address of a collector."""
+    that answer on its engine, by model."""
+    profile, traces = shared.profile, shared.traces
+    customers = {ADAPTERS: dict(adapters), CUSTOMERS: str(shared.customers)}
     settings: dict[str, Any] = {
         "model_loading_config": {"model_id": model.id, "model_source": source},
         "engine_kwargs": _engine(model, profile)
@@ -46,13 +61,14 @@ def engine_settings(
         | ({} if traces is None else {"otlp_traces_endpoint": f"{traces}/v1/traces"}),
         "deployment_config": {
             "name": deployment_name(model.id),
-            "num_replicas": 1,
+            **shared.scaling.options(),
             "graceful_shutdown_wait_loop_s": DRAIN_POLL_S,
+            "graceful_shutdown_timeout_s": _DRAIN_S,
             **_HEALTH,
         },
         # Without it each stream waits 50 ms for more tokens to send together.
-        "experimental_configs": {"stream_batching_interval_ms": 0}
-        | ({ADAPTERS: dict(adapters), CUSTOMERS: str(customers)} if adapters else {}),
+        "experimental_configs": {"stream_batching_interval_ms": 0, COUNTS: str(shared.counts)}
+        | (customers if adapters else {}),
         # vLLM's counters stay in the process: Ray would carry them to a port of its own.
         "log_engine_metrics": False,
         # By name: this module knows neither Ray nor vLLM.

@@ -1,13 +1,17 @@
 """The engines' counters and gauges as Prometheus text.
 
-Owns which of vLLM's metrics are told, and making one text of several. Knows neither Ray nor vLLM:
-text_server.py reads the counters, counters.py collects the texts.
+Owns which of vLLM's metrics are told, by which replica, and making one text of several. Knows
+neither Ray nor vLLM: text_server.py reads the counters, counters.py collects the texts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from copy import copy
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
-# `_created` is when a counter began: it begins again with the engine.
+# What stays true of an engine that has ended. `_created` is when a counter began: it begins again
+# with the engine.
 COUNTERS = (
     *(
         f"vllm:{kind}_tokens_{part}"
@@ -15,10 +19,34 @@ COUNTERS = (
         for part in ("total", "created")
     ),
     "vllm:num_preemptions_total",
+)
+METRICS = (
+    *COUNTERS,
     "vllm:num_requests_running",
     "vllm:num_requests_waiting",
     "vllm:kv_cache_usage_perc",
 )
+
+
+def told(registry: CollectorRegistry, names: Iterable[str], replica: str) -> str:
+    """Those of the names that there are. Each line names the replica: several engines of a model
+    say the same otherwise, and one would be taken for the other."""
+    return generate_latest(_OfReplica(registry, names, replica)).decode()
+
+
+class _OfReplica:
+    def __init__(self, registry: CollectorRegistry, names: Iterable[str], replica: str) -> None:
+        self._metrics = registry.restricted_registry(names)
+        self._replica = replica
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._metrics.collect():
+            labelled = copy(metric)
+            labelled.samples = [
+                sample._replace(labels={**sample.labels, "replica": self._replica})
+                for sample in metric.samples
+            ]
+            yield labelled
 
 
 def joined(texts: Iterable[str]) -> str:

@@ -24,7 +24,8 @@ _SESSIONS_KEPT = 2
 @dataclass(frozen=True, slots=True)
 class Folders:
     """`ray` holds Ray's sessions (its logs too), `run` what lives only while serving runs,
-    `variants` copies of customers' variants, `adapters` of their adapters of language models."""
+    `variants` copies of customers' variants, `adapters` of their adapters of language models,
+    `counts` what engines counted that have ended."""
 
     data: Path
     ray: Path
@@ -32,6 +33,7 @@ class Folders:
     logs: Path
     variants: Path
     adapters: Path
+    counts: Path
 
 
 def folders_of(data_dir: Path) -> Folders:
@@ -46,6 +48,7 @@ def folders_of(data_dir: Path) -> Folders:
         logs=data_dir / "logs",
         variants=data_dir / "variants",
         adapters=data_dir / "adapters",
+        counts=data_dir / "counts",
     )
 
 
@@ -56,7 +59,8 @@ def prepare(folders: Folders) -> None:
     Raises ServingFailed where a folder belongs to somebody else.
     """
     customers = (folders.variants, folders.adapters)
-    for folder in (folders.data, folders.ray, folders.run, folders.logs, *customers):
+    ours = (folders.data, folders.ray, folders.run, folders.logs, folders.counts)
+    for folder in (*ours, *customers):
         folder.mkdir(parents=True, exist_ok=True)
     for folder in (folders.ray, folders.run, *customers):
         if folder.stat().st_uid != os.getuid() or folder.is_symlink():

@@ -10,13 +10,15 @@ from typing import Any
 from ray.serve import Application
 from ray.serve.llm import LLMConfig, build_openai_app
 
+from serving.scaling import Scaling
 from serving.text_ingress import TextIngress
 
 
 def text_generation_app(
-    settings: Sequence[dict[str, Any]], engines: Mapping[str, str]
+    settings: Sequence[dict[str, Any]], engines: Mapping[str, str], scaling: Scaling
 ) -> Application:
-    """All text models behind one ingress. One ingress replica: it only passes chunks on.
+    """All text models behind one ingress, which only passes chunks on: of it there are as many
+    replicas as of an engine, since what one engine writes keeps a good part of one busy.
 
     `engines` is the model whose engine answers, by the model that is an adapter on it.
     """
@@ -24,8 +26,7 @@ def text_generation_app(
         {
             "llm_configs": [LLMConfig(**one) for one in settings],
             "ingress_deployment_config": {
-                "num_replicas": 1,
-                "autoscaling_config": None,
+                **scaling.options(),
                 "ray_actor_options": {"num_cpus": 0},
             },
             "ingress_cls_config": {

@@ -21,9 +21,11 @@ from models.adaptation import Adapter
 from serving.adapter_folder import AdapterFolder, Fit, fit_of, is_adapter_id
 from serving.adapting import adapter_of, adapting, asked_seconds, going, most_seconds
 from serving.counters import Counters
+from serving.ended_counts import EndedCounts
 from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
 from serving.errors import ModelUnknown, RouteUnknown
 from serving.exposition import CONTENT_TYPE
+from serving.folders import Folders
 from serving.http import guarded, json_response, parts_of, read_body, require_method
 from serving.loading import Source
 from serving.readiness import Readiness, Where
@@ -44,13 +46,13 @@ class OperationsApp:
     """One replica for all, so that one adaptation at a time learns."""
 
     def __init__(
-        self, sources: Mapping[str, Source], models: Mapping[str, Where], adapters: Path
+        self, sources: Mapping[str, Source], models: Mapping[str, Where], folders: Folders
     ) -> None:
         self._sources = sources
-        self._adapters = AdapterFolder(adapters)
+        self._adapters = AdapterFolder(folders.adapters)
         self._adapting = asyncio.Semaphore(1)
         self._readiness = Readiness(models)
-        self._counters = Counters(models)
+        self._counters = Counters(models, EndedCounts(folders.counts))
 
     async def __call__(self, request: Request) -> Response:
         return await guarded(request, self._route)
@@ -117,10 +119,10 @@ class OperationsApp:
 
 
 def operations_app(
-    sources: Mapping[str, Source], models: Mapping[str, Where], adapters: Path
+    sources: Mapping[str, Source], models: Mapping[str, Where], folders: Folders
 ) -> serve.Application:
-    """`sources` are the models of the catalog that may be adapted; `models` are all that there are;
-    `adapters` is where those of language models are kept."""
+    """`sources` are the models of the catalog that may be adapted; `models` are all that there
+    are."""
     deployment = serve.deployment(
         name=OperationsApp.__name__,
         num_replicas=1,
@@ -129,4 +131,4 @@ def operations_app(
         graceful_shutdown_wait_loop_s=DRAIN_POLL_S,
         health_check_period_s=HEALTH_PERIOD_S,
     )(OperationsApp)
-    return deployment.bind(dict(sources), dict(models), adapters)
+    return deployment.bind(dict(sources), dict(models), folders)

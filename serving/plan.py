@@ -4,20 +4,19 @@ Owns how the models are split over applications. Does not own starting them (clu
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from ray.serve import RunTarget
 
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 from serving.embedding_app import EmbeddingApp, EncoderSource, embedding_app
-from serving.engine import deployment_name, engine_settings
+from serving.engine import Shared, deployment_name, engine_settings
 from serving.errors import ServingFailed
 from serving.folders import Folders
 from serving.llm import text_generation_app
 from serving.loading import Source
 from serving.operations_app import operations_app
 from serving.readiness import Where
-from serving.scaling import Scaling
+from serving.scaling import Scaling, Scalings
 from serving.specialist_app import SpecialistApp, specialist_app
 from serving.weights import Obtained
 
@@ -32,7 +31,7 @@ def targets(
     weights: Mapping[str, Obtained],
     profile: str,
     folders: Folders,
-    scaling: Scaling,
+    scalings: Scalings,
     traces: str | None = None,
 ) -> list[RunTarget]:
     """The applications. HAProxy asks the longest prefix first, so `/` takes only the rest.
@@ -41,26 +40,22 @@ def targets(
     """
     sources = _sources(catalog, weights)
     learners = sources | _language_sources(catalog, weights)
-    operations = operations_app(learners, where(catalog, scaling), folders.adapters)
+    models = where(catalog, scalings.specialists)
+    operations = operations_app(learners, models, folders)
     planned = [RunTarget(operations, name=OPERATIONS, route_prefix="/v2")]
     if sources:
-        specialists = specialist_app(sources, folders.variants, scaling)
+        specialists = specialist_app(sources, folders.variants, scalings.specialists)
         planned.append(RunTarget(specialists, name=SPECIALISTS, route_prefix="/v2/models"))
     if embedding := catalog.with_task(Task.EMBEDDING):
         planned.append(_embeddings(embedding, weights))
     if texts := catalog.with_task(Task.TEXT_GENERATION):
-        planned.append(_texts(texts, weights, profile, folders.adapters, traces))
+        shared = Shared(profile, folders.adapters, folders.counts, scalings.engines, traces)
+        planned.append(_texts(texts, weights, shared))
     return planned
 
 
-def _texts(
-    models: tuple[Model, ...],
-    weights: Mapping[str, Obtained],
-    profile: str,
-    customers: Path,
-    traces: str | None,
-) -> RunTarget:
-    """One engine for each model that is no adapter on another's."""
+def _texts(models: tuple[Model, ...], weights: Mapping[str, Obtained], shared: Shared) -> RunTarget:
+    """Engines for each model that is no adapter on another's."""
     engines = {model.id: model.base for model in models if model.base is not None}
     settings = []
     for model in models:
@@ -68,9 +63,9 @@ def _texts(
             adapters = {
                 name: weights[name].source for name, base in engines.items() if base == model.id
             }
-            source = weights[model.id].source
-            settings.append(engine_settings(model, source, profile, adapters, customers, traces))
-    return RunTarget(text_generation_app(settings, engines), name=TEXT, route_prefix="/")
+            settings.append(engine_settings(model, weights[model.id].source, shared, adapters))
+    target = text_generation_app(settings, engines, shared.scaling)
+    return RunTarget(target, name=TEXT, route_prefix="/")
 
 
 def where(catalog: Catalog, scaling: Scaling) -> dict[str, Where]:

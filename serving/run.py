@@ -56,7 +56,7 @@ def _deploy(
 ) -> None:
     progress.report(Stage.DEPLOY, "Preparing the models", 0.0)
     traces = traces_endpoint(os.environ)
-    planned = targets(catalog, weights, arguments.profile, folders, arguments.scaling, traces)
+    planned = targets(catalog, weights, arguments.profile, folders, arguments.scalings, traces)
 
     def tell(running: list[str], waiting: list[str]) -> None:
         share = len(running) / len(planned)

@@ -1,16 +1,21 @@
-"""How many replicas hold the specialists.
+"""How many replicas hold the specialists, and how many engines each language model has.
 
 Owns the bounds and how they are said to Ray Serve, as plain values: the environment has to be in
-force before Ray is imported. Does not own what a replica is (specialist_app.py).
+force before Ray is imported. Does not own what a replica is (specialist_app.py, engine.py).
 """
 
 import os
 from dataclasses import dataclass
 from typing import Any
 
+from infra.settings import Settings
+
 # Requests come in bursts: one that is over in this time needs no further replica.
 _LOOK_BACK_S = 10.0
-_PATIENCE_S = 5.0
+# For how long there have to be too many requests. Specialists start in seconds, an engine in a
+# minute or more, and one that is started for a burst comes after it (docs/scale.md).
+_SPECIALISTS_PATIENCE_S = 5.0
+ENGINES_PATIENCE_S = 30.0
 # With Ray's 10 s the first request to specialists that sleep waits 5 s more on average. Deprecated
 # for two variables of the environment, which Ray 2.60 names but does not read.
 _REPORT_S = 1.0
@@ -18,13 +23,15 @@ _REPORT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """`target` is how many requests a replica should work on at once, on average; one that has
-    been too many for `idle_s` seconds is stopped, the last one only where `least` is 0."""
+    """`target` is how many requests a replica should work on at once, on average; where it was
+    more for `patience_s` seconds another is started, and one that has been too many for `idle_s`
+    seconds is stopped, the last one only where `least` is 0."""
 
     least: int
     most: int
     target: float
     idle_s: float
+    patience_s: float = _SPECIALISTS_PATIENCE_S
 
     @property
     def sleeps(self) -> bool:
@@ -42,9 +49,43 @@ class Scaling:
             "target_ongoing_requests": self.target,
             "metrics_interval_s": _REPORT_S,
             "look_back_period_s": _LOOK_BACK_S,
-            "upscale_delay_s": _PATIENCE_S,
+            "upscale_delay_s": self.patience_s,
             "downscale_delay_s": self.idle_s,
         }
+
+    def options(self) -> dict[str, Any]:
+        """The same as options of a deployment: a fixed number needs no look at the load."""
+        if self.least == self.most:
+            return {"num_replicas": self.least}
+        return {"autoscaling_config": self.settings()}
+
+
+@dataclass(frozen=True, slots=True)
+class Scalings:
+    """Of the specialists, which share replicas, and of each language model's engines."""
+
+    specialists: Scaling
+    engines: Scaling
+
+
+def scalings(settings: Settings) -> Scalings:
+    """As `MAAS_SPECIALIST_…` and `MAAS_ENGINE_…` say."""
+    fewest = settings.specialist_min_replicas
+    return Scalings(
+        Scaling(
+            fewest,
+            settings.specialist_max_replicas or max(fewest, most_replicas()),
+            settings.specialist_target_requests,
+            settings.specialist_idle_s,
+        ),
+        Scaling(
+            settings.engine_min_replicas,
+            settings.most_engines,
+            settings.engine_target_requests,
+            settings.engine_idle_s,
+            ENGINES_PATIENCE_S,
+        ),
+    )
 
 
 def most_replicas() -> int:

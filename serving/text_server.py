@@ -1,7 +1,7 @@
 """The server of one text model: Ray's own, which also has adapters and tells its engine's counts.
 
-Owns which adapters the engine has, and that one question. It runs in the process that talks to the
-engine, where vLLM keeps its counters. Does not own counting (vLLM's), nor asking all servers
+Owns which adapters the engine has. It runs in the process that talks to the engine, where vLLM
+keeps its counters. Does not own what is told of them (counting.py), nor asking all servers
 (counters.py), nor which engine a name stands for (text_ingress.py), nor where customers' adapters
 lie (adapter_folder.py). Which of those it knows are in the engine's memory is the engine's affair.
 """
@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY
 from ray.llm._internal.serve.core.configs.llm_config import DiskMultiplexConfig
 from ray.llm._internal.serve.core.configs.openai_api_models import ErrorInfo, ErrorResponse
 from ray.llm._internal.serve.core.protocol import RawRequestInfo
@@ -20,9 +20,9 @@ from ray.serve.llm.deployment import LLMServer
 from vllm.entrypoints.serve.lora.protocol import UnloadLoRAAdapterRequest
 
 from serving.adapter_folder import Adapter, AdapterFolder
-from serving.engine import ADAPTERS, CUSTOMERS, adapter_of
+from serving.counting import Counting
+from serving.engine import ADAPTERS, COUNTS, CUSTOMERS, adapter_of
 from serving.errors import VariantUnknown
-from serving.exposition import COUNTERS
 from serving.tool_choice import register
 
 # The engine numbers adapters itself; Ray's form wants a number.
@@ -37,8 +37,9 @@ class TextServer(LLMServer):
     async def start(self) -> None:
         """With the adapters that the catalog sells: the first call of one waits for none."""
         register()
-        await super().start()  # type: ignore[no-untyped-call]
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
+        self._counting = Counting(REGISTRY, Path(settings[COUNTS]))
+        await super().start()  # type: ignore[no-untyped-call]
         self._folder = AdapterFolder(Path(settings.get(CUSTOMERS, "")))
         self._known: OrderedDict[str, str] = OrderedDict()
         self._changing = asyncio.Lock()
@@ -47,7 +48,13 @@ class TextServer(LLMServer):
 
     async def counters(self) -> str:
         """Tokens read and generated since the engine started, as Prometheus text."""
-        return generate_latest(REGISTRY.restricted_registry(COUNTERS)).decode()
+        return self._counting.text()
+
+    async def __del__(self) -> None:
+        """Ray waits for it, when the last answer has ended."""
+        if hasattr(self, "_counting"):
+            self._counting.leave()
+        await super().__del__()
 
     async def _run_request(
         self,

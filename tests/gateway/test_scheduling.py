@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import UpstreamBusy
 from gateway.flow import Tier
-from gateway.scheduling import Scheduler, Schedulers
+from gateway.scheduling import Scheduler, Schedulers, slots_of
+from infra.settings import Settings
+from tests.builders import CATALOG, CHAT, EMBEDDING
 
 P, D, F = Tier.PRIORITY, Tier.DEFAULT, Tier.FLEX
 
@@ -379,3 +381,20 @@ class TestModels:
         schedulers = Schedulers({"small": 1}, waiting_limit=0)
         assert all(schedulers.of("other")._take(F, None) for _ in range(100))
         assert schedulers.of("other") is schedulers.of("another")
+
+
+class TestPartOfAProcess:
+    """A process's part of what a model's engines work on at once."""
+
+    def test_as_many_as_the_most_engines_take(self) -> None:
+        each = CATALOG.models[CHAT].concurrency
+        assert each is not None
+        one, three = Settings(), Settings(engine_min_replicas=2, engine_max_replicas=3)
+        assert slots_of(CATALOG, one)[CHAT] == each
+        assert slots_of(CATALOG, three)[CHAT] == 3 * each
+        # Others have no engines.
+        assert slots_of(CATALOG, three)[EMBEDDING] == slots_of(CATALOG, one)[EMBEDDING]
+
+    def test_what_the_operator_says_is_what_a_host_sends(self) -> None:
+        said = Settings(model_concurrency=10, engine_max_replicas=3, workers=4)
+        assert slots_of(CATALOG, said)[CHAT] == 3  # of ten, for each of four processes

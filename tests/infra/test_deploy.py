@@ -122,7 +122,9 @@ class TestSettings:
         ours = set(environment(template)) - set(yaml_of(CHART / "values.yaml")["settings"])
         places = {"MAAS_DATA_DIR", "MAAS_HOST", "MAAS_PORT"}  # the image's
         serving = {
-            name for name in VARIABLES if name.startswith(("MAAS_SERVING_", "MAAS_SPECIALIST_"))
+            name
+            for name in VARIABLES
+            if name.startswith(("MAAS_SERVING_", "MAAS_SPECIALIST_", "MAAS_ENGINE_"))
         }
         wanted = VARIABLES - SECRETS - ours - places - serving
         told = f"values.schema.json lacks {wanted - known} and has {known - wanted} too many"

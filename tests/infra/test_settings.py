@@ -37,6 +37,17 @@ class TestLoad:
         if name == "SECRET_KEY":
             assert value not in caught.value.message
 
+    @pytest.mark.parametrize("kind", ["SPECIALIST", "ENGINE"])
+    def test_at_most_is_no_fewer_than_at_least(
+        self, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        monkeypatch.setenv(f"MAAS_{kind}_MIN_REPLICAS", "3")
+        monkeypatch.setenv(f"MAAS_{kind}_MAX_REPLICAS", "2")
+        with pytest.raises(SettingsInvalid, match=f"smaller than MAAS_{kind}_MIN_REPLICAS"):
+            load_settings()
+        monkeypatch.setenv(f"MAAS_{kind}_MAX_REPLICAS", "3")
+        load_settings()
+
     def test_an_empty_variable_is_unset(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MAAS_SERVING_URL", "")
         assert load_settings().serving_url is None

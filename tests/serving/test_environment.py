@@ -15,9 +15,10 @@ from serving.environment import Ports, environment, free_ports, traces_endpoint,
 from serving.errors import ServingFailed
 from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
 from serving.haproxy import end_leftover, write_script
-from serving.scaling import Scaling, most_replicas
+from serving.scaling import ENGINES_PATIENCE_S, Scaling, Scalings, most_replicas
 
 SCALING = Scaling(least=1, most=2, target=8.0, idle_s=600.0)
+SCALINGS = Scalings(SCALING, SCALING)
 PORTS = Ports(metrics=9101, stats=8404, fallback=8500)
 CONFIG = """frontend prometheus
     bind :9101
@@ -29,7 +30,7 @@ listen stats
 
 
 def arguments(host: str = LOOPBACK) -> Arguments:
-    return Arguments(Path("/data"), "cpu", host, 8000, False, SCALING)
+    return Arguments(Path("/data"), "cpu", host, 8000, False, SCALINGS)
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def folders(tmp_path: Path) -> Folders:
         logs=tmp_path / "logs",
         variants=tmp_path / "variants",
         adapters=tmp_path / "adapters",
+        counts=tmp_path / "counts",
     )
     prepare(made)
     return made
@@ -169,20 +171,26 @@ class TestArguments:
         given = parse(["--data-dir", "/data"])
         assert (given.host, given.port, given.profile) == ("127.0.0.1", 8000, "cpu")
         assert given.exit_with_parent is False
-        assert given.scaling == Scaling(1, most_replicas(), 8.0, 600.0)
+        assert given.scalings.specialists == Scaling(1, most_replicas(), 8.0, 600.0)
+        assert given.scalings.engines == Scaling(1, 1, 16.0, 600.0, ENGINES_PATIENCE_S)
 
     def test_all_of_them(self) -> None:
         given = parse(
             "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent "
             "--specialist-min-replicas 0 --specialist-max-replicas 3 "
-            "--specialist-target-requests 2.5 --specialist-idle-s 60".split()
+            "--specialist-target-requests 2.5 --specialist-idle-s 60 "
+            "--engine-min-replicas 2 --engine-max-replicas 4 "
+            "--engine-target-requests 20 --engine-idle-s 900".split()
         )
-        scaling = Scaling(0, 3, 2.5, 60.0)
-        assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scaling)
+        scalings = Scalings(
+            Scaling(0, 3, 2.5, 60.0), Scaling(2, 4, 20.0, 900.0, ENGINES_PATIENCE_S)
+        )
+        assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scalings)
 
     def test_as_many_as_are_wanted_at_least(self) -> None:
-        given = parse("--data-dir /d --specialist-min-replicas 500".split())
-        assert given.scaling.most == 500
+        line = "--data-dir /d --specialist-min-replicas 500 --engine-min-replicas 3"
+        given = parse(line.split()).scalings
+        assert (given.specialists.most, given.engines.most) == (500, 3)
 
     @pytest.mark.parametrize(
         "line",
@@ -194,6 +202,9 @@ class TestArguments:
             "--data-dir /d --specialist-min-replicas 3 --specialist-max-replicas 2",
             "--data-dir /d --specialist-target-requests 0",
             "--data-dir /d --specialist-idle-s -1",
+            "--data-dir /d --engine-min-replicas 0",
+            "--data-dir /d --engine-min-replicas 3 --engine-max-replicas 2",
+            "--data-dir /d --engine-target-requests 0",
         ],
     )
     def test_refused(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:

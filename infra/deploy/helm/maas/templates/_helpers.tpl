@@ -24,11 +24,18 @@ http://{{ include "maas.name" . }}-serve-svc:8000
 {{- end -}}
 {{- end }}
 
+{{/* What the models and whoever sends them calls have to agree on. */}}
+{{- define "maas.engines" -}}
+- {name: MAAS_ENGINE_MIN_REPLICAS, value: {{ .Values.serving.engines.minReplicas | quote }}}
+- {name: MAAS_ENGINE_MAX_REPLICAS, value: {{ .Values.serving.engines.maxReplicas | quote }}}
+{{- end }}
+
 {{/* The settings of gateway, worker and migrations. Secret ones are files. */}}
 {{- define "maas.env" -}}
 - {name: MAAS_SECRETS_DIR, value: /run/secrets/maas}
 - {name: MAAS_SERVING_URL, value: {{ include "maas.servingUrl" . | quote }}}
 - {name: MAAS_PROFILE, value: {{ .Values.serving.profile | quote }}}
+{{ include "maas.engines" . }}
 {{- range $name, $value := .Values.settings }}
 - {name: {{ $name }}, value: {{ $value | toString | quote }}}
 {{- end }}

@@ -1,0 +1,132 @@
+"""Every engine of a model is asked, and those that have ended are not forgotten: by Ray Serve's own
+replicas, whose engines count what they are told."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from gateway.engine_counts import parse_counts
+
+MODEL = "small"
+# In a process of its own: Ray settles much in the one that imports it.
+_PROGRAM = """
+import asyncio, json, sys, time
+from pathlib import Path
+import ray
+from prometheus_client import CollectorRegistry, Counter
+from ray import serve
+from serving.counters import Counters
+from serving.counting import Counting
+from serving.ended_counts import EndedCounts
+from serving.errors import CountsIncomplete
+from serving.readiness import Where
+from serving.scaling import Scaling
+
+FOLDER, MODEL, TARGET = Path(sys.argv[1]), sys.argv[2], 50
+WHERE = Where("text", "Engine", counts_tokens=True)
+
+@serve.deployment(
+    name="Engine",
+    # A look at the load each second, and two to begin with.
+    autoscaling_config=Scaling(1, 2, TARGET, 3.0, 1.0).settings() | {"initial_replicas": 2},
+    ray_actor_options={"num_cpus": 0},
+    graceful_shutdown_wait_loop_s=0.1,
+    graceful_shutdown_timeout_s=60,
+    max_ongoing_requests=1000,
+)
+class Engine:
+    def __init__(self):
+        registry = CollectorRegistry()
+        self._tokens = [
+            Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
+            for kind in ("prompt", "generation")
+        ]
+        self._counting = Counting(registry, FOLDER)
+
+    async def __call__(self, seconds):
+        await asyncio.sleep(seconds)
+        for tokens in self._tokens:
+            tokens.labels(MODEL).inc(10)
+
+    async def counters(self):
+        return self._counting.text()
+
+    async def __del__(self):
+        self._counting.leave()
+
+def until_running(replicas):
+    while True:
+        states = serve.status().applications["text"].deployments["Engine"].replica_states
+        if states == {"RUNNING": replicas}:
+            return
+        time.sleep(0.2)
+
+async def until_complete(counters):
+    while True:
+        try:
+            return await counters.text({MODEL: True})
+        except CountsIncomplete:
+            await asyncio.sleep(0.2)
+
+async def main():
+    said = {}
+    counters = Counters({MODEL: WHERE}, EndedCounts(FOLDER))
+    handle = serve.get_deployment_handle("Engine", "text")
+    await asyncio.gather(*(handle.remote(0.2) for _ in range(20)))
+    said["two"] = await counters.text({MODEL: True})
+    said["none runs"] = await counters.text({MODEL: False})
+    # One is one too many while both have answers to end.
+    busy = asyncio.gather(*(handle.remote(15) for _ in range(20)))
+    try:
+        while not busy.done():
+            said["ending"] = await counters.text({MODEL: True})
+            await asyncio.sleep(0.1)
+    except CountsIncomplete as refused:
+        said["ending"] = refused.code
+    await busy
+    said["one"] = await until_complete(counters)
+    said["left"] = len(EndedCounts(FOLDER).texts())
+    busy = asyncio.gather(*(handle.remote(15) for _ in range(4 * TARGET)))
+    await asyncio.to_thread(until_running, 2)
+    said["again"] = await until_complete(counters)
+    said["left then"] = len(EndedCounts(FOLDER).texts())
+    (FOLDER.parent / "said.json").write_text(json.dumps(said))
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+serve.run(Engine.bind(), name="text", route_prefix=None)
+until_running(2)
+asyncio.run(main())
+serve.shutdown()
+"""
+
+
+def test_no_engine_is_left_out(tmp_path: Path) -> None:
+    if find_spec("ray") is None:
+        pytest.skip("needs the serving-cpu extra: Ray Serve, which runs on Linux only")
+    subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path / "counts"), MODEL],
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        check=True,
+        timeout=240,
+    )
+    said = json.loads((tmp_path / "said.json").read_text())
+    assert counted(said["two"]) == 200
+    assert said["none runs"] == ""
+    # Nobody takes what the other one says for all that there is.
+    assert said["ending"] == "counts_incomplete"
+    assert counted(said["one"]) == 400
+    assert said["left"] == 1
+    # A new one: what ended before is needed no more, and of what still runs nothing is lost.
+    assert said["left then"] == 0
+    assert 0 < counted(said["again"]) < 400
+
+
+def counted(text: str) -> int:
+    """What a gateway makes of it."""
+    return parse_counts(text)[MODEL].generated_tokens
