@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import procrastinate
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from structlog.contextvars import bound_contextvars
 
@@ -27,7 +27,15 @@ from billing.outbox import TryLater, deliver
 from billing.outcomes.measured_effects import measure_effect
 from billing.outcomes.replay import Measure
 from billing.outcomes.rounds import settle_outcomes
-from billing.rounds import bill_accounts, count_usage, dun_accounts, expire_wallets
+from billing.rounds import (
+    ALL,
+    Share,
+    bill_accounts,
+    dun_accounts,
+    expire_wallets,
+    put_credit_right,
+    take_in_usage,
+)
 from infra.clock import Clock
 from infra.db import Database
 from infra.mail import Mailer
@@ -50,9 +58,13 @@ class Worker:
     measure: Measure = measure_effect
     improve: Callable[[], Awaitable[None]] | None = None
 
-    async def count(self) -> None:
-        """Usage into totals and credit."""
-        await count_usage(self.database, self.clock)
+    async def count(self) -> int:
+        """Usage into totals; gives of how many accounts the credit is to be put right."""
+        return await take_in_usage(self.database, self.clock)
+
+    async def credit(self, share: Share = ALL) -> None:
+        """Credit as the totals say."""
+        await put_credit_right(self.database, self.clock, share)
 
     async def bill(self) -> None:
         """Settled outcomes, drafts, final invoices and fees; grants that expire."""
@@ -99,7 +111,6 @@ class Worker:
 
 # By name: how often, as cron says it with seconds at the end.
 _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
-    "count": ("* * * * * */10", Worker.count),
     "exchange": ("* * * * * */5", Worker.exchange),
     "notify": ("* * * * * */5", Worker.notify),
     "bill": ("* * * * *", Worker.bill),
@@ -109,7 +120,11 @@ _SCHEDULE: Mapping[str, tuple[str, Callable[[Worker], Awaitable[None]]]] = {
     "check": ("17 19 * * *", Worker.check),
     "improve": ("*/10 * * * *", Worker.propose),
 }
+_COUNTING = "* * * * * */10"
 _TIDYING = "* * * * * */20"
+# Of so many accounts one worker puts the credit right in a second or two.
+_ALONE = 100
+_HELPERS = 3
 # For a day operators see what failed, and can have it run again.
 _FAILED_HOURS = 24
 
@@ -122,6 +137,7 @@ def jobs(url: str, worker: Worker) -> procrastinate.App:
     app = procrastinate.App(connector=connector)
     for name, (cron, work) in _SCHEDULE.items():
         _add(app, name, cron, work, worker)
+    _add_counting(app, worker)
 
     # Without a lock: it must run whatever became of the one before.
     @app.periodic(cron=_TIDYING)
@@ -153,3 +169,25 @@ def _add(
     async def tick(timestamp: int) -> None:
         with bound_contextvars(caused_by={"job": name}):
             await work(worker)
+
+
+def _add_counting(app: procrastinate.App, worker: Worker) -> None:
+    """Usage is taken in by one worker; where many accounts used anything, others help with their
+    credit."""
+
+    @app.task(name="credit")
+    async def help_out(part: int) -> None:
+        with bound_contextvars(caused_by={"job": "credit"}):
+            await worker.credit(Share(part, _HELPERS + 1))
+
+    @app.periodic(cron=_COUNTING)
+    @app.task(name="count", queueing_lock="count", lock="count")
+    async def count(timestamp: int) -> None:
+        with bound_contextvars(caused_by={"job": "count"}):
+            if await worker.count() > _ALONE:
+                for part in range(1, _HELPERS + 1):
+                    name = f"credit {part}"
+                    with suppress(AlreadyEnqueued):  # it will see these accounts as well
+                        helping = help_out.configure(lock=name, queueing_lock=name)
+                        await helping.defer_async(part=part)
+            await worker.credit()

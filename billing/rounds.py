@@ -6,13 +6,16 @@ other. Owns the pieces and their order. Does not own the schedule (billing/jobs.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy import func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
@@ -22,7 +25,8 @@ from billing.agreements.totals import advance
 from billing.books.wallets import accounts_with_expiry, expire_grants
 from billing.collecting.dunning import dun, overdue_invoices
 from billing.invoices.closing import GRACE, accounts_to_bill, bill_account
-from billing.invoices.credit import fresh_position, put_right, refresh_credit, to_invoice
+from billing.invoices.credit import put_right, refresh_credit, take_stale, to_invoice
+from billing.invoices.position import read_position
 from billing.notices.alerts import alert
 from billing.tables import StaleCredit
 from infra.clock import Clock
@@ -33,11 +37,46 @@ _AT_ONCE = 2
 _Done = TypeVar("_Done")
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of several parts of some work, counted from nothing."""
+
+    number: int
+    of: int
+
+
+ALL = Share(0, 1)
+
+
 async def count_usage(database: Database, clock: Clock) -> int:
     """Take new usage into the totals and put the credit right of whoever used anything."""
+    await take_in_usage(database, clock)
+    return await put_credit_right(database, clock)
+
+
+async def take_in_usage(database: Database, clock: Clock) -> int:
+    """Take new usage into the totals; gives of how many accounts the credit is to be put right."""
     async with database.transaction() as session:
         await advance(session, clock)
-    return await _refresh_stale(database, clock)
+        stale = select(func.count()).select_from(StaleCredit)
+        return (await session.execute(stale)).scalar_one()
+
+
+async def put_credit_right(database: Database, clock: Clock, share: Share = ALL) -> int:
+    """Of each account whose totals grew, and tell it what it passed; gives how many there were.
+
+    Others may do the same at the same time: each begins with its share, and goes on with what the
+    others have not done yet.
+    """
+    async with database.transaction() as session:
+        stale = sorted((await session.scalars(select(StaleCredit.account_id))).all())
+    first = len(stale) * share.number // share.of
+
+    async def refresh(account_id: UUID) -> None:
+        await _apart(database, account_id, partial(_refresh, clock=clock, account_id=account_id))
+
+    await _each(stale[first:] + stale[:first], refresh)
+    return len(stale)
 
 
 async def bill_accounts(database: Database, clock: Clock, grace: timedelta = GRACE) -> list[UUID]:
@@ -52,37 +91,27 @@ async def bill_accounts(database: Database, clock: Clock, grace: timedelta = GRA
         final = await _apart(database, account_id, work)
         invoices.extend(invoice.id for invoice in final or ())
 
-    await _each(due, bill)
-    await _refresh_stale(database, clock)
+    await _each(sorted(due), bill)
+    await put_credit_right(database, clock)
     return invoices
-
-
-async def _refresh_stale(database: Database, clock: Clock) -> int:
-    """Put the credit right of each account whose totals grew, and tell it what it passed."""
-    async with database.transaction() as session:
-        stale = (await session.scalars(select(StaleCredit.account_id))).all()
-
-    async def refresh(account_id: UUID) -> None:
-        await _apart(database, account_id, partial(_refresh, clock=clock, account_id=account_id))
-
-    await _each(stale, refresh)
-    return len(stale)
 
 
 async def _refresh(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
     profile = await lock_profile(session, account_id)
-    position = await fresh_position(session, profile, clock.now())
+    if not await take_stale(session, account_id):
+        return  # another worker was quicker
+    position = await read_position(session, profile, clock.now())
     await put_right(session, clock, position)
     await alert(session, clock, position)
 
 
-async def _each(account_ids: Iterable[UUID], work: Callable[[UUID], Awaitable[None]]) -> None:
+async def _each(account_ids: Sequence[UUID], work: Callable[[UUID], Awaitable[None]]) -> None:
     """A few accounts at a time: while the database works for one, this process does for others."""
-    waiting = sorted(account_ids, reverse=True)
+    waiting = deque(account_ids)
 
     async def take() -> None:
         while waiting:
-            await work(waiting.pop())
+            await work(waiting.popleft())
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(_AT_ONCE, len(waiting))):

@@ -48,11 +48,17 @@ async def refresh_credit(session: AsyncSession, clock: Clock, account_id: UUID) 
 
 
 async def fresh_position(session: AsyncSession, profile: BillingProfile, now: datetime) -> Position:
-    """The position by which the credit is put right; totals that grow from now on mark the
-    account anew."""
-    stale = col(StaleCredit.account_id) == profile.account_id
-    await session.execute(delete(StaleCredit).where(stale))
+    """The position by which the credit is put right, whether the totals grew or not."""
+    await take_stale(session, profile.account_id)
     return await read_position(session, profile, now)
+
+
+async def take_stale(session: AsyncSession, account_id: UUID) -> bool:
+    """Whether the totals grew since the credit was put right; those that grow from now on mark the
+    account anew."""
+    stale = col(StaleCredit.account_id) == account_id
+    marked = await session.execute(delete(StaleCredit).where(stale).returning(stale))
+    return marked.first() is not None
 
 
 async def put_right(session: AsyncSession, clock: Clock, position: Position) -> None:

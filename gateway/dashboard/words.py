@@ -289,6 +289,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "job": {
             "count": marked("Count usage"),
+            "credit": marked("Help to put credit right"),
             "bill": marked("Bill accounts"),
             "dun": marked("Remind of overdue invoices"),
             "exchange": marked("Exchange with Stripe"),

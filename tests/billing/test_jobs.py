@@ -1,5 +1,6 @@
 """Jobs: what each tick does, when, and that a dead worker's holds up nobody for long."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,11 @@ from typing import Any
 import procrastinate
 import pytest
 
+import billing.jobs
 from billing.jobs import Worker, jobs, take_off_stalled
+from billing.rounds import Share
+from infra.clock import Clock
+from infra.db import Database
 from infra.mail import Mailer
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
@@ -60,6 +65,7 @@ class TestSchedule:
     def test_only_tidying_waits_for_nobody(self, app: procrastinate.App) -> None:
         for name in NAMES:
             assert (app.tasks[name].lock, app.tasks[name].queueing_lock) == (name, name)
+        assert app.tasks["credit"].lock is None  # each part has one
         assert (app.tasks["tidy"].lock, app.tasks["tidy"].queueing_lock) == (None, "tidy")
 
     async def test_a_tick_does_its_work(self, story: Story, app: procrastinate.App) -> None:
@@ -72,6 +78,46 @@ class TestSchedule:
         (invoice,) = await firm.invoices()
         assert (invoice.status, firm.text(invoice.total)) == ("open", "30.00")
         assert await queued(story) == []
+
+    async def test_others_help_with_the_credit_of_many(
+        self,
+        story: Story,
+        app: procrastinate.App,
+        worker: Worker,
+        database_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Who counts asks for help, and two workers do what there is."""
+        monkeypatch.setattr(billing.jobs, "_ALONE", 3)
+        firms = [await story.firm(str(number)) for number in range(5)]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+        shares: list[Share] = []
+        put_right = billing.jobs.put_credit_right
+
+        async def seen(database: Database, clock: Clock, share: Share) -> int:
+            shares.append(share)
+            return await put_right(database, clock, share)
+
+        monkeypatch.setattr(billing.jobs, "put_credit_right", seen)
+        other = jobs(database_url, worker)
+        async with other.open_async():
+            await app.tasks["count"].defer_async(timestamp=0)
+            await asyncio.gather(run(app), run(other))
+            await run(app)  # helpers that were asked for when the other had ended
+        assert {share.of for share in shares} == {1, 4}
+        assert {share.number for share in shares} == {0, 1, 2, 3}
+        assert [await firm.credit() for firm in firms] == ["999"] * 5
+        assert await queued(story) == []
+
+    async def test_of_a_few_one_worker_does_it_alone(
+        self, story: Story, app: procrastinate.App
+    ) -> None:
+        firm = await story.firm()
+        await firm.use("vib", rows=1_000)
+        await app.tasks["count"](timestamp=0)
+        assert await queued(story) == []
+        assert await firm.credit() == "999"
 
     async def test_models_are_improved_by_whoever_is_given_to(
         self, worker: Worker, database_url: str

@@ -1,5 +1,6 @@
 """Rounds: each account by itself; what is wrong with one holds up no other."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,19 @@ from structlog.testing import capture_logs
 
 from billing import rounds
 from billing.invoices.closing import bill_account
-from billing.rounds import bill_accounts, count_usage, dun_accounts, expire_wallets
+from billing.invoices.credit import put_right
+from billing.invoices.position import Position
+from billing.rounds import (
+    Share,
+    bill_accounts,
+    count_usage,
+    dun_accounts,
+    expire_wallets,
+    put_credit_right,
+    take_in_usage,
+)
 from billing.tables import Invoice
+from infra.clock import Clock
 from tests.billing.making import append, call, sql
 from tests.flows.stories import Firm, Story
 
@@ -112,3 +124,46 @@ class TestEach:
         await firms[0].pays_all()
         story.clock.set(2026, 12, 11, 2)
         assert await dun_accounts(story.database, story.clock) == 1
+
+
+class TestSharing:
+    async def test_each_account_is_done_once(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Several at once: whoever comes second to an account finds it done."""
+        firms = [await story.firm(str(number)) for number in range(6)]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+        assert await take_in_usage(story.database, story.clock) == 6
+        done: list[UUID] = []
+
+        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+            done.append(position.account_id)
+            await put_right(session, clock, position)
+
+        monkeypatch.setattr(rounds, "put_right", seen)
+        shares = [Share(number, 3) for number in range(3)]
+        await asyncio.gather(
+            *(put_credit_right(story.database, story.clock, share) for share in shares)
+        )
+        assert sorted(done) == sorted(firm.account.id for firm in firms)
+        assert [await firm.credit() for firm in firms] == ["999"] * 6
+        assert await put_credit_right(story.database, story.clock) == 0
+
+    async def test_a_share_begins_where_the_others_do_not(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        firms = [await story.firm(str(number)) for number in range(4)]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+        await take_in_usage(story.database, story.clock)
+        first: list[UUID] = []
+
+        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+            first.append(position.account_id)
+
+        monkeypatch.setattr(rounds, "put_right", seen)
+        monkeypatch.setattr(rounds, "_AT_ONCE", 1)
+        await put_credit_right(story.database, story.clock, Share(1, 2))
+        ordered = sorted(firm.account.id for firm in firms)
+        assert first == ordered[2:] + ordered[:2]

@@ -53,7 +53,8 @@ def main() -> None:
             url, firms = fleet.postgres.url, fleet.firms
             found = ceilings(url, firms, model, given.writers, given.groups, given.each)
             sys.stdout.write("\n".join(_ceiling_lines(found)) + "\n\n")
-        following = steps(Path(name) / "following", model, (1, 10, 100, 1_000, 1_000))
+        each, workers = (1, 10, 100, 1_000, 1_000), (1, 2, 4)
+        following = steps(Path(name) / "following", model, each, workers)
         sys.stdout.write("\n".join(_step_lines(following)) + "\n")
 
 
@@ -122,10 +123,11 @@ def _ceiling_lines(found: Iterator[Ceiling]) -> Iterator[str]:
 
 
 def _step_lines(found: Iterator[Step]) -> Iterator[str]:
-    yield "| accounts that called | the worker's step, s | ms an account |"
-    yield "|---|---|---|"
+    yield "| accounts that called | workers | the step, s | ms an account |"
+    yield "|---|---|---|---|"
     for one in found:
-        yield f"| {one.accounts:,} | {one.seconds:.2f} | {1000 * one.seconds / one.accounts:.1f} |"
+        each = 1000 * one.seconds / one.accounts
+        yield f"| {one.accounts:,} | {one.workers} | {one.seconds:.2f} | {each:.1f} |"
 
 
 if __name__ == "__main__":

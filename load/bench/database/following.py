@@ -2,19 +2,22 @@
 
 It goes over the accounts that called since the last one, so its time grows with them, not with
 calls. Owns the accounts, a call of each, and timing the product's own step, of a worker's the one
-that comes every ten seconds.
+that comes every ten seconds, alone and with others that help.
 """
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from billing.agreements.plans import publish
-from billing.rounds import count_usage
+from billing.rounds import Share, put_credit_right, take_in_usage
 from gateway.contracts import listed_terms
 from infra.clock import SystemClock
 from infra.db import Database
@@ -35,25 +38,31 @@ _CALLS = """
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Seconds that one step took after a call of so many accounts."""
+    """Seconds that one step took after a call of so many accounts, and with so many workers."""
 
     accounts: int
+    workers: int
     seconds: float
 
 
-def steps(folder: Path, model: str, accounts: Sequence[int]) -> Iterator[Step]:
-    """One for each number, in a database of its own, on which no worker runs."""
+def steps(
+    folder: Path, model: str, accounts: Sequence[int], workers: Sequence[int]
+) -> Iterator[Step]:
+    """One for each two numbers, in a database of its own, on which no other worker runs."""
     postgres = start_postgres(folder / "postgres")
     url = postgres.url
     try:
         migrate(url)
         asyncio.run(_listed(url))
         seed_firms(url)
-        asyncio.run(_step(url))
-        for number in accounts:
-            with psycopg.connect(url) as connection:
-                connection.execute(_CALLS, {"model": model, "accounts": number})
-            yield Step(number, asyncio.run(_step(url)))
+        spawned = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max(workers), mp_context=spawned) as pool:
+            _step(url, pool, max(workers))
+            for number in accounts:
+                for several in workers:
+                    with psycopg.connect(url) as connection:
+                        connection.execute(_CALLS, {"model": model, "accounts": number})
+                    yield Step(number, several, _step(url, pool, several))
     finally:
         postgres.stop()
 
@@ -66,10 +75,25 @@ async def _listed(url: str) -> None:
     await database.close()
 
 
-async def _step(url: str) -> float:
-    database = Database(url)
+def _step(url: str, pool: ProcessPoolExecutor, workers: int) -> float:
     began = time.perf_counter()
-    await count_usage(database, SystemClock())
-    took = time.perf_counter() - began
+    asyncio.run(_taken_in(url))
+    shares = [Share(number, workers) for number in range(workers)]
+    list(pool.map(partial(_put_right, url), shares))
+    return time.perf_counter() - began
+
+
+async def _taken_in(url: str) -> None:
+    database = Database(url)
+    await take_in_usage(database, SystemClock())
     await database.close()
-    return took
+
+
+def _put_right(url: str, share: Share) -> None:
+    asyncio.run(_share_put_right(url, share))
+
+
+async def _share_put_right(url: str, share: Share) -> None:
+    database = Database(url)
+    await put_credit_right(database, SystemClock(), share)
+    await database.close()
