@@ -22,6 +22,7 @@ from billing.collecting.collecting import Collector
 from billing.collecting.inbox import handle_events
 from billing.collecting.payments import Payments
 from billing.collecting.webhooks import StripeEvents
+from billing.job_queue import running_workers
 from billing.notices.notifying import Notifier
 from billing.outbox import TryLater, deliver
 from billing.outcomes.measured_effects import measure_effect
@@ -61,6 +62,11 @@ class Worker:
     async def count(self) -> int:
         """Usage into totals; gives of how many accounts the credit is to be put right."""
         return await take_in_usage(self.database, self.clock)
+
+    async def helpers(self) -> int:
+        """How many workers there are beside this one, of which so many are asked to help."""
+        async with self.database.transaction() as session:
+            return min(await running_workers(session) - 1, _MOST_HELPERS)
 
     async def credit(self, share: Share = ALL) -> None:
         """Credit as the totals say."""
@@ -124,7 +130,7 @@ _COUNTING = "* * * * * */10"
 _TIDYING = "* * * * * */20"
 # Of so many accounts one worker puts the credit right in a second or two.
 _ALONE = 100
-_HELPERS = 3
+_MOST_HELPERS = 7
 # For a day operators see what failed, and can have it run again.
 _FAILED_HOURS = 24
 
@@ -176,18 +182,18 @@ def _add_counting(app: procrastinate.App, worker: Worker) -> None:
     credit."""
 
     @app.task(name="credit")
-    async def help_out(part: int) -> None:
+    async def help_out(part: int, of: int) -> None:
         with bound_contextvars(caused_by={"job": "credit"}):
-            await worker.credit(Share(part, _HELPERS + 1))
+            await worker.credit(Share(part, of))
 
     @app.periodic(cron=_COUNTING)
     @app.task(name="count", queueing_lock="count", lock="count")
     async def count(timestamp: int) -> None:
         with bound_contextvars(caused_by={"job": "count"}):
-            if await worker.count() > _ALONE:
-                for part in range(1, _HELPERS + 1):
-                    name = f"credit {part}"
-                    with suppress(AlreadyEnqueued):  # it will see these accounts as well
-                        helping = help_out.configure(lock=name, queueing_lock=name)
-                        await helping.defer_async(part=part)
+            helpers = await worker.helpers() if await worker.count() > _ALONE else 0
+            for part in range(1, helpers + 1):
+                name = f"credit {part}"
+                with suppress(AlreadyEnqueued):  # it will see these accounts as well
+                    helping = help_out.configure(lock=name, queueing_lock=name)
+                    await helping.defer_async(part=part, of=helpers + 1)
             await worker.credit()

@@ -20,7 +20,6 @@ from infra.errors import AppError
 from infra.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 
 
 def facts() -> Iterator[type[AppError]]:
@@ -43,24 +42,24 @@ def facts() -> Iterator[type[AppError]]:
 
 class TestSettings:
     def test_each_is_listed_and_no_other(self) -> None:
-        text = (DOCS / "settings.md").read_text(encoding="utf-8")
-        listed = re.findall(r"^\| `(MAAS_\w+)`", text, re.MULTILINE)
+        document = text("docs", "settings.md")
+        listed = re.findall(r"^\| `(MAAS_\w+)`", document, re.MULTILINE)
         assert listed == [f"MAAS_{name.upper()}" for name in Settings.model_fields]
 
 
 class TestErrors:
     def test_each_code_is_listed_with_its_status(self) -> None:
-        text = (DOCS / "errors.md").read_text(encoding="utf-8")
-        listed = set(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE))
+        document = text("docs", "errors.md")
+        listed = set(re.findall(r"^\| `(\w+)` \| (\d+) \|", document, re.MULTILINE))
         codes = {(fact.code, str(fact.status)) for fact in facts() if fact.code}
         assert listed == codes
 
 
 class TestSettlements:
     def test_each_is_explained(self) -> None:
-        text = (DOCS / "metering.md").read_text(encoding="utf-8")
+        document = text("docs", "metering.md")
         for settlement in Settlement:
-            assert f"| `{settlement}` |" in text
+            assert f"| `{settlement}` |" in document
 
 
 class TestReadme:
@@ -70,8 +69,33 @@ class TestReadme:
         assert [one for one in english if one in chinese] == chinese
 
 
+class TestOperatorsGuide:
+    def test_in_chinese_it_gives_the_same_commands(self) -> None:
+        """All of them: who follows it leaves out no step."""
+        chinese, english = (
+            commands("docs/operators-guide.zh.md"),
+            commands("docs/operators-guide.md"),
+        )
+        assert chinese == english
+
+    def test_in_chinese_it_has_the_same_tables(self) -> None:
+        chinese, english = (
+            named(text("docs", name)) for name in ("operators-guide.zh.md", "operators-guide.md")
+        )
+        assert chinese == english
+
+
+def named(document: str) -> list[list[str]]:
+    """What is to be typed or looked for, as it stands in each row of a table."""
+    rows = re.findall(r"^\|.*\|$", document, re.MULTILINE)
+    return [re.findall(r"`([^`]+)`", row) for row in rows]
+
+
+def text(*place: str) -> str:
+    return ROOT.joinpath(*place).read_text(encoding="utf-8")
+
+
 def commands(name: str) -> list[str]:
     """The blocks of code of a document, without their remarks, which are in its language."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```\w*\n((?s:.*?))^```|((?:^ {4}.*\n)+)", text, re.MULTILINE)
+    blocks = re.findall(r"^```\w*\n((?s:.*?))^```|((?:^ {4}.*\n)+)", text(name), re.MULTILINE)
     return [re.sub(r" +# .*", "", fenced or indented) for fenced, indented in blocks]

@@ -11,7 +11,7 @@ import pytest
 
 import billing.jobs
 from billing.jobs import Worker, jobs, take_off_stalled
-from billing.rounds import Share
+from billing.rounds import ALL, Share
 from infra.clock import Clock
 from infra.db import Database
 from infra.mail import Mailer
@@ -102,11 +102,14 @@ class TestSchedule:
         monkeypatch.setattr(billing.jobs, "put_credit_right", seen)
         other = jobs(database_url, worker)
         async with other.open_async():
+            for _ in range(3):
+                await other.job_manager.register_worker()
             await app.tasks["count"].defer_async(timestamp=0)
             await asyncio.gather(run(app), run(other))
             await run(app)  # helpers that were asked for when the other had ended
-        assert {share.of for share in shares} == {1, 4}
-        assert {share.number for share in shares} == {0, 1, 2, 3}
+        helping = {share.number for share in shares if share != ALL}
+        assert helping >= {1, 2}
+        assert {share.of for share in shares if share != ALL} == {max(helping) + 1}
         assert [await firm.credit() for firm in firms] == ["999"] * 5
         assert await queued(story) == []
 
