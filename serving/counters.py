@@ -7,6 +7,7 @@ the address (operations_app.py).
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ray import serve
@@ -21,8 +22,9 @@ from serving.readiness import Where
 
 # The replica answers from memory; a busy event loop may take a while.
 _PATIENCE_S = 5.0
-
-
+# An engine that hangs keeps the thread that asks it; others, as whether models are ready, have
+# threads of their own.
+_THREADS = 4
 # What has counted and is not in the folder yet. One that ends answers no question any more.
 _COUNTING = (ReplicaState.RUNNING, ReplicaState.STOPPING)
 
@@ -33,15 +35,17 @@ class Counters:
     def __init__(self, models: Mapping[str, Where], ended: EndedCounts) -> None:
         self._models = {model: where for model, where in models.items() if where.counts_tokens}
         self._ended = ended
+        self._threads = ThreadPoolExecutor(_THREADS, "counters")
         self._handles: dict[str, DeploymentHandle[Any]] = {}
 
     async def text(self, running: Mapping[str, bool]) -> str:
         """The counters of the models that run, and of engines of theirs that have ended, as
         Prometheus text. Raises CountsIncomplete, TimeoutError."""
-        asked = [asyncio.to_thread(self._ask, model) for model in self._models if running[model]]
+        run, own = asyncio.get_running_loop().run_in_executor, self._threads
+        asked = [run(own, self._ask, model) for model in self._models if running[model]]
         async with asyncio.timeout(_PATIENCE_S):
             told = await asyncio.gather(*asked)
-            ended = await asyncio.to_thread(self._ended.texts)
+            ended = await run(own, self._ended.texts)
         return joined([text for texts in told for text in texts] + ended)
 
     def _ask(self, model: str) -> list[str]:
