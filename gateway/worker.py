@@ -122,8 +122,9 @@ async def _improving(
     upstream, clock = Upstream(settings.connect_timeout_s), SystemClock()
     proposing = proposer(settings, settings.serving_url, database, upstream, clock)
     at, catalog = time.fromisoformat(settings.improve_at), load_catalog(settings.profile)
+    engines = settings.engine_min_replicas
     try:
-        yield Nightly(at, catalog, clock, database, proposing)
+        yield Nightly(at, catalog, clock, database, proposing, engines)
     finally:
         await upstream.stop()
 

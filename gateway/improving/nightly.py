@@ -30,13 +30,15 @@ _LIKELY_CONCURRENCY = 16
 
 @dataclass(frozen=True, slots=True)
 class Nightly:
-    """Called every few minutes. `at` is the hour, in UTC, at which the night begins."""
+    """Called every few minutes. `at` is the hour, in UTC, at which the night begins; `engines` are
+    those of each language model that always run."""
 
     at: time
     catalog: Catalog
     clock: Clock
     database: Database
     proposer: Proposer
+    engines: int = 1
 
     async def __call__(self) -> None:
         began = self.night(self.clock.now())
@@ -72,4 +74,4 @@ class Nightly:
         query = select(func.count()).where(col(Intent.model).in_(names))
         async with self.database.transaction() as session:
             running: int = (await session.execute(query)).scalar_one()
-        return running > _BUSY * (engine.concurrency or _LIKELY_CONCURRENCY)
+        return running > _BUSY * self.engines * (engine.concurrency or _LIKELY_CONCURRENCY)

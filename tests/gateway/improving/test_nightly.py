@@ -1,5 +1,6 @@
 """When versions are proposed by themselves: at night, once, and not while the engine is busy."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 import pytest
@@ -94,6 +95,13 @@ async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: Nightly) -> None
     assert await numbers(shop) == []
     await running(shop, [])
     await nightly()
+    assert await numbers(shop) == [1]
+
+
+async def test_two_engines_are_not_busy_by_as_much(shop: Shop, nightly: Nightly) -> None:
+    await shop.corrected()
+    await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
+    await replace(nightly, engines=2)()
     assert await numbers(shop) == [1]
 
 
