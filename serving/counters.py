@@ -13,7 +13,6 @@ from typing import Any
 from ray import serve
 from ray.llm._internal.serve.utils.broadcast import broadcast
 from ray.serve.handle import DeploymentHandle
-from ray.serve.schema import ReplicaState  # type: ignore[attr-defined]
 
 from serving.ended_counts import EndedCounts
 from serving.errors import CountsIncomplete
@@ -25,8 +24,6 @@ _PATIENCE_S = 5.0
 # An engine that hangs keeps the thread that asks it; others, as whether models are ready, have
 # threads of their own.
 _THREADS = 4
-# What has counted and is not in the folder yet. One that ends answers no question any more.
-_COUNTING = (ReplicaState.RUNNING, ReplicaState.STOPPING)
 
 
 class Counters:
@@ -59,6 +56,10 @@ class Counters:
             )
         texts: list[str] = broadcast(handle, "counters")
         states = serve.status().applications[where.application].deployments[where.deployment]
-        if len(texts) < sum(states.replica_states.get(state, 0) for state in _COUNTING):
-            raise CountsIncomplete("An engine of this model is ending. Ask again in a while.")
+        # One that ends has counted, and answers no more. One that starts may be in the place of one
+        # that fell, whose count is lost, and is not asked for once the new one counts.
+        if len(texts) < sum(states.replica_states.values()):
+            raise CountsIncomplete(
+                "An engine of this model is ending or starting. Ask again in a while."
+            )
         return texts
