@@ -67,8 +67,8 @@ def until_running(replicas):
             return
         time.sleep(0.2)
 
+# Why it tells nothing at some moment while the work is done.
 async def refused(counters, work):
-    """Why it tells nothing at some moment while the work is done."""
     try:
         while not work.done():
             await counters.text({MODEL: True})
