@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infra.metrics import declare_metrics
-from serving.exposition import COUNTERS
+from serving.exposition import METRICS
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "infra" / "observability"
@@ -36,7 +36,7 @@ def exported() -> set[str]:
         for family in declare_metrics().registry.collect()
         for ending in ENDINGS[family.type]
     }
-    return names | set(COUNTERS) | {"up"}
+    return names | set(METRICS) | {"up"}
 
 
 def labels() -> set[str]:
@@ -91,7 +91,7 @@ class TestNames:
         origin = find_spec("vllm").origin  # type: ignore[union-attr]
         assert origin is not None
         source = (Path(origin).parent / "v1" / "metrics" / "loggers.py").read_text()
-        for name in COUNTERS:
+        for name in METRICS:
             declared = name.removesuffix("_total").removesuffix("_created")
             assert f'"{declared}"' in source, name
 
