@@ -42,19 +42,16 @@ from infra.clock import Clock
 
 
 async def refresh_credit(session: AsyncSession, clock: Clock, account_id: UUID) -> None:
-    """Bring the credit to what the sum above says now. The profile or the totals are locked."""
+    """Bring the credit to what the sum above says now. The profile or the totals are locked.
+
+    An account whose totals grew stays marked: who takes the mark tells it what it passed.
+    """
     profile = await read_profile(session, account_id)
-    await put_right(session, clock, await fresh_position(session, profile, clock.now()))
-
-
-async def fresh_position(session: AsyncSession, profile: BillingProfile, now: datetime) -> Position:
-    """The position by which the credit is put right, whether the totals grew or not."""
-    await take_stale(session, profile.account_id)
-    return await read_position(session, profile, now)
+    await put_right(session, clock, await read_position(session, profile, clock.now()))
 
 
 async def take_stale(session: AsyncSession, account_id: UUID) -> bool:
-    """Whether the totals grew since the credit was put right; those that grow from now on mark the
+    """Whether the totals grew since this was asked last; those that grow from now on mark the
     account anew."""
     stale = col(StaleCredit.account_id) == account_id
     marked = await session.execute(delete(StaleCredit).where(stale).returning(stale))

@@ -201,7 +201,7 @@ class UsageCoverTotal(SQLModel, table=True):
 
 
 class StaleCredit(SQLModel, table=True):
-    """An account whose totals grew since its credit was put right."""
+    """An account whose totals grew since its credit was put right and it was told of it."""
 
     __tablename__ = "stale_credit"
 

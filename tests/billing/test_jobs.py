@@ -107,9 +107,10 @@ class TestSchedule:
             await app.tasks["count"].defer_async(timestamp=0)
             await asyncio.gather(run(app), run(other))
             await run(app)  # helpers that were asked for when the other had ended
-        helping = {share.number for share in shares if share != ALL}
-        assert helping >= {1, 2}
-        assert {share.of for share in shares if share != ALL} == {max(helping) + 1}
+        # How many help follows from how many workers there are, and these come and go here.
+        helping = [share for share in shares if share != ALL]
+        assert {share.number for share in helping} >= {1, 2}
+        assert all(0 < share.number < share.of for share in helping)
         assert [await firm.credit() for firm in firms] == ["999"] * 5
         assert await queued(story) == []
 

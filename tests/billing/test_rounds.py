@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from billing import rounds
+from billing.accounts.profiles import lock_profile
 from billing.invoices.closing import bill_account
-from billing.invoices.credit import put_right
+from billing.invoices.credit import put_right, refresh_credit
 from billing.invoices.position import Position
 from billing.rounds import (
     Share,
@@ -149,6 +150,25 @@ class TestSharing:
         assert sorted(done) == sorted(firm.account.id for firm in firms)
         assert [await firm.credit() for firm in firms] == ["999"] * 6
         assert await put_credit_right(story.database, story.clock) == 0
+
+    async def test_putting_it_right_otherwise_leaves_the_telling(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A payment, or billing, between counting and telling: the account is told all the same."""
+        firm = await story.firm()
+        await firm.use("vib", rows=1_000)
+        await take_in_usage(story.database, story.clock)
+        async with story.database.transaction() as session:
+            await lock_profile(session, firm.account.id)
+            await refresh_credit(session, story.clock, firm.account.id)
+        told: list[UUID] = []
+
+        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+            told.append(position.account_id)
+
+        monkeypatch.setattr(rounds, "alert", seen)
+        await put_credit_right(story.database, story.clock)
+        assert told == [firm.account.id]
 
     async def test_a_share_begins_where_the_others_do_not(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
