@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.scaling import ENGINES_PATIENCE_S, Scaling, Scalings, most_replicas
+from serving.scaling import Scaling, Scalings, of_engines, of_specialists
 
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
@@ -43,7 +43,18 @@ def parse(argv: Sequence[str]) -> Arguments:
     _add_specialists(parser)
     _add_engines(parser)
     given = parser.parse_args(argv)
-    specialists, engines = _specialists(given), _engines(given)
+    specialists = of_specialists(
+        given.specialist_min_replicas,
+        given.specialist_max_replicas,
+        given.specialist_target_requests,
+        given.specialist_idle_s,
+    )
+    engines = of_engines(
+        given.engine_min_replicas,
+        given.engine_max_replicas,
+        given.engine_target_requests,
+        given.engine_idle_s,
+    )
     if not 0 <= specialists.least or not _fits(specialists):
         parser.error("the bounds of the specialists' replicas do not fit together")
     if not 1 <= engines.least or not _fits(engines):
@@ -56,18 +67,6 @@ def parse(argv: Sequence[str]) -> Arguments:
         exit_with_parent=given.exit_with_parent,
         scalings=Scalings(specialists, engines),
     )
-
-
-def _specialists(given: argparse.Namespace) -> Scaling:
-    least, most = given.specialist_min_replicas, given.specialist_max_replicas
-    most = most or max(least, most_replicas())
-    return Scaling(least, most, given.specialist_target_requests, given.specialist_idle_s)
-
-
-def _engines(given: argparse.Namespace) -> Scaling:
-    least, most = given.engine_min_replicas, given.engine_max_replicas
-    target, idle_s = given.engine_target_requests, given.engine_idle_s
-    return Scaling(least, most or least, target, idle_s, ENGINES_PATIENCE_S)
 
 
 def _fits(scaling: Scaling) -> bool:

@@ -70,22 +70,30 @@ class Scalings:
 
 def scalings(settings: Settings) -> Scalings:
     """As `MAAS_SPECIALIST_…` and `MAAS_ENGINE_…` say."""
-    fewest = settings.specialist_min_replicas
     return Scalings(
-        Scaling(
-            fewest,
-            settings.specialist_max_replicas or max(fewest, most_replicas()),
+        of_specialists(
+            settings.specialist_min_replicas,
+            settings.specialist_max_replicas,
             settings.specialist_target_requests,
             settings.specialist_idle_s,
         ),
-        Scaling(
+        of_engines(
             settings.engine_min_replicas,
-            settings.most_engines,
+            settings.engine_max_replicas,
             settings.engine_target_requests,
             settings.engine_idle_s,
-            ENGINES_PATIENCE_S,
         ),
     )
+
+
+def of_specialists(least: int, most: int | None, target: float, idle_s: float) -> Scaling:
+    """Half the processors at most, where nobody says."""
+    return Scaling(least, most or max(least, most_replicas()), target, idle_s)
+
+
+def of_engines(least: int, most: int | None, target: float, idle_s: float) -> Scaling:
+    """As many at most as at least, where nobody says: each takes a card or a core of its own."""
+    return Scaling(least, most or least, target, idle_s, ENGINES_PATIENCE_S)
 
 
 def most_replicas() -> int:
