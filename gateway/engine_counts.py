@@ -26,15 +26,20 @@ _MOST_BYTES = 16 << 20
 _GENERATED, _PROMPT = "vllm:generation_tokens_total", "vllm:prompt_tokens_total"
 # A counter begins with its engine; the process is told where `_created` is switched off.
 _CREATED, _PROCESS = "vllm:generation_tokens_created", "process_start_time_seconds"
-
-Counts = Mapping[str, EngineCount]
-"""One server's counts, by model."""
+# Of our own serving: of so many engines of a model there is no count.
+_UNCOUNTED = "maas_engines_uncounted"
+_SHORT = "not all engines of this model tell their counts, as while one starts"
+_NONE = "it counts no tokens of this model"
 
 
 class CountsUnknown(AppError):
     """A server does not tell what its engines have counted."""
 
     code = "counts_unknown"
+
+
+Counts = Mapping[str, EngineCount | CountsUnknown]
+"""One server's counts, by model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,15 @@ def parse_counts(text: str) -> Counts:
 def _of_model(model: str, answers: Mapping[str, Counts | CountsUnknown]) -> EngineCount | NotAsked:
     found: list[EngineCount] = []
     for url, answer in answers.items():
-        if isinstance(answer, CountsUnknown):
-            return NotAsked(model, f"{url}: {answer.message}")
-        if model not in answer:
-            return NotAsked(model, f"{url}: it counts no tokens of this model")
-        found.append(answer[model])
+        count = _said(answer, model)
+        if isinstance(count, CountsUnknown):
+            return NotAsked(model, f"{url}: {count.message}")
+        found.append(count)
     return _added(found) if found else NotAsked(model, "no server is configured for it")
+
+
+def _said(answer: Counts | CountsUnknown, model: str) -> EngineCount | CountsUnknown:
+    return answer if isinstance(answer, CountsUnknown) else answer.get(model, CountsUnknown(_NONE))
 
 
 def _added(counts: Sequence[EngineCount]) -> EngineCount:
@@ -117,6 +125,7 @@ def _counts(samples: Iterable[Sample]) -> Counts:
     totals: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     starts: dict[str, set[datetime]] = defaultdict(set)
     process: set[datetime] = set()
+    short: set[str] = set()
     for sample in samples:
         model = sample.labels.get("model_name", "")
         if sample.name in (_GENERATED, _PROMPT):
@@ -125,9 +134,11 @@ def _counts(samples: Iterable[Sample]) -> Counts:
             starts[model].add(_moment(sample))
         elif sample.name == _PROCESS:
             process.add(_moment(sample))
+        elif sample.name == _UNCOUNTED and sample.value > 0:
+            short.add(model)
     return {
         model: _count(model, counted, starts[model] or process) for model, counted in totals.items()
-    }
+    } | dict.fromkeys(short, CountsUnknown(_SHORT))
 
 
 def _count(model: str, counted: Mapping[str, int], starts: set[datetime]) -> EngineCount:

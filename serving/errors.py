@@ -67,13 +67,6 @@ class ModelFailed(AppError):
     code = "internal_error"
 
 
-class CountsIncomplete(AppError):
-    """Not every engine that has counted tells what."""
-
-    status = 503
-    code = "counts_incomplete"
-
-
 def envelope(error: AppError) -> dict[str, Any]:
     """OpenAI's error object: all four keys, always."""
     return {"error": error_object(error)}

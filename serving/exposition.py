@@ -1,13 +1,14 @@
 """The engines' counters and gauges as Prometheus text.
 
-Owns which of vLLM's metrics are told, by which replica, and making one text of several. Knows
-neither Ray nor vLLM: text_server.py reads the counters, counters.py collects the texts.
+Owns which of vLLM's metrics are told, by which replica, of how many engines there are none, and
+making one text of several. Knows neither Ray nor vLLM: text_server.py reads the counters,
+counters.py collects the texts.
 """
 
 from collections.abc import Iterable, Iterator
 from copy import copy
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 # What stays true of an engine that has ended. `_created` is when a counter began: it begins again
@@ -27,11 +28,24 @@ METRICS = (
     "vllm:kv_cache_usage_perc",
 )
 
+# Our own, beside them. While it is not 0 the counters are those of some engines only, and what they
+# add up to may be less than what was generated.
+UNCOUNTED = "maas_engines_uncounted"
+
 
 def told(registry: CollectorRegistry, names: Iterable[str], replica: str) -> str:
     """Those of the names that there are. Each line names the replica: several engines of a model
     say the same otherwise, and one would be taken for the other."""
     return generate_latest(_OfReplica(registry, names, replica)).decode()
+
+
+def uncounted(model: str, engines: int) -> str:
+    """How many engines of a model do not tell what they have counted."""
+    registry = CollectorRegistry()
+    help_text = "Engines that do not tell their counts: they start, end or hang."
+    gauge = Gauge(UNCOUNTED, help_text, ["model_name"], registry=registry)
+    gauge.labels(model).set(engines)
+    return generate_latest(registry).decode()
 
 
 class _OfReplica:

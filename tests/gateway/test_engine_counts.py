@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from billing.checks.reconciliation import EngineCount
 from gateway.engine_counts import CountsUnknown, NotAsked, ask_engines, parse_counts
+from serving.exposition import uncounted
 from tests.builders import CHAT, Gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.gateway.test_up import free_port, run
@@ -40,7 +41,21 @@ class TestParser:
     def test_the_engines_of_one_server_are_added_up(self) -> None:
         found = parse_counts(counters(5, 7) + counters(6, 8, engine=1) + counters(9, model="m"))
         assert found[CHAT] == EngineCount(CHAT, 15, 11, SINCE, SINCE)
-        assert found["m"].generated_tokens == 9
+        assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
+
+    def test_engines_that_say_nothing(self) -> None:
+        """What the others say is less than what was generated: it is no count."""
+        text = (
+            counters(5, 7)
+            + counters(9, model="m")
+            + uncounted(CHAT, 1)
+            + uncounted("m", 0)
+            + uncounted("n", 2)
+        )
+        found = parse_counts(text)
+        assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
+        for model in (CHAT, "n"):
+            assert isinstance(found[model], CountsUnknown)
 
     def test_more_than_a_float_shows(self) -> None:
         text = counters(0).replace(" 0.0", " 1.2345678e+07")
@@ -84,7 +99,8 @@ class TestParser:
     def _read(self, text: str) -> None:
         """It is understood, or refused in words; nothing else comes of it."""
         with suppress(CountsUnknown):
-            assert all(count.model == model for model, count in parse_counts(text).items())
+            for model, count in parse_counts(text).items():
+                assert isinstance(count, CountsUnknown) or count.model == model
 
 
 class TestAsking:
@@ -114,6 +130,10 @@ class TestAsking:
             ("", "it counts no tokens of this model"),
             (counters(5, model="another"), "it counts no tokens of this model"),
             ("<html>", "what it says cannot be read"),
+            (
+                counters(5) + uncounted(CHAT, 1),
+                "not all engines of this model tell their counts, as while one starts",
+            ),
         ],
     )
     async def test_one_that_does_not_say(

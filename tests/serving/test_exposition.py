@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.exposition import COUNTERS, METRICS, joined, told
+from serving.exposition import COUNTERS, METRICS, UNCOUNTED, joined, told, uncounted
 
 
 def counted(model: str, generated: int) -> CollectorRegistry:
@@ -53,3 +53,10 @@ def test_only_what_is_named_is_told() -> None:
     # Of one that has ended none is under way.
     assert "vllm:num_requests_running" not in after
     assert 'vllm:generation_tokens_created{model_name="a",replica="x"}' in after
+
+
+def test_of_how_many_there_are_none() -> None:
+    text = joined([uncounted("a", 0), uncounted('b"\\', 2)])
+    (family,) = text_string_to_metric_families(text)
+    assert (family.name, family.type) == (UNCOUNTED, "gauge")
+    assert {s.labels["model_name"]: s.value for s in family.samples} == {"a": 0, 'b"\\': 2}

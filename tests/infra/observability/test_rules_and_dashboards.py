@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infra.metrics import declare_metrics
-from serving.exposition import METRICS
+from serving.exposition import METRICS, UNCOUNTED
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "infra" / "observability"
@@ -36,7 +36,7 @@ def exported() -> set[str]:
         for family in declare_metrics().registry.collect()
         for ending in ENDINGS[family.type]
     }
-    return names | set(METRICS) | {"up"}
+    return names | set(METRICS) | {UNCOUNTED, "up"}
 
 
 def labels() -> set[str]:
