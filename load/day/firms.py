@@ -42,6 +42,13 @@ class Firms:
         """Whether somebody has a password here."""
         return any(firm.people for firm in self.site.firms)
 
+    @property
+    def upstream(self) -> str:
+        """What answers, for the report: of a service that runs already nothing is known."""
+        if not any(self.site.urls):
+            return "a service that runs"
+        return "the constant upstream" if self.site.constant else "the real engine"
+
 
 def given() -> Firms:
     """The site that the environment names, or the one firm whose key it holds."""

@@ -103,21 +103,22 @@ class Clients:
             async with http.post(url + path, json=body, headers=headers) as answer:
                 self._count(answer, await answer.read(), began)
         except (aiohttp.ClientError, TimeoutError, IndexError) as error:
-            self._fail(began, type(error).__name__)
+            self._fail(type(error).__name__)
 
     def _count(self, answer: aiohttp.ClientResponse, content: bytes, began: float) -> None:
         if answer.status != 200:
-            self._fail(began, _code(content))
+            self._fail(_code(content))
         elif answer.content_type == "text/event-stream" and not content.endswith(b"[DONE]\n\n"):
-            self._fail(began, "broken stream")
+            self._fail("broken stream")
         else:
             self.account.answered += 1
             self._answers.write(answer.headers["x-request-id"].partition("_")[2] + "\n")
             self.account.latencies.append(time.monotonic() - began)
             del self.account.latencies[:-2000]
 
-    def _fail(self, began: float, why: str) -> None:
-        self.account.failures.append((began - self._began, why))
+    def _fail(self, why: str) -> None:
+        """Now, not when it began: what was under way fails by what happens."""
+        self.account.failures.append((time.monotonic() - self._began, why))
 
     def _wish(self) -> tuple[str, dict[str, Any]]:
         """One of what a firm calls."""

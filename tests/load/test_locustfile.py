@@ -1,0 +1,39 @@
+"""Who comes on a mixed day, by what is known of the service."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
+from load.site.firms import Firm, Site
+
+ROOT = Path(__file__).parents[2]
+PEOPLE = Site(("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x", ("owner@acme.example",)),))
+STRIPE = Site(("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x"),), webhook_secret="whsec_x")
+PROGRAMS = {"Caller", "Streamer"}
+
+
+def users(environment: dict[str, str]) -> set[str]:
+    """As locust itself lists them."""
+    command = [str(Path(sys.executable).with_name("locust")), "-f", "load/locustfile.py", "--list"]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split("Available Users:")[1].split())
+
+
+def test_of_a_service_that_runs_only_a_key_is_known() -> None:
+    """Nobody can sign in there, and what Stripe says cannot be signed."""
+    assert users({KEY_VARIABLE: "maas_x"}) == PROGRAMS
+
+
+@pytest.mark.parametrize(
+    ("site", "others"), [(PEOPLE, {"Reader", "Rotator"}), (STRIPE, {"Stripe"})]
+)
+def test_of_our_own(tmp_path: Path, site: Site, others: set[str]) -> None:
+    site.write(tmp_path / "site.json")
+    assert users({SITE_VARIABLE: str(tmp_path / "site.json")}) == PROGRAMS | others
