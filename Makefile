@@ -16,18 +16,27 @@ TESTED := $(VENV)/installed-dev
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
 
-# On all cores, then those with the real models alone, which take every core themselves. Days are
-# small tables: threads of linear algebra would only wait for each other. Many tests time real
-# processes, and a host that is busy with others starves them: what fails in the crowd is shown, and
+# First the stories; then the tests that mirror the code, and their coverage, which takes half as long
+# again (docs/decisions/0032); then those with the real models alone, which take every core themselves.
+# Half of the time a test waits for processes, so there are more workers than cores, each with one
+# thread of linear algebra: two would wait for each other ten times as long as they work. A host that
+# is busy with others starves tests that time real processes: what fails in the crowd is shown, and
 # judged once more by itself.
-ALONE := --last-failed --last-failed-no-failures none --cov --cov-append --cov-report=
+MIRRORS := $(addprefix tests/,billing gateway infra models serving)
+STORIES := tests $(addprefix --ignore=,$(MIRRORS))
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+CROWD = --numprocesses $(WORKERS) --maxprocesses 12 --dist worksteal --durations 25
+AGAIN := --last-failed --last-failed-no-failures none
+COVERED := --cov --cov-append --cov-report=
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+PYTEST := $(BIN)/python -m pytest
 test: $(TESTED)
 	$(BIN)/coverage erase
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not serving" --numprocesses auto \
-	  --maxprocesses 8 --dist worksteal --durations 25 --cov --cov-report= || \
-	  $(BIN)/python -m pytest -m "not serving" $(ALONE)
-	$(BIN)/python -m pytest -m serving --cov --cov-append --cov-report= || \
-	  $(BIN)/python -m pytest -m serving $(ALONE)
+	$(ONE_THREAD) $(PYTEST) -m "not serving" $(STORIES) $(CROWD) || \
+	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(STORIES) $(AGAIN)
+	$(ONE_THREAD) $(PYTEST) -m "not serving" $(MIRRORS) $(COVERED) $(CROWD) || \
+	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(MIRRORS) $(COVERED) $(AGAIN)
+	$(PYTEST) -m serving || $(PYTEST) -m serving $(AGAIN)
 	$(BIN)/coverage report --skip-covered --fail-under=86
 	$(BIN)/coverage report --include='billing/*' --fail-under=100
 
@@ -52,7 +61,7 @@ audit: $(TESTED)
 # Who is billed what where there is an effect and where there is none; `make test` has it small.
 # One thread a process, as there is a process for each core.
 simulations: $(TESTED)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.simulations
+	$(ONE_THREAD) $(BIN)/python -m tests.simulations
 
 # Every page of the dashboard, of the example firms, in both languages, light and dark, wide and narrow.
 pictures: $(TESTED)
@@ -122,7 +131,7 @@ bench-specialists: $(TESTED)
 # Retrains every specialist from the data beside the repository, measures it and prints the table.
 specialists: $(TESTED)
 	$(INSTALL) --editable '.[multilingual,vision]'
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m models.specialists
+	$(ONE_THREAD) $(BIN)/python -m models.specialists
 
 # Learns the industrial language model's adapter again from the data beside the repository, serves it
 # and measures it; two hours or more on two cores, of which the adapter itself takes one.

@@ -92,13 +92,12 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,
         )
-        self._pool = cast(AsyncAdaptedQueuePool, self._engine.pool)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     @property
     def in_use(self) -> int:
         """Connections that are taken just now."""
-        return self._pool.checkedout()
+        return cast(AsyncAdaptedQueuePool, self._engine.pool).checkedout()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

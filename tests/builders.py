@@ -34,6 +34,7 @@ INDUSTRIAL = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 CHAT = CATALOG.models[INDUSTRIAL].engine_id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
 SEALER = Sealer(b"s" * 32)
+_LEAVING_S = 0.005  # until a connection that a client closed is known to be closed
 PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
 REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id
@@ -73,12 +74,26 @@ end $$
 """
 
 
+class Emptying:
+    """Forgets every account and all that belongs to one, again and again, over one connection: of a
+    new one PostgreSQL looks up each table first, which takes seven times as long."""
+
+    def __init__(self, database_url: str) -> None:
+        self._engine = create_engine(driver_url(database_url), pool_size=1, pool_pre_ping=True)
+
+    def __call__(self) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(text(_EMPTY))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
 def empty(database_url: str) -> None:
-    """Forget every account and all that belongs to one."""
-    engine = create_engine(driver_url(database_url))
-    with engine.begin() as connection:
-        connection.execute(text(_EMPTY))
-    engine.dispose()
+    """The same, once."""
+    emptying = Emptying(database_url)
+    emptying()
+    emptying.close()
 
 
 def without_syncing(database_url: str) -> None:
@@ -104,6 +119,9 @@ def word_tokenizer(data_dir: Path) -> None:
 
 
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:
+    """Without the dashboard, where it is not asked for: it takes longer to put together than most
+    tests take."""
+    values = {"dashboard": False, **values}
     return Settings(database_url=database_url, data_dir=data_dir, serving_url=serving_url, **values)
 
 
@@ -168,13 +186,38 @@ def parts_like(gateway: Gateway) -> Parts:
     return build_parts(gateway.parts.settings, gateway.parts.clock, CATALOG)
 
 
+class PromptServer(uvicorn.Server):
+    """Ends when it is told to, where nobody is connected any more. Uvicorn looks ten times a second
+    whether it shall, and then waits a tenth: minutes in all these tests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    def end(self) -> None:
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        ticking = asyncio.create_task(super().main_loop())
+        await self._told.wait()
+        ticking.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(_LEAVING_S)
+        if self.server_state.connections or self.server_state.tasks:
+            return await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
+        await self.lifespan.shutdown()
+
+
 @asynccontextmanager
 async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterator[str]:
     """The application behind a real socket; gives its URL."""
     config = uvicorn.Config(
         build_app(parts), log_config=None, access_log=False, http=http, ws="none"
     )
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve([listener]))
     while not server.started:  # noqa: ASYNC110  # uvicorn gives no event to wait for
@@ -182,7 +225,7 @@ async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterato
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         await task
 
 

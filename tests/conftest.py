@@ -49,18 +49,43 @@ def data_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="session")
+def emptying(postgres: str) -> Iterator[builders.Emptying]:
+    made = builders.Emptying(postgres)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def database_url(postgres: str) -> str:
+def database_url(postgres: str, emptying: builders.Emptying) -> str:
     """The same database, empty."""
-    builders.empty(postgres)
+    emptying()
     return postgres
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: str) -> tuple[Database, Database]:
+    """What `database` and `working` are: to compile each statement again for every test takes
+    longer than many of them."""
+    return Database(postgres, pool_size=2), Database(postgres, pool_size=8)
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    made = Database(database_url, pool_size=2)
-    yield made
-    await made.close()
+async def database(
+    database_url: str, databases: tuple[Database, Database]
+) -> AsyncIterator[Database]:
+    """With connections of its own; those of the test before are closed."""
+    yield databases[0]
+    await databases[0].close()
+
+
+@pytest.fixture
+async def working(
+    database_url: str, databases: tuple[Database, Database]
+) -> AsyncIterator[Database]:
+    """The same for a worker, which does several things at once."""
+    yield databases[1]
+    await databases[1].close()
 
 
 @pytest.fixture
@@ -70,16 +95,25 @@ async def upstream() -> AsyncIterator[FakeUpstream]:
 
 
 @pytest.fixture
+def dashboard() -> bool:
+    """Whether the gateway of a story has pages; a package may say otherwise."""
+    return False
+
+
+@pytest.fixture
 async def stripe(
     story: Story,
     database_url: str,
+    working: Database,
     tmp_path: Path,
     upstream: FakeUpstream,
+    dashboard: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[StripeStory]:
     """A billing story, where a package tells any, with Stripe in it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with run_stripe_story(story, database_url, tmp_path, upstream.url) as told:
+    where = (database_url, working, tmp_path, upstream.url, dashboard)
+    async with run_stripe_story(story, *where) as told:
         yield told
 
 
@@ -87,8 +121,7 @@ async def stripe(
 async def gateway(
     database_url: str, tmp_path: Path, upstream: FakeUpstream
 ) -> AsyncIterator[Gateway]:
-    """A gateway in front of the model server, with short patience. It has no dashboard, which takes
-    longer to put together than most of these tests take."""
+    """A gateway in front of the model server, with short patience."""
     configured = builders.settings(
         database_url,
         tmp_path,
@@ -98,7 +131,6 @@ async def gateway(
         body_timeout_s=1.0,
         settle_timeout_s=3.0,
         max_body_bytes=64 << 10,
-        dashboard=False,
     )
     async with run_gateway(configured) as running:
         yield running
@@ -114,7 +146,7 @@ def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limite
         catalog: Catalog = builders.CATALOG,
         **values: Any,
     ) -> AbstractAsyncContextManager[Gateway]:
-        values = {"credit_wait_s": 0.3, "dashboard": False, **values}
+        values = {"credit_wait_s": 0.3, **values}
         configured = builders.settings(database_url, tmp_path, upstream.url, **values)
         return run_gateway(configured, clock, terms, catalog)
 

@@ -206,9 +206,15 @@ async def chat(http: httpx.AsyncClient) -> httpx.Response:
 
 @asynccontextmanager
 async def run_stripe_story(
-    story: Story, database_url: str, folder: Path, upstream_url: str
+    story: Story,
+    database_url: str,
+    working: Database,
+    folder: Path,
+    upstream_url: str,
+    dashboard: bool = False,
 ) -> AsyncIterator[StripeStory]:
-    """Until the block ends. The gateway's endpoint gets every event of Stripe's account."""
+    """Until the block ends. The gateway's endpoint gets every event of Stripe's account; the worker
+    works on `working`."""
     async with AsyncExitStack() as stack:
         fake = await stack.enter_async_context(run_fake_stripe(TheirClock(story.clock)))
         secret = fake.add_endpoint("http://to.be.known")
@@ -219,6 +225,7 @@ async def run_stripe_story(
             stripe_secret_key=fake.key,
             stripe_api_base=fake.url,
             stripe_webhook_secret=secret,
+            dashboard=dashboard,
         )
         clock = GatewayClock(story.clock)
         url = await stack.enter_async_context(serve(build_parts(settings, clock, CATALOG)))
@@ -226,11 +233,9 @@ async def run_stripe_story(
         endpoint["url"] = f"{url}/stripe/webhook"
         payments = Payments(fake.key, fake.url)
         stack.push_async_callback(payments.close)
-        database = Database(database_url, pool_size=8)
-        stack.push_async_callback(database.close)
         mail = folder / "mail"
         worker = Worker(
-            database,
+            working,
             story.clock,
             Mailer(None, mail),
             "bill@maas.example",

@@ -52,7 +52,11 @@ async def run_service(postgres: str) -> AsyncIterator[Service]:
     with TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_fake_upstream() as upstream:
             configured = builders.settings(
-                postgres, Path(folder), upstream.url, stripe_webhook_secret="whsec_planted"
+                postgres,
+                Path(folder),
+                upstream.url,
+                stripe_webhook_secret="whsec_planted",
+                dashboard=True,
             )
             secret = await _filled(configured)
             async with run_fleet(configured, 1) as fleet:

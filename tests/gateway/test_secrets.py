@@ -82,6 +82,7 @@ async def guarded(
         stripe_secret_key=STRIPE,
         stripe_webhook_secret=SIGNING,
         stripe_api_base="http://127.0.0.1:1",
+        dashboard=True,
     )
     async with run_gateway(configured) as running:
         running.http.headers.update(ALONE)

@@ -41,6 +41,11 @@ async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm
 
 
 @pytest.fixture
+def dashboard() -> bool:
+    return True
+
+
+@pytest.fixture
 def limited(limited: Limited) -> Limited:
     """The same, with the dashboard."""
     return partial(limited, dashboard=True)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -69,23 +69,39 @@ def learn(folder: Path, work: Path, output: Path, told: Told, averaged: float = 
     return (output / lora.WEIGHTS).read_bytes()
 
 
+@dataclass(frozen=True)
+class Learned:
+    """An adapter's folder and bytes, and what was told while it was learned."""
+
+    folder: Path
+    weights: bytes
+    told: list[Reached]
+
+
+@pytest.fixture(scope="module")
+def learned(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    """All steps, as they are without a mean; it takes seconds, and several tests ask for it."""
+    place, told = tmp_path_factory.mktemp("learned"), Told()
+    weights = learn(folder, place / "work", place / "adapter", told)
+    return Learned(place / "adapter", weights, told.all)
+
+
 class TestLearning:
-    def test_the_loss_falls_and_what_is_watched_is_learned(
-        self, folder: Path, tmp_path: Path
-    ) -> None:
-        told = Told()
-        learn(folder, tmp_path / "work", tmp_path / "adapter", told)
-        assert [one.step for one in told.all] == list(range(1, 25))
-        assert told.all[-1].loss < told.all[0].loss / 2
-        seen = [one.validation for one in told.all if one.validation is not None]
+    def test_the_loss_falls_and_what_is_watched_is_learned(self, learned: Learned) -> None:
+        told = learned.told
+        assert [one.step for one in told] == list(range(1, 25))
+        assert told[-1].loss < told[0].loss / 2
+        seen = [one.validation for one in told if one.validation is not None]
         assert len(seen) == 4
         assert seen[-1] < seen[0]
 
     @pytest.mark.parametrize("averaged", [0.0, 0.75])
     def test_goes_on_after_a_stop_with_the_same_result(
-        self, folder: Path, tmp_path: Path, averaged: float
+        self, folder: Path, learned: Learned, tmp_path: Path, averaged: float
     ) -> None:
-        whole = learn(folder, tmp_path / "a", tmp_path / "adapter", Told(), averaged)
+        whole = learned.weights
+        if averaged:
+            whole = learn(folder, tmp_path / "a", tmp_path / "adapter", Told(), averaged)
         with pytest.raises(Stopped):
             learn(folder, tmp_path / "b", tmp_path / "adapter", Told(stop_after=10), averaged)
         told = Told()
@@ -94,13 +110,12 @@ class TestLearning:
         assert told.all[0].left == pytest.approx(15 * told.all[0].seconds)
 
     def test_the_mean_of_the_last_steps_is_what_is_written(
-        self, folder: Path, tmp_path: Path
+        self, folder: Path, learned: Learned, tmp_path: Path
     ) -> None:
         told = Told()
         learn(folder, tmp_path / "a", tmp_path / "mean", told, averaged=0.125)
         assert [one.averaged for one in told.all] == [0] * 24 + [3]
-        learn(folder, tmp_path / "b", tmp_path / "last", Told())
-        mean, last = (load_file(tmp_path / one / lora.WEIGHTS) for one in ("mean", "last"))
+        mean, last = (load_file(one / lora.WEIGHTS) for one in (tmp_path / "mean", learned.folder))
         apart = [float((mean[name] - last[name]).abs().max()) for name in mean]
         assert 0 < max(apart) < 0.2
         one = learner(folder)
@@ -207,11 +222,10 @@ class TestAdapter:
         assert {str(one.dtype) for one in weights.values()} == {"torch.bfloat16"}
         assert all(name.startswith("base_model.model.model.layers.") for name in weights)
 
-    def test_is_gone_on_from(self, folder: Path, tmp_path: Path) -> None:
+    def test_is_gone_on_from(self, folder: Path, learned: Learned) -> None:
         first = learner(folder)
-        learn(folder, tmp_path / "work", tmp_path / "adapter", Told())
         begun = first.loss(watched(corpus(), 4, 1))
-        lora.start_from(first.model, tmp_path / "adapter")
+        lora.start_from(first.model, learned.folder)
         assert first.loss(watched(corpus(), 4, 1)) < begun
 
     def test_of_another_rank_is_refused(
