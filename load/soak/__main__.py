@@ -66,6 +66,7 @@ class Run:
         _say(f"saturated at {self.soak.saturation_s:.0f} calls/s; from now {self.soak.rate_s:.0f}")
         if clients.account.failures:
             _say(f"calls failed while saturating: {clients.account.failures[:3]}")
+        clients.close()
 
     async def _load(self) -> None:
         clients, began = self._clients(2), time.monotonic()
@@ -80,6 +81,7 @@ class Run:
                 watching.cancel()
         await self._ask()
         self._take(clients, began)
+        clients.close()
         self.soak.interrupted = self._stopping.is_set()
 
     async def _events(self, began: float) -> None:

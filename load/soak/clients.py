@@ -90,6 +90,10 @@ class Clients:
         """What was answered is in the file."""
         self._answers.flush()
 
+    def close(self) -> None:
+        """After the last call."""
+        self._answers.close()
+
     async def _again(self, http: aiohttp.ClientSession, until: float) -> None:
         while time.monotonic() < until:
             await self._call(http)

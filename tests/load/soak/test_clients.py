@@ -1,0 +1,40 @@
+"""What the clients of a soak tell of calls that fail."""
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+
+from load.site.firms import Firm
+from load.soak.clients import Clients
+from tests.fakes.listening import listening
+
+LATE_S = 0.3
+MODELS = [{"task": task, "id": task} for task in ("classification", "embedding", "text-generation")]
+
+
+async def models(_request: web.Request) -> web.Response:
+    return web.json_response({"data": MODELS})
+
+
+async def fails(_request: web.Request) -> web.Response:
+    await asyncio.sleep(LATE_S)
+    return web.json_response({"error": {"code": "model_failed"}}, status=502)
+
+
+async def test_one_fails_when_it_ends(tmp_path: Path) -> None:
+    """What was under way when something happened began before it, and failed by it."""
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    app.router.add_post("/v1/{what:.+}", fails)
+    async with listening(app) as url:
+        firms = [Firm("acme", "", "", "maas_x")]
+        clients = Clients(lambda: (url,), firms, tmp_path / "answered.txt", seed=1)
+        calling = asyncio.create_task(clients.steady(rate=200.0))
+        await asyncio.sleep(LATE_S / 3)
+        clients.stop()
+        await calling
+        clients.close()
+    failures = clients.account.failures
+    assert {why for _, why in failures} == {"model_failed"}
+    assert min(at_s for at_s, _ in failures) >= LATE_S
