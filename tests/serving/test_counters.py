@@ -30,6 +30,8 @@ from serving.readiness import Where
 from serving.scaling import Scaling
 
 FOLDER, MODEL, TARGET = Path(sys.argv[1]), sys.argv[2], 50
+# While it is there no call ends: however slow the machine is, the load is there to be seen.
+HELD = FOLDER.parent / "held"
 WHERE = Where("text", "Engine", counts_tokens=True)
 
 @serve.deployment(
@@ -51,8 +53,9 @@ class Engine:
         self._counting = Counting(registry, FOLDER)
         time.sleep(2)
 
-    async def __call__(self, seconds):
-        await asyncio.sleep(seconds)
+    async def __call__(self, _):
+        while HELD.exists():
+            await asyncio.sleep(0.1)
         for tokens in self._tokens:
             tokens.labels(MODEL).inc(10)
 
@@ -72,13 +75,11 @@ def until_running(replicas):
 def complete(text):
     return uncounted(MODEL, 0) in text
 
-# What it tells at some moment while the work is done, of some engines only.
-async def short(counters, work):
-    while not work.done():
-        text = await counters.text({MODEL: True})
-        if not complete(text):
-            return text
+# What it tells as soon as it is of some engines only.
+async def until_short(counters):
+    while complete(text := await counters.text({MODEL: True})):
         await asyncio.sleep(0.1)
+    return text
 
 async def until_complete(counters):
     while not complete(text := await counters.text({MODEL: True})):
@@ -89,20 +90,25 @@ async def main():
     said = {}
     counters = Counters({MODEL: WHERE}, EndedCounts(FOLDER))
     handle = serve.get_deployment_handle("Engine", "text")
-    await asyncio.gather(*(handle.remote(0.2) for _ in range(20)))
+    await asyncio.gather(*(handle.remote(None) for _ in range(20)))
     said["two"] = await counters.text({MODEL: True})
     said["none runs"] = await counters.text({MODEL: False})
     # One is one too many while both have answers to end.
-    busy = asyncio.gather(*(handle.remote(15) for _ in range(20)))
-    said["ending"] = await short(counters, busy)
+    HELD.touch()
+    busy = asyncio.gather(*(handle.remote(None) for _ in range(20)))
+    said["ending"] = await until_short(counters)
+    HELD.unlink()
     await busy
     said["one"] = await until_complete(counters)
     said["left"] = len(EndedCounts(FOLDER).texts())
-    busy = asyncio.gather(*(handle.remote(15) for _ in range(4 * TARGET)))
-    said["starting"] = await short(counters, busy)
+    HELD.touch()
+    busy = asyncio.gather(*(handle.remote(None) for _ in range(4 * TARGET)))
+    said["starting"] = await until_short(counters)
     await asyncio.to_thread(until_running, 2)
     said["again"] = await until_complete(counters)
     said["left then"] = len(EndedCounts(FOLDER).texts())
+    HELD.unlink()
+    await busy
     (FOLDER.parent / "said.json").write_text(json.dumps(said))
 
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
