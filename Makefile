@@ -16,14 +16,14 @@ TESTED := $(VENV)/installed-dev
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
 
-# First the stories; then the tests that mirror the code, and their coverage, which takes half as long
-# again (docs/decisions/0032); then those with the real models alone, which take every core themselves.
-# Half of the time a test waits for processes, so there are more workers than cores, each with one
-# thread of linear algebra: two would wait for each other ten times as long as they work. A host that
-# is busy with others starves tests that time real processes: what fails in the crowd is shown, and
-# judged once more by itself.
-MIRRORS := $(addprefix tests/,billing gateway infra models serving)
-STORIES := tests $(addprefix --ignore=,$(MIRRORS))
+# First what is tested for itself: readers, lessons of others, loads; then the tests that mirror the code
+# and the billing stories, and their coverage, which takes half as long again (docs/decisions/0032); then
+# those with the real models alone, which take every core themselves. Half of the time a test waits for
+# processes, so there are more workers than cores, each with one thread of linear algebra: two would wait
+# for each other ten times as long as they work. A host that is busy with others starves tests that time
+# real processes: what fails in the crowd is shown, and judged once more by itself.
+MEASURED := $(addprefix tests/,billing flows gateway infra models serving)
+OTHERS := tests $(addprefix --ignore=,$(MEASURED))
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 CROWD = --numprocesses $(WORKERS) --maxprocesses 12 --dist worksteal --durations 25
 AGAIN := --last-failed --last-failed-no-failures none
@@ -32,10 +32,10 @@ ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 PYTEST := $(BIN)/python -m pytest
 test: $(TESTED)
 	$(BIN)/coverage erase
-	$(ONE_THREAD) $(PYTEST) -m "not serving" $(STORIES) $(CROWD) || \
-	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(STORIES) $(AGAIN)
-	$(ONE_THREAD) $(PYTEST) -m "not serving" $(MIRRORS) $(COVERED) $(CROWD) || \
-	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(MIRRORS) $(COVERED) $(AGAIN)
+	$(ONE_THREAD) $(PYTEST) -m "not serving" $(OTHERS) $(CROWD) || \
+	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(OTHERS) $(AGAIN)
+	$(ONE_THREAD) $(PYTEST) -m "not serving" $(MEASURED) $(COVERED) $(CROWD) || \
+	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(MEASURED) $(COVERED) $(AGAIN)
 	$(PYTEST) -m serving || $(PYTEST) -m serving $(AGAIN)
 	$(BIN)/coverage report --skip-covered --fail-under=86
 	$(BIN)/coverage report --include='billing/*' --fail-under=100
