@@ -79,7 +79,9 @@ async def list_files(
     after: UUID | None,
     purpose: str | None = None,
 ) -> Sequence[TrainingFile]:
-    """Files without their content, the newest first."""
+    """Files without their content, the newest first; of a purpose that we do not know, none."""
+    if purpose is not None and purpose not in PURPOSES:
+        return []  # it may hold what PostgreSQL takes in no text
     query = select(TrainingFile).where(col(TrainingFile.account_id) == account_id)
     if after is not None:
         query = query.where(col(TrainingFile.id) < after)

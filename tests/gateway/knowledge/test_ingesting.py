@@ -119,7 +119,8 @@ class TestFiles:
     async def test_files_by_purpose(self, firm: Firm) -> None:
         await firm.sends()
         assert len((await firm.openai.files.list(purpose="user_data")).data) == 1
-        assert (await firm.openai.files.list(purpose="fine-tune")).data == []
+        for other in ("fine-tune", "nobody's", "a\x00b"):
+            assert (await firm.openai.files.list(purpose=other)).data == []
 
 
 class TestFailures:
