@@ -166,7 +166,7 @@ class _Person(FastHttpUser):
 class Reader(_Person):
     """Opens pages, and signs in anew now and then."""
 
-    abstract = not FIRMS.dashboards  # locust leaves it out; with a weight of 0 it would not
+    abstract = not FIRMS.dashboards
     weight = 2
     wait_time = between(0.5, 3.0)
 
@@ -184,6 +184,7 @@ class Rotator(_Person):
     """Has a key of its own and rotates it under traffic: its firm's programs call with the newest
     one."""
 
+    # Left out where it is; with a fixed count of 0 it would come by its weight, which is 1.
     abstract = not FIRMS.dashboards
     fixed_count = 1
     wait_time = constant(5)
