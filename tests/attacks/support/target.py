@@ -1,0 +1,69 @@
+"""The service under attack: embedded PostgreSQL, the fake model server and one gateway process.
+
+Owns starting and stopping them. The gateway is a real process, started as an operator starts it,
+so that its memory can be measured and its log read.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from billing.accounts.opening import Terms
+from billing.tables import Account
+from gateway.keys import IssuedKey
+from infra.db import Database
+from infra.migrate import migrate
+from infra.postgres import start_postgres
+from infra.settings import Settings
+from tests import builders
+from tests.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.fleet import run_fleet
+
+
+@dataclass(frozen=True)
+class Target:
+    """A gateway process, a customer with a key, and what can be asked about both."""
+
+    url: str
+    pid: int
+    account: Account
+    key: IssuedKey
+    database: Database
+    settings: Settings
+    upstream: FakeUpstream
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The customer's credentials."""
+        return {"authorization": f"Bearer {self.key.secret}"}
+
+    def memory_mib(self) -> float:
+        """Resident memory of the gateway process."""
+        return float(psutil.Process(self.pid).memory_info().rss) / (1 << 20)
+
+
+@asynccontextmanager
+async def run_target(terms: Terms = builders.PLENTY, **values: Any) -> AsyncIterator[Target]:
+    """Run until the block ends; `values` are settings of the gateway."""
+    os.environ.setdefault("NO_PROXY", "127.0.0.1")
+    with tempfile.TemporaryDirectory(prefix="maas-attack-") as folder:
+        server = start_postgres(Path(folder) / "postgres")
+        database = Database(server.url, pool_size=2)
+        try:
+            migrate(server.url)
+            async with run_fake_upstream() as upstream:
+                configured = builders.settings(server.url, Path(folder), upstream.url, **values)
+                account, key = await builders.customer(database, configured, terms=terms)
+                async with run_fleet(configured, 1) as fleet:
+                    member = fleet.members[0]
+                    pid = member.child.pid
+                    yield Target(member.url, pid, account, key, database, configured, upstream)
+        finally:
+            await database.close()
+            server.stop()
