@@ -41,6 +41,7 @@ from gateway.openapi import assets_router, document_route, openapi_config
 from gateway.outward import payments_of
 from gateway.parsing import Parser
 from gateway.pipeline import Pipeline, Stages
+from gateway.propagation import Propagation
 from gateway.quoting import Quoting
 from gateway.relay import Relay
 from gateway.replay import Replayer
@@ -111,6 +112,7 @@ class Parts:
     describing: Describing
     loader: VariantLoader
     adaptations: AdaptationRunner
+    propagation: Propagation
     searcher: Searcher
     knowledge: KnowledgeRunner
     offers: Offers
@@ -148,6 +150,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         membership=links.membership,
         embedder=embedder,
     )
+    propagation = Propagation(database, clock)
     learning = Tools(
         catalog=catalog,
         clock=clock,
@@ -157,6 +160,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         membership=links.membership,
         router=router,
         upstream=upstream,
+        propagation=propagation,
     )
     offers = Offers(catalog, clock, database, stages.admission, links.lender, settings.profile)
     return Parts(
@@ -180,6 +184,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         chooser=chooser,
         describing=Describing(router, upstream, links.loader),
         adaptations=AdaptationRunner(learning),
+        propagation=propagation,
         searcher=searcher,
         knowledge=KnowledgeRunner(taking_in),
         loader=links.loader,
@@ -248,7 +253,9 @@ def _stages(
     searcher = Searcher(catalog, connections.handlers, clock, embedder)
     parser = Parser(catalog, chooser)
     stages = Stages(
-        authenticator=Authenticator(calls, connections.reading, links.contracts, clock, keys),
+        authenticator=Authenticator(
+            calls, connections.reading, membership, links.contracts, clock, keys
+        ),
         parser=parser,
         replayer=Replayer(calls, membership),
         grounder=Grounder(parser, searcher, counter),
@@ -343,6 +350,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
         "offers": _provide(parts.offers),
         "pipeline": _provide(parts.pipeline),
         "parser": _provide(parts.parser),
+        "propagation": _provide(parts.propagation),
         "quoting": _provide(parts.quoting),
         "payments": _provide(parts.payments),
         "router": _provide(parts.router),

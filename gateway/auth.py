@@ -2,9 +2,9 @@
 
 Owns remembering keys, so that a call needs no database round trip, and forgetting them in time:
 every `poll_s` the epoch of key changes is read; when it moved, the keys of the accounts that
-changed are forgotten, and when it could not be read within `trust_s`, nothing remembered is
-believed. So a revoked key stops within a second on every gateway process, also when a connection
-has silently died.
+changed are forgotten, which is acknowledged for whoever waits for it (gateway/propagation.py); and
+when it could not be read within `trust_s`, nothing remembered is believed. So a revoked key stops
+within a second on every gateway process, also when a connection has silently died.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from billing.metering.access import read_changes
+from billing.metering.access import acknowledge, read_changes
 from gateway.contracts import Contracts
 from gateway.errors import (
     NO_RETRY,
@@ -33,6 +33,8 @@ from gateway.flow import Call, OnBehalf, Principal
 from gateway.key_scopes import within
 from gateway.keys import hash_secret, well_formed
 from gateway.known_keys import KnownKey, find_key, key_by_id
+from gateway.membership import Membership
+from gateway.propagation import TRUST_S
 from infra.clock import Clock
 from infra.db import Absence, Database, DatabaseUnavailable
 from infra.direct import DirectConnection
@@ -49,15 +51,17 @@ class Authenticator:
         self,
         database: Database,
         reading: DirectConnection,
+        membership: Membership,
         contracts: Contracts,
         clock: Clock,
         pepper: bytes,
         *,
         poll_s: float = 0.4,
-        trust_s: float = 0.9,
+        trust_s: float = TRUST_S,
     ) -> None:
         self._database = database
         self._reading = reading
+        self._membership = membership
         self._contracts = contracts
         self._clock = clock
         self._pepper = pepper
@@ -67,6 +71,7 @@ class Authenticator:
         self._looking: dict[bytes, tuple[float, asyncio.Task[KnownKey]]] = {}
         self._quick = secrets.token_bytes(32)
         self._epoch = -1
+        self._acknowledged: tuple[UUID, int] | None = None
         self._checked = float("-inf")
         self._reachable = True
         self._poller: asyncio.Task[None] | None = None
@@ -204,9 +209,19 @@ class Authenticator:
         if not self._reachable:
             self._log.info("the epoch of key changes is read again")
         self._reachable = True
+        await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        """Report the changes that are applied; again at the next poll where this process is not
+        registered yet."""
+        applied = self._membership.process_id, self._epoch
+        if applied != self._acknowledged and await acknowledge(self._reading, *applied):
+            self._acknowledged = applied
 
     def _forget(self, accounts: frozenset[UUID] | None) -> None:
-        """What is remembered of these accounts' keys; of all where it is None."""
+        """What is remembered of these accounts' keys; of all where it is None. A look-up that began
+        before the change may still miss it, so no later call joins one."""
+        self._looking.clear()
         if accounts is None:
             self._known.clear()
             return

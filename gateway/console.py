@@ -14,7 +14,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
+from billing.metering.access import read_epoch
+from gateway.propagation import Propagation
 from gateway.terminal import Terminal
+from infra.clock import SystemClock
 from infra.db import Database
 from infra.errors import AppError
 from infra.installation import database_url
@@ -50,6 +53,24 @@ def with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[R
         try:
             async with database.transaction() as session:
                 return await work(session)
+        finally:
+            await database.close()
+
+    with database_url(settings) as url:
+        return asyncio.run(run(url))
+
+
+def propagated(settings: Settings, change: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+    """The same of a change of keys or models, and wait until every gateway process serves it."""
+
+    async def run(url: str) -> Result:
+        database = Database(url, pool_size=1)
+        try:
+            async with database.transaction() as session:
+                changed = await change(session)
+                epoch = await read_epoch(session)
+            await Propagation(database, SystemClock()).wait(epoch)
+            return changed
         finally:
             await database.close()
 

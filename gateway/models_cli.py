@@ -12,7 +12,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.tables import ModelVersion
-from gateway.console import Json, tell, with_database
+from gateway.console import Json, propagated, tell, with_database
 from gateway.improving.assembly import proposer
 from gateway.improving.collecting import without_personal_data
 from gateway.improving.feedback import count_ratings
@@ -116,7 +116,7 @@ def models_promote(
     by: By = "operator",
     as_json: Json = False,
 ) -> None:
-    """Let a version that answered before answer again. Every gateway does within a second."""
+    """Let a version that answered before answer again. Returns when every gateway serves it."""
 
     async def change(session: AsyncSession, name: str, now: int) -> int:
         await promote(session, SystemClock(), name, number, now, by)
@@ -134,7 +134,7 @@ def models_rollback(
     by: By = "operator",
     as_json: Json = False,
 ) -> None:
-    """Take the present version back. Every gateway does within a second."""
+    """Take the present version back. Returns when no gateway serves it any more."""
 
     async def change(session: AsyncSession, name: str, now: int) -> int:
         number = await before(session, name) if to is None else to
@@ -175,7 +175,7 @@ def _change(title: str, model: str, change: _Change, as_json: bool) -> None:
         name = shared_model(load_catalog(settings.profile), model).id
         # Of two commands at once, the later one finds that this is no longer so.
         now = with_database(settings, lambda session: present(session, name))
-        number = with_database(settings, lambda session: change(session, name, now))
+        number = propagated(settings, lambda session: change(session, name, now))
         shown = {"model": name, "answers": shown_as(name, number), "before": shown_as(name, now)}
         terminal.record(title, shown)
 

@@ -136,12 +136,15 @@ async def is_kept(session: AsyncSession, job: Adaptation) -> bool:
 
 
 async def make_live(session: AsyncSession, clock: Clock, job: Adaptation) -> int:
-    """The job's version is the current one from now on; gives its number."""
+    """The job's version is the current one from now on; gives its number. One that is live already,
+    by a try that was interrupted, is left as its customer has it by now."""
     query = select(Variant).where(
         col(Variant.account_id) == job.account_id, col(Variant.adaptation_id) == job.id
     )
     row = (await session.scalars(query)).one()
-    row.live_at = row.live_at or clock.now()
+    if row.live_at is not None:
+        return row.version
+    row.live_at = clock.now()
     await session.flush()
     await _point_to(session, row)
     oldest = row.version - MOST_VERSIONS

@@ -239,7 +239,9 @@ class Quota(SQLModel, table=True):
 
 
 class GatewayProcess(SQLModel, table=True):
-    """A gateway process. What it holds is taken back when it has not been heard of in time."""
+    """A gateway process. What it holds is taken back when it has not been heard of in time.
+    `seen_epoch` is the access epoch up to which it has applied all changes of keys and models; NULL
+    until it says so."""
 
     __tablename__ = "gateway_process"
 
@@ -249,6 +251,7 @@ class GatewayProcess(SQLModel, table=True):
     started_at: datetime = Field(sa_column=moment())
     expires_at: datetime = Field(sa_column=moment())
     ended_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    seen_epoch: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 class QuotaLease(SQLModel, table=True):

@@ -1,6 +1,6 @@
 """Running adaptation jobs: one at a time in each gateway process, beside its calls.
 
-    claim -> who asked -> hold -> learn -> keep -> bill -> make live
+    claim -> who asked -> hold -> learn -> keep -> bill -> make live -> wait until all serve it
 
 Owns that order: it bills by the usage row of a call like any other, which is durable before the
 variant can be called, and a job whose process was lost goes on elsewhere, without being billed
@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 from sqlmodel import col, select
 
+from billing.metering.access import read_epoch
 from billing.rating.quantities import Quantities
 from billing.tables import Adaptation, Settlement, Usage
 from gateway import variants
@@ -30,6 +31,7 @@ from gateway.known_keys import key_by_id
 from gateway.membership import Membership
 from gateway.pipeline import Stages
 from gateway.polling import PAUSE_S, Poller
+from gateway.propagation import Propagation
 from gateway.routing import Router
 from gateway.tags import VARIANT
 from gateway.upstream import Upstream
@@ -65,6 +67,7 @@ class Tools:
     membership: Membership
     router: Router
     upstream: Upstream
+    propagation: Propagation
 
 
 class AdaptationRunner(Poller):
@@ -178,9 +181,13 @@ class AdaptationRunner(Poller):
             await variants.keep(session, tools.clock, job, learned.artefact)
 
     async def _publish(self, job: Adaptation) -> None:
+        """The job succeeds only when every gateway process serves its version."""
         tools = self._tools
         async with tools.database.transaction() as session:
             version = await variants.make_live(session, tools.clock, job)
+            epoch = await read_epoch(session)
+        await tools.propagation.wait(epoch)
+        async with tools.database.transaction() as session:
             name = variants.public_id(job.model, job.account_id, job.name)
             await jobs.succeed(
                 session, tools.clock, job, f"Version {version} of {name} can be called."

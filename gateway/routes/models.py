@@ -13,8 +13,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta
 
+from billing.metering.access import read_epoch
 from gateway.errors import ModelNotFound
 from gateway.flow import OwnVariant, Principal
+from gateway.propagation import Propagation
 from gateway.routing import Router
 from gateway.variant_loading import VariantLoader
 from gateway.variants import choose, withdraw
@@ -83,10 +85,13 @@ class ModelRoutes(Controller):
         catalog: NamedDependency[Catalog],
         router: NamedDependency[Router],
         loader: NamedDependency[VariantLoader],
+        propagation: NamedDependency[Propagation],
         name: FromPath[str],
     ) -> Response[dict[str, Any]]:
         async with database.transaction() as session:
             base, gone = await withdraw(session, clock, principal.account_id, name)
+            epoch = await read_epoch(session)
+        await propagation.wait(epoch)
         model = catalog.find(base)
         servers = () if model is None else router.servers(base)
         removal = None if model is None else BackgroundTask(loader.forget, servers, model, gone)
@@ -97,12 +102,15 @@ class ModelRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        propagation: NamedDependency[Propagation],
         request: Request[Any, Any, Any],
         name: FromPath[str],
     ) -> dict[str, Any]:
         wanted = read_strictly(_CHOICE, await request.body())
         async with database.transaction() as session:
             await choose(session, principal.account_id, name, wanted.version)
+            epoch = await read_epoch(session)
+        await propagation.wait(epoch)
         return {"id": name, "object": "model", "version": wanted.version}
 
 
