@@ -1,8 +1,9 @@
 """The server's side of a connection: uvicorn's protocol, with the bounds that it lacks.
 
-Owns how much and how slowly a client may send, that what is no request is answered in our shape
-and ends its connection, and that no such answer can be taken for that of another request. Does not
-own parsing (httptools') nor serving (uvicorn's); see docs/decisions/0029.
+Owns how much and how slowly a client may send, that trailer fields never become headers, that what
+is no request is answered in our shape and ends its connection, and that no such answer can be taken
+for that of another request. Does not own parsing (httptools') nor serving (uvicorn's); see
+docs/decisions/0029.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ class Bounds:
 
     head_bytes: int = 64 << 10
     headers: int = 100
+    # Trailer fields, or the extensions of one chunk: bytes of a body's framing without any of it.
+    trailer_bytes: int = 512
     head_s: float = 20.0
     # A body may last that long, and a second more for each so many bytes of it.
     body_s: float = 60.0
@@ -62,10 +65,13 @@ class Listening(HttpToolsProtocol):
         if self._reading is _Reading.NOTHING:
             self._begin(_Reading.HEAD)
         self._size += len(data)
+        self._framing += len(data)
         super().data_received(data)
-        # Of a header that has not ended yet the parser has told nothing.
+        # Of a header or trailer field that has not ended yet the parser has told nothing.
         if self._reading is _Reading.HEAD and self._size > self.bounds.head_bytes:
             self._refuse(_too_large())
+        if self._reading is _Reading.BODY and self._framing > self.bounds.trailer_bytes:
+            self._refuse(_trailers_too_large())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -77,6 +83,9 @@ class Listening(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._reading is _Reading.BODY:
+            self._discard_trailer(name, value)
+            return
         self._head += len(name) + len(value)
         super().on_header(name, value)
         if self.headers[-1][0] == b"host":
@@ -91,6 +100,10 @@ class Listening(HttpToolsProtocol):
             raise self._refusal  # uvicorn has it refused as it does what makes no sense
         super().on_headers_complete()
         self._begin(_Reading.BODY)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing = 0  # at most one read of the socket is not counted
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -119,8 +132,17 @@ class Listening(HttpToolsProtocol):
         version = self.parser.get_http_version()
         return self._hosts == 1 if version == "1.1" else version == "1.0" and self._hosts < 2
 
+    def _discard_trailer(self, name: bytes, value: bytes) -> None:
+        """The parser reports trailer fields as it does headers. The application has the list of
+        headers already, and reads it later, so they must not be added to it (RFC 9110, 6.5.1)."""
+        self._trailers += len(name) + len(b": ") + len(value) + len(b"\r\n")
+        if self._trailers > self.bounds.trailer_bytes:
+            self._refusal = _trailers_too_large()
+            raise self._refusal  # as in `on_headers_complete`
+
     def _begin(self, what: _Reading) -> None:
-        self._reading, self._since, self._size = what, self.loop.time(), 0
+        self._reading, self._since = what, self.loop.time()
+        self._size = self._framing = self._trailers = 0
 
     def _look(self) -> None:
         """Whether the client takes too long, told late by `look_s` at most."""
@@ -164,6 +186,10 @@ class Listening(HttpToolsProtocol):
 
 def _too_large() -> HeadTooLarge:
     return HeadTooLarge("The request's line and headers are too many or too large.")
+
+
+def _trailers_too_large() -> HeadTooLarge:
+    return HeadTooLarge("The trailer fields or chunk extensions of the body are too large.")
 
 
 def _answer(error: AppError) -> bytes:
