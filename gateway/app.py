@@ -54,6 +54,7 @@ from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
 from gateway.routes.feedback import FeedbackRoutes
 from gateway.routes.files import FileRoutes
 from gateway.routes.fine_tuning import FineTuningRoutes
+from gateway.routes.front import front
 from gateway.routes.inference import inference_routes
 from gateway.routes.invoices import InvoiceRoutes
 from gateway.routes.line_disputes import LineDisputeRoutes
@@ -307,10 +308,11 @@ def build_app(parts: Parts) -> Litestar:
             specialists.server_ready,
             specialists.model_ready,
             specialists.model_metadata,
+            front,
             ops.live,
             ops.ready,
             ops.metrics,
-            document_route(),
+            document_route(parts.catalog),
             assets_router(),
             *_dashboard(parts),
         ],
@@ -322,7 +324,7 @@ def build_app(parts: Parts) -> Litestar:
         },
         before_request=begin_cause,
         lifespan=[_life(parts)],
-        openapi_config=openapi_config(),
+        openapi_config=openapi_config(parts.catalog),
         logging_config=None,
     )
 

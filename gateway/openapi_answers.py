@@ -7,11 +7,11 @@ Owns the shapes of errors as the document gives them. Does not own errors themse
 from collections.abc import Mapping
 from typing import Any
 
-_REFERENCE = "#/components/schemas/{name}"
+REFERENCE = "#/components/schemas/{name}"
 # Whoever watches the service, and Stripe, which signs what it posts.
 _OPEN = ("/health/", "/v2/health/", "/metrics", "/stripe/")
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-_REFUSED = {
+REFUSED = {
     "4XX": "Refused: the code says why, see docs/errors.md",
     "5XX": "Our side is at fault, and nothing is billed",
 }
@@ -48,16 +48,22 @@ def with_refusals(paths: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def error_content(schema: str, examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """An error's body in the shape of this name, with examples by code."""
+    told = {"schema": {"$ref": REFERENCE.format(name=schema)}}
+    return {"application/json": {**told, "examples": examples} if examples else told}
+
+
 def _refusing(address: str, operation: Mapping[str, Any]) -> dict[str, Any]:
     name = "InferError" if address.startswith("/v2/") else "Error"
-    content = {"application/json": {"schema": {"$ref": _REFERENCE.format(name=name)}}}
+    content = error_content(name)
     well = {
         status: {**told, "content": content} if status[0] in "45" else _whole(told)
         for status, told in operation["responses"].items()
         if not _is_the_frameworks(told)
     }
     refused = {
-        status: {"description": text, "content": content} for status, text in _REFUSED.items()
+        status: {"description": text, "content": content} for status, text in REFUSED.items()
     }
     not_ready = _NOT_READY if address.endswith("/ready") else {}
     responses = {**well, **not_ready, **refused}

@@ -1,0 +1,135 @@
+"""The answers of metered calls as structs, for the OpenAPI document.
+
+Extends the structs that meter an answer (openai.py, inference.py), so that both stay the same
+shape. Answers are not checked against these: what a model returns passes through.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from gateway.wire.inference import InferAnswer, InferRequest, Output, Tensor
+from gateway.wire.openai import Answer
+
+Element = float | str | bool | None
+_DATATYPE = "BOOL, INT64, FP32, FP64 or BYTES (text)"
+
+
+class FunctionCall(msgspec.Struct):
+    """The function that the model wants called; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(msgspec.Struct):
+    """One call of a tool."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class ChatAnswerMessage(msgspec.Struct):
+    """The model's message."""
+
+    role: Literal["assistant"]
+    content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class ChatChoice(msgspec.Struct):
+    """One of the `n` answers."""
+
+    index: int
+    message: ChatAnswerMessage
+    finish_reason: str | None = None
+
+
+class ChatCompletion(Answer, kw_only=True):
+    """The answer of `/v1/chat/completions` without `stream`."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[ChatChoice]
+
+
+class TextChoice(msgspec.Struct):
+    """One of the `n` texts."""
+
+    index: int
+    text: str
+    finish_reason: str | None = None
+
+
+class TextCompletion(Answer, kw_only=True):
+    """The answer of `/v1/completions` without `stream`."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChoice]
+
+
+class EmbeddingItem(msgspec.Struct):
+    """One vector; base64 text of little-endian floats with `encoding_format: "base64"`."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingList(Answer, kw_only=True):
+    """The answer of `/v1/embeddings`: one vector for each input, in order."""
+
+    object: Literal["list"]
+    model: str
+    data: list[EmbeddingItem]
+
+
+class PredictionUsage(msgspec.Struct):
+    """What the call is billed by."""
+
+    rows: int | UnsetType = UNSET
+    images: int | UnsetType = UNSET
+
+
+class PredictionList(msgspec.Struct):
+    """The answer of `/v1/predictions`: one object for each row, in order."""
+
+    id: str
+    object: Literal["prediction"]
+    model: str
+    predictions: list[dict[str, Any]]
+    usage: PredictionUsage
+
+
+class InferenceTensor(Tensor):
+    """One input tensor. `data` is left out where the values follow in binary form."""
+
+    data: list[Element | list[Element]] | UnsetType = UNSET
+    parameters: dict[str, Any] | UnsetType = UNSET
+
+
+class InferenceRequest(InferRequest):
+    """The body of `/v2/models/{name}/infer`. All tensors have the same first dimension."""
+
+    inputs: Annotated[list[InferenceTensor], Meta(min_length=1)]  # type: ignore[assignment]
+
+
+class InferenceOutput(Output):
+    """One output tensor."""
+
+    datatype: Annotated[str, Meta(description=_DATATYPE)]
+    shape: list[int]
+
+
+class InferenceAnswer(InferAnswer):
+    """The answer of `/v2/models/{name}/infer`."""
+
+    model_name: str
+    outputs: list[InferenceOutput]  # type: ignore[assignment]
