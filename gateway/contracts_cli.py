@@ -171,8 +171,8 @@ def _show(terminal: Terminal, as_json: bool, title: str, shown: dict[str, Any]) 
         return
     terminal.record(title, {name: shown[name] for name in ("id", "contract", "in_force")})
     for row in shown["versions"]:
-        people = {name: _words(row[name]) for name in row if isinstance(row[name], dict)}
-        version = {**row, **people}
+        said = {name: _words(row[name]) for name in row if isinstance(row[name], dict)}
+        version = {**row, **said}
         del version["object"]
         terminal.record(f"Version {version.pop('number')}:", version)
 
@@ -181,5 +181,8 @@ def _rows(shown: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"contract": shown["contract"], **row} for row in shown["versions"]]
 
 
-def _words(mark: dict[str, Any]) -> str:
-    return f"{mark['by']}, {mark['at']}"
+def _words(said: dict[str, Any]) -> str:
+    """Who did something and when, or which calls may support a claim."""
+    if "models" in said:
+        return f"{', '.join(said['models'])}: {', '.join(said['operations'])}"
+    return f"{said['by']}, {said['at']}"

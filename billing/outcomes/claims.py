@@ -217,11 +217,17 @@ async def _refusal(
     session: AsyncSession, outcome: Outcome, kind: Event, found: Found
 ) -> Refusal | None:
     if not found.free:
-        return Refusal.CALL_TAKEN if found.taken else Refusal.NO_CALL
+        return _without_call(found)
     nearby = await _nearby(session, outcome, kind)
     if outcome.contract_id in nearby:
         return Refusal.DOUBLED
     return Refusal.CLAIMED_ELSEWHERE if nearby else None
+
+
+def _without_call(found: Found) -> Refusal:
+    if found.taken:
+        return Refusal.CALL_TAKEN
+    return Refusal.CALL_NOT_ELIGIBLE if found.ineligible else Refusal.NO_CALL
 
 
 async def _nearby(session: AsyncSession, outcome: Outcome, kind: Event) -> set[UUID]:

@@ -18,6 +18,7 @@ from billing.money import minor_from_text, nano_from_text
 from billing.outcomes.effects import Event, Measure
 from billing.outcomes.measure_files import MeasureFields, measure_of
 from billing.outcomes.stating import OutcomeTermsInvalid
+from billing.outcomes.supporting import Attribution
 from billing.outcomes.terms import AttesterKind, Deadlines, OutcomeTerms, Share, settlements_between
 from billing.rating.price_files import PriceFields, ppm_from_text, price_of
 from billing.rating.prices import Price
@@ -54,8 +55,14 @@ class _CoveredFile(msgspec.Struct, forbid_unknown_fields=True):
     quantity: int
 
 
+class _AttributionFile(msgspec.Struct, forbid_unknown_fields=True):
+    models: list[str]
+    operations: list[str]
+
+
 class ContractFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A contract as it is written; `event` goes with `price`, `measure` with `share`."""
+    """A contract as it is written; `event` goes with `price`, `measure` with `share`.
+    `attribution` names the models and operations whose calls may support an event's claim."""
 
     contract: str
     names: dict[str, str]
@@ -73,6 +80,7 @@ class ContractFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     share: _ShareFile | None = None
     deadlines: _DeadlinesFile
     covered: list[_CoveredFile] = []
+    attribution: _AttributionFile | None = None
     lower_of_usage: bool = False
     cap: str | None = None
     floor: str = "0"
@@ -119,7 +127,12 @@ def terms_of_fields(file: ContractFields) -> OutcomeTerms:
         floor=_told("floor", lambda: minor_from_text(file.floor, file.currency)),
         subject_tag=file.subject,
         time_zone=file.time_zone,
+        attribution=_attribution(file.attribution),
     )
+
+
+def _attribution(file: _AttributionFile | None) -> Attribution | None:
+    return None if file is None else Attribution(tuple(file.models), tuple(file.operations))
 
 
 def _end(file: ContractFields) -> datetime | None:

@@ -25,9 +25,11 @@ async def covering_terms(
     listed: PlanTerms,
 ) -> PlanTerms:
     """The terms of covered calls, as the account's plan and the list are at a moment. Raises
-    OutcomeTermsInvalid for a model that has no price there."""
+    OutcomeTermsInvalid for a model that has no price there, whether covered or named by
+    [attribution]."""
     standing = await standing_of(session, account_id, at)
     own = None if standing is None else standing.terms
+    _require_callable(terms, own, listed)
     return _terms(contract_id, terms, own, listed)
 
 
@@ -54,6 +56,13 @@ def _terms(
 
 def _source(model: str, own: PlanTerms | None, listed: PlanTerms) -> PlanTerms:
     return own if own is not None and own.has_model(model) else listed
+
+
+def _require_callable(terms: OutcomeTerms, own: PlanTerms | None, listed: PlanTerms) -> None:
+    """Only a model that the account can call may support a claim."""
+    for at, model in enumerate(terms.attribution.models if terms.attribution else ()):
+        if not _source(model, own, listed).has_model(model):
+            raise _invalid(f"attribution.models[{at}]", f"{model} has no price for the account")
 
 
 def _require_prices(terms: OutcomeTerms, sources: dict[str, PlanTerms]) -> None:

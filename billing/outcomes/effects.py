@@ -1,6 +1,6 @@
 """Effects: what is paid for, as a contract states it, so that nothing about it is left to choose.
 
-    event      something that happens, foretold by a call of ours
+    event      something that happens after an eligible call (supporting.py)
     measure    a quantity by day, held against a baseline, or machines or weeks that go without
 
 Owns these values and their rules. Does not own what no variable tells
@@ -28,7 +28,7 @@ COLUMNS = ("at", "value", "unit", "machine", "meter")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A discrete effect. It follows a call of ours about the same subject, `lead_hours` to
+    """A discrete effect. It follows an eligible call about the same subject, `lead_hours` to
     `window_hours` later; of one subject there is one in `apart_hours`."""
 
     lead_hours: int

@@ -174,6 +174,7 @@ def _call(call: Usage) -> CallShown:
         plan_version=None if call.plan_version_id is None else call.plan_version_id.hex,
         started_at=call.started_at,
         tags=call.tags or {},
+        operation=call.operation,
         **{meter: getattr(call, meter) for meter in METERS},
     )
 

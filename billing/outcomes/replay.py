@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from billing.outcomes.attribution import Settled, holds
+from billing.outcomes.attribution import Settled, Supporting, holds
 from billing.outcomes.bundles import (
     EFFECT,
     Bundle,
@@ -111,7 +111,7 @@ def _settled(one: OutcomeShown) -> Settled:
         one.claimed_at,
         one.attested_by,
         one.confirmed_at,
-        tuple(call.started_at for call in one.calls),
+        tuple(Supporting(call.started_at, call.model, call.operation) for call in one.calls),
     )
 
 

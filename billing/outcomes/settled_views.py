@@ -3,7 +3,7 @@
 Amounts are decimal text of the major unit, quantities of a unit. Owns these forms and the lists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from billing.documents.charge_parts import SETTLEMENT_PREFIX, units_text
 from billing.money import minor_text
+from billing.outcomes.attribution import Refusal, requirement
 from billing.outcomes.bundles import Bundle, read_bundle
 from billing.outcomes.claims import PREFIX as OUTCOME_PREFIX
 from billing.outcomes.disputes import PREFIX as DISPUTE_PREFIX
@@ -27,7 +28,14 @@ from billing.outcomes.settled import (
     read_settled,
 )
 from billing.outcomes.settlement import get_settlement
-from billing.tables import Dispute, Outcome, OutcomeContract, OutcomeSettlement
+from billing.outcomes.terms import read_outcome_terms
+from billing.tables import (
+    Dispute,
+    Outcome,
+    OutcomeContract,
+    OutcomeSettlement,
+    OutcomeVersion,
+)
 from infra import ids
 
 _Row = TypeVar("_Row", Outcome, OutcomeSettlement)
@@ -40,11 +48,14 @@ async def outcomes_page(
     query = select(Outcome).where(col(Outcome.account_id) == account_id)
     rows = await _page(session, query, Outcome, limit, after)
     tags = await _tags(session, account_id)
-    return [_outcome(one, tags[one.contract_id]) for one in rows]
+    required = await _required(session, account_id, rows)
+    return [_outcome(one, tags[one.contract_id], required.get(one.version_id)) for one in rows]
 
 
 async def outcome_json(session: AsyncSession, outcome: Outcome) -> dict[str, Any]:
-    return _outcome(outcome, (await _tags(session, outcome.account_id))[outcome.contract_id])
+    tags = await _tags(session, outcome.account_id)
+    required = await _required(session, outcome.account_id, [outcome])
+    return _outcome(outcome, tags[outcome.contract_id], required.get(outcome.version_id))
 
 
 async def settlements_page(
@@ -160,8 +171,24 @@ async def _tags(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
     return {one: tag for one, tag in (await session.execute(query)).all()}
 
 
-def _outcome(outcome: Outcome, tag: str) -> dict[str, Any]:
-    settlement = outcome.settlement_id
+async def _required(
+    session: AsyncSession, account_id: UUID, rows: Iterable[Outcome]
+) -> dict[UUID, str]:
+    """What the contract requires of a call, by version, for claims whose calls are not eligible."""
+    refused = Refusal.CALL_NOT_ELIGIBLE.value
+    wanted = {one.version_id for one in rows if one.refused_for == refused}
+    query = select(OutcomeVersion.id, OutcomeVersion.terms).where(
+        col(OutcomeVersion.account_id) == account_id, col(OutcomeVersion.id).in_(wanted)
+    )
+    return {
+        version_id: requirement(read_outcome_terms(terms.encode()))
+        for version_id, terms in (await session.execute(query)).all()
+    }
+
+
+def _outcome(outcome: Outcome, tag: str, required: str | None) -> dict[str, Any]:
+    settlement, refusal = outcome.settlement_id, outcome.refused_for
+    not_eligible = refusal == Refusal.CALL_NOT_ELIGIBLE.value
     return {
         "object": "outcome",
         "id": ids.show(OUTCOME_PREFIX, outcome.id),
@@ -173,7 +200,8 @@ def _outcome(outcome: Outcome, tag: str) -> dict[str, Any]:
         "claimed_at": outcome.claimed_at.isoformat(),
         "attested_by": outcome.attested_by,
         "confirmed_at": _moment(outcome.confirmed_at),
-        "refused_for": outcome.refused_for,
+        "refused_for": refusal,
+        "refusal_message": required if not_eligible else None,
         "reversed_at": _moment(outcome.reversed_at),
         "settlement": None if settlement is None else ids.show(SETTLEMENT_PREFIX, settlement),
     }

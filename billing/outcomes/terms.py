@@ -34,6 +34,7 @@ from billing.outcomes.effects import (
     require_measure,
 )
 from billing.outcomes.stating import OutcomeTermsInvalid, is_line, is_tag, is_text, require
+from billing.outcomes.supporting import Attribution, default_attribution, require_attribution
 from billing.rating.prices import Price
 from billing.rating.quantities import METERS
 from billing.rating.terms import ANY_MODEL, Allowance, price_from_json, price_json
@@ -65,7 +66,7 @@ class AttesterKind(StrEnum):
     NEUTRAL_SENSOR = "neutral_sensor"  # a meter that neither side controls
     CUSTOMER_SYSTEM = "customer_system"  # the customer's MES, ERP or CMMS
     SIGN_OFF = "sign_off"  # a person of the customer's
-    OUR_MODEL = "our_model"  # a model of ours, which judges its own seller
+    OUR_MODEL = "our_model"  # a key that the operator registers for one of its models
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class OutcomeTerms:
     goes beyond costs as ever. `meter` says by what the effect is seen, and days are those of
     `time_zone`, the plant's. `tag` is what a covered call carries: X-Maas-Tags: contract=<tag>.
     With `lower_of_usage` a month costs no more than its covered units would have at list prices.
+    `attribution` names the calls that may support a claim; None leaves it to the default.
     Raises OutcomeTermsInvalid, TimeZoneUnknown.
     """
 
@@ -119,6 +121,7 @@ class OutcomeTerms:
     floor: int = 0
     subject_tag: str = "machine"
     time_zone: str = "Asia/Shanghai"
+    attribution: Attribution | None = None
     _version_id: UUID = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -143,6 +146,10 @@ class OutcomeTerms:
             require_measure(self.kind)
             _require_period(self, self.kind)
         _require_covered(self.covered)
+        if self.attribution is not None:
+            of_event = isinstance(self.kind, Event)
+            require(of_event, "attribution", "goes with an event: a measured effect has no claims")
+            require_attribution(self.attribution)
         comparable = bool(self.covered) or not self.lower_of_usage
         require(comparable, "lower_of_usage", "needs units that are covered")
         digest = hashlib.sha256(self.text()).digest()
@@ -165,6 +172,11 @@ class OutcomeTerms:
         require(ends is None or ends.tzinfo is not None, "ends_at", "has a time zone")
         require(ends is None or ends > self.starts_at, "ends_at", "is after the start")
         _require_deadlines(self.deadlines)
+
+    @property
+    def supporting(self) -> Attribution:
+        """The models and operations whose calls may support a claim."""
+        return self.attribution or default_attribution(self.covered)
 
     def text(self) -> bytes:
         """The canonical JSON: sorted keys, no spaces, defaults spelled out."""
@@ -191,6 +203,7 @@ def read_outcome_terms(text: bytes) -> OutcomeTerms:
             "starts_at": datetime.fromisoformat(said["starts_at"]),
             "ends_at": said["ends_at"] and datetime.fromisoformat(said["ends_at"]),
             "covered": tuple(Allowance(**one) for one in said["covered"]),
+            "attribution": msgspec.convert(said.get("attribution"), Attribution | None),
         }
     )
 
@@ -203,6 +216,9 @@ def _price(said: dict[str, Any]) -> Price | Share:
 
 def _as_json(terms: OutcomeTerms) -> dict[str, Any]:
     names = [name for name in OutcomeTerms.__slots__ if not name.startswith("_")]
+    if terms.attribution is None:
+        # Contracts that were agreed before the field existed keep their text and its hash.
+        names.remove("attribution")
     price = terms.price
     return {
         **{name: msgspec.to_builtins(getattr(terms, name)) for name in names if name != "names"},

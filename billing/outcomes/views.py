@@ -13,6 +13,7 @@ from billing.outcomes.attesters import is_heard
 from billing.outcomes.contracts import PREFIX, Span, hash_of, is_agreed, spans_of, terms_of
 from billing.outcomes.evidence import PREFIX as EVIDENCE_PREFIX
 from billing.outcomes.signing import public_pem
+from billing.outcomes.terms import Event, OutcomeTerms
 from billing.tables import Attester, Evidence, OutcomeContract, OutcomeVersion
 from infra import ids
 
@@ -78,22 +79,36 @@ def version_status(version: OutcomeVersion, span: Span | None, at: datetime) -> 
 
 
 def _version(version: OutcomeVersion, span: Span | None, at: datetime) -> dict[str, Any]:
-    plan = version.plan_version_id
+    plan, terms = version.plan_version_id, terms_of(version)
     ends_at = span.ends_at if span else version.ends_at
     return {
         "object": "outcome_contract.version",
         "number": version.number,
         "hash": hash_of(version),
         "status": version_status(version, span, at),
-        "starts_at": terms_of(version).starts_at.isoformat(),
+        "starts_at": terms.starts_at.isoformat(),
         "ends_at": ends_at and ends_at.isoformat(),
         "proposed": _mark(version.proposed_by, version.proposed_at),
         "agreed_by_customer": _mark(version.customer_agreed_by, version.customer_agreed_at),
         "agreed_by_operator": _mark(version.operator_agreed_by, version.operator_agreed_at),
         "ended": _mark(version.ended_by, version.ended_at),
         "plan_version": plan and plan.hex,
+        "attribution": _attribution(terms),
         "terms": version.terms,
         "baseline": version.baseline,
+    }
+
+
+def _attribution(terms: OutcomeTerms) -> dict[str, Any] | None:
+    """Which calls may support a claim; `declared` is false where the contract leaves it to the
+    default. None for a measured effect, which nobody claims."""
+    if not isinstance(terms.kind, Event):
+        return None
+    supporting = terms.supporting
+    return {
+        "models": list(supporting.models),
+        "operations": list(supporting.operations),
+        "declared": terms.attribution is not None,
     }
 
 

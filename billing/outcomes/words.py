@@ -22,7 +22,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     AttesterKind.NEUTRAL_SENSOR: ("attested by a neutral meter", "由中立计量装置确认"),
     AttesterKind.CUSTOMER_SYSTEM: ("attested by the customer's system", "由客户方系统确认"),
     AttesterKind.SIGN_OFF: ("signed off by the customer", "由客户人员签字确认"),
-    AttesterKind.OUR_MODEL: ("judged by our model", "由我方模型判定"),
+    AttesterKind.OUR_MODEL: ("attested with the operator's model key", "由运营方的模型密钥确认"),
     "reversed": ("Outcome {keys} was reversed.", "效果 {keys} 已被撤销。"),
     "dispute": ("Dispute {keys} was decided for the customer.", "争议 {keys} 裁定客户胜。"),
 }

@@ -148,6 +148,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "refusal": {
             "not_in_force": marked("The contract was not in force."),
             "no_call": marked("No call of ours about it in time."),
+            "call_not_eligible": marked("Its calls are of another model or operation."),
             "call_taken": marked("Its calls serve another outcome."),
             "doubled": marked("Another outcome of the same subject is too near."),
             "claimed_elsewhere": marked("Another contract has it."),

@@ -112,6 +112,7 @@ class Contract:
         rows: int = 1,
         units: Mapping[str, int] | None = None,
         model: str = "vib",
+        operation: str | None = None,
         **tags: str,
     ) -> UsageRecord:
         """A call for the contract about a machine, at the contract's terms; of rows unless it says
@@ -121,6 +122,7 @@ class Contract:
             self.firm.story.clock.at(*at),
             {"machine": machine, "contract": self.row.tag, **tags},
             version=self.versions[-1].plan_version_id,
+            operation=operation,
             **(units or {"rows": rows}),
         )
 

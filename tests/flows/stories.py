@@ -94,10 +94,12 @@ class Firm:
         tags: dict[str, str] | None = None,
         settlement: Settlement = Settlement.COMPLETE,
         version: UUID | None = None,
+        operation: str | None = None,
         **units: int,
     ) -> UsageRecord:
         """One call now, or one that began at another time and is written now; at the terms of its
-        time, or at others."""
+        time, or at others. It is a chat where it consumes tokens, a prediction where it does not,
+        unless its operation is given."""
         story, at = self.story, at or self.story.clock.now()
         async with story.database.transaction() as session:
             if version is None:
@@ -110,7 +112,7 @@ class Firm:
                 request_id=ids.new_id(),
                 account_id=self.account.id,
                 key_id=None,
-                operation="chat",
+                operation=operation or ("chat" if "input_tokens" in units else "predictions"),
                 model=model,
                 streamed=False,
                 settlement=settlement,

@@ -60,6 +60,7 @@ class TestContracts:
         told = await maas.tell("outcomes", "contracts", "show", "Acme", "pumps")
         assert "Version 1:" in told
         assert "proposed: operator Li Na, 20" in told
+        assert "attribution: *: predictions, infer" in told
         assert "pumps" in await maas.tell("outcomes", "contracts", "list", "Acme")
 
     async def test_a_file_that_is_none(self, maas: Maas) -> None:

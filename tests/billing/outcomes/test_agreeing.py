@@ -19,6 +19,7 @@ from tests.billing.outcomes.contract_texts import EVENT, MEASURE
 from tests.billing.outcomes.deals import CUSTOMER, FIT, OPERATOR, Deal
 
 DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")
+NAMED = '\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
 COVERED = """
 [[covered]]
 model = "vib"
@@ -165,6 +166,7 @@ class TestCovering:
         [
             (COVERED.replace("vib", "nope"), "covered[0]"),
             (COVERED.replace("output_tokens", "rows"), "covered[1]"),
+            (NAMED.replace("vib", "nope"), "attribution.models[0]"),
         ],
     )
     async def test_what_has_no_price(self, deal: Deal, text: str, field: str) -> None:

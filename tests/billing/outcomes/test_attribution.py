@@ -6,15 +6,18 @@ import pytest
 
 from billing.outcomes.attribution import (
     Settled,
+    Supporting,
     can_be_reversed,
     confirms,
     holds,
     is_about,
+    requirement,
     silent_until,
     span_of_calls,
     too_close,
 )
 from billing.outcomes.pricing import SILENCE
+from billing.outcomes.supporting import Attribution
 from billing.outcomes.terms import AttesterKind, Deadlines, Event
 from tests.billing.outcomes.test_pricing import terms
 
@@ -65,6 +68,13 @@ def test_who_confirms() -> None:
     assert not confirms(accepted, "sign_off", same_as_claimant=False)
 
 
+def test_what_is_required_of_a_call_is_said_in_words() -> None:
+    said = "The contract requires a call of any model, made by predictions or infer."
+    assert requirement(terms()) == said
+    named = terms(attribution=Attribution(("vib", "eye"), ("infer",)))
+    assert requirement(named) == "The contract requires a call of vib or eye, made by infer."
+
+
 def test_deadlines() -> None:
     assert silent_until(Deadlines(10, 5, 90), AT) is None
     assert silent_until(SILENT, AT) == AT + timedelta(days=7)
@@ -73,7 +83,7 @@ def test_deadlines() -> None:
 
 
 class TestSettled:
-    ONE = Settled(AT, AT, "customer_system", AT, (AT - hours(6),))
+    ONE = Settled(AT, AT, "customer_system", AT, (Supporting(AT - hours(6), "vib", "predictions"),))
 
     def test_it_holds(self) -> None:
         assert holds(terms(), KIND, self.ONE, [])
@@ -82,8 +92,32 @@ class TestSettled:
         assert not holds(terms(), KIND, self.ONE, [self.ONE])
 
     def test_no_call_in_time(self) -> None:
-        late = Settled(AT, AT, "customer_system", AT, (AT,))
+        call = Supporting(AT, "vib", "predictions")
+        late = Settled(AT, AT, "customer_system", AT, (call,))
         assert not holds(terms(), KIND, late, [])
+
+    @pytest.mark.parametrize(
+        ("model", "operation", "found"),
+        [
+            ("vib", "infer", True),
+            ("vib", "embeddings", False),
+            ("eye", "infer", False),
+            (None, "infer", False),
+            ("vib", None, False),
+        ],
+    )
+    def test_a_call_of_another_model_or_operation_does_not_support_it(
+        self, model: str | None, operation: str | None, found: bool
+    ) -> None:
+        named = terms(attribution=Attribution(("vib",), ("predictions", "infer")))
+        call = Supporting(AT - hours(6), model, operation)
+        one = Settled(AT, AT, "customer_system", AT, (call,))
+        assert holds(named, KIND, one, []) is found
+
+    def test_a_settlement_from_before_operations_were_kept_is_judged_as_it_was(self) -> None:
+        call = Supporting(AT - hours(6), "any", None)
+        one = Settled(AT, AT, "customer_system", AT, (call,))
+        assert holds(terms(), KIND, one, [])
 
     def test_an_attester_who_is_not_accepted(self) -> None:
         ours = Settled(AT, AT, "our_model", AT, self.ONE.calls)

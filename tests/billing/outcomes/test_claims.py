@@ -15,7 +15,9 @@ from billing.outcomes.claims import (
     get_outcome,
 )
 from billing.outcomes.contracts import ContractNotFound
+from billing.outcomes.settled_views import outcome_json, outcomes_page
 from billing.outcomes.statements import StatementInvalid, StatementNotFound
+from billing.outcomes.supporting import Attribution
 from billing.outcomes.terms import (
     AttesterKind,
     Deadlines,
@@ -97,6 +99,81 @@ class TestCalls:
             await spindles.use("M1", 2026, 10, 11, 6, minute % 60, minute // 60)
         outcome = await spindles.claims("W-1", "M1", *FAILURE)
         assert await calls(spindles, outcome) == MOST_CALLS
+
+
+class TestEligibleCalls:
+    """Only a call of a model and operation that the contract names supports a claim."""
+
+    @pytest.mark.parametrize(
+        ("model", "operation", "units"),
+        [
+            ("llm", "embeddings", {"input_tokens": 5}),
+            ("llm", "chat", {"input_tokens": 5, "output_tokens": 5}),
+            ("eye", "predictions", {"images": 1}),
+            ("vib", "adaptation", {"rows": 1}),
+        ],
+    )
+    async def test_another_models_call_tagged_with_the_subject_supports_no_claim(
+        self, spindles: Contract, model: str, operation: str, units: dict[str, int]
+    ) -> None:
+        """The contract covers rows of `vib`, so predictions of `vib` are what it requires."""
+        call = await spindles.use(
+            "M1", 2026, 10, 11, 6, model=model, operation=operation, units=units
+        )
+        tagged = await spindles.claims("W-1", "M1", *FAILURE)
+        named = await spindles.claims("W-2", "M1", *FAILURE, calls=[call])
+        assert (tagged.refused_for, named.refused_for) == ("call_not_eligible",) * 2
+        assert await calls(spindles, named) == 0
+
+    async def test_an_eligible_call_beside_others_supports_the_claim(
+        self, spindles: Contract
+    ) -> None:
+        """More later calls than an outcome keeps do not push the eligible one out."""
+        right = await spindles.use("M1", 2026, 10, 11, 5)
+        for minute in range(MOST_CALLS):
+            await spindles.use(
+                "M1", 2026, 10, 11, 6, minute % 60, minute // 60,
+                model="llm", units={"input_tokens": 1},
+            )  # fmt: skip
+        outcome = await spindles.claims("W-1", "M1", *FAILURE)
+        assert (outcome.refused_for, await calls(spindles, outcome)) == (None, 1)
+        async with spindles.firm.story.database.transaction() as session:
+            kept = await calls_of(session, spindles.firm.account.id, [outcome.id])
+        assert [one.request_id for one in kept[outcome.id]] == [right.request_id]
+
+    async def test_a_declared_attribution_takes_the_place_of_the_default(
+        self, story: Story
+    ) -> None:
+        named = Attribution(("llm",), ("chat",))
+        spindles = await contract(await story.firm(), attribution=named)
+        story.clock.set(2026, 10, 20)
+        await spindles.use("M1", 2026, 10, 11, 6)
+        refused = await spindles.claims("W-1", "M1", *FAILURE)
+        await spindles.use("M1", 2026, 10, 11, 7, model="llm", units={"input_tokens": 1})
+        accepted = await spindles.claims("W-2", "M1", *FAILURE)
+        assert (refused.refused_for, accepted.refused_for) == ("call_not_eligible", None)
+
+    async def test_a_contract_that_covers_nothing_takes_any_specialists_prediction(
+        self, story: Story
+    ) -> None:
+        spindles = await contract(await story.firm(), covered=())
+        story.clock.set(2026, 10, 20)
+        await spindles.use("M1", 2026, 10, 11, 6, model="llm", units={"input_tokens": 1})
+        refused = await spindles.claims("W-1", "M1", *FAILURE)
+        await spindles.use("M1", 2026, 10, 11, 7, model="eye", units={"images": 1})
+        accepted = await spindles.claims("W-2", "M1", *FAILURE)
+        assert (refused.refused_for, accepted.refused_for) == ("call_not_eligible", None)
+
+    async def test_the_refusal_names_what_the_contract_requires(self, spindles: Contract) -> None:
+        await spindles.use("M1", 2026, 10, 11, 6, model="llm", units={"input_tokens": 1})
+        outcome = await spindles.claims("W-1", "M1", *FAILURE)
+        absent = await spindles.claims("W-2", "M2", *FAILURE)
+        async with spindles.firm.story.database.transaction() as session:
+            page = await outcomes_page(session, spindles.firm.account.id, 10)
+            shown = await outcome_json(session, outcome)
+        said = "The contract requires a call of vib, made by predictions or infer."
+        assert [one["refusal_message"] for one in page] == [None, said]
+        assert (page[0]["business_key"], shown["refusal_message"]) == (absent.business_key, said)
 
 
 class TestRefused:

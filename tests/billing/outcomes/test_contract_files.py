@@ -11,6 +11,7 @@ from billing.dates import TimeZoneUnknown
 from billing.outcomes.contract_files import read_contract_file, read_contract_json
 from billing.outcomes.effects import Before, Combine, Machines, Shape, Turns, Variable
 from billing.outcomes.nonroutine import Adjustment, Excluded, Swap
+from billing.outcomes.supporting import Attribution, default_attribution
 from billing.outcomes.terms import (
     Deadlines,
     Design,
@@ -31,6 +32,7 @@ TEMPLATES = Path(__file__).parents[3] / "docs" / "outcomes"
 PARTS = Variable("parts", "pcs")
 NMBE = "measure.gates.nmbe"
 COVERED = '\n[[covered]]\nmodel = "vib"\nmeter = "rows"\nquantity = 10\n'
+EMBEDDED = '[attribution]\nmodels = ["vib"]\noperations = ["embeddings"]\n'
 
 
 def as_json(toml: str) -> bytes:
@@ -58,8 +60,21 @@ class TestTemplates:
     def test_there_is_no_other(self) -> None:
         assert len(list(TEMPLATES.iterdir())) == 4
 
+    @pytest.mark.parametrize("name", ["predictive_maintenance", "maintenance_tickets"])
+    def test_an_events_template_names_the_calls_that_may_support_a_claim(self, name: str) -> None:
+        terms = read_contract_file((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
+        assert terms.attribution is not None
+        assert set(terms.attribution.models) <= CATALOG.models.keys()
+        assert terms.attribution == default_attribution(terms.covered)
+
 
 class TestReading:
+    def test_the_calls_that_may_support_a_claim(self) -> None:
+        text = f'{EVENT}\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
+        terms = read_contract_file(text)
+        assert terms.attribution == terms.supporting == Attribution(("vib",), ("infer",))
+        assert read_contract_json(as_json(text)) == terms
+
     def test_an_event(self) -> None:
         terms = read_contract_file(f'cap = "9000"\nfloor = "1.5"{EVENT}{COVERED}')
         assert (terms.kind, terms.price) == (Event(24, 336, 720), PerUnit(1_800 * 10**9))
@@ -158,6 +173,8 @@ class TestWrong:
             (f'{EVENT}[measure]\nunit = "h"\ndirection = "less"', "event", 10),
             (f"{EVENT}{COVERED}{changed(COVERED, '10', '0')}", "covered[1].quantity", 21),
             (f"tag = 1{EVENT}", "tag", 1),
+            (f"{EVENT}{EMBEDDED}", "attribution.operations", 14),
+            (f"{EVENT}\n[attribution]\n", "attribution.models", 13),
         ],
     )
     def test_says_where(self, text: str, param: str, line: int | None) -> None:

@@ -52,6 +52,17 @@ async def test_a_bundle_of_before_pictures_were_counted(said: dict[str, Any]) ->
     assert figures(said) == []
 
 
+async def test_a_bundle_of_before_operations_were_kept(said: dict[str, Any]) -> None:
+    calls = [call for one in said["outcomes"] for call in one["calls"]]
+    assert {one.pop("operation") for one in calls} == {"predictions"}
+    assert figures(said) == []
+
+
+async def test_a_call_that_became_an_embedding_counts_no_more(said: dict[str, Any]) -> None:
+    said["outcomes"][0]["calls"][0]["operation"] = "embeddings"
+    assert ("minor", 600_00, 300_00) in figures(said)
+
+
 async def test_covered_pictures_bound_what_it_costs(story: Story) -> None:
     """100 pictures and a minute at list prices would be 100 x 0.05 + 60 x 0.01 = 5.60."""
     covered = (Allowance("eye", "images", 100), Allowance("eye", "adaptation_seconds", 60))

@@ -10,6 +10,7 @@ import pytest
 from billing.dates import TimeZoneUnknown
 from billing.outcomes.effects import Before, Combine, Machines, Shape, Turns, Variable
 from billing.outcomes.nonroutine import Adjustment, Excluded, Swap
+from billing.outcomes.supporting import Attribution
 from billing.outcomes.terms import (
     AttesterKind,
     Deadlines,
@@ -85,11 +86,19 @@ WHOLE = replace(
     time_zone="Europe/Berlin",
 )
 
+NAMED = replace(EVENT, attribution=Attribution(("vib",), ("predictions", "infer")))
+
 
 class TestText:
     @pytest.mark.parametrize(
         "terms",
-        [EVENT, MEASURE, WHOLE, *(replace(MEASURE, kind=one) for one in (APART, TURNS, ROUTINES))],
+        [
+            EVENT,
+            MEASURE,
+            WHOLE,
+            NAMED,
+            *(replace(MEASURE, kind=one) for one in (APART, TURNS, ROUTINES)),
+        ],
     )
     def test_there_and_back(self, terms: OutcomeTerms) -> None:
         again = read_outcome_terms(terms.text())
@@ -110,8 +119,15 @@ class TestText:
         assert replace(EVENT, starts_at=local).version_id() == EVENT.version_id()
 
     def test_anything_else_is_another(self) -> None:
-        others = [replace(EVENT, meter="Others"), replace(EVENT, floor=1), MEASURE, WHOLE]
-        assert len({one.version_id() for one in (EVENT, *others)}) == 5
+        others = [replace(EVENT, meter="Others"), replace(EVENT, floor=1), MEASURE, WHOLE, NAMED]
+        assert len({one.version_id() for one in (EVENT, *others)}) == 6
+
+    def test_an_attribution_is_part_of_what_is_agreed_to_only_where_it_is_declared(self) -> None:
+        """So a contract from before the field keeps its text and its hash."""
+        assert b"attribution" not in EVENT.text()
+        assert b'"attribution":{"models":["vib"],"operations":["predictions","infer"]}' in (
+            NAMED.text()
+        )
 
 
 def deadlines(**values: Any) -> dict[str, Any]:
@@ -130,8 +146,11 @@ def covered(model: str = "vib", meter: str = "rows", quantity: int = 1) -> dict[
     return {"covered": (Allowance(model, meter, quantity),)}
 
 
+MEASURED = {"kind": KIND, "price": MEASURE.price, "ends_at": END}
 WRONG: list[tuple[str, dict[str, Any]]] = [
     ("lower_of_usage", {"lower_of_usage": True}),
+    ("attribution", {**MEASURED, "attribution": NAMED.attribution}),
+    ("attribution.models", {"attribution": Attribution((), ("infer",))}),
     ("contract", {"tag": "no name"}),
     ("contract", {"tag": "x" * 61}),
     ("names", {"names": {"en": "Pumps"}}),

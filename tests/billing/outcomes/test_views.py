@@ -1,7 +1,7 @@
 """What both sides see of contracts, attesters and evidence."""
 
 from billing.outcomes.attesters import attesters_of
-from billing.outcomes.contracts import find_contract, versions_of
+from billing.outcomes.contracts import find_contract, terms_of, versions_of
 from billing.outcomes.evidence import evidence_page
 from billing.outcomes.views import attester_json, contract_json, evidence_json
 from tests.billing.outcomes.contract_texts import EVENT, MEASURE
@@ -49,3 +49,17 @@ async def test_evidence_without_what_was_said(deal: Deal) -> None:
     shown = attester_json(attester)
     assert (shown["heard"], shown["added"]["by"]) == (True, "operator Li Na")
     assert (shown["accepted"]["by"], shown["revoked"]) == ("customer key_1", None)
+
+
+async def test_a_version_says_which_calls_may_support_a_claim(deal: Deal) -> None:
+    """The default where the contract names none; nothing for a measured effect."""
+    named = '\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
+    default = {"models": ["*"], "operations": ["predictions", "infer"], "declared": False}
+    declared = {"models": ["vib"], "operations": ["infer"], "declared": True}
+    for text, shown in ((EVENT, default), (f"{DECEMBER}{named}", declared), (MEASURE, None)):
+        version = await deal.proposed(text)
+        async with deal.firm.story.database.transaction() as session:
+            found = await find_contract(session, deal.account_id, terms_of(version).tag)
+            versions = await versions_of(session, deal.account_id, found.id)
+        seen = contract_json(found, versions, deal.firm.story.clock.now())["versions"]
+        assert seen[-1]["attribution"] == shown

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from billing.outcomes.attribution import Settled, holds
+from billing.outcomes.attribution import Settled, Supporting, holds
 from billing.outcomes.contract_files import read_contract_file
 from billing.outcomes.effects import Event, Measure
 from billing.outcomes.pricing import SILENCE, Counted, Priced, bounds_of, price_month
@@ -65,7 +65,8 @@ class TestPredictiveMaintenance:
             at, call = (
                 datetime(2027, 3, day, hour, tzinfo=UTC) for day, hour in (happened, called)
             )
-            return Settled(at, at, by.value, at, (call,))
+            supporting = Supporting(call, "failure-class", "predictions")
+            return Settled(at, at, by.value, at, (supporting,))
 
         kind = self.TERMS.kind
         assert isinstance(kind, Event)

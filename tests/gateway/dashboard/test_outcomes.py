@@ -55,6 +55,7 @@ class TestContracts:
         async with seen.owner() as owner:
             said = words(await owner.page(f"{CONTRACTS}/spindles"))
             assert "300.00 / 1 outcome, in CNY" in said
+            assert "Eligible calls vib · predictions, infer" in said
             assert "M1 W-1 Confirmed" in said
             assert "Another outcome of the same subject is too near." in said
             assert "No settlements yet" in said
