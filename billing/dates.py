@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.errors import AppError
 
+_YEARS = range(1900, 2201)
+
 
 class TimeZoneUnknown(AppError):
     """No such zone in the IANA database."""
@@ -39,13 +41,13 @@ def day_of(at: datetime, zone: ZoneInfo) -> date:
 
 def instant_of(at: datetime, zone: ZoneInfo) -> datetime:
     """The instant of a time with an offset, or of a local one without. Raises ValueError for a
-    local time that the clocks skip or show twice."""
-    try:
-        if at.tzinfo is not None:
-            return at.astimezone(UTC)
-        first, second = (at.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    except OverflowError:
-        raise ValueError("the year is absurd") from None
+    local time that the clocks skip or show twice, and for a year outside of 1900 to 2200: sums
+    with days and offsets must not leave what a date can be."""
+    if at.year not in _YEARS:
+        raise ValueError("the year must be between 1900 and 2200")
+    if at.tzinfo is not None:
+        return at.astimezone(UTC)
+    first, second = (at.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first != second:
         raise ValueError("the clocks skip this time or show it twice: write it with its offset")
     return first

@@ -160,7 +160,7 @@ def budget_of(headers: Mapping[bytes, bytes]) -> int | None:
     if said is None:
         return None
     text = said.strip()
-    if not text.isdigit() or not 1 <= int(text[:9]) <= MOST_MS:
+    if not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MOST_MS:
         raise ParameterInvalid(
             f"X-Maas-Latency-Ms is a whole number of milliseconds, 1 to {MOST_MS}.",
             param="X-Maas-Latency-Ms",

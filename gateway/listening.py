@@ -7,15 +7,21 @@ docs/decisions/0029.
 """
 
 import asyncio
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
+from ipaddress import IPv6Address
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors import BodyIncomplete, HeadTooLarge, RequestMalformed, envelope
 from infra.errors import AppError
+
+# A name (underscores are usual within clusters), or an IPv6 address in brackets; and a port.
+_HOST = re.compile(rb"([A-Za-z0-9._-]{0,253}|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{0,5}))?")
+_MOST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,17 @@ class Listening(HttpToolsProtocol):
         super().on_header(name, value)
         if self.headers[-1][0] == b"host":
             self._hosts += 1
+            if not is_host(value):
+                self._refusal = RequestMalformed("The Host header is not `host` or `host:port`.")
+                raise self._refusal  # as in `on_headers_complete`
 
     def on_headers_complete(self) -> None:
         if self._head > self.bounds.head_bytes or len(self.headers) > self.bounds.headers:
             self._refusal = _too_large()
         elif not self._is_ours():
             self._refusal = RequestMalformed("A request is of HTTP/1.1 and names one host.")
+        elif b"%00" in self.url:
+            self._refusal = RequestMalformed("The address contains a NUL character (%00).")
         if self._refusal is not None:
             raise self._refusal  # uvicorn has it refused as it does what makes no sense
         super().on_headers_complete()
@@ -182,6 +193,26 @@ class Listening(HttpToolsProtocol):
         if not in_body or (under_way and not (self.pipeline or cycle.response_started)):
             self.transport.write(_answer(error))
         self.transport.close()
+
+
+def is_host(value: bytes) -> bool:
+    """Whether it is what a Host header may be (RFC 9110, 7.2): a name or an address, perhaps with a
+    port. Frameworks build URLs from it, and fail on anything else."""
+    found = _HOST.fullmatch(value)
+    if found is None:
+        return False
+    _, address, port = found.groups()
+    if port and int(port) > _MOST_PORT:
+        return False
+    return address is None or _is_ipv6(address)
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        IPv6Address(text.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _too_large() -> HeadTooLarge:

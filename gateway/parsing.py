@@ -194,11 +194,15 @@ def _as_sold(model: Model, principal: Principal) -> Served:
 
 def served_variant(model: Model, name: str, own: OwnVariant, version: str | None) -> Served:
     """A version of a variant, the current one if none is asked for. Raises ModelNotFound."""
-    number = own.current if version is None else int(version) if version.isdecimal() else -1
+    number = own.current if version is None else _number(version)
     variant = own.versions.get(number)
     if variant is None:
         raise _no_version(name)
     return Served(model, _place(model, variant), name, variant)
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() and len(version) < 10 else -1
 
 
 def _place(model: Model, variant: UUID) -> str:

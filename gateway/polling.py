@@ -11,7 +11,7 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.db import DatabaseUnavailable
+from infra.db import DatabaseUnavailable, ValueUnstorable
 
 PAUSE_S = 2.0
 
@@ -47,7 +47,7 @@ class Poller:
         while True:
             try:
                 busy = await self._step()
-            except (DatabaseUnavailable, SQLAlchemyError) as error:
+            except (DatabaseUnavailable, ValueUnstorable, SQLAlchemyError) as error:
                 self._log.error("waiting work cannot be read", work=self._name, reason=repr(error))
                 busy = False
             if not busy:

@@ -195,7 +195,7 @@ def _start(asked: Asked) -> datetime:
     if asked.page is None:
         return _moment(asked.start_time, "start_time")
     mark = asked.page.removeprefix(_PAGE)
-    if not asked.page.startswith(_PAGE) or not mark.isdecimal():
+    if not asked.page.startswith(_PAGE) or not mark.isdecimal() or len(mark) > 12:
         raise ParameterInvalid("`page` is what `next_page` said before.", param="page")
     return _moment(int(mark), "page")
 

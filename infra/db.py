@@ -12,7 +12,7 @@ from functools import partial
 from typing import cast
 
 from sqlalchemy import AsyncAdaptedQueuePool, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -64,6 +64,25 @@ class RecordsContended(DatabaseUnavailable):
         )
 
 
+class ValueUnstorable(AppError):
+    """A value of the request that PostgreSQL cannot hold: a NUL or half of a surrogate pair in a
+    text, a number or a date out of range. Nothing was changed."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request contains a value that cannot be stored: a text with a NUL character or an "
+            "unpaired surrogate, or a number or date out of range."
+        )
+
+
+# 22001: text too long; 22003: number out of range; 22007, 22008: dates; 22021, 22P05: characters.
+_UNSTORABLE = frozenset({"22001", "22003", "22007", "22008", "22021", "22P05"})
+
+
 class Database:
     """A pool of connections. Build one a process, `close` it at the end.
 
@@ -103,8 +122,9 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One unit of work: committed at the end, rolled back on any error.
 
-        Raises DatabaseUnavailable where the connection, not the statement, is at fault, and
-        RecordsContended.
+        Raises DatabaseUnavailable where the connection, not the statement, is at fault,
+        RecordsContended, and ValueUnstorable: whatever checks its input must, this is where all
+        text of customers passes.
         """
         with self._availability():
             async with (
@@ -135,7 +155,11 @@ class Database:
                 raise self.absent(why) from error
             if contended(error):
                 raise RecordsContended from error
+            if unstorable(error):
+                raise ValueUnstorable from error
             raise
+        except UnicodeEncodeError as error:
+            raise ValueUnstorable from error
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -166,3 +190,10 @@ def contended(error: DBAPIError) -> bool:
     """Whether two transactions waited for each other (40P01), or could not be put in an order
     (40001), and this one was chosen to end."""
     return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
+
+
+def unstorable(error: DBAPIError) -> bool:
+    """Whether a value was refused for what it is, by the server or by the driver, which sends no
+    text with a NUL in it."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _UNSTORABLE or (state is None and isinstance(error, DataError))

@@ -12,11 +12,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.dates import instant_of
 from billing.metering.usage import REQUEST_PREFIX
 from billing.outcomes.attribution import MOST_CALLS
 from billing.tables import Attester, Evidence
@@ -124,11 +126,11 @@ def _said(text: str) -> Mapping[str, Any]:
 def _moment(said: Mapping[str, Any]) -> datetime:
     try:
         at = datetime.fromisoformat(said["happened_at"])
+        if at.tzinfo is not None:
+            return instant_of(at, ZoneInfo("UTC"))
     except (KeyError, TypeError, ValueError):
-        at = None
-    if at is None or at.tzinfo is None:
-        raise _invalid("happened_at")
-    return at
+        pass
+    raise _invalid("happened_at")
 
 
 def _calls(said: Mapping[str, Any]) -> tuple[UUID, ...] | None:

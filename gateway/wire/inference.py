@@ -143,7 +143,7 @@ def _counted(model: Model, rows: int) -> dict[str, Any]:
 
 
 def _header_size(length: bytes, body: bytes) -> int:
-    if not length.isdigit() or not 0 < int(length[:12]) <= len(body):
+    if not length.isdigit() or len(length) > 12 or not 0 < int(length) <= len(body):
         raise ParameterInvalid(
             "Inference-Header-Content-Length does not fit the body.",
             param="Inference-Header-Content-Length",

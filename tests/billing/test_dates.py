@@ -123,7 +123,7 @@ class TestInstants:
             instant_of(datetime(*at), NEW_YORK)  # type: ignore[arg-type]  # noqa: DTZ001
 
     def test_an_absurd_year(self) -> None:
-        with pytest.raises(ValueError, match="absurd"):
+        with pytest.raises(ValueError, match="year must be"):
             instant_of(datetime(1, 1, 1), SHANGHAI)  # noqa: DTZ001
 
 

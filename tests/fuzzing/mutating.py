@@ -1,7 +1,10 @@
-"""Inputs that are nearly right: pieces cut, doubled, swapped, and awkward ones put in."""
+"""Inputs that are nearly right: pieces cut, doubled, swapped, and awkward ones put in; of JSON
+also single values exchanged, which get further than bytes that no parser takes."""
 
 import itertools
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -10,6 +13,14 @@ _AWKWARD = [
     *(b'"', b"'", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"=", b";", b"--", b"data:"),
     *(b"null", b"true", b"\\u0000", b"NaN", b"-Infinity", b"1e999", b"-0", b"9" * 30, b"\\ud800"),
     *(b'"usage":', b"[DONE]", b"[" * 300, b'{"a":' * 300, b"x" * 5000, "\u202e火".encode()),
+    *(b"%00", b"%ED%A0%80", b"9" * 5000, b"0001-01-01T00:00:00+14:00", b"\xc2\xb2"),
+]
+# Each is valid JSON, and what some store, date or number cannot hold.
+_VALUES: Sequence[Any] = [
+    *("\x00", "a\x00b", "\ud800", "\udc00\ud800", "", " ", "%00", "../..", "'", "9" * 5000),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0000-00-00", "2026-02-30"),
+    *(2**31, 2**63, -(2**63) - 1, 10**30, -1, 0, 0.1, 1e308, True, None, [], {}, ["\x00"]),
+    *({"\x00": "\x00"}, {"a": {"b": ["\ud800"]}}),
 ]
 
 
@@ -41,3 +52,30 @@ def cut(text: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 PLACES = st.lists(st.integers(0, 3000), max_size=8)
+
+
+@st.composite
+def altered(draw: st.DrawFn, seed: Any) -> bytes:
+    """A JSON value in which one to three values or names, at any depth, are awkward ones."""
+    value = seed
+    for _ in range(draw(st.integers(1, 3))):
+        value = _with(draw, value)
+    return json.dumps(value).encode()
+
+
+def _with(draw: st.DrawFn, value: Any) -> Any:
+    """The same with one value exchanged, or a field more."""
+    inner = value if isinstance(value, dict | list) and value else None
+    if inner is None or not draw(st.integers(0, 9)):
+        return draw(st.sampled_from(_VALUES))
+    if isinstance(inner, list):
+        at = draw(st.integers(0, len(inner) - 1))
+        return [*inner[:at], _with(draw, inner[at]), *inner[at + 1 :]]
+    if not draw(st.integers(0, 9)):
+        return {**inner, draw(st.sampled_from(["\x00", "metadata", "tags", "\ud800"])): _leaf(draw)}
+    name = draw(st.sampled_from(sorted(inner)))
+    return {**inner, name: _with(draw, inner[name])}
+
+
+def _leaf(draw: st.DrawFn) -> Any:
+    return draw(st.sampled_from(_VALUES))

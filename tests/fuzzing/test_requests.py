@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.builders import CHAT, EMBEDDING, SPECIALIST
 from tests.fuzzing.budget import TALLY, tried
-from tests.fuzzing.mutating import mutated
+from tests.fuzzing.mutating import altered, mutated
 from tests.fuzzing.service import Service
+from tests.raw_http import wire_to
 
 MESSAGES = [{"role": "user", "content": "a"}]
 FORM = b"--b\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"
@@ -54,6 +56,18 @@ OTHER: Mapping[str, tuple[Mapping[str, str], bytes]] = {
     ),
 }
 
+# Where a value stands in a path or a query.
+PLACES = [
+    *("/v1/usage?before=VALUE", "/v1/usage?limit=VALUE", "/v1/invoices?after=VALUE"),
+    *("/v1/invoices/VALUE", "/v1/invoices/VALUE/calls", "/v1/models/VALUE", "/v1/files/VALUE"),
+    *("/v1/vector_stores/VALUE", "/v1/vector_stores/VALUE/files", "/v1/fine_tuning/jobs/VALUE"),
+    *("/v1/outcomes/VALUE", "/v1/outcomes/evidence?contract=VALUE", "/v2/models/VALUE/infer"),
+    *("/v1/outcomes/evidence/VALUE", "/v1/outcomes/contracts/VALUE", "/v1/VALUE"),
+    "/v1/organization/usage/completions?start_time=VALUE",
+    "/v1/organization/usage/completions?start_time=0&page=page_VALUE",
+    *("/dashboard/VALUE", "/dashboard/sign-in?next=VALUE", "/dashboard/invitation/VALUE"),
+]
+
 
 def named(text: str, service: Service) -> str:
     for name, known in service.known.items():
@@ -81,6 +95,41 @@ async def test_any(
     place = named(path, service)
     headers = {"content-type": "application/json", **headers}
     check(place, await http.post(place, content=body, headers=headers))
+
+
+@pytest.mark.parametrize("path", JSON)
+@tried(20, 300)
+@given(data=st.data())
+async def test_any_values(
+    service: Service, http: httpx.AsyncClient, path: str, data: st.DataObject
+) -> None:
+    """Valid JSON with values that no database, date or number can hold, at any depth."""
+    seed = json.loads(named(json.dumps(JSON[path]), service))
+    body = data.draw(altered(seed))
+    TALLY.count()
+    place, headers = named(path, service), {"content-type": "application/json"}
+    check(place, await http.post(place, content=body, headers=headers))
+
+
+@tried(60, 1_000)
+@given(st.sampled_from(PLACES), mutated([b"a", b"cursor_1", b"2026-11-01", b"evd_1", b"0"]))
+async def test_any_targets(http: httpx.AsyncClient, path: str, value: bytes) -> None:
+    """Values in paths and queries, percent-encoded, so that any byte is one."""
+    TALLY.count()
+    target = path.replace("VALUE", quote(value[:2000], safe=""))
+    check(path, await http.get(httpx.URL(http.base_url, raw_path=target.encode())))
+
+
+@tried(60, 1_000)
+@given(mutated([b"x", b"a.example:8000", b"[::1]:80", b"a:b", b"x:1, y"]))
+async def test_any_hosts(service: Service, host: bytes) -> None:
+    TALLY.count()
+    async with wire_to(service.url) as wire:
+        head = b"GET /v1/models HTTP/1.1\r\nhost: %b\r\n\r\n"
+        await wire.send(head % _line(host))
+        answer = await wire.answer()
+    assert answer is not None
+    assert answer.status in (400, 401, 431), answer
 
 
 def check(path: str, answer: httpx.Response) -> None:

@@ -119,6 +119,6 @@ def _number(text: str, name: str) -> float | int:
 
 def _whole(fields: Mapping[str, str], name: str, least: int, most: int) -> int:
     text = fields.get(name, "")
-    if not text.isdecimal() or not least <= int(text[:9]) <= most:
+    if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
         raise WishInvalid(marked("This is no whole number from 1 to 32,768."), param=name)
     return int(text)
