@@ -17,6 +17,7 @@ from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
 from gateway.auth import Authenticator
+from gateway.availability import Availability
 from gateway.causes import begin_cause
 from gateway.choosing import Chooser
 from gateway.connections import Connections, connect_all
@@ -96,6 +97,7 @@ class Parts:
     clock: Clock
     metrics: Metrics
     catalog: Catalog
+    availability: Availability
     connections: Connections
     membership: Membership
     lender: Lender
@@ -137,7 +139,9 @@ def create_app() -> Litestar:
 
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
-    links, chooser = _links(settings, clock, catalog), Chooser(catalog, RouteClassifier.load())
+    links = _links(settings, clock, catalog)
+    availability = links.availability
+    chooser = Chooser(catalog, RouteClassifier.load(), availability.serves)
     database, router, upstream = links.connections.handlers, links.router, links.upstream
     most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
@@ -163,12 +167,14 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         upstream=upstream,
         propagation=propagation,
     )
-    offers = Offers(catalog, clock, database, stages.admission, links.lender, settings.profile)
+    admission, lender = stages.admission, links.lender
+    offers = Offers(catalog, availability, clock, database, admission, lender, settings.profile)
     return Parts(
         settings=settings,
         clock=clock,
         metrics=links.metrics,
         catalog=catalog,
+        availability=availability,
         connections=links.connections,
         membership=links.membership,
         lender=links.lender,
@@ -211,6 +217,7 @@ class _Links:
     contracts: Contracts
     router: Router
     upstream: Upstream
+    availability: Availability
     loader: VariantLoader
     schedulers: Schedulers
 
@@ -226,14 +233,16 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
     quotas, reading = connections.quotas, connections.reading
     membership = Membership(quotas, reading, clock, metrics)
     upstream = Upstream(settings.connect_timeout_s)
+    router = Router(_upstreams(settings.serving_url, catalog), clock)
     return _Links(
         metrics=metrics,
         connections=connections,
         membership=membership,
         lender=Lender(quotas, reading, membership, clock, metrics),
         contracts=Contracts(catalog, clock),
-        router=Router(_upstreams(settings.serving_url, catalog), clock),
+        router=router,
         upstream=upstream,
+        availability=Availability(catalog, router, upstream),
         loader=VariantLoader(connections.calls, upstream),
         schedulers=Schedulers(slots_of(catalog, settings), _WAITING),
     )
@@ -251,8 +260,8 @@ def _stages(
     writer = UsageWriter(connections.records, membership, lender, clock, links.metrics, patience_s)
     inner, figures = InnerCalls(admission, writer, clock), Figures(lender, links.metrics)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
-    searcher = Searcher(catalog, connections.handlers, clock, embedder)
-    parser = Parser(catalog, chooser)
+    searcher = Searcher(catalog, links.availability, connections.handlers, clock, embedder)
+    parser = Parser(catalog, chooser, links.availability)
     stages = Stages(
         authenticator=Authenticator(
             calls, connections.reading, membership, links.contracts, clock, keys
@@ -340,6 +349,7 @@ def _dependencies(parts: Parts) -> dict[str, Provide]:
     return {
         "adaptations": _provide(parts.adaptations),
         "authenticator": _provide(parts.authenticator),
+        "availability": _provide(parts.availability),
         "catalog": _provide(parts.catalog),
         "chooser": _provide(parts.chooser),
         "clock": _provide(parts.clock),
@@ -383,6 +393,7 @@ def _life(parts: Parts) -> Any:
     started = (
         parts.tracer,
         parts.upstream,
+        parts.availability,
         parts.lender,
         parts.writer,
         parts.authenticator,

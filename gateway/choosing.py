@@ -7,7 +7,7 @@ Does not own what words ask for (models/routing/), nor routes, latencies and fal
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from billing.rating.quantities import Quantities, rate
@@ -24,6 +24,14 @@ BYTES_A_TOKEN = 4
 LIKELY_OUTPUT = 256
 _NEAREST = 3
 _LISTED = 4
+
+
+Serves = Callable[[Model], bool]
+"""Whether a model is served now."""
+
+
+def _all(_model: Model) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +59,33 @@ class Wish:
 
 
 class Chooser:
-    """Chooses among the models of one catalog that have a route."""
+    """Chooses among the models of one catalog that have a route and are served."""
 
-    def __init__(self, catalog: Catalog, classifier: RouteClassifier) -> None:
-        """Raises CatalogInvalid where a route is for a task that the classifier does not know."""
+    def __init__(
+        self, catalog: Catalog, classifier: RouteClassifier, serves: Serves = _all
+    ) -> None:
+        """`serves` says whether a model is served now.
+
+        Raises CatalogInvalid where a route is for a task that the classifier does not know.
+        """
         self._catalog = catalog
+        self._serves = serves
         self._classifier = classifier
         models = catalog.models.values()
         routed = [(model, model.route) for model in models if model.route is not None]
-        self._language = [one for one, _ in routed if one.task is Task.TEXT_GENERATION]
-        self._specialists = [both for both in routed if both[0].task in SPECIALIST_TASKS]
+        self._every_language = [one for one, _ in routed if one.task is Task.TEXT_GENERATION]
+        self._every_specialist = [both for both in routed if both[0].task in SPECIALIST_TASKS]
         unknown = {route.task for _, route in routed}.difference(classifier.tasks)
         if unknown:
             raise CatalogInvalid(f"The catalog has a route for {min(unknown)!r}, no known task.")
+
+    @property
+    def _language(self) -> list[Model]:
+        return [one for one in self._every_language if self._serves(one)]
+
+    @property
+    def _specialists(self) -> list[tuple[Model, Route]]:
+        return [both for both in self._every_specialist if self._serves(both[0])]
 
     def for_text(self, wish: Wish) -> Choice:
         """The language model for a text; a specialist that would do its task is told beside it.
@@ -125,7 +147,8 @@ class Chooser:
         suggested: str | None = None,
     ) -> Choice:
         found = (self._catalog.find(name) for name in model.fallbacks)
-        others = tuple(one for one in found if one is not None and one.id in wish.prices)
+        able = (one for one in found if one is not None and one.id in wish.prices)
+        others = tuple(one for one in able if self._serves(one))
         return Choice(model, reason, others, confidences, suggested)
 
     def _no_such_columns(self, wish: Wish) -> ParameterInvalid:

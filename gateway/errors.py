@@ -285,6 +285,14 @@ class UpstreamUnreachable(Unavailable):
     code = "model_unavailable"
 
 
+class ModelNotInstalled(AppError):
+    """The catalog knows the model, but this deployment does not serve it."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_served"
+
+
 class ModelNotServed(Unavailable):
     """No server is there for the model, or its server does not know it."""
 

@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.tables import ModelVersion
+from gateway.availability import Availability
 from gateway.console import Json, propagated, tell, with_database
 from gateway.improving.assembly import proposer
 from gateway.improving.collecting import without_personal_data
@@ -29,6 +30,7 @@ from gateway.model_versions import (
     shown_as,
     versions_of,
 )
+from gateway.routing import Router, parse_upstreams
 from gateway.terminal import Terminal
 from gateway.up import serving_base
 from gateway.upstream import Upstream
@@ -36,7 +38,8 @@ from infra.clock import SystemClock
 from infra.db import Database
 from infra.installation import database_url
 from infra.settings import Settings
-from models.catalog import load_catalog
+from models.catalog import Catalog, Model, load_catalog
+from models.extras import extra_of
 
 models_app = typer.Typer(invoke_without_command=True)
 ModelName = Annotated[str, typer.Argument(help="The shared model's id.")]
@@ -45,11 +48,14 @@ By = Annotated[str, typer.Option(help="Who says so; it stands in the version's h
 
 @models_app.callback()
 def models_list(context: typer.Context, as_json: Json = False) -> None:
-    """The models that are sold, with list prices in nano-units for one unit."""
+    """The models of the catalog, whether this deployment serves them, and their list prices in
+    nano-units for one unit."""
     if context.invoked_subcommand is not None:
         return
 
     def work(settings: Settings, terminal: Terminal) -> None:
+        catalog = load_catalog(settings.profile)
+        availability = asyncio.run(_asked(settings, catalog))
         rows = [
             {
                 "id": model.id,
@@ -58,10 +64,11 @@ def models_list(context: typer.Context, as_json: Json = False) -> None:
                 "licence": model.licence,
                 "description": model.description,
                 "prices": {currency: dict(row) for currency, row in model.prices.items()},
+                "served": _served(model, availability),
             }
-            for model in load_catalog(settings.profile).models.values()
+            for model in catalog.models.values()
         ]
-        terminal.table(rows, ("id", "task", "context_length", "licence", "description"))
+        terminal.table(rows, ("id", "task", "served", "context_length", "licence", "description"))
 
     tell(as_json, work)
 
@@ -180,6 +187,25 @@ def _change(title: str, model: str, change: _Change, as_json: bool) -> None:
         terminal.record(title, shown)
 
     tell(as_json, work)
+
+
+async def _asked(settings: Settings, catalog: Catalog) -> Availability:
+    """What the model servers say that they have, where they answer."""
+    upstream = Upstream(settings.connect_timeout_s)
+    router = Router(parse_upstreams(serving_base(settings)), SystemClock())
+    availability = Availability(catalog, router, upstream)
+    try:
+        await availability.ask()
+    finally:
+        await upstream.stop()
+    return availability
+
+
+def _served(model: Model, availability: Availability) -> str:
+    if availability.serves(model):
+        return "yes"
+    extra = extra_of(model)
+    return "no" if extra is None else f"not installed: extra {extra}"
 
 
 async def _proposed(

@@ -11,6 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from billing.metering.usage import REQUEST_PREFIX
+from gateway.availability import Availability, not_served
 from gateway.choosing import (
     BYTES_A_TOKEN,
     LIKELY_OUTPUT,
@@ -53,17 +54,18 @@ class _Reading:
 
 
 class Parser:
-    """Understands requests for the models of one catalog."""
+    """Understands requests for the models of one catalog, as far as they are served."""
 
-    def __init__(self, catalog: Catalog, chooser: Chooser) -> None:
+    def __init__(self, catalog: Catalog, chooser: Chooser, availability: Availability) -> None:
         self._catalog = catalog
         self._chooser = chooser
+        self._availability = availability
 
     def parse(self, call: Call, body: bytes, principal: Principal) -> Ask:
         """What is asked, of the catalog's models or the account's own variants.
 
-        Raises BodyNotJson, ParameterInvalid, ModelNotFound, WrongEndpoint, EndpointUnsupported, and
-        ModelNotPriced where a model is to be chosen.
+        Raises BodyNotJson, ParameterInvalid, ModelNotFound, ModelNotInstalled, WrongEndpoint,
+        EndpointUnsupported, and ModelNotPriced where a model is to be chosen.
         """
         tags, ask = tags_of(call.headers), self._ask(call, body, principal)
         return ask if tags is None else replace(ask, tags={**tags, **(ask.tags or {})})
@@ -80,7 +82,7 @@ class Parser:
         match call.operation:
             case Operation.ADAPTATION:
                 job = fine_tuning.read_job(body)
-                return fine_tuning.ask_adaptation(self._model(job.model, call.operation), b"")
+                return fine_tuning.ask_adaptation(self._served(job.model, call.operation), b"")
             case Operation.UNSUPPORTED:
                 raise EndpointUnsupported(
                     "This service has no such address. /docs lists what it has."
@@ -89,6 +91,7 @@ class Parser:
                 reading = _read(call, body, principal)
                 choice = self._choice(call, reading, principal)
                 if choice is not None:
+                    choice = self._able(choice)
                     served = _as_sold(choice.model, principal)
                     return replace(reading.ask(served), choice=choice)
                 served = self.served(reading.name, reading.version, call.operation, principal)
@@ -117,21 +120,35 @@ class Parser:
         operation: Operation,
         principal: Principal,
     ) -> Served:
-        """Which model answers. Raises ModelNotFound, WrongEndpoint."""
+        """Which model answers. Raises ModelNotFound, ModelNotInstalled, WrongEndpoint."""
         own = principal.variants.get(name)
         if own is None and version is None:
             found = pinned(name, principal.variants)
             if found is not None:
                 return self.served(*found, operation, principal)
         if own is None:
-            model = self._model(name, operation)
+            model = self._served(name, operation)
             if version is None:
                 return _as_sold(model, principal)
             # It becomes a part of the address that its server is asked at.
             if not _VERSION.fullmatch(version):
                 raise _no_version(name)
             return Served(model, f"{model.id}/versions/{version}", model.id)
-        return served_variant(self._model(own.base, operation), name, own, version)
+        return served_variant(self._served(own.base, operation), name, own, version)
+
+    def _able(self, choice: Choice) -> Choice:
+        """The choice, or its stand-in where its model is not served. Raises ModelNotInstalled."""
+        if self._availability.serves(choice.model):
+            return choice
+        instead = next_choice(choice)
+        if instead is None:
+            raise not_served(choice.model.id)
+        return instead
+
+    def _served(self, name: str, operation: Operation) -> Model:
+        model = self._model(name, operation)
+        self._availability.require(model)
+        return model
 
     def _model(self, name: str, operation: Operation) -> Model:
         model = self._catalog.find(name)

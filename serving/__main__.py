@@ -13,6 +13,7 @@ import structlog
 from infra.errors import AppError
 from infra.processes import end_with_parent
 from models.catalog import Catalog, load_catalog
+from models.extras import installed
 from serving.arguments import Arguments, parse
 from serving.converter import convert
 from serving.environment import environment, free_ports, write_token
@@ -20,7 +21,7 @@ from serving.folders import Folders, folders_of, forget_old_sessions, only_one, 
 from serving.haproxy import end_leftover, write_script
 from serving.progress import Progress, Stage, progress
 from serving.stopping import stop_with
-from serving.weights import Obtained, installed, obtain
+from serving.weights import Obtained, obtain
 
 
 def main() -> int:

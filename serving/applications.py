@@ -13,12 +13,13 @@ from ray.serve import Application
 
 from infra.settings import load_settings
 from models.catalog import load_catalog
+from models.extras import installed
 from serving.converter import convert
 from serving.errors import ServingFailed
 from serving.folders import folders_of, prepare
 from serving.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, targets
 from serving.scaling import scalings
-from serving.weights import installed, obtain
+from serving.weights import obtain
 
 
 def operations(_arguments: dict[str, Any]) -> Application:

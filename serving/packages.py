@@ -11,10 +11,6 @@ from pathlib import Path
 from serving.errors import WeightsBroken
 
 
-def is_installed(name: str) -> bool:
-    return _folder(name) is not None
-
-
 def package_folder(name: str) -> Path:
     """The folder of an installed package. Raises WeightsBroken where it is not installed."""
     folder = _folder(name)

@@ -19,7 +19,7 @@ from pathlib import Path
 from infra.processes import start_module, stop
 from models.catalog import CATALOG_FILE, Model, Weights
 from serving.errors import WeightsBroken
-from serving.packages import gguf_parts, is_installed, package_file
+from serving.packages import gguf_parts, package_file
 
 MODELS_FOLDER = CATALOG_FILE.parent
 # Part of the folder's name: raise it when the conversion changes, and folders are made anew.
@@ -28,7 +28,6 @@ _BLOCK = 1 << 20
 # As peft writes it and vLLM takes it.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _ENCODER = "e5-small-q4.bin"
-_OPTIONAL = frozenset({"vision-package", "encoder-package"})
 _BACKBONE, _GRAPH, _PATIENCE_S = "models.surface_defect.conversion", "backbone.onnx", 300.0
 
 Report = Callable[[str, float | None], None]
@@ -75,11 +74,6 @@ def obtain(model: Model, data_dir: Path, report: Report, convert: Convert) -> Ob
         case "artefact":
             return Obtained(str(_verified(MODELS_FOLDER / weights.source, weights.sha256)))
     raise WeightsBroken(f"The catalog's weights kind {weights.kind!r} is unknown.")
-
-
-def installed(model: Model) -> bool:
-    """Whether what it needs is here; only that of an optional extra may be absent."""
-    return model.weights.kind not in _OPTIONAL or is_installed(model.weights.source)
 
 
 def folder_of(model: Model, data_dir: Path) -> Path:

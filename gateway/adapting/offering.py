@@ -15,6 +15,7 @@ from billing.money import nano_text
 from gateway.adapting.calling import call_of
 from gateway.adapting.examining import Examined, examine
 from gateway.admission import Admission, max_cost
+from gateway.availability import Availability
 from gateway.errors import MaxCostExceeded, ModelNotFound, ParameterInvalid
 from gateway.files import content_of, find_file
 from gateway.flow import Principal
@@ -42,6 +43,7 @@ class Offers:
     def __init__(
         self,
         catalog: Catalog,
+        availability: Availability,
         clock: Clock,
         database: Database,
         admission: Admission,
@@ -49,6 +51,7 @@ class Offers:
         profile: str,
     ) -> None:
         self._catalog = catalog
+        self._availability = availability
         self._clock = clock
         self._database = database
         self._admission = admission
@@ -64,6 +67,7 @@ class Offers:
         model = self._catalog.find(wanted.model)
         if model is None:
             raise ModelNotFound(f"The model {wanted.model[:100]!r} does not exist.", param="model")
+        self._availability.require(model)
         ask_adaptation(model, b"")
         examined = await self.examined(principal.account_id, model, wanted)
         return Offer(model, await self._seconds(principal, model, examined, headers), examined)

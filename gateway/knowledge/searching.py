@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from billing.tables import VectorStore
+from gateway.availability import Availability
 from gateway.flow import Ask, Principal
 from gateway.knowledge import finding, stores
 from gateway.knowledge.embedding import Embedder, Texts, ask_of
@@ -42,16 +43,22 @@ class Searcher:
     """Of one gateway process."""
 
     def __init__(
-        self, catalog: Catalog, database: Database, clock: Clock, embedder: Embedder
+        self,
+        catalog: Catalog,
+        availability: Availability,
+        database: Database,
+        clock: Clock,
+        embedder: Embedder,
     ) -> None:
         self._catalog = catalog
+        self._availability = availability
         self._database = database
         self._clock = clock
         self._embedder = embedder
 
     async def search(self, principal: Principal, inquiry: Inquiry) -> list[Passage]:
         """The best passages of all stores. Raises VectorStoreNotFound, VectorStoreExpired,
-        EmbeddingModelChanged, and what a call can be refused for."""
+        EmbeddingModelChanged, ModelNotInstalled, and what a call can be refused for."""
         found: list[Passage] = []
         for model, some in await self._by_model(principal, inquiry.store_ids):
             tags = {**(inquiry.tags or {}), STORE_TAG: ids.show(stores.PREFIX, some[0].id)}
@@ -69,8 +76,9 @@ class Searcher:
         return found[: inquiry.wanted.most]
 
     def asked_of(self, queries: Sequence[str]) -> Ask:
-        """The call by which new stores are searched, for its price. Raises ModelNotServed."""
-        model = stores.embedding_of(self._catalog)
+        """The call by which new stores are searched, for its price. Raises ModelNotServed,
+        ModelNotInstalled."""
+        model = stores.embedding_of(self._catalog, self._availability)
         return ask_of(Texts(model, [question_of(model, query) for query in queries]))
 
     async def _by_model(
@@ -83,6 +91,8 @@ class Searcher:
                     session, self._clock, principal.account_id, store_id
                 )
                 by_model.setdefault(stores.model_of(self._catalog, store).id, []).append(store)
+        for name in by_model:
+            self._availability.require(self._catalog.models[name])
         return [(self._catalog.models[name], some) for name, some in by_model.items()]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.tables import VectorStore
+from gateway.availability import Availability, not_served
 from gateway.errors import BadRequest, ModelNotServed
 from gateway.wire.vector_stores import ExpiresAfter, NewStore, StoreChange
 from infra import ids
@@ -51,11 +52,14 @@ class EmbeddingModelChanged(BadRequest):
     code = "embedding_model_changed"
 
 
-def embedding_of(catalog: Catalog) -> Model:
-    """The model that makes new stores' vectors. Raises ModelNotServed."""
-    for model in catalog.models.values():
-        if model.retrieval is not None:
+def embedding_of(catalog: Catalog, availability: Availability) -> Model:
+    """The served model that makes new stores' vectors. Raises ModelNotServed, ModelNotInstalled."""
+    models = [model for model in catalog.models.values() if model.retrieval is not None]
+    for model in models:
+        if availability.serves(model):
             return model
+    if models:
+        raise not_served(models[0].id)
     raise ModelNotServed("No embedding model for vector stores is served here.")
 
 

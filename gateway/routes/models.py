@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from billing.metering.access import read_epoch
+from gateway.availability import Availability
 from gateway.errors import ModelNotFound
 from gateway.flow import OwnVariant, Principal
 from gateway.propagation import Propagation
@@ -47,8 +48,9 @@ class ModelRoutes(Controller):
 
     @get("/", summary="The models that can be called, with their prices")
     async def models(
-        self, principal: NamedDependency[Principal], catalog: NamedDependency[Catalog]
+        self, principal: NamedDependency[Principal], availability: NamedDependency[Availability]
     ) -> dict[str, Any]:
+        catalog = availability.catalog
         data = [
             _show_model(model, principal)
             for model in catalog.models.values()
@@ -66,12 +68,14 @@ class ModelRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         catalog: NamedDependency[Catalog],
+        availability: NamedDependency[Availability],
         name: FromPath[str],
     ) -> dict[str, Any]:
         variant = principal.variants.get(name)
         model = catalog.find(name if variant is None else variant.base)
         if model is None:
             raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
+        availability.require(model)
         if variant is None:
             return _show_model(model, principal)
         return _show_variant(name, variant, model, principal)

@@ -15,6 +15,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.tables import VectorStore
+from gateway.availability import Availability
 from gateway.changing import Key, answered_once
 from gateway.flow import Principal
 from gateway.knowledge import attached, stores
@@ -57,6 +58,7 @@ class VectorStoreRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         catalog: NamedDependency[Catalog],
+        availability: NamedDependency[Availability],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         knowledge: NamedDependency[KnowledgeRunner],
@@ -65,7 +67,7 @@ class VectorStoreRoutes(Controller):
         idempotency_key: Key = None,
     ) -> Response[bytes]:
         wanted = read(NewStore, await request.body())
-        model = stores.embedding_of(catalog)
+        model = stores.embedding_of(catalog, availability)
         change = partial(_create, clock, by_of(principal, tags), wanted, model)
         answer = await answered_once(database, principal, request, idempotency_key, change)
         knowledge.wake()

@@ -48,6 +48,8 @@ class FakeUpstream:
     delay_embeddings_s: float = 0.0
     longest_embedded: int = 1 << 30
     learner: Learner = field(default_factory=Learner)
+    models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
+    listed: list[str] = field(default_factory=list)  # as other servers do
 
 
 @asynccontextmanager
@@ -77,7 +79,8 @@ class _Handlers:
         self._fake = fake
 
     async def models(self, _request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": []})
+        data = [{"id": name, "object": "model"} for name in self._fake.listed]
+        return web.json_response({"object": "list", "data": data, "models": self._fake.models})
 
     async def metrics(self, request: web.Request) -> web.Response:
         text = self._fake.counters.get(request.path)

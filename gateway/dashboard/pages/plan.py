@@ -35,6 +35,7 @@ from billing.rating.terms import PlanTerms
 from billing.subscribing.changes import ChangePreview, end, go_on
 from billing.subscribing.offers import Offer, find_offer, offers, preview, take
 from billing.tables import PlanVersion
+from gateway.availability import Availability
 from gateway.contracts import listed_terms
 from gateway.dashboard.forms import EMPTY, Filled, fields_of
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
@@ -89,19 +90,23 @@ class PlanPages(Controller):
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        catalog: NamedDependency[Catalog],
+        availability: NamedDependency[Availability],
         done: FromQuery[str | None] = None,
     ) -> Response[str]:
         now = clock.now()
         async with database.transaction() as session:
             profile = await read_profile(session, viewing.account_id)
             found = await _read(session, viewing.account_id, now)
-        listed = listed_terms(catalog, found.currency)
+        listed = listed_terms(availability.catalog, found.currency)
         return viewing.page(
             "plan.html",
             found=found,
             listed=listed,
-            prices=_prices([listed, *(one.terms for one in found.offers)], viewing.language),
+            prices=_prices(
+                [listed, *(one.terms for one in found.offers)],
+                viewing.language,
+                availability.catalog,
+            ),
             percent=percent,
             may=viewing.viewer.may(Permission.PLAN),
             zone=zone_of(profile.time_zone),
@@ -242,10 +247,17 @@ async def _asked(
     )
 
 
-def _prices(plans: Sequence[PlanTerms], language: str) -> list[tuple[str, str, list[str]]]:
-    """By model and meter, what each of these plans takes; empty where a plan has no price of its
-    own, so that the list's holds."""
-    places = {(one.model, one.meter): None for terms in plans for one in terms.prices}
+def _prices(
+    plans: Sequence[PlanTerms], language: str, served: Catalog
+) -> list[tuple[str, str, list[str]]]:
+    """By served model and meter, what each of these plans takes; empty where a plan has no price of
+    its own, so that the list's holds."""
+    places = {
+        (one.model, one.meter): None
+        for terms in plans
+        for one in terms.prices
+        if one.model in served.models
+    }
     return [
         (model, meter, [_words(terms, model, meter, language) for terms in plans])
         for model, meter in places

@@ -20,6 +20,7 @@ from litestar.types import ASGIApp
 from billing.money import nano_from_text
 from billing.tables import ApiKey
 from gateway.auth import Authenticator
+from gateway.availability import Availability
 from gateway.client import Client
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
@@ -93,11 +94,11 @@ class PlaygroundPages(Controller):
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        catalog: NamedDependency[Catalog],
+        availability: NamedDependency[Availability],
         describing: NamedDependency[Describing],
         model: FromQuery[str | None] = None,
     ) -> Response[str]:
-        models = _models(catalog)
+        models = _models(availability.catalog)
         chosen = next((one for one in models if one.id == model), models[0])
         inputs, silent = await _declared(describing, chosen, viewing.account_id)
         keys = await _keys(database, clock, viewing.account_id)
@@ -123,7 +124,7 @@ class PlaygroundPages(Controller):
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        catalog: NamedDependency[Catalog],
+        availability: NamedDependency[Availability],
         describing: NamedDependency[Describing],
         authenticator: NamedDependency[Authenticator],
         quoting: NamedDependency[Quoting],
@@ -132,7 +133,9 @@ class PlaygroundPages(Controller):
         """What the call would cost, and its code, as its form is now."""
         part = "parts/playground_quote.html"
         try:
-            asked = await _asked(viewing, database, clock, catalog, describing, request)
+            asked = await _asked(
+                viewing, database, clock, availability.catalog, describing, request
+            )
             known = await authenticator.identify_key(asked.by, clock.now())
             principal = authenticator.require_active(known, place_of(request).address)
             quote = await quoting.quote(principal, asked.wish.content, _TAGS)
@@ -155,13 +158,13 @@ class PlaygroundPages(Controller):
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
-        catalog: NamedDependency[Catalog],
+        availability: NamedDependency[Availability],
         describing: NamedDependency[Describing],
         pipeline: NamedDependency[Pipeline],
         request: Request[Any, Any, Any],
     ) -> ASGIApp:
         """The call itself; its answer is the API's own, as it comes."""
-        asked = await _asked(viewing, database, clock, catalog, describing, request)
+        asked = await _asked(viewing, database, clock, availability.catalog, describing, request)
         call = Call(
             request_id=ids.new_id(),
             operation=asked.wish.operation,

@@ -183,3 +183,15 @@ class TestWishes:
         row = specialist_wish(CATALOG.models[SPECIALIST], FIELDS[:2], ROW)
         compile(code_of(row, "http://maas")["Python"], "code", "exec")
         assert "/v1/predictions" in code_of(row, "http://maas")["curl"]
+
+
+class TestNotInstalled:
+    async def test_a_model_that_is_not_served_is_offered_on_no_page(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
+        upstream.models = {one: True for one in CATALOG.models if one != SPECIALIST}
+        await firm.gateway.parts.availability.ask()
+        assert f'value="{SPECIALIST}"' not in await firm.owner.page(PAGE)
+        assert SPECIALIST not in words(await firm.owner.page("/dashboard/plan"))
+        refused = await quoted(firm, model=SPECIALIST, key=key_of(firm), **ROW)
+        assert refused.status_code == 404

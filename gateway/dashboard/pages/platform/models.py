@@ -12,12 +12,14 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from billing.reports.model_use import NOTHING, ModelUse, open_calls, use_by_model
+from gateway.availability import Availability
 from gateway.dashboard.viewing import Viewing
 from gateway.identity.roles import Permission
 from gateway.routing import CircuitState, Router
 from infra.clock import Clock
 from infra.db import Database
 from models.catalog import Catalog, Model
+from models.extras import extra_of
 
 _DAY, _LONG = timedelta(days=1), timedelta(days=30)
 
@@ -25,10 +27,11 @@ _DAY, _LONG = timedelta(days=1), timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A model in the list. `health` is `good`, `partly`, `bad`, `unserved` or, where this process
-    has not called it yet, `unknown`."""
+    has not called it yet, `unknown`. `extra` is what has to be installed for it to be served."""
 
     model: Model
     health: str
+    extra: str | None
     servers: int
     open: int
     day: ModelUse
@@ -41,6 +44,7 @@ async def models(
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
     catalog: NamedDependency[Catalog],
+    availability: NamedDependency[Availability],
     router: NamedDependency[Router],
 ) -> Response[str]:
     now, circuits = clock.now(), _circuits(router)
@@ -51,7 +55,12 @@ async def models(
     shown = [
         Shown(
             model=model,
-            health=health_of([circuits[url].get(model.id) for url in router.servers(model.id)]),
+            health=(
+                health_of([circuits[url].get(model.id) for url in router.servers(model.id)])
+                if availability.serves(model)
+                else "unserved"
+            ),
+            extra=None if availability.serves(model) else extra_of(model),
             servers=len(router.servers(model.id)),
             open=running.get(model.id, 0),
             day=day.get(model.id, NOTHING),

@@ -18,9 +18,11 @@ from gateway.dashboard.words import CHECKS
 from gateway.identity.audit import all_entries
 from gateway.identity.roles import Role
 from gateway.routing import CircuitState
+from models.catalog import Task
 from tests.billing.making import sql
 from tests.billing.queued import put_job
-from tests.builders import CHAT
+from tests.builders import CATALOG, CHAT
+from tests.fakes.upstream import FakeUpstream
 from tests.flows import stories
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import Looker, looker, words
@@ -146,3 +148,15 @@ class TestHealth:
     )
     def test_of_servers(self, circuits: Sequence[CircuitState | None], health: str) -> None:
         assert health_of(circuits) == health
+
+
+class TestNotInstalled:
+    async def test_the_operator_sees_which_extra_a_model_lacks(
+        self, firm: Firm, operator: Looker, upstream: FakeUpstream
+    ) -> None:
+        absent = CATALOG.with_task(Task.IMAGE_CLASSIFICATION)[0].id
+        upstream.models = {one: True for one in CATALOG.models if one != absent}
+        await firm.gateway.parts.availability.ask()
+        page = words(await operator.page(f"{PLATFORM}/models"))
+        assert "Not installed: extra vision" in page
+        assert page.count("Not served") == 1
