@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Litestar
-from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
-from billing.collecting.payments import Payments
 from gateway.adapting.offering import Offers
 from gateway.adapting.running import AdaptationRunner, Tools
 from gateway.admission import Admission
@@ -41,13 +39,14 @@ from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
 from gateway.outward import payments_of
 from gateway.parsing import Parser
+from gateway.parts import Parts, dependencies
 from gateway.pipeline import Pipeline, Stages
 from gateway.propagation import Propagation
 from gateway.quoting import Quoting
 from gateway.relay import Relay
 from gateway.replay import Replayer
 from gateway.routes import ops, specialists
-from gateway.routes.account import AccountRoutes, QuoteRoutes, provide_principal
+from gateway.routes.account import AccountRoutes, QuoteRoutes
 from gateway.routes.alerts import AlertRoutes
 from gateway.routes.auto import AutoRoutes
 from gateway.routes.claims import OutcomeRoutes
@@ -60,7 +59,7 @@ from gateway.routes.inference import inference_routes
 from gateway.routes.invoices import InvoiceRoutes
 from gateway.routes.line_disputes import LineDisputeRoutes
 from gateway.routes.models import ModelRoutes
-from gateway.routes.organization import OrganizationRoutes, provide_asked
+from gateway.routes.organization import OrganizationRoutes
 from gateway.routes.outcomes import OutcomeContractRoutes
 from gateway.routes.payment_pages import payment_page
 from gateway.routes.settlements import DisputeRoutes, SettlementRoutes
@@ -74,58 +73,17 @@ from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
 from gateway.variant_loading import VariantLoader
 from infra.clock import Clock, SystemClock
-from infra.db import Database
 from infra.errors import AppError
 from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
 from infra.tracers import tracer_of
-from infra.tracing import Tracer
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
 
 # Calls that wait for one model in one process, at most.
 _WAITING = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What one gateway process consists of."""
-
-    settings: Settings
-    clock: Clock
-    metrics: Metrics
-    catalog: Catalog
-    availability: Availability
-    connections: Connections
-    membership: Membership
-    lender: Lender
-    writer: UsageWriter
-    authenticator: Authenticator
-    admission: Admission
-    figures: Figures
-    gauges: Gauges
-    quoting: Quoting
-    payments: Payments | None
-    router: Router
-    upstream: Upstream
-    parser: Parser
-    chooser: Chooser
-    describing: Describing
-    loader: VariantLoader
-    adaptations: AdaptationRunner
-    propagation: Propagation
-    searcher: Searcher
-    knowledge: KnowledgeRunner
-    offers: Offers
-    pipeline: Pipeline
-    tracer: Tracer
-
-    @property
-    def database(self) -> Database:
-        """What handlers ask."""
-        return self.connections.handlers
 
 
 def create_app() -> Litestar:
@@ -140,8 +98,7 @@ def create_app() -> Litestar:
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
     links = _links(settings, clock, catalog)
-    availability = links.availability
-    chooser = Chooser(catalog, RouteClassifier.load(), availability.serves)
+    chooser = Chooser(catalog, RouteClassifier.load(), links.availability.serves)
     database, router, upstream = links.connections.handlers, links.router, links.upstream
     most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
@@ -167,14 +124,12 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         upstream=upstream,
         propagation=propagation,
     )
-    admission, lender = stages.admission, links.lender
-    offers = Offers(catalog, availability, clock, database, admission, lender, settings.profile)
     return Parts(
         settings=settings,
         clock=clock,
         metrics=links.metrics,
         catalog=catalog,
-        availability=availability,
+        availability=links.availability,
         connections=links.connections,
         membership=links.membership,
         lender=links.lender,
@@ -195,10 +150,17 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         searcher=searcher,
         knowledge=KnowledgeRunner(taking_in),
         loader=links.loader,
-        offers=offers,
+        offers=_offers(links, settings, clock, catalog, stages.admission),
         pipeline=Pipeline(stages, clock, settings),
         tracer=stages.tracer,
     )
+
+
+def _offers(
+    links: "_Links", settings: Settings, clock: Clock, catalog: Catalog, admission: Admission
+) -> Offers:
+    database, profile = links.connections.handlers, settings.profile
+    return Offers(catalog, links.availability, clock, database, admission, links.lender, profile)
 
 
 def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
@@ -325,7 +287,7 @@ def build_app(parts: Parts) -> Litestar:
             assets_router(),
             *_dashboard(parts),
         ],
-        dependencies=_dependencies(parts),
+        dependencies=dependencies(parts),
         exception_handlers={
             AppError: show_fact,
             HTTPException: show_http,
@@ -344,46 +306,12 @@ def _dashboard(parts: Parts) -> list[ControllerRouterHandler]:
     return [dashboard_router(parts.settings, parts.database, parts.clock)]
 
 
-def _dependencies(parts: Parts) -> dict[str, Provide]:
-    """What handlers may ask for, by the name that they ask by."""
-    return {
-        "adaptations": _provide(parts.adaptations),
-        "authenticator": _provide(parts.authenticator),
-        "availability": _provide(parts.availability),
-        "catalog": _provide(parts.catalog),
-        "chooser": _provide(parts.chooser),
-        "clock": _provide(parts.clock),
-        "database": _provide(parts.database),
-        "describing": _provide(parts.describing),
-        "figures": _provide(parts.figures),
-        "knowledge": _provide(parts.knowledge),
-        "loader": _provide(parts.loader),
-        "metrics": _provide(parts.metrics),
-        "offers": _provide(parts.offers),
-        "pipeline": _provide(parts.pipeline),
-        "parser": _provide(parts.parser),
-        "propagation": _provide(parts.propagation),
-        "quoting": _provide(parts.quoting),
-        "payments": _provide(parts.payments),
-        "router": _provide(parts.router),
-        "searcher": _provide(parts.searcher),
-        "settings": _provide(parts.settings),
-        "upstream": _provide(parts.upstream),
-        "principal": Provide(provide_principal),
-        "asked": Provide(provide_asked),
-    }
-
-
 def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     specs = parse_upstreams(text)
     for spec in specs:
         if spec.model is not None and catalog.find(spec.model) is None:
             raise SettingsInvalid(f"MAAS_SERVING_URL names {spec.model!r}, which is not sold here.")
     return specs
-
-
-def _provide(value: Any) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)
 
 
 def _life(parts: Parts) -> Any:
