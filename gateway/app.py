@@ -46,7 +46,7 @@ from gateway.quoting import Quoting
 from gateway.relay import Relay
 from gateway.replay import Replayer
 from gateway.routes import ops, specialists
-from gateway.routes.account import AccountRoutes, QuoteRoutes
+from gateway.routes.account import AccountRoutes, LimitRoutes, QuoteRoutes
 from gateway.routes.alerts import AlertRoutes
 from gateway.routes.auto import AutoRoutes
 from gateway.routes.claims import OutcomeRoutes
@@ -253,6 +253,7 @@ def build_app(parts: Parts) -> Litestar:
         route_handlers=[
             *inference_routes(parts.pipeline, parts.clock),
             AccountRoutes,
+            LimitRoutes,
             ModelRoutes,
             FileRoutes,
             VectorStoreRoutes,

@@ -1,13 +1,32 @@
-"""Amounts, rates and days as people type them behind a `maas` command.
+"""Amounts, rates and days as people type and read them at a `maas` command.
 
-Owns reading them. Does not own what they may be for (billing/).
+Owns reading them, and one sentence that several commands print. Does not own what they may be for
+(billing/).
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from billing.accounts.profiles import ProfileInvalid
+from billing.invoices.headroom import CREDIT_AND_WALLET, CREDIT_LIMIT, SPEND_CAP, WALLET
 from billing.money import PPM, minor_from_text, nano_from_text
 from infra.errors import AppError
+
+_LIMITED_BY = {
+    SPEND_CAP: "plan's monthly spend cap",
+    CREDIT_LIMIT: "credit limit",
+    WALLET: "wallet balance",
+    CREDIT_AND_WALLET: "credit limit plus wallet balance",
+}
+
+
+def available_text(said: Mapping[str, Any]) -> str:
+    """What may still be spent and the limit that decides it, from `Available.to_json`."""
+    if said["amount"] is None:
+        return "no limit"
+    limit, currency = _LIMITED_BY[said["limited_by"]], said["currency"]
+    return f"{said['amount']} {currency}, limited by the {limit} of {said['limit']} {currency}"
 
 
 def minor_of(text: str, currency: str, otherwise: type[AppError]) -> int:

@@ -22,8 +22,10 @@ from billing.metering.quotas import (
     set_limit,
 )
 from billing.money import nano_from_text, nano_text
+from billing.notices.limits_in_force import LimitsInForce, limits_now
 from billing.tables import QuotaKind
 from gateway import keys
+from gateway.cli_amounts import available_text
 from gateway.console import AccountName, Json, tell, with_database
 from gateway.terminal import Terminal
 from gateway.wallet_cli import wallet_top_up
@@ -40,14 +42,22 @@ Rate = Annotated[str | None, typer.Option(help=_RATES)]
 
 @limits_app.command("show")
 def limits_show(account: AccountName, as_json: Json = False) -> None:
-    """All limits of an account and its keys, and what is used of them."""
+    """What may still be spent and which limit decides it, and all limits of an account and its
+    keys with what is used of them."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
-            owner = await get_account(session, account)
-            return await _shown(session, owner.id)
+        async def read(session: AsyncSession) -> tuple[list[dict[str, Any]], LimitsInForce]:
+            owner = (await get_account(session, account)).id
+            limits = await limits_now(session, SystemClock(), owner)
+            where = zone(await read_profile(session, owner))
+            return [*await _shown(session, owner), *_caps(limits, where)], limits
 
-        rows = with_database(settings, read)
+        rows, limits = with_database(settings, read)
+        if as_json:
+            terminal.table([*rows, _available_row(limits)], ())
+            return
+        said = available_text(limits.available.to_json(limits.currency))
+        terminal.record(f"Available now: {said}.", {})
         terminal.table(rows, _COLUMNS)
 
     tell(as_json, work)
@@ -122,6 +132,28 @@ def _count(text: str) -> int | None:
     if not text.isdecimal() or len(text) > 18:
         raise LimitInvalid(f"{text[:40]!r} is no whole number, nor `none`.")
     return int(text)
+
+
+def _caps(limits: LimitsInForce, where: tzinfo) -> list[dict[str, Any]]:
+    """The spend cap of the plan in force, as a row like those of the quotas."""
+    return [
+        {
+            "kind": "spend_cap",
+            "key": None,
+            "of": "plan",
+            "month": f"{one.since.astimezone(where):%Y-%m}",
+            "limit": one.text(one.amount),
+            "used": one.text(one.used),
+            "lent": None,
+        }
+        for one in limits.watched
+        if one.kind == "cap"
+    ]
+
+
+def _available_row(limits: LimitsInForce) -> dict[str, Any]:
+    said = limits.available.to_json(limits.currency)
+    return {"kind": "available", "left": said["amount"], **said}
 
 
 async def _shown(session: AsyncSession, account_id: UUID) -> list[dict[str, Any]]:

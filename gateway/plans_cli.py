@@ -23,6 +23,7 @@ from billing.rating.terms import PlanTerms, TermsInvalid
 from billing.subscribing.account_views import plan_json, subscription_json
 from billing.subscribing.changes import Change, change_plan, end, go_on, start
 from billing.tables import Account, PlanVersion
+from gateway.cli_amounts import available_text
 from gateway.console import AccountName, Json, tell, text_of, with_database
 from gateway.contracts import catalog_prices
 from gateway.once import Wish, once
@@ -220,6 +221,7 @@ def _short(shown: dict[str, Any]) -> dict[str, Any]:
         **shown,
         "plan": plan and f"{plan['plan']} ({plan['number']})",
         "following": following and f"{following['plan']} from {following['starts_at']}",
+        "available": available_text(shown["available"]),
         "invoices": ", ".join(shown["invoices"]) or None,
     }
 

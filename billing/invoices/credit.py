@@ -19,25 +19,15 @@ from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import read_profile, tax_of
+from billing.accounts.profiles import read_profile
 from billing.agreements.periods import open_periods
-from billing.books.ledger import Book
-from billing.books.wallets import grants_left
 from billing.invoices.drafting import amounts_of, use_of
+from billing.invoices.headroom import read_funds
 from billing.invoices.included import put_included_right
 from billing.invoices.position import Position, held_for, read_position
-from billing.metering.quotas import granted, set_billing_credit
-from billing.money import PPM, nano_per_minor
+from billing.metering.quotas import set_billing_credit
 from billing.rating.statement import LineKind
-from billing.rating.taxes import Tax
-from billing.tables import (
-    BillingPeriod,
-    BillingProfile,
-    Invoice,
-    InvoiceStatus,
-    LedgerPosting,
-    StaleCredit,
-)
+from billing.tables import BillingPeriod, BillingProfile, StaleCredit
 from infra.clock import Clock
 
 
@@ -61,22 +51,13 @@ async def take_stale(session: AsyncSession, account_id: UUID) -> bool:
 async def put_right(session: AsyncSession, clock: Clock, position: Position) -> None:
     """Bring the credit to what the sum above says at a position."""
     account_id, terms = position.account_id, position.terms
-    unit = nano_per_minor(position.currency)
-    wallet = sum(left.minor for left in await grants_left(session, account_id))
-    owing = await _owed_for_usage(session, account_id)
-    inclusive = terms is not None and terms.tax_inclusive
+    funds = await read_funds(session, position)
     counted = await _counted(session, position)
     twice = await put_included_right(session, position)
-    amount = (
-        _before_tax(wallet * unit, inclusive, tax_of(position.profile))
-        - owing * unit
-        + counted
-        - position.uninvoiced
-        - twice
-    )
+    amount = funds.wallet - funds.owing + counted - position.uninvoiced - twice
     if terms is not None and terms.spend_cap is not None:
         left = terms.spend_cap - held_for(position.running.used) - twice
-        amount = min(amount, counted + left - await granted(session, account_id))
+        amount = min(amount, counted + left - funds.granted)
     await set_billing_credit(session, clock, account_id, amount)
 
 
@@ -102,26 +83,3 @@ async def _counted(session: AsyncSession, position: Position) -> int:
     )
     before = int((await session.execute(closed)).scalar_one())
     return before + sum(one.cost_nano for one in position.open)
-
-
-async def _owed_for_usage(session: AsyncSession, account_id: UUID) -> int:
-    """What of open invoices is for usage, in minor units: fees are taken as paid first."""
-    query = (
-        select(Invoice.net, Invoice.total, Invoice.usage, func.sum(LedgerPosting.minor))
-        .join(LedgerPosting, col(LedgerPosting.invoice_id) == col(Invoice.id))
-        .where(
-            col(Invoice.account_id) == account_id,
-            col(LedgerPosting.account_id) == account_id,
-            col(Invoice.status) == InvoiceStatus.OPEN.value,
-            col(LedgerPosting.book) == Book.RECEIVABLE.value,
-        )
-        .group_by(col(Invoice.id))
-    )
-    rows = (await session.execute(query)).all()
-    # Up: of what is owed with tax, never less than what it is without.
-    return sum(min(usage, -(-int(owed) * net // total)) for net, total, usage, owed in rows)
-
-
-def _before_tax(nano: int, inclusive: bool, tax: Tax) -> int:
-    """What money buys, at prices before tax."""
-    return nano if inclusive else nano * PPM // (PPM + tax.applied_ppm)

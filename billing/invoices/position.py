@@ -27,7 +27,8 @@ from billing.tables import BillingProfile
 class Position:
     """An account at a moment. `running` is the period of that moment, `terms` those of its plan
     then; `open` are all periods that no final invoice has, the oldest first. `covered` is what
-    calls that are counted took of each quota of included units."""
+    calls that are counted took of each quota of included units. `in_force` are the versions of
+    terms, of the plan and of contracts, that hold at the moment."""
 
     profile: BillingProfile
     currency: str
@@ -36,6 +37,7 @@ class Position:
     open: Sequence[PeriodUse]
     terms: PlanTerms | None
     covered: Mapping[UUID, int]
+    in_force: frozenset[UUID] = frozenset()
 
     @property
     def account_id(self) -> UUID:
@@ -70,7 +72,12 @@ async def read_position(session: AsyncSession, profile: BillingProfile, at: date
         [one for one in uses if one.period.closed_at is None],
         None if phase is None else terms[phase.plan_version_id],
         covered,
+        frozenset(one.plan_version_id for one in in_force if _holds(one, at)),
     )
+
+
+def _holds(one: InForce, at: datetime) -> bool:
+    return one.starts_at <= at and (one.ends_at is None or one.ends_at > at)
 
 
 def held_for(used: Sequence[TermsUsed]) -> int:

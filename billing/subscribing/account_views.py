@@ -10,12 +10,15 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.profiles import currency_of
+from billing.accounts.profiles import currency_of, read_profile
 from billing.agreements.subscriptions import PREFIX, standing_of
 from billing.books.wallets import PREFIX as GRANT_PREFIX
 from billing.books.wallets import Left, grants_left
 from billing.documents.parts import line_json
 from billing.documents.price_texts import percent, price_decimals
+from billing.invoices.headroom import available, read_funds
+from billing.invoices.position import read_position
+from billing.metering.quotas import list_limits
 from billing.money import minor_text, nano_text
 from billing.rating.terms import PlanTerms
 from billing.subscribing.changes import ChangePreview
@@ -61,12 +64,13 @@ def offer_json(offer: Offer) -> dict[str, Any]:
 async def subscription_json(
     session: AsyncSession, clock: Clock, account_id: UUID
 ) -> dict[str, Any]:
-    """The plan that an account is on, what follows it, and until when fees are paid. Without a
-    plan the list holds, and `status` is `none`."""
+    """The plan that an account is on, what follows it, until when fees are paid, and what may
+    still be spent now. Without a plan the list holds, and `status` is `none`."""
     standing = await standing_of(session, account_id, clock.now())
+    spendable = {"available": await _available(session, clock, account_id)}
     if standing is None:
         nothing = dict.fromkeys(("id", "plan", "started_at", "paid_until", "ends_at", "following"))
-        return {"object": "subscription", "status": "none", **nothing}
+        return {"object": "subscription", "status": "none", **nothing, **spendable}
     phase, following = standing.phase, standing.following
     version = await session.get_one(PlanVersion, phase.plan_version_id)
     return {
@@ -78,6 +82,7 @@ async def subscription_json(
         "paid_until": phase.fees_until.isoformat(),
         "ends_at": phase.ends_at and phase.ends_at.isoformat(),
         "following": following and await _following(session, following),
+        **spendable,
     }
 
 
@@ -112,6 +117,15 @@ async def wallet_json(session: AsyncSession, account_id: UUID) -> dict[str, Any]
         "balance": minor_text(sum(one.minor for one in grants), currency),
         "grants": [_grant(one, currency) for one in grants],
     }
+
+
+async def _available(session: AsyncSession, clock: Clock, account_id: UUID) -> dict[str, Any]:
+    """What the account's calls may still cost, and the limit that decides it."""
+    profile = await read_profile(session, account_id)
+    position = await read_position(session, profile, clock.now())
+    funds = await read_funds(session, position)
+    quotas = await list_limits(session, account_id)
+    return available(funds, position, quotas).to_json(position.currency)
 
 
 async def _following(session: AsyncSession, phase: SubscriptionPhase) -> dict[str, Any]:

@@ -90,11 +90,14 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "uncollectible": marked("Uncollectible"),
         },
         "watched": {
-            "cap": marked("Spend cap of the plan"),
-            "credit": marked("Credit"),
-            "budget": marked("Budget of a key"),
-            "allowance": marked("Included"),
-            "covered": marked("Covered by a contract"),
+            "cap": marked("Monthly spend cap of the plan"),
+            "allowance": marked("Included in the plan"),
+        },
+        # Where the most that an account may owe comes from.
+        "credit_source": {
+            "credit_limit": marked("Account credit limit"),
+            "wallet": marked("Prepaid wallet balance"),
+            "credit_limit_and_wallet": marked("Account credit limit plus wallet balance"),
         },
         "key": {
             "active": marked("Works"),

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
 from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
+from billing.notices.limits_in_force import limits_json
 from gateway.adapting.calling import PATH as ADAPTATIONS
 from gateway.adapting.offering import Offers
 from gateway.auth import Authenticator
@@ -22,6 +23,7 @@ from gateway.quoting import Quoting
 from gateway.routes.paging import shown_page
 from gateway.tags import HEADER as TAGS_HEADER
 from infra import ids
+from infra.clock import Clock
 from infra.db import Database
 
 _Tags = Annotated[
@@ -53,6 +55,22 @@ class AccountRoutes(Controller):
                 session, account_id=principal.account_id, limit=limit + 1, before=mark
             )
         return shown_page(rows, limit, show_usage)
+
+
+class LimitRoutes(Controller):
+    """`/v1/limits`."""
+
+    path = "/v1"
+
+    @get("/limits", summary="What may still be spent, which limit decides it, and all limits")
+    async def limits(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+    ) -> dict[str, Any]:
+        async with database.transaction() as session:
+            return await limits_json(session, clock, principal.account_id, principal.key_id)
 
 
 class QuoteRoutes(Controller):

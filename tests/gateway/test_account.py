@@ -9,8 +9,10 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
+from billing.metering.quotas import set_budget
 from tests import builders
 from tests.builders import CATALOG, CHAT, SPECIALIST, Gateway, customer
+from tests.gateway.test_subscription import LARGE, SMALL, choose, offer
 
 
 class TestModels:
@@ -141,3 +143,43 @@ class TestDocuments:
             node: Any = document
             for name in part.split('"')[0].removeprefix("#/").split("/"):
                 node = node[name]
+
+
+class TestLimits:
+    async def test_of_a_new_account_the_credit_limit_decides(self, gateway: Gateway) -> None:
+        limits = (await gateway.http.get("/v1/limits")).json()
+        assert limits["object"] == "limits"
+        assert limits["available"] == limits["account_available"]
+        assert limits["available"]["limited_by"] == "credit_limit"
+        assert limits["available"]["amount"] == limits["available"]["limit"]
+        assert [one["kind"] for one in limits["limits"]] == ["credit"]
+
+    async def test_a_smaller_budget_of_the_key_decides(self, gateway: Gateway) -> None:
+        parts = gateway.parts
+        async with parts.database.transaction() as session:
+            await set_budget(
+                session, parts.clock, gateway.account.id, gateway.key.row.id, 2 * 10**9
+            )
+        limits = (await gateway.http.get("/v1/limits")).json()
+        assert limits["available"] == {
+            "amount": "2.000000000",
+            "currency": "CNY",
+            "limited_by": "key_budget",
+            "limit": "2.000000000",
+        }
+        assert limits["account_available"]["limited_by"] == "credit_limit"
+        assert [(one["kind"], one["name"]) for one in limits["limits"]] == [
+            ("credit", None),
+            ("budget", "test"),
+        ]
+
+    async def test_after_an_upgrade_the_new_cap_decides(self, gateway: Gateway) -> None:
+        capped = SMALL + 'spend_cap = "20.00"\n'
+        raised = LARGE + 'spend_cap = "80.00"\n'
+        await offer(gateway, capped, raised)
+        for plan, cap in (("small", "20.000000000"), ("large", "80.000000000")):
+            taken = (await choose(gateway, plan, key=plan)).json()
+            limits = (await gateway.http.get("/v1/limits")).json()
+            shown = (await gateway.http.get("/v1/subscription")).json()
+            for available in (taken["available"], limits["available"], shown["available"]):
+                assert (available["limited_by"], available["limit"]) == ("spend_cap", cap)

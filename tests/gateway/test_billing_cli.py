@@ -15,6 +15,7 @@ from tests.billing.making import sql
 from tests.builders import CATALOG
 from tests.gateway.commands import PLAIN, Maas
 
+CAPPED = PLAIN.replace("plain", "capped") + 'spend_cap = "20.00"\n'
 GROWTH = Path(__file__).parent.parent.parent / "docs" / "plans" / "growth.toml"
 
 
@@ -76,7 +77,9 @@ class TestSubscriptions:
         assert left["ends_at"] == left["paid_until"]
         assert (await maas.say("subscriptions", "cancel", "Acme", "--now"))["status"] == "none"
         assert await maas.refuse("subscriptions", "resume", "Acme") == "not_subscribed"
-        assert "status: none" in await maas.tell("subscriptions", "show", "Acme")
+        told = await maas.tell("subscriptions", "show", "Acme")
+        assert "status: none" in told
+        assert "available: 1000.000000000 CNY, limited by the credit limit" in told
 
 
 class TestBilling:
@@ -116,6 +119,37 @@ class TestBilling:
     )
     async def test_what_cannot_be(self, maas: Maas, option: str, value: str, code: str) -> None:
         assert await maas.refuse("billing", "set", "Acme", option, value) == code
+
+
+class TestLimits:
+    async def test_show_names_the_limit_that_decides(self, maas: Maas) -> None:
+        """A credit limit of 1,000.00; a plan's cap of 20.00, and after an upgrade of 8,000.00."""
+        by_credit = "limited by the credit limit of 1000.000000000 CNY."
+        told = await maas.tell("limits", "show", "Acme")
+        assert f"Available now: 1000.000000000 CNY, {by_credit}" in told
+        await maas.publish("small", CAPPED)
+        large = CAPPED.replace("capped", "large").replace("310.00", "620.00")
+        await maas.publish("large", large.replace('"20.00"', '"8000.00"'))
+        await maas.say("subscribe", "Acme", "capped")
+        told = await maas.tell("limits", "show", "Acme")
+        by_cap = "limited by the plan's monthly spend cap of 20.000000000 CNY."
+        assert f"Available now: 20.000000000 CNY, {by_cap}" in told
+        await maas.say("subscriptions", "change", "Acme", "large")
+        rows = {row["kind"]: row for row in await maas.say("limits", "show", "Acme")}
+        assert rows["spend_cap"]["limit"] == "8000.000000000"
+        assert rows["available"] == {
+            "kind": "available",
+            "left": "1000.000000000",
+            "amount": "1000.000000000",
+            "currency": "CNY",
+            "limited_by": "credit_limit",
+            "limit": "1000.000000000",
+        }
+
+    async def test_show_of_an_unlimited_account_says_so(self, maas: Maas) -> None:
+        change = "update quota set amount = null where kind = 'credit'"
+        await sql(maas.firm.story.database, change)
+        assert "Available now: no limit." in await maas.tell("limits", "show", "Acme")
 
 
 class TestWallet:

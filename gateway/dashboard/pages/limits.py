@@ -5,6 +5,7 @@ and rates are the operator's to set, a key's are changed on its own page (keys.p
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,11 +14,11 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import ProfileInvalid, change_profile, currency_of, read_profile
+from billing.accounts.profiles import ProfileInvalid, change_profile, read_profile
 from billing.dates import zone_of
 from billing.invoices.position import read_position
-from billing.metering.quotas import QuotaState, list_limits
-from billing.notices.alerts import watched_of
+from billing.metering.quotas import QuotaState
+from billing.notices.limits_in_force import limits_in_force
 from billing.notices.targets import (
     AlertTargetInvalid,
     read_target,
@@ -130,14 +131,15 @@ async def _page(
     account_id, now = viewing.account_id, clock.now()
     async with database.transaction() as session:
         profile = await read_profile(session, account_id)
-        position = await read_position(session, profile, now)
+        limits = await limits_in_force(session, await read_position(session, profile, now))
         values = {
             "alerts": await _alerts(session, viewing),
-            "currency": await currency_of(session, account_id),
-            "rates": _rates(await list_limits(session, account_id)),
+            "currency": limits.currency,
+            "available": limits.available,
+            "rates": _rates(limits.quotas),
             "undelivered": await undelivered(session, account_id),
             "views": [view for view in await view_keys(session, account_id, now) if view.works],
-            "watched": await watched_of(session, position),
+            "watched": limits.watched,
         }
     return viewing.page(
         "limits.html",
@@ -152,7 +154,7 @@ async def _page(
     )
 
 
-def _rates(quotas: list[QuotaState]) -> dict[str, int | None]:
+def _rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:
     """The account's own, by the names that keys' limits have."""
     own: dict[QuotaKind, int | None] = {
         quota.kind: quota.amount for quota in quotas if quota.key_id is None

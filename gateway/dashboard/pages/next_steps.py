@@ -10,7 +10,7 @@ from datetime import datetime
 
 from billing.documents.charge_parts import SETTLEMENT_PREFIX
 from billing.documents.lists import Listed
-from billing.notices.alerts import Watched
+from billing.notices.watched import Watched
 from billing.outcomes.settled import dispute_status
 from billing.tables import Dispute, InvoiceStatus
 from infra import ids

@@ -21,7 +21,7 @@ from billing.documents.documents import InvoiceDocument
 from billing.documents.lists import Listed, invoice_page
 from billing.invoices.position import read_position
 from billing.metering.usage import list_usage
-from billing.notices.alerts import Watched, watched_of
+from billing.notices.limits_in_force import LimitsInForce, limits_in_force
 from billing.outcomes.contracts import list_contracts
 from billing.outcomes.settled import disputes_in
 from billing.rating.terms import PlanTerms
@@ -49,7 +49,7 @@ class _Found:
     document: InvoiceDocument
     period: BillingPeriod
     foreseen: Foreseen | None
-    watched: list[Watched]
+    limits: LimitsInForce
     days: list[Spent]
     calls: list[Usage]
     invoices: list[Listed]
@@ -90,7 +90,7 @@ async def _read(session: AsyncSession, clock: Clock, viewing: Viewing) -> _Found
         document=await preview_of(session, clock, account_id, viewing.language, position.running),
         period=period,
         foreseen=await foresee(session, position),
-        watched=await watched_of(session, position),
+        limits=await limits_in_force(session, position),
         days=await spending(session, account_id, period, Dimension.DAY, by_model=True),
         calls=await list_usage(session, account_id=account_id, limit=_LAST_CALLS),
         invoices=await invoice_page(session, account_id, _INVOICES),
@@ -105,7 +105,7 @@ def _standing(found: _Found) -> Standing:
     return Standing(
         invoices=found.invoices,
         disputes=found.disputes,
-        watched=found.watched,
+        watched=found.limits.watched,
         has_keys=any(key.revoked_at is None for key in found.keys),
         has_calls=bool(found.calls),
         has_plan=found.plan is not None,

@@ -30,7 +30,7 @@ from billing.dates import zone_of
 from billing.documents.line_words import words_of
 from billing.documents.price_texts import percent, price_words
 from billing.invoices.position import read_position
-from billing.notices.alerts import Watched, watched_of
+from billing.notices.watched import Watched, watched_of
 from billing.rating.terms import PlanTerms
 from billing.subscribing.changes import ChangePreview, end, go_on
 from billing.subscribing.offers import Offer, find_offer, offers, preview, take

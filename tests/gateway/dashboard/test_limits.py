@@ -5,13 +5,22 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from billing.metering.quotas import set_budget
 from billing.tables import OutboxItem
 from gateway.identity.audit import Entry, entries_of
 from gateway.identity.roles import Role
+from gateway.keys import create_key
+from infra.secret import secret_key
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import looker, words
+from tests.gateway.test_subscription import LARGE, SMALL, choose, offer
 
 ALERTS, TEST = "/dashboard/limits/alerts", "/dashboard/limits/test"
+INCLUDING = """
+[[allowance]]
+meter = "output_tokens"
+quantity = {}
+"""
 HOOK = "https://acme.example/hook?token=hidden"
 
 
@@ -40,7 +49,8 @@ class TestWhatThereIs:
         said = words(await office.owner.page("/dashboard/limits"))
         assert "Calls a minute 100,000" in said
         assert "Streams at once 1,000" in said
-        assert "Credit 0% 0% CN¥0.00 / CN¥100.00" in said
+        assert "Account credit limit 0% 0% CN¥0.00 / CN¥100.00" in said
+        assert "Available now CN¥100.00 Limited by the credit limit of CN¥100.00" in said
         assert office.gateway.key.row.name in said
         assert "Nothing is stuck" in said
 
@@ -48,8 +58,60 @@ class TestWhatThereIs:
         key = f"key_{office.gateway.key.row.id.hex}"
         await office.owner.send(f"/dashboard/keys/{key}/limits", budget="20", requests="60")
         said = words(await office.owner.page("/dashboard/limits"))
-        assert "Budget of a key" not in said  # it stands with the keys
+        assert "Key budget this month" not in said  # it stands with the keys
         assert "test CN¥0.00 / CN¥20.00 60 – –" in said
+
+
+CAPPED = SMALL + 'spend_cap = "20.00"\n' + INCLUDING.format(1_000)
+RAISED = LARGE.replace("Small", "Large") + 'spend_cap = "80.00"\n' + INCLUDING.format(3_000)
+
+
+class TestAfterAChangeOfPlan:
+    async def test_overview_and_limits_have_the_cap_in_force(self, office: Firm) -> None:
+        """A smaller plan, then a larger one: the pages name its cap and not the first one's."""
+        await offer(office.gateway, CAPPED, RAISED)
+        for plan, cap in (("small", "20.00"), ("large", "80.00")):
+            assert (await choose(office.gateway, plan, key=plan)).status_code == 200
+            for page in ("/dashboard", "/dashboard/limits"):
+                said = words(await office.owner.page(page))
+                assert f"Monthly spend cap of the plan 0% 0% CN¥0.00 / CN¥{cap}" in said, page
+                limited = f"Limited by the plan's monthly spend cap of CN¥{cap}"
+                assert f"Available now CN¥{cap} {limited}" in said, page
+        assert "20.00" not in words(await office.owner.page("/dashboard/limits"))
+
+    async def test_a_credit_limit_below_the_cap_is_named(self, office: Firm) -> None:
+        await offer(office.gateway, RAISED.replace("80.00", "8000.00"))
+        await choose(office.gateway, "large")
+        for page in ("/dashboard", "/dashboard/limits"):
+            said = words(await office.owner.page(page))
+            assert "Available now CN¥100.00 Limited by the credit limit of CN¥100.00" in said
+            assert "Monthly spend cap of the plan 0% 0% CN¥0.00 / CN¥8,000.00" in said
+            assert "Account credit limit 0% 0% CN¥0.00 / CN¥100.00" in said
+
+    async def test_no_two_progress_bars_have_the_same_label(self, office: Firm) -> None:
+        """Two plans that include the same units, and two keys of one name with budgets."""
+        await offer(office.gateway, CAPPED, RAISED)
+        for plan in ("small", "large"):
+            await choose(office.gateway, plan, key=plan)
+        parts = office.gateway.parts
+        for _ in range(2):
+            async with parts.database.transaction() as session:
+                made = await create_key(
+                    session,
+                    parts.clock,
+                    secret_key(parts.settings),
+                    office.gateway.account.id,
+                    "1号线",
+                )
+                await set_budget(
+                    session, parts.clock, office.gateway.account.id, made.row.id, 10**10
+                )
+        for page in ("/dashboard", "/dashboard/limits", "/dashboard/plan"):
+            labels = re.findall(
+                r'<progress[^>]* aria-label="([^"]+)"', await office.owner.page(page)
+            )
+            assert len(labels) > 1
+            assert len(set(labels)) == len(labels), (page, labels)
 
 
 class TestAlerts:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from billing.documents.lists import Listed
-from billing.notices.alerts import Watched
+from billing.notices.watched import Watched
 from billing.tables import Dispute, Invoice
 from gateway.dashboard.pages.next_steps import Standing, next_steps
 from infra import ids

@@ -55,7 +55,7 @@ class TestLooking:
         await offer(firm.gateway, SMALL + INCLUDING)
         await choose(firm.gateway, "small")
         said = words(await firm.owner.page("/dashboard/plan"))
-        assert "Included · Output tokens 0%" in said
+        assert "Included in the plan · Output tokens 0%" in said
         assert "Active" in said
         assert "Change to Small" not in said
 

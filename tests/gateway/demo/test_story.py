@@ -14,7 +14,7 @@ from billing.documents.lists import Listed, invoice_page
 from billing.invoices.position import read_position
 from billing.metering.quotas import list_limits, month_of
 from billing.metering.usage import list_usage
-from billing.notices.alerts import watched_of
+from billing.notices.watched import watched_of
 from billing.outcomes.settled_views import disputes_page, settlements_page
 from billing.reports.spending import Dimension, spending, tags_of
 from billing.tables import CreditNote, InvoiceStatus, QuotaKind, Settlement

@@ -1,0 +1,144 @@
+"""Headroom: what may still be spent now, and the name of the limit that decides it."""
+
+from uuid import UUID
+
+from billing.accounts.profiles import lock_profile
+from billing.invoices.headroom import Available, available, available_to_key, read_funds
+from billing.invoices.position import read_position
+from billing.metering.quotas import QuotaState, list_limits, set_budget
+from billing.tables import QuotaKind
+from infra import ids
+from tests.billing.making import make_key, sql
+from tests.billing.notices.test_watched import BASIC, LARGE, TRIAL
+from tests.flows.stories import Firm, Story
+
+YUAN = 10**9
+
+
+async def now_of(story: Story, firm: Firm) -> Available:
+    async with story.database.transaction() as session:
+        profile = await lock_profile(session, firm.account.id)
+        position = await read_position(session, profile, story.clock.now())
+        funds = await read_funds(session, position)
+        return available(funds, position, await list_limits(session, firm.account.id))
+
+
+def yuan(left: float, limited_by: str, limit: float) -> Available:
+    return Available(int(left * YUAN), limited_by, int(limit * YUAN))
+
+
+class TestAvailable:
+    async def test_without_a_plan_by_the_credit_limit(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        assert await now_of(story, firm) == yuan(95, "credit_limit", 100)
+
+    async def test_with_a_larger_cap_by_the_credit_limit(self, story: Story) -> None:
+        firm = await story.firm(credit="20")
+        await firm.subscribe(await story.plan(BASIC))
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        assert await now_of(story, firm) == yuan(15, "credit_limit", 20)
+
+    async def test_with_a_smaller_cap_by_the_cap(self, story: Story) -> None:
+        firm = await story.firm(credit="1000")
+        await firm.subscribe(await story.plan(BASIC))
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        assert await now_of(story, firm) == yuan(45, "spend_cap", 50)
+
+    async def test_after_an_upgrade_by_the_new_cap(self, story: Story) -> None:
+        firm, large = await story.firm(credit="1000"), await story.plan(LARGE)
+        await firm.subscribe(await story.plan(BASIC))
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        story.clock.set(2026, 10, 11)
+        await firm.change(large)
+        assert await now_of(story, firm) == yuan(195, "spend_cap", 200)
+
+    async def test_after_a_downgrade_by_the_old_cap_until_the_paid_time_ends(
+        self, story: Story
+    ) -> None:
+        firm, basic = await story.firm(credit="1000"), await story.plan(BASIC)
+        await firm.subscribe(await story.plan(LARGE))
+        story.clock.set(2026, 10, 11)
+        await firm.change(basic)
+        assert await now_of(story, firm) == yuan(200, "spend_cap", 200)
+        await story.until(2026, 11, 1, 1)
+        assert await now_of(story, firm) == yuan(50, "spend_cap", 50)
+
+    async def test_in_a_trial_by_the_cap(self, story: Story) -> None:
+        firm = await story.firm(credit="1000")
+        await firm.subscribe(await story.plan(TRIAL))
+        assert await now_of(story, firm) == yuan(50, "spend_cap", 50)
+
+    async def test_after_the_plan_ended_by_the_credit_limit(self, story: Story) -> None:
+        firm = await story.firm(credit="1000")
+        await firm.subscribe(await story.plan(BASIC))
+        await firm.cancel(at_end=False)
+        assert await now_of(story, firm) == yuan(1000, "credit_limit", 1000)
+
+    async def test_prepaid_by_the_wallet(self, story: Story) -> None:
+        firm = await story.firm(credit="0")
+        await firm.tops_up("30.00", "top-up-1")
+        assert await now_of(story, firm) == yuan(30, "wallet", 30)
+
+    async def test_prepaid_and_credit_by_both(self, story: Story) -> None:
+        firm = await story.firm(credit="10")
+        await firm.tops_up("30.00", "top-up-1")
+        assert await now_of(story, firm) == yuan(40, "credit_limit_and_wallet", 40)
+
+    async def test_unpaid_invoice_takes_from_the_credit_limit(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await firm.use("vib", rows=30_000)
+        await story.counts()
+        await story.until(2026, 11, 2)
+        assert await now_of(story, firm) == yuan(70, "credit_limit", 100)
+
+    async def test_credit_below_nothing_is_shown_as_nothing(self, story: Story) -> None:
+        firm = await story.firm(credit="1")
+        await firm.use("vib", rows=5_000)
+        await story.counts()
+        assert await now_of(story, firm) == yuan(0, "credit_limit", 1)
+
+    async def test_without_any_limit_nothing_is_named(self, story: Story) -> None:
+        firm = await story.firm()
+        await sql(story.database, "update quota set amount = null where kind = 'credit'")
+        assert await now_of(story, firm) == Available(None, None, None)
+
+
+class TestAvailableToKey:
+    OF_ACCOUNT = yuan(10, "credit_limit", 100)
+
+    def quotas(self, key_id: UUID, used: int) -> list[QuotaState]:
+        state = QuotaState(QuotaKind.BUDGET, key_id, None, 8 * YUAN, used * YUAN, 0)
+        other = QuotaState(QuotaKind.BUDGET, ids.new_id(), None, 8 * YUAN, 5 * YUAN, 0)
+        return [state, other]
+
+    def test_smaller_budget_decides(self) -> None:
+        key_id = ids.new_id()
+        found = available_to_key(self.OF_ACCOUNT, self.quotas(key_id, 3), key_id, 8 * YUAN)
+        assert found == yuan(5, "key_budget", 8)
+
+    def test_larger_budget_leaves_the_accounts_limit(self) -> None:
+        key_id = ids.new_id()
+        found = available_to_key(self.OF_ACCOUNT, [], key_id, 800 * YUAN)
+        assert found == self.OF_ACCOUNT
+
+    def test_without_a_budget_the_accounts_limit(self) -> None:
+        assert available_to_key(self.OF_ACCOUNT, [], ids.new_id(), None) == self.OF_ACCOUNT
+
+    def test_budget_alone_decides_for_an_unlimited_account(self) -> None:
+        key_id, unlimited = ids.new_id(), Available(None, None, None)
+        found = available_to_key(unlimited, self.quotas(key_id, 9), key_id, 8 * YUAN)
+        assert found == yuan(0, "key_budget", 8)
+
+    async def test_a_raised_budget_holds_at_once(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        key_id = await make_key(story.database, firm.account.id)
+        async with story.database.transaction() as session:
+            await set_budget(session, story.clock, firm.account.id, key_id, 7 * YUAN)
+            quotas = await list_limits(session, firm.account.id)
+        of_account = await now_of(story, firm)
+        assert available_to_key(of_account, quotas, key_id, 7 * YUAN) == yuan(7, "key_budget", 7)
