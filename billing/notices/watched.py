@@ -183,6 +183,7 @@ def _budgets(
         if quota.kind is QuotaKind.BUDGET
         and quota.period_start == month
         and quota.amount
+        and quota.key_id is not None
         and quota.key_id in names
     ]
 
