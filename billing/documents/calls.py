@@ -51,7 +51,7 @@ _CALLS = f"""
     select u.request_id, u.started_at, coalesce(u.model, ''), u.key_id, u.operation, u.settlement,
            {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
-           u.cost_nano
+           u.cost_nano, u.covered
     from usage u
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')
@@ -89,8 +89,8 @@ class LineNotFound(AppError):
 
 @dataclass(frozen=True, slots=True)
 class BilledCall:
-    """A call as an invoice has it; an unknown quantity is None. `cost_nano` is what it cost as it
-    went, before allowances and tiers."""
+    """A call as an invoice has it; an unknown quantity is None. `cost_nano` is its charge after
+    included units, which are `covered` by meter and quota, before tiers."""
 
     request_id: UUID
     started_at: datetime
@@ -108,6 +108,7 @@ class BilledCall:
     late: bool
     tags: Mapping[str, str] | None
     cost_nano: int
+    covered: Mapping[str, Mapping[str, int]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {

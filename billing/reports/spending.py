@@ -1,25 +1,28 @@
 """Spending: what a billing period counts, added up by day, hour, model, key, settlement or tag.
 
 Reads only the totals, through the period's place in their keys, so ten million calls cost no more
-than their hours. It counts what the period's invoice bills; costs are as calls went, before
-allowances, tiers and tax. Owns the queries. Does not own the totals
-(billing/agreements/totals.py).
+than their hours. It counts what the period's invoice bills; costs are usage charges after included
+units, before discounts, tiers and tax. Owns the queries. Does not own the totals
+(billing/agreements/totals.py) nor what included units saved (covering.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.rating.quantities import METERS, Quantities
+from billing.reports.covering import covered_by_place, including_terms
 from billing.tables import BillingPeriod
 
 MOST_ROWS = 1_000
 _COUNTED = ("calls", *METERS, "cost_nano")
+_UNITS = ", ".join(f"sum({meter})" for meter in METERS)
 _SUMS = ", ".join(f"sum({name}) as {name}" for name in _COUNTED)
 _WHICH = """
     period_id = :period and account_id = :account
@@ -43,6 +46,31 @@ _BY = f"""
     group by 1 order by sum(cost_nano) desc, sum(calls) desc, 1
     limit :limit
 """  # noqa: S608  # put together of constants
+# What included units may have covered: by models and terms, whose prices tell what was saved.
+_COVERED_BY_TIME = f"""
+    select {{value}}, model, plan_version_id, {_UNITS}, sum(cost_nano)
+    from (
+        select hour, late, model, plan_version_id, {_SUMS}
+        from usage_total where {_WHICH} and plan_version_id = any(:versions) group by 1, 2, 3, 4
+    ) of_hour
+    group by 1, 2, 3
+"""  # noqa: S608  # put together of constants
+_COVERED_BY = f"""
+    select {{value}}, model, plan_version_id, {_UNITS}, sum(cost_nano)
+    from usage_total where {_WHICH} and plan_version_id = any(:versions)
+    group by 1, 2, 3
+"""  # noqa: S608  # put together of constants
+_COVERED_BY_TAG = f"""
+    select value, model, plan_version_id, {_UNITS}, sum(cost_nano)
+    from usage_tag_total
+    where period_id = :period and account_id = :account and tag = :tag
+      and plan_version_id = any(:versions)
+    group by 1, 2, 3
+"""  # noqa: S608  # put together of constants
+_VERSIONS = """
+    select distinct plan_version_id from usage_total
+    where period_id = :period and account_id = :account
+"""
 _TAGS = """
     select tag from usage_tag_total where period_id = :period and account_id = :account
     group by tag order by sum(cost_nano) desc, tag collate "C" limit 20
@@ -90,13 +118,20 @@ class Only:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one value of a dimension has, of one `model` where it was added up by models too."""
+    """What one value of a dimension has, of one `model` where it was added up by models too.
+    `covered_nano` is what the calls would have cost more without included units."""
 
     value: datetime | UUID | str | None
     model: str | None
     calls: int
     quantities: Quantities
     cost_nano: int
+    covered_nano: int = 0
+
+    @property
+    def included(self) -> bool:
+        """Whether included units paid for all of it."""
+        return self.cost_nano == 0 and self.covered_nano > 0
 
 
 ALL = Only()
@@ -130,7 +165,11 @@ async def spending(
         "limit": MOST_ROWS * (20 if by_model else 1),
     }
     rows = await session.execute(text(query.format(value=_VALUES[by], model=model)), values)
-    return [_spent(*row) for row in rows]
+    spent = [_spent(*row) for row in rows]
+    covered = _COVERED_BY_TIME if by in _TIMES else _COVERED_BY
+    # Calls that are not billed have units and no cost, and nothing covered them.
+    asked = text(covered.format(value=_VALUES[by])), {**values, "each": False}
+    return await _with_covered(session, spent, asked, by_model=by_model)
 
 
 def by_times(spent: Sequence[Spent]) -> list[Spent]:
@@ -161,7 +200,27 @@ async def spending_by_tag(
 ) -> list[Spent]:
     """What calls with each value of a tag have, the most costly first."""
     values = {"account": account_id, "period": period.id, "tag": tag, "limit": limit}
-    return [_spent(*row) for row in await session.execute(text(_BY_TAG), values)]
+    spent = [_spent(*row) for row in await session.execute(text(_BY_TAG), values)]
+    return await _with_covered(session, spent, (text(_COVERED_BY_TAG), values), by_model=False)
+
+
+async def _with_covered(
+    session: AsyncSession,
+    spent: list[Spent],
+    asked: tuple[TextClause, dict[str, Any]],
+    *,
+    by_model: bool,
+) -> list[Spent]:
+    """The same with what included units saved. Most accounts have none: that is one look."""
+    query, values = asked
+    place = {"period": values["period"], "account": values["account"]}
+    versions = [row[0] for row in await session.execute(text(_VERSIONS), place)]
+    terms = await including_terms(session, versions)
+    if not terms:
+        return spent
+    rows = (await session.execute(query, {**values, "versions": list(terms)})).all()
+    covered = covered_by_place(terms, rows, by_model=by_model)
+    return [replace(one, covered_nano=covered.get((one.value, one.model), 0)) for one in spent]
 
 
 def _spent(value: datetime | UUID | str | None, model: str | None, *sums: int) -> Spent:
@@ -176,4 +235,5 @@ def _together(value: datetime | UUID | str | None, parts: Sequence[Spent]) -> Sp
         sum(one.calls for one in parts),
         sum((one.quantities for one in parts), Quantities()),
         sum(one.cost_nano for one in parts),
+        sum(one.covered_nano for one in parts),
     )

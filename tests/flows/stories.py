@@ -95,11 +95,12 @@ class Firm:
         settlement: Settlement = Settlement.COMPLETE,
         version: UUID | None = None,
         operation: str | None = None,
+        saved_nano: int = 0,
         **units: int,
     ) -> UsageRecord:
         """One call now, or one that began at another time and is written now; at the terms of its
         time, or at others. It is a chat where it consumes tokens, a prediction where it does not,
-        unless its operation is given."""
+        unless its operation is given. Included units made it cheaper by `saved_nano`."""
         story, at = self.story, at or self.story.clock.now()
         async with story.database.transaction() as session:
             if version is None:
@@ -107,7 +108,7 @@ class Firm:
             else:
                 terms = (await terms_of(session, [version]))[version]
             quantities = Quantities(**units)
-            cost = rate(quantities, held_prices(terms, model))
+            cost = rate(quantities, held_prices(terms, model)) - saved_nano
             record = UsageRecord(
                 request_id=ids.new_id(),
                 account_id=self.account.id,

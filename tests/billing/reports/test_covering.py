@@ -1,0 +1,91 @@
+"""Covered value: rows of spending that included units paid for, whole or in part."""
+
+from datetime import datetime
+
+import pytest
+
+from billing.agreements.periods import running_period
+from billing.reports.model_use import use_by_model
+from billing.reports.spending import Dimension, Spent, by_models, spending, spending_by_tag
+from billing.tables import Settlement
+from infra.db import Database
+from tests.flows.plan_texts import GROWTH
+from tests.flows.stories import Firm, Story
+
+# 100,000 output tokens at 0.002 are 200.00 of list price; the plan includes 310,000 of them.
+TOKEN = 2_000
+
+
+@pytest.fixture
+async def firm(database: Database) -> Firm:
+    """Output tokens that the plan includes, some beyond, and rows that it does not include."""
+    story = Story(database)
+    firm = await story.firm()
+    await firm.subscribe(await story.plan(GROWTH))
+    at = story.clock.at
+    await covered(firm, at(2026, 10, 2, 9), 1_000, 1_000, order="A")
+    await covered(firm, at(2026, 10, 3, 9), 1_000, 400, order="B")
+    await firm.use("vib", at(2026, 10, 4, 9), {"order": "C"}, rows=3)
+    fault = Settlement.PLATFORM_FAULT
+    await firm.use("llm", at(2026, 10, 4, 9), settlement=fault, output_tokens=50)
+    story.clock.set(2026, 10, 5)
+    await story.counts()
+    return firm
+
+
+async def covered(firm: Firm, at: datetime, tokens: int, of_them: int, **tags: str) -> None:
+    """A call of which the plan's units paid for some tokens."""
+    saved = of_them * TOKEN
+    await firm.use("llm", at, tags, output_tokens=tokens, saved_nano=saved)
+
+
+async def spent(firm: Firm, by: Dimension, *, by_model: bool = False) -> list[Spent]:
+    async with firm.story.database.transaction() as session:
+        period = await running_period(session, firm.account.id, firm.story.clock.now())
+        return await spending(session, firm.account.id, period, by, by_model=by_model)
+
+
+class TestSpending:
+    async def test_by_day_covered_partly_covered_and_charged_are_told_apart(
+        self, firm: Firm
+    ) -> None:
+        days = await spent(firm, Dimension.DAY)
+        assert [(one.cost_nano, one.covered_nano, one.included) for one in days] == [
+            (0, 1_000 * TOKEN, True),
+            (600 * TOKEN, 400 * TOKEN, False),
+            (3_000_000, 0, False),
+        ]
+
+    async def test_by_model_times_are_added_up(self, firm: Firm) -> None:
+        models = by_models(await spent(firm, Dimension.DAY, by_model=True))
+        assert [(one.value, one.cost_nano, one.covered_nano) for one in models] == [
+            ("vib", 3_000_000, 0),
+            ("llm", 600 * TOKEN, 1_400 * TOKEN),
+        ]
+
+    async def test_by_settlement_what_is_not_billed_is_not_covered(self, firm: Firm) -> None:
+        found = {one.value: one.covered_nano for one in await spent(firm, Dimension.SETTLEMENT)}
+        assert found == {"complete": 1_400 * TOKEN, "platform_fault": 0}
+
+    async def test_by_key(self, firm: Firm) -> None:
+        (one,) = await spent(firm, Dimension.KEY)
+        assert one.covered_nano == 1_400 * TOKEN
+
+    async def test_by_tag(self, firm: Firm) -> None:
+        async with firm.story.database.transaction() as session:
+            period = await running_period(session, firm.account.id, firm.story.clock.now())
+            rows = await spending_by_tag(session, firm.account.id, period, "order")
+        assert {one.value: (one.covered_nano, one.included) for one in rows} == {
+            "A": (1_000 * TOKEN, True),
+            "B": (400 * TOKEN, False),
+            "C": (0, False),
+        }
+
+
+class TestModelUse:
+    async def test_what_included_units_saved_is_told_by_currency(self, firm: Firm) -> None:
+        async with firm.story.database.transaction() as session:
+            found = await use_by_model(session, firm.story.clock.at(2026, 10, 1))
+        assert found["llm"].costs == {"CNY": 600 * TOKEN}
+        assert found["llm"].covered == {"CNY": 1_400 * TOKEN}
+        assert found["vib"].covered == {"CNY": 0}

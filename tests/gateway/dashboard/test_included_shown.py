@@ -1,0 +1,61 @@
+"""Included units on pages: covered calls are "Included", and amounts are after included units."""
+
+import re
+
+from billing.rounds import count_usage
+from gateway.identity.roles import Role
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker, words
+from tests.gateway.test_included import subscribe
+
+NOTE = "Usage charges after included units, before discounts and tax"
+OLD = "before the plan's included units"
+
+
+async def covered(office: Firm, output_tokens: int) -> list[str]:
+    """A call of 2 input and 5 output tokens for each 5 of these that are included, and one more;
+    gives the calls' pages."""
+    await subscribe(office.gateway, input_tokens=100_000, output_tokens=output_tokens)
+    for _ in range(2):
+        assert (await office.gateway.chat("one two", max_tokens=5)).status_code == 200
+    await count_usage(office.gateway.parts.database, office.clock)
+    page = await office.owner.page("/dashboard/usage/calls")
+    return re.findall(r'href="(/dashboard/usage/calls/req_\w+)"', page)
+
+
+class TestWhollyCovered:
+    async def test_usage_overview_calls_and_the_call_say_included(self, office: Firm) -> None:
+        call = (await covered(office, 1_000))[0]
+        for page in ("/dashboard/usage", "/dashboard/usage?by=day", "/dashboard/usage?by=key"):
+            said = words(await office.owner.page(page))
+            assert "Included worth < CN¥0.01" in said, page
+            assert NOTE in said
+            assert OLD not in said
+        assert "Cost Included" in words(await office.owner.page("/dashboard/usage"))
+        overview = words(await office.owner.page("/dashboard"))
+        assert NOTE in overview
+        assert OLD not in overview
+        assert overview.count("Succeeded 7 Included") + overview.count("Complete 7 Included") == 2
+        said = words(await office.owner.page(call))
+        assert "Cost of the call Included" in said
+
+    async def test_operators_models_say_included(self, office: Firm) -> None:
+        await covered(office, 1_000)
+        gateway = office.gateway
+        async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
+            said = words(await operator.page("/dashboard/platform/models"))
+        assert "Earned: usage charges after included units, before discounts and tax." in said
+        assert "Included worth < CN¥0.01" in said
+
+    async def test_amount_of_the_page_is_what_the_calls_cost(self, office: Firm) -> None:
+        """5 of 10 output tokens are included: 5 at 0.000002 are 0.00001."""
+        newest, oldest = await covered(office, 5)
+        rows = (await office.gateway.http.get("/v1/usage")).json()["data"]
+        assert [row["cost"] for row in rows] == ["0.000010000", "0.000000000"]
+        assert "Cost of the call Included" in words(await office.owner.page(oldest))
+        assert "Cost of the call CN¥0.00001" in words(await office.owner.page(newest))
+        said = words(await office.owner.page("/dashboard/usage"))
+        assert "< CN¥0.01 and < CN¥0.01 included" in said
+        calls = words(await office.owner.page("/dashboard/usage/calls"))
+        assert "CN¥0.00001 incl. 2 units included" in calls
+        assert "7 Included" in calls
