@@ -1,31 +1,15 @@
 """The `maas` command: what an operator does from a terminal.
 
 Owns the commands' names and what the first help says of each. Does not own any command: each is in
-a module of its own, which is loaded only when it is asked for. All together take seconds to load,
-and an operator types many commands.
+a module of its own, which is imported only when it is used (gateway/lazy.py).
 """
 
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command, or a group of them, and where it is: `module:name`."""
-
-    name: str
-    place: str
-    help: str
-
-    def load(self) -> "typer.Typer | Callable[..., None]":
-        module, _, name = self.place.partition(":")
-        found: typer.Typer | Callable[..., None] = getattr(import_module(module), name)
-        return found
-
+from gateway.lazy import Command, lazy_group
 
 COMMANDS = (
     Command("up", "gateway.up_cli:up_all", "Start everything on this machine; Ctrl-C stops it."),
@@ -47,7 +31,9 @@ COMMANDS = (
         "The models that are sold, with prices; ratings, and versions of shared ones.",
     ),
     Command(
-        "usage", "gateway.usage_cli:usage_list", "The newest calls: tokens, price, settlement."
+        "usage",
+        "gateway.usage_cli:usage_list",
+        "Calls with request id, status, usage and cost; --follow shows new ones.",
     ),
     Command("top", "gateway.top_cli:top", "A running gateway at this moment; Ctrl-C ends it."),
     Command("plans", "gateway.plans_cli:plans_app", "What is sold, in versions that never change."),
@@ -69,28 +55,34 @@ COMMANDS = (
 
 def main() -> None:
     """Run the command; a fact that prevents it is shown in plain words, exit code 1."""
-    build_app(sys.argv[1:])()
+    build_app()()
 
 
-def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """The application, with the command that the arguments ask for; the others for its help."""
+def build_app() -> typer.Typer:
+    """The application. Importing a command waits until it is used."""
     app = typer.Typer(
+        name="maas",
+        cls=lazy_group(COMMANDS),
         help="Model as a Service: serve, meter and bill industrial models.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
     )
-    asked = next((word for word in arguments if not word.startswith("-")), None)
-    for command in COMMANDS:
-        found = command.load() if command.name == asked else _not_loaded
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=command.name, help=command.help)
-        elif command.name == asked:
-            app.command(command.name)(found)
-        else:
-            app.command(command.name, help=command.help)(found)
+    app.callback()(_maas)
     return app
 
 
-def _not_loaded() -> None:
-    """Stands in the help for a command that was not asked for."""
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"maas {version('maas-gateway')}")
+        raise typer.Exit
+
+
+def _maas(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Model as a Service: serve, meter and bill industrial models."""

@@ -6,19 +6,16 @@ has left or takes nothing more. Does not own what is sent.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-
-from litestar.types import (
-    HTTPResponseBodyEvent,
-    HTTPResponseStartEvent,
-    Receive,
-    Send,
-)
+from typing import TYPE_CHECKING, Any
 
 from gateway.deadlines import Deadlines, Within
 from gateway.errors import BodyIncomplete, BodyTooLarge, EncodingUnsupported, UpstreamTimeout
 from gateway.flow import Completion
 from gateway.stepping import Begun
+
+if TYPE_CHECKING:  # the command line uses what imports this, and needs no web framework
+    from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Send
+
 
 _UNWATCHED_S = 0.02
 # A larger answer is sent in pieces of that size: what a client does not take piles up nowhere.
@@ -59,7 +56,7 @@ class Client:
     """
 
     def __init__(
-        self, headers: Mapping[bytes, bytes], receive: Receive, send: Send, deadlines: Deadlines
+        self, headers: Mapping[bytes, bytes], receive: "Receive", send: "Send", deadlines: Deadlines
     ) -> None:
         self._headers = headers
         self._deadlines = deadlines
@@ -249,7 +246,7 @@ class Attended(Within):
         return UpstreamTimeout("The model did not answer in time. The call is not billed.")
 
 
-def _part(data: bytes, more: bool) -> HTTPResponseBodyEvent:
+def _part(data: bytes, more: bool) -> "HTTPResponseBodyEvent":
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 

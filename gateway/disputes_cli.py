@@ -17,12 +17,11 @@ from billing.outcomes.settled_views import dispute_json, disputes_page
 from billing.outcomes.standing import CUSTOMER, OPERATOR
 from billing.tables import Dispute
 from gateway.console import AccountName, Json, tell, with_database
-from gateway.routes.outcome_names import dispute_id, settlement_id
+from gateway.outcome_ids import dispute_id, settlement_id
 from gateway.terminal import Terminal
 from infra.clock import SystemClock
 from infra.settings import Settings
 
-disputes_app = typer.Typer()
 DisputeName = Annotated[str, typer.Argument(help="The dispute's id (odsp_…).")]
 SettlementName = Annotated[str, typer.Argument(help="The settlement's id (oset_…).")]
 Text = Annotated[str, typer.Argument(help="What is said.")]
@@ -36,7 +35,6 @@ class Side(StrEnum):
     OPERATOR = OPERATOR
 
 
-@disputes_app.command("disputes")
 def outcomes_disputes(
     account: AccountName,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
@@ -54,7 +52,6 @@ def outcomes_disputes(
     tell(as_json, work)
 
 
-@disputes_app.command("dispute")
 def outcomes_dispute(
     account: AccountName,
     settlement: SettlementName,
@@ -73,7 +70,6 @@ def outcomes_dispute(
     _argue("Disputed.", argue, account, as_json)
 
 
-@disputes_app.command("answer")
 def outcomes_answer(
     account: AccountName, dispute: DisputeName, text: Text, as_json: Json = False
 ) -> None:
@@ -85,7 +81,6 @@ def outcomes_answer(
     _argue("Answered.", argue, account, as_json)
 
 
-@disputes_app.command("reply")
 def outcomes_reply(
     account: AccountName, dispute: DisputeName, text: Text, as_json: Json = False
 ) -> None:
@@ -97,7 +92,6 @@ def outcomes_reply(
     _argue("Replied.", argue, account, as_json)
 
 
-@disputes_app.command("decide")
 def outcomes_decide(
     account: AccountName,
     dispute: DisputeName,
@@ -114,7 +108,6 @@ def outcomes_decide(
     _argue("Decided.", argue, account, as_json)
 
 
-@disputes_app.command("concede")
 def outcomes_concede(
     account: AccountName,
     dispute: DisputeName,

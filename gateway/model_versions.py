@@ -11,6 +11,7 @@ is looked for by account. What accounts gave to it is told by its provenance alo
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, update
@@ -211,3 +212,20 @@ async def _erase_old(session: AsyncSession, model: str) -> None:
 
 def _kept() -> ColumnElement[bool]:
     return col(ModelVersion.artefact).is_not(None)
+
+
+def show_version(row: ModelVersion) -> dict[str, Any]:
+    """A version as `maas models` shows it."""
+    return {
+        "version": shown_as(row.model, row.number),
+        "number": row.number,
+        "parent": row.parent,
+        "status": row.status,
+        "answers": row.current,
+        "created_at": row.created_at.isoformat(timespec="seconds"),
+        "promoted_at": row.promoted_at and row.promoted_at.isoformat(timespec="seconds"),
+        "why": row.scores["why"] if row.scores else row.history[-1]["what"],
+        "made_of": row.made_of,
+        "scores": row.scores,
+        "history": row.history,
+    }

@@ -1,74 +1,98 @@
-"""`maas models`: what is sold, how it is rated, and the versions of shared models.
+"""`maas models`: what is sold at which prices, how it is rated, and versions of shared models.
 
 Owns the commands' names and arguments. Does not own the catalog (models/catalog.py), versions
-(gateway/model_versions.py) nor proposing them (gateway/improving/).
+(gateway/model_versions.py) nor learning them (gateway/models_learning_cli.py).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.tables import ModelVersion
+from billing.accounts.accounts import get_account
 from gateway.availability import Availability
 from gateway.console import Json, propagated, tell, with_database
-from gateway.improving.assembly import proposer
-from gateway.improving.collecting import without_personal_data
+from gateway.contracts import Contracts
 from gateway.improving.feedback import count_ratings
-from gateway.improving.proposing import shared_model
-from gateway.improving.provenance import provenance
+from gateway.improving.sharing import shared_model
+from gateway.lazy import Command, lazy_group
 from gateway.model_versions import (
     BUILT_IN,
-    ModelVersionNotFound,
     before,
-    find_version,
     present,
     promote,
     roll_back,
+    show_version,
     shown_as,
     versions_of,
 )
+from gateway.price_list import price_list, price_text
 from gateway.routing import Router, parse_upstreams
 from gateway.terminal import Terminal
 from gateway.up import serving_base
 from gateway.upstream import Upstream
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.installation import database_url
 from infra.settings import Settings
 from models.catalog import Catalog, Model, load_catalog
 from models.extras import extra_of
 
-models_app = typer.Typer(invoke_without_command=True)
+_LEARNING = (
+    Command(
+        "propose",
+        "gateway.models_learning_cli:models_propose",
+        "Learn a version from what customers agreed to share; it is promoted if it is better.",
+    ),
+    Command(
+        "provenance",
+        "gateway.models_learning_cli:models_provenance",
+        "What a version learned from: whose, with which consent, and whether that still stands.",
+    ),
+)
+models_app = typer.Typer(cls=lazy_group(_LEARNING), invoke_without_command=True)
+Prices = Mapping[str, Mapping[str, int]]
 ModelName = Annotated[str, typer.Argument(help="The shared model's id.")]
 By = Annotated[str, typer.Option(help="Who says so; it stands in the version's history.")]
 
 
 @models_app.callback()
-def models_list(context: typer.Context, as_json: Json = False) -> None:
-    """The models of the catalog, whether this deployment serves them, and their list prices in
-    nano-units for one unit."""
+def models_list(
+    context: typer.Context,
+    account: Annotated[
+        str | None, typer.Option(help="Prices of this account's plan (id or name).")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="List prices in CNY or USD; MAAS_CURRENCY unless given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The models with their prices (list prices, or those of an account's plan), and whether this
+    deployment serves them."""
     if context.invoked_subcommand is not None:
         return
 
     def work(settings: Settings, terminal: Terminal) -> None:
         catalog = load_catalog(settings.profile)
+        shown = _currency(currency or settings.currency)
+        prices: Prices = {
+            model.id: model.prices.get(shown, {}) for model in catalog.models.values()
+        }
+        if account is not None:
+            shown, prices = with_database(settings, partial(_plan_prices, catalog, account))
         availability = asyncio.run(_asked(settings, catalog))
         rows = [
             {
-                "id": model.id,
-                "task": model.task.value,
-                "context_length": model.context_length,
-                "licence": model.licence,
-                "description": model.description,
-                "prices": {currency: dict(row) for currency, row in model.prices.items()},
+                **_show_model(model, prices.get(model.id, {}), shown),
                 "served": _served(model, availability),
             }
             for model in catalog.models.values()
         ]
-        terminal.table(rows, ("id", "task", "served", "context_length", "licence", "description"))
+        if not as_json:
+            rows = [{**row, "prices": price_text(prices.get(row["id"], {}), shown)} for row in rows]
+        columns = ("id", "task", "served", "prices", "context_length", "licence", "description")
+        terminal.table(rows, columns)
 
     tell(as_json, work)
 
@@ -90,28 +114,15 @@ def models_versions(model: ModelName, as_json: Json = False) -> None:
 
     def work(settings: Settings, terminal: Terminal) -> None:
         name = shared_model(load_catalog(settings.profile), model).id
-        rows = [_shown(row) for row in with_database(settings, lambda s: versions_of(s, name))]
+        rows = [
+            show_version(row) for row in with_database(settings, lambda s: versions_of(s, name))
+        ]
         none_promoted = not any(row["answers"] for row in rows)
         rows.append(
             {"version": name, "number": BUILT_IN, "status": "built_in", "answers": none_promoted}
         )
         columns = ("version", "status", "answers", "created_at", "promoted_at", "why")
         terminal.table(rows, columns)
-
-    tell(as_json, work)
-
-
-@models_app.command("propose")
-def models_propose(model: ModelName, by: By = "operator", as_json: Json = False) -> None:
-    """Learn a version from what customers agreed to share; it is promoted if it is better.
-
-    It takes minutes, and is best done while few call.
-    """
-
-    def work(settings: Settings, terminal: Terminal) -> None:
-        with database_url(settings) as url:
-            row = asyncio.run(_proposed(settings, url, model, by, terminal))
-        terminal.record("Judged.", _shown(row))
 
     tell(as_json, work)
 
@@ -151,28 +162,6 @@ def models_rollback(
     _change("Rolled back.", model, change, as_json)
 
 
-@models_app.command("provenance")
-def models_provenance(
-    version: Annotated[str, typer.Argument(help="As `maas models versions` names it: MODEL@3.")],
-    as_json: Json = False,
-) -> None:
-    """What a version learned from: whose, with which consent, and whether that still stands."""
-
-    def work(settings: Settings, terminal: Terminal) -> None:
-        name, _, number = version.rpartition("@")
-        if not number.isascii() or not number.isdecimal() or len(number) > 9 or not name:
-            raise ModelVersionNotFound(f"{version[:100]!r} is no version: name one as `MODEL@3`.")
-
-        async def read(session: AsyncSession) -> list[dict[str, Any]]:
-            row = await find_version(session, name, int(number))
-            return await provenance(session, row, without_personal_data)
-
-        columns = ("account", "source", "line", "consented_at", "held_out", "now")
-        terminal.table(with_database(settings, read), columns)
-
-    tell(as_json, work)
-
-
 _Change = Callable[[AsyncSession, str, int], Awaitable[int]]
 """Takes the model and the version that answered when the command began; gives which does now."""
 
@@ -208,30 +197,28 @@ def _served(model: Model, availability: Availability) -> str:
     return "no" if extra is None else f"not installed: extra {extra}"
 
 
-async def _proposed(
-    settings: Settings, url: str, name: str, by: str, terminal: Terminal
-) -> ModelVersion:
-    model = shared_model(load_catalog(settings.profile), name)
-    database, upstream = Database(url, pool_size=2), Upstream(settings.connect_timeout_s)
-    try:
-        made = proposer(settings, serving_base(settings), database, upstream, SystemClock())
-        return await made.propose(model, by, lambda said: terminal.stage("proposing", said))
-    finally:
-        await upstream.stop()
-        await database.close()
+def _currency(said: str) -> str:
+    if said.upper() not in ("CNY", "USD"):
+        raise typer.BadParameter("prices are in CNY and USD", param_hint="--currency")
+    return said.upper()
 
 
-def _shown(row: ModelVersion) -> dict[str, Any]:
+async def _plan_prices(catalog: Catalog, account: str, session: AsyncSession) -> tuple[str, Prices]:
+    """The account's currency, and what it pays for each model now."""
+    owner, clock = await get_account(session, account), SystemClock()
+    contracts = Contracts(catalog, clock)
+    contract = await contracts.contract(session, owner.id, owner.currency, clock.now())
+    return owner.currency, {model: dict(one.prices) for model, one in contract.prices.items()}
+
+
+def _show_model(model: Model, prices: Mapping[str, int], currency: str) -> dict[str, Any]:
+    """`prices` stays what it was: the list in nano-units for one unit, by currency."""
     return {
-        "version": shown_as(row.model, row.number),
-        "number": row.number,
-        "parent": row.parent,
-        "status": row.status,
-        "answers": row.current,
-        "created_at": row.created_at.isoformat(timespec="seconds"),
-        "promoted_at": row.promoted_at and row.promoted_at.isoformat(timespec="seconds"),
-        "why": row.scores["why"] if row.scores else row.history[-1]["what"],
-        "made_of": row.made_of,
-        "scores": row.scores,
-        "history": row.history,
+        "id": model.id,
+        "task": model.task.value,
+        "context_length": model.context_length,
+        "licence": model.licence,
+        "description": model.description,
+        "prices": {of: dict(row) for of, row in model.prices.items()},
+        "price_list": price_list(prices, currency),
     }

@@ -1,19 +1,109 @@
 """`maas outcomes`: all that is about paying by effect, under one name.
 
-Owns putting the commands together. Does not own any (gateway/contracts_cli.py,
-gateway/evidence_cli.py, gateway/settlements_cli.py).
+Owns putting the commands together, each of which is imported when it is used. Does not own any
+(gateway/contracts_cli.py, gateway/evidence_cli.py, gateway/settlements_cli.py,
+gateway/disputes_cli.py).
 """
 
 import typer
 
-from gateway.contracts_cli import contracts_app
-from gateway.evidence_cli import attesters_app, evidence_app, make_key_files, sign_file
-from gateway.settlements_cli import settlements_app
+from gateway.lazy import Command, lazy_group
 
-outcomes_app = typer.Typer(no_args_is_help=True)
-outcomes_app.add_typer(contracts_app, name="contracts")
-outcomes_app.add_typer(attesters_app, name="attesters")
-outcomes_app.add_typer(evidence_app, name="evidence")
-outcomes_app.add_typer(settlements_app)
-outcomes_app.command("sign")(sign_file)
-outcomes_app.command("make-keys")(make_key_files)
+_COMMANDS = (
+    Command(
+        "contracts", "gateway.contracts_cli:contracts_app", "Contracts that are paid by effect."
+    ),
+    Command("attesters", "gateway.evidence_cli:attesters_app", "Whose word counts for a contract."),
+    Command(
+        "evidence",
+        "gateway.evidence_cli:evidence_app",
+        "What attesters said, signed.",
+    ),
+    Command(
+        "disputes",
+        "gateway.disputes_cli:outcomes_disputes",
+        "An account's disputes, the newest first.",
+    ),
+    Command(
+        "dispute",
+        "gateway.disputes_cli:outcomes_dispute",
+        "Dispute a settlement, or outcomes of it, in the customer's name.",
+    ),
+    Command("answer", "gateway.disputes_cli:outcomes_answer", "Answer a dispute, as the operator."),
+    Command(
+        "reply",
+        "gateway.disputes_cli:outcomes_reply",
+        "Reply to the answer, in the customer's name.",
+    ),
+    Command(
+        "decide",
+        "gateway.disputes_cli:outcomes_decide",
+        "Decide a dispute of which both sides have spoken.",
+    ),
+    Command(
+        "concede",
+        "gateway.disputes_cli:outcomes_concede",
+        "Agree with the other side, which wins.",
+    ),
+    Command(
+        "claim",
+        "gateway.settlements_cli:outcomes_claim",
+        "Claim an outcome by signed evidence.",
+    ),
+    Command(
+        "confirm",
+        "gateway.settlements_cli:outcomes_confirm",
+        "Confirm an outcome by signed evidence.",
+    ),
+    Command(
+        "deny",
+        "gateway.settlements_cli:outcomes_deny",
+        "Refuse an outcome that is not confirmed, by signed evidence.",
+    ),
+    Command(
+        "reverse",
+        "gateway.settlements_cli:outcomes_reverse",
+        "Take an outcome back, by signed evidence.",
+    ),
+    Command(
+        "list",
+        "gateway.settlements_cli:outcomes_list",
+        "An account's outcomes, refused ones too, the newest first.",
+    ),
+    Command(
+        "settlements",
+        "gateway.settlements_cli:outcomes_settlements",
+        "What contracts came to by the month, the newest first.",
+    ),
+    Command(
+        "settle",
+        "gateway.settlements_cli:outcomes_settle",
+        "Do now what the jobs do: settle, end disputes, charge.",
+    ),
+    Command(
+        "bundle",
+        "gateway.settlements_cli:outcomes_bundle",
+        "Write a settlement's evidence bundle.",
+    ),
+    Command(
+        "replay",
+        "gateway.settlements_cli:outcomes_replay",
+        "Compute a settlement again from its bundle alone.",
+    ),
+    Command(
+        "sign",
+        "gateway.evidence_cli:sign_file",
+        "Sign a file as evidence.",
+    ),
+    Command(
+        "make-keys",
+        "gateway.evidence_cli:make_key_files",
+        "Make an attester's key pair.",
+    ),
+)
+outcomes_app = typer.Typer(cls=lazy_group(_COMMANDS), no_args_is_help=True)
+
+
+@outcomes_app.callback()
+def outcomes() -> None:
+    """Paid by effect: contracts, evidence and settlements."""

@@ -29,16 +29,14 @@ from billing.outcomes.settled_views import (
 from billing.outcomes.settlement import bundle_of, get_settlement
 from billing.tables import Outcome
 from gateway.console import AccountName, Json, tell, with_database
-from gateway.disputes_cli import SettlementName, disputes_app
-from gateway.routes.outcome_names import evidence_id, outcome_id, settlement_id
+from gateway.disputes_cli import SettlementName
+from gateway.outcome_ids import evidence_id, outcome_id, settlement_id
 from gateway.terminal import Terminal
 from infra.clock import Clock, SystemClock
 from infra.db import Database
 from infra.installation import database_url
 from infra.settings import Settings
 
-settlements_app = typer.Typer()
-settlements_app.add_typer(disputes_app)
 OutcomeName = Annotated[str, typer.Argument(help="The outcome's id (outc_…).")]
 EvidenceName = Annotated[str, typer.Argument(help="The signed evidence's id (evd_…).")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000)]
@@ -46,7 +44,6 @@ _Say = Callable[[AsyncSession, Clock, UUID, UUID, UUID], Awaitable[Outcome]]
 _Rows = Callable[[AsyncSession, UUID, int], Awaitable[list[dict[str, Any]]]]
 
 
-@settlements_app.command("claim")
 def outcomes_claim(
     account: AccountName,
     contract: Annotated[str, typer.Argument(help="The contract's tag.")],
@@ -66,7 +63,6 @@ def outcomes_claim(
     tell(as_json, work)
 
 
-@settlements_app.command("confirm")
 def outcomes_confirm(
     account: AccountName, outcome: OutcomeName, evidence: EvidenceName, as_json: Json = False
 ) -> None:
@@ -74,7 +70,6 @@ def outcomes_confirm(
     _say("Confirmed.", confirm, account, (outcome, evidence), as_json)
 
 
-@settlements_app.command("deny")
 def outcomes_deny(
     account: AccountName, outcome: OutcomeName, evidence: EvidenceName, as_json: Json = False
 ) -> None:
@@ -82,7 +77,6 @@ def outcomes_deny(
     _say("Denied.", deny, account, (outcome, evidence), as_json)
 
 
-@settlements_app.command("reverse")
 def outcomes_reverse(
     account: AccountName, outcome: OutcomeName, evidence: EvidenceName, as_json: Json = False
 ) -> None:
@@ -90,21 +84,18 @@ def outcomes_reverse(
     _say("Reversed.", reverse, account, (outcome, evidence), as_json)
 
 
-@settlements_app.command("list")
 def outcomes_list(account: AccountName, limit: Limit = 50, as_json: Json = False) -> None:
     """An account's outcomes, refused ones too, the newest first."""
     columns = ("business_key", "contract", "subject", "happened_at", "status", "attested_by", "id")
     _table(outcomes_page, columns, account, limit, as_json)
 
 
-@settlements_app.command("settlements")
 def outcomes_settlements(account: AccountName, limit: Limit = 50, as_json: Json = False) -> None:
     """What an account's contracts came to by the month, the newest first."""
     columns = ("contract", "starts_at", "status", "quantity", "amount", "currency", "id")
     _table(settlements_page, columns, account, limit, as_json)
 
 
-@settlements_app.command("settle")
 def outcomes_settle(as_json: Json = False) -> None:
     """Do now what the jobs do: settle months, end overdue disputes, charge what is accepted."""
 
@@ -115,7 +106,6 @@ def outcomes_settle(as_json: Json = False) -> None:
     tell(as_json, work)
 
 
-@settlements_app.command("bundle")
 def outcomes_bundle(
     account: AccountName,
     settlement: SettlementName,
@@ -137,7 +127,6 @@ def outcomes_bundle(
     tell(as_json, work)
 
 
-@settlements_app.command("replay")
 def outcomes_replay(
     name: Annotated[str, typer.Argument(help="A bundle's file, or a settlement's id (oset_…).")],
     as_json: Json = False,

@@ -4,8 +4,10 @@ Owns the two ways of saying the same. Does not own what is said.
 """
 
 import json
+import shlex
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -42,10 +44,15 @@ class Terminal:
         self._stage = message
 
     def ready(
-        self, url: str, first_key: str | None, model: str, sign_in: str | None = None
+        self,
+        url: str,
+        first_key: str | None,
+        model: str,
+        account: str,
+        sign_in: str | None = None,
     ) -> None:
         """The service answers: where, with which key, a line to try it with, and the link by which
-        the first person signs in."""
+        the first person signs in. `account` is one that exists, for a new key."""
         self._end_progress()
         key = first_key or "$MAAS_API_KEY"
         curl = (
@@ -57,16 +64,18 @@ class Terminal:
         )
         if self._json:
             said = {"url": url, "api_key": first_key, "curl": curl, "sign_in": sign_in}
+            said["account"] = account
             self._write({"stage": "ready", **said})
             return
+        maas = _maas()
         lines = [f"The service answers on {url} (API docs: {url}/docs)."]
         if first_key:
             lines += ["", "Your first API key, which is shown only now:", f"  {first_key}"]
         else:
-            lines += ["", "Keys are shown once, when made. A new one: maas keys create demo"]
+            lines += ["", f"To make a new API key: {maas} keys create {shlex.quote(account)}"]
         if sign_in:
             lines += ["", "The dashboard; choose a password by this link, once:", f"  {sign_in}"]
-        lines += ["", "Try it:", f"  {curl}", "", "What it cost: maas usage", "Ctrl-C stops it."]
+        lines += ["", "Try it:", f"  {curl}", "", f"What it cost: {maas} usage", "Ctrl-C stops it."]
         self._console.print("\n".join(lines), markup=False)
 
     def record(self, title: str, values: Mapping[str, Any]) -> None:
@@ -93,6 +102,25 @@ class Terminal:
         for row in rows:
             table.add_row(*(_text(row.get(column)) for column in columns))
         self._console.print(table)
+
+    def lines(
+        self, columns: Sequence[str], widths: Sequence[int]
+    ) -> Callable[[Sequence[Mapping[str, Any]]], None]:
+        """A table that goes on: each row is a line at once, in JSON an object a line."""
+        if not self._json:
+            self._line(dict(zip(columns, columns, strict=True)), columns, widths)
+
+        def show(rows: Sequence[Mapping[str, Any]]) -> None:
+            for row in rows:
+                self._write(dict(row)) if self._json else self._line(row, columns, widths)
+
+        return show
+
+    def _line(self, row: Mapping[str, Any], columns: Sequence[str], widths: Sequence[int]) -> None:
+        cells = zip((_text(row.get(column)) for column in columns), widths, strict=True)
+        line = "  ".join(text.ljust(width) for text, width in cells)
+        self._console.print(line.rstrip(), markup=False)
+        sys.stdout.flush()
 
     def show(self, picture: RenderableType) -> None:
         """Something that is laid out already; for a person."""
@@ -134,6 +162,11 @@ class Terminal:
     def _write(self, value: Any) -> None:
         sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+def _maas() -> str:
+    """The command as this person can type it: by its path where it is not on the PATH."""
+    return "maas" if shutil.which("maas") else shlex.quote(sys.argv[0])
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +24,14 @@ from typing import IO
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.accounts import list_accounts
+from billing.accounts.accounts import PREFIX, list_accounts
 from billing.accounts.opening import Terms, open_account
+from billing.tables import Account
 from gateway.identity.invitations import Inviting
 from gateway.identity.links import reachable
 from gateway.keys import create_key
 from gateway.terminal import Terminal
+from infra import ids
 from infra.clock import SystemClock
 from infra.db import Database
 from infra.errors import AppError
@@ -65,9 +67,11 @@ class _Serving:
 
 @dataclass(frozen=True, slots=True)
 class _FirstSteps:
-    """A key of the first account and a link to sign in by, each where it was just made."""
+    """A key of the first account and a link to sign in by, each where it was just made; and the
+    account to make another key for."""
 
     key: str | None
+    account: str
     sign_in: str | None
 
 
@@ -95,7 +99,7 @@ def up(settings: Settings, terminal: Terminal) -> None:
         else:
             serving.ready.set()
         if _wait_until_ready(url, serving, children, stopping):
-            terminal.ready(url, first.key, model.id, first.sign_in)
+            terminal.ready(url, first.key, model.id, first.account, first.sign_in)
         _watch(children, serving, stopping)
         terminal.stage("stopping", "Stopping")
     terminal.stage("stopped", "Stopped")
@@ -255,7 +259,8 @@ async def _first_steps(settings: Settings, records: str) -> _FirstSteps:
     try:
         async with database.transaction() as session:
             key = await _first_key(session, settings)
-            return _FirstSteps(key, await _first_sign_in(session, settings))
+            account = _suggested(await list_accounts(session))
+            return _FirstSteps(key, account, await _first_sign_in(session, settings))
     finally:
         await database.close()
 
@@ -268,6 +273,13 @@ async def _first_key(session: AsyncSession, settings: Settings) -> str | None:
     account = await open_account(session, clock, FIRST_ACCOUNT, settings.currency, terms)
     pepper = secret_key(settings)
     return (await create_key(session, clock, pepper, account.id, "first key")).secret
+
+
+def _suggested(accounts: Sequence[Account]) -> str:
+    """The first account by the name that it was given, or by its id where two have its name."""
+    first = next((one for one in accounts if one.name == FIRST_ACCOUNT), accounts[0])
+    unique = sum(one.name == first.name for one in accounts) == 1
+    return first.name if unique else ids.show(PREFIX, first.id)
 
 
 async def _first_sign_in(session: AsyncSession, settings: Settings) -> str | None:

@@ -95,6 +95,14 @@ async def read_profile(session: AsyncSession, account_id: UUID) -> BillingProfil
     return (await session.scalars(query)).one()
 
 
+async def time_zones(session: AsyncSession, account_id: UUID | None) -> dict[UUID, ZoneInfo]:
+    """The time zone of an account, or of all, by account."""
+    query = select(BillingProfile.account_id, BillingProfile.time_zone)
+    if account_id is not None:
+        query = query.where(col(BillingProfile.account_id) == account_id)
+    return {owner: zone_of(name) for owner, name in await session.execute(query)}
+
+
 async def change_profile(session: AsyncSession, account_id: UUID, **values: Any) -> BillingProfile:
     """Change what a profile says. Raises ProfileInvalid, TimeZoneUnknown."""
     profile = await lock_profile(session, account_id)

@@ -14,7 +14,8 @@ from sqlmodel import col, select
 from billing.tables import Intent
 from gateway.improving.examples import TooFewExamples
 from gateway.improving.proposals import ProposalRunning, give_up_lost, made_since
-from gateway.improving.proposing import NothingNew, Proposer, is_shared
+from gateway.improving.proposing import NothingNew, Proposer
+from gateway.improving.sharing import is_shared
 from infra.clock import Clock
 from infra.db import Database
 from infra.errors import AppError

@@ -40,7 +40,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.errors import AppError
-from models.catalog import Catalog, Model
+from models.catalog import Model
 from models.industrial_llm.examples import Parts
 
 _HEARD_S = 30.0
@@ -57,14 +57,6 @@ class NothingNew(AppError):
     code = "nothing_new"
 
 
-class ModelNotShared(AppError):
-    """The model does not answer by an adapter that can be learned anew."""
-
-    status = 400
-    type = "invalid_request_error"
-    code = "model_not_shared"
-
-
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What proposals work with. `corpus` reads the tasks at hand; `scrub` takes what is personal
@@ -77,20 +69,6 @@ class Tools:
     rules: Rules
     corpus: Callable[[], Mapping[str, Parts]]
     scrub: Scrub = without_personal_data
-
-
-def shared_model(catalog: Catalog, name: str) -> Model:
-    """Raises ModelNotShared."""
-    model = catalog.find(name)
-    if model is None or not is_shared(model):
-        raise ModelNotShared(
-            f"{name[:100]!r} is no model that answers by an adapter and can be adapted."
-        )
-    return model
-
-
-def is_shared(model: Model) -> bool:
-    return model.base is not None and model.adapter is not None
 
 
 class Proposer:

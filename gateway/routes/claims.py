@@ -22,7 +22,8 @@ from billing.outcomes.settled_views import outcome_json, outcomes_page
 from billing.tables import Outcome
 from gateway.changing import Key, answered_once
 from gateway.flow import Principal
-from gateway.routes.outcome_names import evidence_id, outcome_id, page_of
+from gateway.outcome_ids import evidence_id, outcome_id
+from gateway.routes.outcome_names import page_of
 from gateway.routes.paging import Limit
 from gateway.wire.body import read_strictly
 from infra.clock import Clock

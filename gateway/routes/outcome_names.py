@@ -1,6 +1,6 @@
-"""Ids and pages of outcomes, as addresses name them.
+"""Pages of outcomes.
 
-Owns reading ids, each of which is absent where it is none, and a page of a list.
+Owns a page of a list. Does not own reading ids (gateway/outcome_ids.py).
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,18 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.documents.charge_parts import SETTLEMENT_PREFIX
-from billing.outcomes.claims import PREFIX as OUTCOME_PREFIX
-from billing.outcomes.claims import OutcomeNotFound
-from billing.outcomes.disputes import PREFIX as DISPUTE_PREFIX
-from billing.outcomes.disputes import DisputeNotFound
-from billing.outcomes.evidence import PREFIX as EVIDENCE_PREFIX
-from billing.outcomes.settlement import SettlementNotFound
-from billing.outcomes.statements import StatementNotFound
 from gateway.routes.paging import mark_of, shown_page
-from infra import ids
 from infra.db import Database
-from infra.errors import AppError
 
 Page = Callable[[AsyncSession, UUID, int, UUID | None], Awaitable[list[dict[str, Any]]]]
 
@@ -37,30 +27,3 @@ async def page_of(
     async with database.transaction() as session:
         rows = await page(session, account_id, limit + 1, found)
     return shown_page(rows, limit, lambda row: row)
-
-
-def outcome_id(text: str) -> UUID:
-    absent = OutcomeNotFound("The account has no such outcome.", param="outcome")
-    return _id(OUTCOME_PREFIX, text, absent)
-
-
-def settlement_id(text: str) -> UUID:
-    absent = SettlementNotFound("The account has no such settlement.", param="settlement")
-    return _id(SETTLEMENT_PREFIX, text, absent)
-
-
-def dispute_id(text: str) -> UUID:
-    absent = DisputeNotFound("The account has no such dispute.", param="dispute")
-    return _id(DISPUTE_PREFIX, text, absent)
-
-
-def evidence_id(text: str) -> UUID:
-    absent = StatementNotFound("The contract has no such evidence.", param="evidence")
-    return _id(EVIDENCE_PREFIX, text, absent)
-
-
-def _id(prefix: str, text: str, absent: AppError) -> UUID:
-    found = ids.parse(prefix, text)
-    if found is None:
-        raise absent
-    return found

@@ -30,7 +30,8 @@ from billing.outcomes.standing import CUSTOMER
 from gateway.changing import Key, answered_once
 from gateway.flow import Principal
 from gateway.keys import PREFIX as KEY_PREFIX
-from gateway.routes.outcome_names import dispute_id, page_of, settlement_id
+from gateway.outcome_ids import dispute_id, settlement_id
+from gateway.routes.outcome_names import page_of
 from gateway.routes.paging import Limit
 from gateway.wire.body import read_strictly
 from infra import ids

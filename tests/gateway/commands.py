@@ -61,7 +61,7 @@ class Maas:
         # In a thread: the command runs an event loop of its own.
         runner = CliRunner()
         done = await asyncio.to_thread(
-            runner.invoke, build_app(arguments), list(arguments), env=dict(self.environment)
+            runner.invoke, build_app(), list(arguments), env=dict(self.environment)
         )
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.stdout

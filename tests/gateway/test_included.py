@@ -155,7 +155,7 @@ class TestTelling:
         url = penniless.parts.settings.database_url.get_secret_value()
         shown = await asyncio.to_thread(
             CliRunner().invoke,
-            build_app(["limits"]),
+            build_app(),
             ["limits", "show", penniless.account.name, "--json"],
             env={"MAAS_DATABASE_URL": url, "MAAS_DATA_DIR": str(tmp_path)},
         )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from gateway.terminal import Terminal
 from tests.builders import CHAT
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 
@@ -143,6 +145,27 @@ class TestUp:
         gateway = psutil.Process(running.process.pid).children()[0]
         gateway.kill()
         assert await asyncio.wait_for(running.process.wait(), 30) == 1
+
+
+class TestSuggestedCommands:
+    async def test_the_suggested_account_exists(
+        self, data_dir: Path, upstream: FakeUpstream
+    ) -> None:
+        environment = {**os.environ, "MAAS_DATA_DIR": str(data_dir)}
+        environment.pop("MAAS_DATABASE_URL", None)
+        assert (await run(environment, "accounts", "create", "Acme Precision", "--json"))[0] == 0
+        async with started(data_dir, upstream) as running:
+            assert running.said["account"] == "Acme Precision"
+            code, made = await running.maas("keys", "create", running.said["account"])
+            assert (code, made["secret"][:5]) == (0, "maas_")
+
+    def test_a_person_is_shown_the_name_as_the_shell_needs_it(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Terminal(False).ready("http://127.0.0.1:1", None, "m", "Acme's 精密")
+        told = capsys.readouterr().out
+        assert "keys create " + shlex.quote("Acme's 精密") in told
+        assert "create demo" not in told
 
 
 class TestFirstPerson:

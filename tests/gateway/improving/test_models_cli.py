@@ -6,6 +6,7 @@ import pytest
 
 import gateway.improving.assembly
 import gateway.models_cli
+import gateway.models_learning_cli
 from tests.builders import CATALOG, CHAT
 from tests.gateway.commands import Maas
 from tests.gateway.improving.shops import SHARED, SOLD, Shop, tasks
@@ -15,6 +16,7 @@ from tests.gateway.improving.shops import SHARED, SOLD, Shop, tasks
 def cli(shop: Shop, maas: Maas, monkeypatch: pytest.MonkeyPatch) -> Maas:
     """The command beside a running platform."""
     monkeypatch.setattr(gateway.models_cli, "load_catalog", lambda _profile: SOLD)
+    monkeypatch.setattr(gateway.models_learning_cli, "load_catalog", lambda _profile: SOLD)
     monkeypatch.setattr(gateway.improving.assembly, "at_hand", lambda _folder: tasks())
     more = {"MAAS_SERVING_URL": shop.serving.url, "MAAS_IMPROVE_MIN_EXAMPLES": "20"}
     return replace(maas, environment={**maas.environment, **more})

@@ -1,0 +1,78 @@
+"""`maas models propose` and `provenance`: learning a version of a shared model, and from what.
+
+Owns the commands' arguments. Apart from gateway/models_cli.py, since learning takes SciPy, which
+takes a second to import. Does not own proposing (gateway/improving/).
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.tables import ModelVersion
+from gateway.console import Json, tell, with_database
+from gateway.improving.assembly import proposer
+from gateway.improving.collecting import without_personal_data
+from gateway.improving.provenance import provenance
+from gateway.improving.sharing import shared_model
+from gateway.model_versions import ModelVersionNotFound, find_version, show_version
+from gateway.terminal import Terminal
+from gateway.up import serving_base
+from gateway.upstream import Upstream
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.installation import database_url
+from infra.settings import Settings
+from models.catalog import load_catalog
+
+ModelName = Annotated[str, typer.Argument(help="The shared model's id.")]
+By = Annotated[str, typer.Option(help="Who says so; it stands in the version's history.")]
+
+
+def models_propose(model: ModelName, by: By = "operator", as_json: Json = False) -> None:
+    """Learn a version from what customers agreed to share; it is promoted if it is better.
+
+    It takes minutes, and is best done while few call.
+    """
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        with database_url(settings) as url:
+            row = asyncio.run(_proposed(settings, url, model, by, terminal))
+        terminal.record("Judged.", show_version(row))
+
+    tell(as_json, work)
+
+
+def models_provenance(
+    version: Annotated[str, typer.Argument(help="As `maas models versions` names it: MODEL@3.")],
+    as_json: Json = False,
+) -> None:
+    """What a version learned from: whose, with which consent, and whether that still stands."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        name, _, number = version.rpartition("@")
+        if not number.isascii() or not number.isdecimal() or len(number) > 9 or not name:
+            raise ModelVersionNotFound(f"{version[:100]!r} is no version: name one as `MODEL@3`.")
+
+        async def read(session: AsyncSession) -> list[dict[str, Any]]:
+            row = await find_version(session, name, int(number))
+            return await provenance(session, row, without_personal_data)
+
+        columns = ("account", "source", "line", "consented_at", "held_out", "now")
+        terminal.table(with_database(settings, read), columns)
+
+    tell(as_json, work)
+
+
+async def _proposed(
+    settings: Settings, url: str, name: str, by: str, terminal: Terminal
+) -> ModelVersion:
+    model = shared_model(load_catalog(settings.profile), name)
+    database, upstream = Database(url, pool_size=2), Upstream(settings.connect_timeout_s)
+    try:
+        made = proposer(settings, serving_base(settings), database, upstream, SystemClock())
+        return await made.propose(model, by, lambda said: terminal.stage("proposing", said))
+    finally:
+        await upstream.stop()
+        await database.close()
