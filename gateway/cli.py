@@ -30,6 +30,7 @@ COMMANDS = (
         "gateway.models_cli:models_app",
         "The models that are sold, with prices; ratings, and versions of shared ones.",
     ),
+    Command("files", "gateway.files_cli:files_app", "Check training files before a job."),
     Command(
         "usage",
         "gateway.usage_cli:usage_list",

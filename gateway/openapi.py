@@ -27,6 +27,7 @@ from gateway.routes import (
     claims,
     evidence,
     feedback,
+    files,
     fine_tuning,
     line_disputes,
     outcomes,
@@ -39,6 +40,7 @@ from models.catalog import Catalog
 _PACKAGE = "drf-spectacular-sidecar"
 _ASSETS = "drf_spectacular_sidecar/static/drf_spectacular_sidecar/swagger-ui-dist"
 _PLAIN_BODIES = {
+    **files.BODIES,
     **subscription.BODIES,
     **alerts.BODIES,
     **auto.BODIES,

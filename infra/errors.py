@@ -10,18 +10,22 @@ Owns the shape. Each package declares its own facts beside the code that finds t
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class AppError(Exception):
     """A fact that a person can act on: plain words, a stable code, an HTTP status.
 
-    `headers` go with the answer, as `retry-after`. `message` is shown to customers and
-    operators, so it never holds a key, a prompt, a path of the server or another system's own text.
+    `headers` go with the answer, as `retry-after`; `details` are further fields of the error
+    object. `message` is shown to customers and operators, so it never holds a key, a prompt, a path
+    of the server or another system's own text.
     """
 
     status: int = 500
     type: str = "server_error"
     code: str | None = None
+    details: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, message: str, *, param: str | None = None, headers: Mapping[str, str] | None = None
@@ -32,11 +36,12 @@ class AppError(Exception):
         self.headers: Mapping[str, str] = headers or {}
 
 
-def error_object(error: AppError) -> dict[str, str | None]:
-    """OpenAI's error object, always with its four keys."""
+def error_object(error: AppError) -> dict[str, Any]:
+    """OpenAI's error object, always with its four keys, and what else is known of the error."""
     return {
         "message": error.message,
         "type": error.type,
         "param": error.param,
         "code": error.code,
+        **error.details,
     }

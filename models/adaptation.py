@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import msgspec
-
 from infra.errors import AppError
+from models.problems import Problems, single
+from models.training_text import LONG_LINE, MAX_LINES, structs
 
-MAX_LINES = 100_000
+__all__ = ["MAX_LINES"]
 
 Shape = TypeVar("Shape")
 
@@ -38,11 +38,26 @@ Progress = Callable[[str | Metrics], None]
 
 
 class TrainingFileInvalid(AppError):
-    """A training file cannot be learned from; the message names the line and the field."""
+    """A training file cannot be learned from; the message names the line and the field. `problems`
+    are all that were found, as far as they are kept."""
 
     status = 400
     type = "invalid_request_error"
     code = "invalid_training_file"
+
+    def __init__(self, message: str, *, problems: Problems | None = None) -> None:
+        super().__init__(message, param="training_file" if problems else None)
+        self.problems = problems or single("unsuitable_file", message, "")
+        self.details = {
+            "problem_count": self.problems.count,
+            "problems": [one.as_json() for one in self.problems.shown],
+        }
+
+
+def require_none(problems: Problems) -> None:
+    """Raises TrainingFileInvalid with all of them."""
+    if problems.count:
+        raise TrainingFileInvalid(problems.summary, problems=problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +118,7 @@ class Adapter(Protocol):
 def examples(training_file: bytes, shape: type[Shape]) -> Iterator[tuple[int, Shape]]:
     """Each line of a file in JSON lines as a `shape`, with its number from 1; empty lines are left
     out. Raises TrainingFileInvalid."""
-    decoder = msgspec.json.Decoder(shape)
-    for number, line in enumerate(training_file.splitlines(), 1):
-        if number > MAX_LINES:
-            raise TrainingFileInvalid(f"A training file has at most {MAX_LINES} lines.")
-        if not line.strip():
-            continue
-        try:
-            yield number, decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise TrainingFileInvalid(f"Line {number}: {error}.") from error
+    problems = Problems()
+    found = structs(training_file, shape, problems, LONG_LINE)
+    require_none(problems)
+    yield from found

@@ -5,7 +5,7 @@ refusing what lies outside it, by field, row and unit. Does not own the units th
 nor the wire.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -35,8 +35,8 @@ class InputField(msgspec.Struct, frozen=True):
     `length` makes it a series: that many values in each row, from the least to the most. All rows
     of a request have equally many.
 
-    Where `optional`, a caller may leave it out, and the model is given an empty text in each row;
-    BYTES of one value a row only.
+    Where `optional`, a caller may leave it out, and the model is given the `default` in each row,
+    an empty text where there is none; of one value a row only.
     """
 
     name: str
@@ -49,6 +49,7 @@ class InputField(msgspec.Struct, frozen=True):
     trained: tuple[float, float] | None = None
     length: tuple[int, int] | None = None
     optional: bool = False
+    default: float | None = None
 
 
 class OutputField(msgspec.Struct, frozen=True):
@@ -90,12 +91,18 @@ def checked(signature: Signature, columns: Columns, units: Mapping[str, str]) ->
         _require_shape(field, columns[field.name].shape)
     rows = _rows({name: len(column) for name, column in columns.items()})
     converted = {
-        field.name: _converted(field, columns[field.name], units.get(field.name)) for field in given
+        field.name: in_unit(field, columns[field.name], units.get(field.name)) for field in given
     }
     for field in given:
         _require_values(field, converted[field.name])
-    absent = (field.name for field in signature.inputs if field.name not in columns)
-    return {**converted, **{name: np.full(rows, "", dtype=object) for name in absent}}
+    absent = (field for field in signature.inputs if field.name not in columns)
+    return {**converted, **{field.name: _left_out(field, rows) for field in absent}}
+
+
+def _left_out(field: InputField, rows: int) -> NDArray[Any]:
+    if field.default is None:
+        return np.full(rows, "", dtype=object)
+    return np.full(rows, field.default, dtype=np.float32)
 
 
 def place(index: Iterable[int]) -> str:
@@ -135,7 +142,8 @@ def _rows(rows: Mapping[str, int]) -> int:
     return count
 
 
-def _converted(field: InputField, column: NDArray[Any], unit: str | None) -> NDArray[Any]:
+def in_unit(field: InputField, column: NDArray[Any], unit: str | None) -> NDArray[Any]:
+    """A column in the field's own unit, from `unit`. Raises InputInvalid."""
     if unit is None or unit == field.unit:
         return column
     if field.unit is None:
@@ -158,28 +166,39 @@ def _of_unit(field: InputField, unit: str, why: str) -> InputInvalid:
 
 
 def _require_values(field: InputField, column: NDArray[Any]) -> None:
-    if field.datatype == BYTES:
-        _require_strings(field, column)
-    elif np.issubdtype(column.dtype, np.floating):
-        _refuse(field, column, ~np.isfinite(column), "is not a finite number")
-    if field.minimum is not None:
-        _refuse(field, column, column < field.minimum, f"is below {_limit(field, field.minimum)}")
-    if field.maximum is not None:
-        _refuse(field, column, column > field.maximum, f"is above {_limit(field, field.maximum)}")
-
-
-def _require_strings(field: InputField, column: NDArray[Any]) -> None:
-    if field.values is None:
-        return
-    bad = np.array([value not in field.values for value in column], dtype=bool)
-    _refuse(field, column, bad, f"is not one of {', '.join(field.values)}")
-
-
-def _refuse(field: InputField, column: NDArray[Any], bad: NDArray[np.bool_], why: str) -> None:
-    if bad.any():
+    for bad, why in wrong_values(field, column):
         at = first(bad)
-        shown = repr(column[at][:40]) if field.datatype == BYTES else f"{column[at]:.7g}"
-        raise InputInvalid(f"{field.name!r} in {place(at)} ({shown}) {why}.", param=field.name)
+        raise InputInvalid(
+            f"{field.name!r} in {place(at)} ({shown(field, column[at])}) {why}.", param=field.name
+        )
+
+
+def wrong_values(
+    field: InputField, column: NDArray[Any]
+) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    """Which values of a column in the field's unit it does not take, by the reason."""
+    finite = np.ones(column.shape, dtype=np.bool_)
+    reasons: list[tuple[NDArray[np.bool_], str]] = []
+    if field.datatype == BYTES:
+        known = field.values
+        if known is not None:
+            bad = np.array([value not in known for value in column], dtype=bool)
+            reasons.append((bad, f"is not one of {', '.join(known)}"))
+    elif np.issubdtype(column.dtype, np.floating):
+        finite = np.isfinite(column)
+        reasons.append((~finite, "is not a finite number"))
+    if field.minimum is not None:
+        low = finite & (column < field.minimum)
+        reasons.append((low, f"is below {_limit(field, field.minimum)}"))
+    if field.maximum is not None:
+        high = finite & (column > field.maximum)
+        reasons.append((high, f"is above {_limit(field, field.maximum)}"))
+    yield from ((bad, why) for bad, why in reasons if bad.any())
+
+
+def shown(field: InputField, value: Any) -> str:
+    """A value in a message."""
+    return repr(value[:40]) if field.datatype == BYTES else f"{value:.7g}"
 
 
 def _limit(field: InputField, value: float) -> str:

@@ -26,7 +26,8 @@ import ray
 
 from infra.errors import AppError, error_object
 from models.adaptation import Adaptation, Adapter, Metrics, Progress
-from models.anomaly import adapt as anomaly
+from models.anomaly.adapt import AnomalyAdapter
+from models.anomaly.settings import LEAST_SENSITIVE, MOST_SENSITIVE
 from models.catalog import Task
 from models.failure_class import adapt as failure_class
 from models.rul import adapt as rul
@@ -61,7 +62,7 @@ class LanguageAdapting:
 # By the catalog's word.
 ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
     {
-        "anomaly": lambda source: anomaly.adapt,
+        "anomaly": lambda source: AnomalyAdapter(),
         "failure_class": lambda source: failure_class.adapt,
         "industrial_llm": lambda source: LanguageAdapting(source.base or "", source.place),
         "remaining_life": lambda source: rul.adapt,
@@ -73,6 +74,7 @@ ADAPTERS: Mapping[str, Callable[[Source], Adapter]] = MappingProxyType(
 MOST_S, MOST_TEXT_S = 300, 1800
 _DIGITS = 6
 _MIXING = re.compile(r"1\.00|0\.(?:0[1-9]|[1-9][0-9])")
+_SENSITIVITY = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,6})?")
 _LANGUAGE = "models.industrial_llm.adapt"
 # Somebody's millisecond answers come first.
 _NICENESS = 10
@@ -123,6 +125,20 @@ def going(adapter: Adapter, mixing: str | None) -> Adapter:
             "`mixing` is from 0.01 to 1.00, of a language model's adapter.", param="mixing"
         )
     return replace(adapter, mixing=float(mixing))
+
+
+def tuned(adapter: Adapter, sensitivity: str | None) -> Adapter:
+    """`adapter` with the sensitivity that was asked for. Raises InputInvalid."""
+    if sensitivity is None:
+        return adapter
+    value = float(sensitivity) if _SENSITIVITY.fullmatch(sensitivity) else 0.0
+    if not isinstance(adapter, AnomalyAdapter) or not LEAST_SENSITIVE <= value <= MOST_SENSITIVE:
+        raise InputInvalid(
+            f"`sensitivity` is from {LEAST_SENSITIVE:g} to {MOST_SENSITIVE:g}, of an anomaly "
+            "detector.",
+            param="sensitivity",
+        )
+    return replace(adapter, sensitivity=value)
 
 
 async def adapting(

@@ -19,7 +19,14 @@ from starlette.responses import Response, StreamingResponse
 
 from models.adaptation import Adapter
 from serving.adapter_folder import AdapterFolder, Fit, fit_of, is_adapter_id
-from serving.adapting import adapter_of, adapting, asked_seconds, going, most_seconds
+from serving.adapting import (
+    adapter_of,
+    adapting,
+    asked_seconds,
+    going,
+    most_seconds,
+    tuned,
+)
 from serving.counters import Counters
 from serving.ended_counts import EndedCounts
 from serving.engine import DRAIN_POLL_S, HEALTH_PERIOD_S
@@ -38,6 +45,8 @@ LINES = "application/x-ndjson"
 MOST_S = "most_s"
 # How far from its parent an adapter goes; all the way where nobody says.
 MIXING = "mixing"
+# What an anomaly detector's limit is divided by; 1 where nobody says.
+SENSITIVITY = "sensitivity"
 _SERVER = {"name": "maas-serving", "version": version("maas-gateway")}
 _EXTENSIONS = ["binary_tensor_data"]
 
@@ -85,7 +94,8 @@ class OperationsApp:
     async def _adapt(self, request: Request, name: str) -> Response:
         require_method(request, "POST")
         source = self._source(name)
-        adapter = going(adapter_of(name, source), request.query_params.get(MIXING))
+        asked = request.query_params
+        adapter = tuned(going(adapter_of(name, source), asked.get(MIXING)), asked.get(SENSITIVITY))
         training_file = await read_body(request, MAX_TRAINING_FILE)
         most_s = asked_seconds(request.query_params.get(MOST_S), most_seconds(source))
         lines = self._in_turn(adapter, training_file, most_s)

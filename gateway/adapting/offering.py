@@ -13,14 +13,20 @@ from uuid import UUID
 
 from billing.money import nano_text
 from gateway.adapting.calling import call_of
-from gateway.adapting.examining import Examined, examine
+from gateway.adapting.examining import Examined, TrainingFileRefused, check_json, examine
 from gateway.admission import Admission, max_cost
 from gateway.availability import Availability
 from gateway.errors import MaxCostExceeded, ModelNotFound, ParameterInvalid
 from gateway.files import content_of, find_file
 from gateway.flow import Principal
 from gateway.leasing import Lender
-from gateway.wire.fine_tuning import JobRequest, ask_adaptation, most_seconds, read_job
+from gateway.wire.fine_tuning import (
+    JobRequest,
+    ask_adaptation,
+    most_seconds,
+    read_job,
+    sensitivity_of,
+)
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database
@@ -29,12 +35,11 @@ from models.catalog import Catalog, Meter, Model, Task
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A job as it would run: for `seconds` at most, which is what is held. `examined` is None for a
-    specialist."""
+    """A job as it would run: for `seconds` at most, which is what is held."""
 
     model: Model
     seconds: int
-    examined: Examined | None
+    examined: Examined
 
 
 class Offers:
@@ -64,39 +69,44 @@ class Offers:
         self, principal: Principal, wanted: JobRequest, headers: Mapping[bytes, bytes]
     ) -> Offer:
         """Raises what the job would be refused for, if it began now."""
-        model = self._catalog.find(wanted.model)
-        if model is None:
-            raise ModelNotFound(f"The model {wanted.model[:100]!r} does not exist.", param="model")
-        self._availability.require(model)
-        ask_adaptation(model, b"")
+        model = self._model(wanted.model, sensitivity_of(wanted))
         examined = await self.examined(principal.account_id, model, wanted)
         return Offer(model, await self._seconds(principal, model, examined, headers), examined)
 
-    async def examined(self, account_id: UUID, model: Model, wanted: JobRequest) -> Examined | None:
-        """None for a specialist. Raises FileNotFound, TrainingFileRefused."""
-        if model.task is not Task.TEXT_GENERATION:
-            if wanted.scrub:
-                raise ParameterInvalid(
-                    "`scrub` is for dialogues, of which this model has none.", param="scrub"
-                )
-            return None
+    async def examined(self, account_id: UUID, model: Model, wanted: JobRequest) -> Examined:
+        """Raises FileNotFound, TrainingFileRefused."""
+        if model.task is not Task.TEXT_GENERATION and wanted.scrub:
+            raise ParameterInvalid(
+                "`scrub` is for dialogues, of which this model has none.", param="scrub"
+            )
+        return await self.read(account_id, model, wanted.training_file, wanted.scrub)
+
+    async def read(
+        self, account_id: UUID, model: Model, file_id: str, scrub: bool = False
+    ) -> Examined:
+        """One of the account's files for a model. Raises FileNotFound, TrainingFileRefused."""
         async with self._reading:
             async with self._database.transaction() as session:
-                file = await find_file(session, account_id, wanted.training_file)
+                file = await find_file(session, account_id, file_id)
                 content = await content_of(session, account_id, file.id)
             return await asyncio.to_thread(
-                examine, content, account_id, self._profile, wanted.scrub
+                examine, model, content, account_id, self._profile, scrub
             )
+
+    async def check(self, account_id: UUID, model_id: str, file_id: str) -> dict[str, Any]:
+        """Everything that is wrong with a file for a model. Raises ModelNotFound,
+        ModelNotInstalled, FileNotFound, and ParameterInvalid where the model cannot be adapted."""
+        model = self._model(model_id)
+        try:
+            return check_json(model, await self.read(account_id, model, file_id))
+        except TrainingFileRefused as refused:
+            return check_json(model, refused)
 
     async def foreseen(self, principal: Principal, body: bytes) -> dict[str, Any]:
         """What a quote says of a job beside its price. Raises as `examined` does."""
         wanted = read_job(body)
-        model = self._catalog.find(wanted.model)
-        examined = (
-            None if model is None else await self.examined(principal.account_id, model, wanted)
-        )
-        if examined is None or model is None:
-            return {}
+        model = self._model(wanted.model, sensitivity_of(wanted))
+        examined = await self.examined(principal.account_id, model, wanted)
         likely, priced = examined.likely_seconds, principal.contract.get(model.id)
         price = None if priced is None else priced.prices.get(Meter.ADAPTATION_SECONDS)
         known = likely is not None and price is not None
@@ -109,11 +119,20 @@ class Offers:
             "likely_cost": nano_text((likely or 0) * (price or 0)) if known else None,
         }
 
+    def _model(self, name: str, sensitivity: float | None = None) -> Model:
+        """Raises ModelNotFound, ModelNotInstalled, ParameterInvalid."""
+        model = self._catalog.find(name)
+        if model is None:
+            raise ModelNotFound(f"The model {name[:100]!r} does not exist.", param="model")
+        self._availability.require(model)
+        ask_adaptation(model, b"", sensitivity=sensitivity)
+        return model
+
     async def _seconds(
         self,
         principal: Principal,
         model: Model,
-        examined: Examined | None,
+        examined: Examined,
         headers: Mapping[bytes, bytes],
     ) -> int:
         """For how long it may learn: as long as any may, or as X-Max-Cost pays for, if that is
@@ -121,7 +140,7 @@ class Offers:
         try:
             return await self._held(principal, model, most_seconds(model), headers)
         except MaxCostExceeded:
-            likely = None if examined is None else examined.likely_seconds
+            likely = examined.likely_seconds
             price = principal.contract[model.id].prices[Meter.ADAPTATION_SECONDS]
             seconds = (max_cost(headers) or 0) // price
             if likely is None or seconds < likely:

@@ -35,7 +35,7 @@ from gateway.propagation import Propagation
 from gateway.routing import Router
 from gateway.tags import VARIANT
 from gateway.upstream import Upstream
-from gateway.wire.fine_tuning import MOST_TEXT_S, ask_adaptation
+from gateway.wire.fine_tuning import MOST_TEXT_S, SENSITIVITY, ask_adaptation
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database
@@ -111,7 +111,9 @@ class AdaptationRunner(Poller):
         model = tools.catalog.find(job.model)
         if model is None:
             raise ModelNotFound(f"The model {job.model!r} is not sold any more.", param="model")
-        ask = _tagged(ask_adaptation(model, content, job.settings.get("seconds")), job)
+        seconds, sensitivity = (job.settings.get(one) for one in ("seconds", SENSITIVITY))
+        asked = ask_adaptation(model, content, seconds, sensitivity=sensitivity)
+        ask = _tagged(asked, job)
 
         async def learn(ticket: Ticket) -> Completion:
             learned, seconds = await self._watched(job, ticket, call)

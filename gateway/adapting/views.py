@@ -13,6 +13,7 @@ from billing.tables import Adaptation, AdaptationEvent, AdaptationStatus, Varian
 from gateway.adapting.jobs import EVENT_PREFIX, PREFIX
 from gateway.files import PREFIX as FILE_PREFIX
 from gateway.variants import pinned_id, public_id
+from gateway.wire.fine_tuning import SENSITIVITY
 from infra import ids
 
 CHECKPOINT_PREFIX = "ftckpt"
@@ -34,7 +35,7 @@ def job_json(job: Adaptation) -> dict[str, Any]:
         "training_file": ids.show(FILE_PREFIX, job.training_file_id),
         "validation_file": None,
         "result_files": [],
-        "hyperparameters": {"n_epochs": "auto"},
+        "hyperparameters": {"n_epochs": "auto", **_sensitivity(job)},
         "method": {"type": "supervised"},
         "trained_tokens": job.trained_tokens,
         "estimated_finish": None,
@@ -50,6 +51,11 @@ def job_json(job: Adaptation) -> dict[str, Any]:
         "adaptation_seconds": job.seconds,
         "usage_id": ids.show(REQUEST_PREFIX, job.request_id) if done else None,
     }
+
+
+def _sensitivity(job: Adaptation) -> dict[str, float]:
+    given = job.settings.get(SENSITIVITY)
+    return {} if given is None else {SENSITIVITY: given}
 
 
 def event_json(event: AdaptationEvent) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Owns the addresses and reading a form. Does not own keeping files (gateway/files
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
@@ -12,12 +13,23 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from gateway import files
+from gateway.adapting.offering import Offers
 from gateway.errors import BadRequest, ParameterInvalid
 from gateway.flow import Principal
 from gateway.routes.paging import mark_of, shown_page
+from gateway.wire.body import read_strictly
 from infra.clock import Clock
 from infra.db import Database
 
+
+class CheckRequest(msgspec.Struct):
+    """`POST /v1/files/{file}/check`: the model that is to be fine-tuned with the file."""
+
+    model: str
+
+
+BODIES = {"/v1/files/{file}/check": CheckRequest}
+_CHECK = msgspec.json.Decoder(CheckRequest)
 # The form around the file.
 _FORM_BYTES = 64 << 10
 _Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
@@ -82,6 +94,22 @@ class FileRoutes(Controller):
         async with database.transaction() as session:
             content = await files.content_of(session, principal.account_id, file_id)
         return Response(content, media_type="application/octet-stream")
+
+    @post(
+        "/{file:str}/check",
+        status_code=200,
+        request_max_body_size=_FORM_BYTES,
+        summary="Check a training file for a model: all its problems, before a job",
+    )
+    async def check(
+        self,
+        principal: NamedDependency[Principal],
+        offers: NamedDependency[Offers],
+        request: Request[Any, Any, Any],
+        file: FromPath[str],
+    ) -> dict[str, Any]:
+        wanted = read_strictly(_CHECK, await request.body())
+        return await offers.check(principal.account_id, wanted.model, file)
 
     @delete(
         "/{file:str}",

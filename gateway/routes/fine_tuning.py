@@ -25,7 +25,15 @@ from gateway.routes.paging import Limit, mark_of, shown_page
 from gateway.tags import HEADER, tags_of
 from gateway.variants import made_by
 from gateway.wire.body import read_strictly
-from gateway.wire.fine_tuning import CONSENT, ConsentRequest, JobRequest, most_seconds, read_job
+from gateway.wire.fine_tuning import (
+    CONSENT,
+    SENSITIVITY,
+    ConsentRequest,
+    JobRequest,
+    most_seconds,
+    read_job,
+    sensitivity_of,
+)
 from infra.clock import Clock
 from infra.db import Database
 
@@ -163,6 +171,7 @@ async def _create(
         "metadata": wanted.metadata,
         "seed": wanted.seed,
         "scrub": wanted.scrub or None,
+        SENSITIVITY: sensitivity_of(wanted),
         "seconds": offer.seconds if offer.seconds < most_seconds(offer.model) else None,
     }
     examined = offer.examined
@@ -175,7 +184,7 @@ async def _create(
         tags=tags,
         settings={key: value for key, value in settings.items() if value is not None},
         shared=wanted.share_for_improvement,
-        notes=() if examined is None else examined.notes,
-        doubts=() if examined is None else examined.doubts,
+        notes=examined.notes,
+        doubts=examined.doubts,
     )
     return job_json(await jobs.create(session, clock, new))

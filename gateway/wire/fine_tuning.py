@@ -16,6 +16,7 @@ from billing.rating.quantities import NOTHING
 from gateway.errors import ParameterInvalid
 from gateway.flow import Ask, Extent
 from gateway.wire import body as bodies
+from models.anomaly.settings import LEAST_SENSITIVE, MOST_SENSITIVE
 from models.catalog import Model, Task
 
 # As serving ends learning (serving/adapting.py): what is held before a job is the price of it.
@@ -24,6 +25,7 @@ MOST_S = 300
 MOST_TEXT_S = 1800
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _AUTO = ("auto", None)
+SENSITIVITY = "sensitivity"
 
 
 class JobRequest(msgspec.Struct):
@@ -71,9 +73,35 @@ def read_job(body: bytes) -> JobRequest:
         raise ParameterInvalid("There are no integrations here.", param="integrations")
     _require_defaults("hyperparameters", request.hyperparameters or {})
     _require_method(request.method or {})
+    sensitivity_of(request)
     if len(request.metadata or {}) > 16:
         raise ParameterInvalid("`metadata` has at most 16 entries.", param="metadata")
     return request
+
+
+def sensitivity_of(request: JobRequest) -> float | None:
+    """An anomaly detector's, from `hyperparameters` or OpenAI's newer
+    `method.supervised.hyperparameters`; None where it is left to us. Raises ParameterInvalid."""
+    method = (request.method or {}).get("supervised") or {}
+    newer = method.get("hyperparameters") if isinstance(method, dict) else None
+    for given in (request.hyperparameters, newer):
+        value = given.get(SENSITIVITY) if isinstance(given, dict) else None
+        if value in _AUTO:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _sensitivity_invalid()
+        if not LEAST_SENSITIVE <= value <= MOST_SENSITIVE:
+            raise _sensitivity_invalid()
+        return float(value)
+    return None
+
+
+def _sensitivity_invalid() -> ParameterInvalid:
+    return ParameterInvalid(
+        f"`hyperparameters.{SENSITIVITY}` is a number from {LEAST_SENSITIVE:g} to "
+        f"{MOST_SENSITIVE:g}; 1 is the default, above 1 gives more alarms.",
+        param="hyperparameters",
+    )
 
 
 def most_seconds(model: Model) -> int:
@@ -86,19 +114,27 @@ def ask_adaptation(
     training_file: bytes,
     seconds: int | None = None,
     mixing: float | None = None,
+    sensitivity: float | None = None,
 ) -> Ask:
     """What goes to the server that learns, for so long at most, and how far it goes from what it
-    goes on from (above 0; all the way where None). Raises ParameterInvalid where it cannot
-    learn."""
+    goes on from (above 0; all the way where None), and with which sensitivity. Raises
+    ParameterInvalid where it cannot learn, or has no sensitivity."""
     if model.adapter is None:
         raise ParameterInvalid(
             f"The model {model.id!r} cannot be adapted. GET /v1/models shows which can.",
             param="model",
         )
+    if sensitivity is not None and model.task is not Task.ANOMALY_DETECTION:
+        raise ParameterInvalid(
+            f"`hyperparameters.{SENSITIVITY}` is a setting of anomaly detectors; {model.id!r} is "
+            "none.",
+            param="hyperparameters",
+        )
     most = most_seconds(model)
     seconds = most if seconds is None else min(seconds, most)
     query = [("most_s", str(seconds))] if seconds < most else []
     query += [("mixing", f"{mixing:.2f}")] if mixing is not None else []
+    query += [(SENSITIVITY, f"{sensitivity:.6f}")] if sensitivity is not None else []
     return Ask(
         model=model,
         path=f"/v2/adaptations/{model.id}" + (f"?{urlencode(query)}" if query else ""),
@@ -120,7 +156,7 @@ def _require_method(method: Mapping[str, Any]) -> None:
 def _require_defaults(name: str, given: Mapping[str, Any]) -> None:
     """A setting that would be passed over in silence is refused."""
     for key, value in given.items():
-        if value not in _AUTO:
+        if value not in _AUTO and key != SENSITIVITY:
             raise ParameterInvalid(
                 f"`{name}.{key[:40]}` is `auto`: each specialist chooses for itself.", param=name
             )

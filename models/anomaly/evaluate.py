@@ -7,7 +7,7 @@ without the experiments judged, and what a step takes. Changes no setting (fitti
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from models.anomaly import few_rows
 from models.anomaly.data import SENSORS, Dataset, Experiment, load
 from models.anomaly.detector import Flags, Floats
-from models.anomaly.fitting import Settings, fit
+from models.anomaly.fitting import fit
+from models.anomaly.settings import Settings
 from models.anomaly.variant import STATE, Variant, render
 from models.anomaly.variant import load as load_variant
 from models.training_data import record_metrics
@@ -40,6 +42,7 @@ DIVISIONS = 200
 SEED = 101
 AHEAD = 1200
 LONGER = (400, 1600, 3200)
+SENSITIVITIES = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 REPEATS = 50
 DIGITS = 3
 
@@ -67,7 +70,7 @@ class Rates:
         )
 
 
-def evaluate(dataset: Dataset) -> dict[str, Any]:
+def evaluate(dataset: Dataset, directory: Path) -> dict[str, Any]:
     """Every figure of the model card, ready for JSON."""
     counts, finer = (among(dataset.experiments, *grid) for grid in (GRID, FINER))
     default = Settings()
@@ -87,6 +90,8 @@ def evaluate(dataset: Dataset) -> dict[str, Any]:
         "false_alarms_of_an_anomaly_free_run": {
             str(rows): free_run(dataset.free, rows) for rows in LONGER
         },
+        "against_rows": few_rows.measure(dataset, directory),
+        "against_sensitivity": against_sensitivity(dataset.experiments),
         "microseconds": microseconds(dataset),
     }
 
@@ -173,6 +178,14 @@ def free_run(free: Floats, rows: int) -> float:
     return _rounded(np.mean(shares))
 
 
+def against_sensitivity(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """F1, false alarms and misses where the limit is divided by so much."""
+    return {
+        str(one): asdict(Rates.of(count(experiments, replace(Settings(), sensitivity=one))))
+        for one in SENSITIVITIES
+    }
+
+
 def microseconds(dataset: Dataset) -> dict[str, float]:
     """A step within a series of `FITTED`, and a call with one step and its state as text."""
     readings = dataset.experiments[0].readings
@@ -219,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments,
         "Measure false alarms and misses of the anomaly detector.",
         METRICS,
-        lambda directory: evaluate(load(directory)),
+        lambda directory: evaluate(load(directory), directory),
     )
 
 

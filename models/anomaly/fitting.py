@@ -5,19 +5,16 @@ begins. Does not own a detector's answers (detector.py) nor a customer's file (a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import lfilter
 
 from models.anomaly.detector import Detector, Flags, Floats, depart
+from models.anomaly.settings import Settings
 
-QUANTILE = 0.99
 # Von Neumann's ratio, mean square of successive differences to variance, is 2 for noise and falls
 # to 0 for what drifts. The level of a drifting sensor is another one tomorrow.
 SLOW = 0.2
-# How long a slow sensor's baseline remembers, in memories: it has to outlast what is looked for.
-BASELINE_MEMORIES = 5
 # What one reading moves a baseline by at most, in standard deviations of the departures.
 BOUND = 5.0
 # Of the correlations, towards none, so that two sensors which always agree can be inverted.
@@ -25,43 +22,10 @@ SHRINKAGE = 0.01
 # Trimming leaves at least this part of a sensor's scale. One that seldom moves in normal hours
 # would otherwise be so far off whenever it does that the limit hides all other sensors.
 NARROWEST = 0.5
-# So many memories of normal hours there must be, and so many for each sensor: with fewer, the
-# distances of the hours fitted on say nothing about those of other hours.
-LEAST_MEMORIES = 10
-MEMORIES_A_SENSOR = 2
 
 
 class HoursInvalid(ValueError):
     """These hours cannot be fitted on; the message names the sensors or how many rows it takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`memory` is how many steps the average looks back.
-
-    `caution` is how many memories of normal hours there must be for the limit to be no more than
-    twice the quantile of the distances fitted on: the fewer there are, the less they show of what
-    is normal. `trimmed` is the share of them, the farthest out, that is left out when it is learned
-    how the sensors move together.
-    """
-
-    memory: float = 20.0
-    caution: float = 50.0
-    trimmed: float = 0.05
-
-    def rows_needed(self, sensors: int) -> int:
-        """How many normal rows a detector of so many sensors takes."""
-        return int(self.memory * max(LEAST_MEMORIES, MEMORIES_A_SENSOR * sensors))
-
-    @property
-    def shortest(self) -> int:
-        """How many rows a stretch has at least, for a slow sensor's baseline to settle."""
-        return int(self.memory * BASELINE_MEMORIES)
-
-    def limit(self, distances: Floats) -> float:
-        """Where the alarm begins, from the distances [rows] in normal hours."""
-        memories = len(distances) / self.memory
-        return float(np.quantile(distances, QUANTILE) * (1.0 + self.caution / memories))
 
 
 def fit(
@@ -73,6 +37,11 @@ def fit(
     """
     settings = settings or Settings()
     _require(stretches, sensors, settings)
+    return fitted(stretches, sensors, settings)
+
+
+def fitted(stretches: Sequence[Floats], sensors: Sequence[str], settings: Settings) -> Detector:
+    """The same of however few rows, to measure how many it takes (few_rows.py)."""
     level, slow = np.concatenate(stretches).mean(axis=0), _slow(stretches)
     weight, baseline_weight = 1.0 / settings.memory, 1.0 / settings.shortest
     weights = np.where(slow, baseline_weight, 0.0)

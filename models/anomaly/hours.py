@@ -1,10 +1,11 @@
 """A customer's training file: stretches of normal hours, and of anomalous ones where there are any.
 
-Owns the lines' form and what is refused in them. Does not own what is learned (fitting.py).
+Owns the lines' form and every problem in them. Does not own what is learned (fitting.py) nor how
+many rows that takes (settings.py).
 """
 
 import hashlib
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,22 +13,28 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from models.adaptation import TrainingFileInvalid, examples
+from models.adaptation import require_none
 from models.anomaly.detector import Floats
-from models.anomaly.variant import STATE
+from models.anomaly.settings import PARTS, Settings
+from models.anomaly.variant import RESERVED
+from models.problems import Problem, Problems
+from models.training_text import LONG_LINE, structs
 from models.units import UnitMismatch, UnitUnknown, conversion
 
 MAX_SENSORS = 100
 MAX_ROWS = 500_000
 MAX_NAME = 64
-# JSON has none of these, but much software writes them; the sensor is the key before their list.
-_NO_NUMBER = re.compile(rb'"([^"]*)"\s*:\s*\[[^\]"]*?(-?Infinity|NaN)')
+# Of one sensor of one line so many readings are named.
+_MOST_READINGS = 5
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     sensors: dict[str, msgspec.Raw]
     label: Literal["normal", "anomalous"] = "normal"
     units: dict[str, str] = {}  # msgspec copies an empty default for each instance
+
+
+_Numbered = tuple[int, _Line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,120 +63,210 @@ class Hours:
         return [one.readings for one in self.stretches if one.anomalous]
 
 
-def read(training_file: bytes, shortest: int) -> Hours:
-    """The file's stretches, normal ones of at least `shortest` rows.
+def read(training_file: bytes, settings: Settings) -> Hours:
+    """The file's stretches. Raises TrainingFileInvalid with all problems, each with its line and
+    sensor."""
+    problems = Problems()
+    lines = structs(training_file, _Line, problems, LONG_LINE)
+    if not lines and not problems.count:
+        problems.add(Problem("empty_file", "The file has no line.", "Write a stretch a line."))
+    sensors = _sensors(lines, problems)
+    broken = problems.count
+    found = [_stretch(number, line, sensors, problems) for number, line in lines]
+    stretches = tuple(one for one in found if one is not None)
+    _find_twins(stretches, settings, problems)
+    units = _units(lines, problems)
+    whole = not broken and len(stretches) == len(lines)
+    _find_rows(stretches, sensors, settings, whole, problems)
+    require_none(problems)
+    return Hours(sensors, units, stretches)
 
-    Raises TrainingFileInvalid, naming the line and the sensor.
-    """
-    _refuse_words_for_numbers(training_file)
-    lines = list(examples(training_file, _Line))
+
+def _sensors(lines: Sequence[_Numbered], problems: Problems) -> tuple[str, ...]:
+    """Those of the first line, to which the others are held."""
     if not lines:
-        raise TrainingFileInvalid("The file has no line.")
-    sensors = _sensors(*lines[0])
-    stretches = tuple(_stretch(number, line, sensors) for number, line in lines)
-    _require(stretches, shortest)
-    return Hours(sensors, _units(lines), stretches)
-
-
-def _refuse_words_for_numbers(training_file: bytes) -> None:
-    if not any(word in training_file for word in (b"NaN", b"Infinity")):
-        return
-    for number, line in enumerate(training_file.splitlines(), 1):
-        if found := _NO_NUMBER.search(line):
-            name, word = (part.decode(errors="replace") for part in found.groups())
-            raise TrainingFileInvalid(f"Line {number}: {name[:MAX_NAME]!r} holds {word}.")
-
-
-def _sensors(number: int, line: _Line) -> tuple[str, ...]:
+        return ()
+    number, line = lines[0]
     names = tuple(line.sensors)
     if not 1 <= len(names) <= MAX_SENSORS:
-        raise TrainingFileInvalid(
-            f"Line {number}: there are {len(names)} sensors, not 1 to {MAX_SENSORS}."
-        )
+        said = f"Line {number}: there are {len(names)} sensors, not 1 to {MAX_SENSORS}."
+        problems.add(Problem("sensor_count", said, "Divide the machine into parts.", number))
     for name in names:
-        if name == STATE or not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
-            raise TrainingFileInvalid(
+        if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= MAX_NAME:
+            said = (
                 f"Line {number}: {name[:MAX_NAME]!r} cannot be a sensor's name, which has 1 to "
-                f"{MAX_NAME} printable letters and is not {STATE!r}."
+                f"{MAX_NAME} printable letters and is not {' or '.join(map(repr, RESERVED))}."
+            )
+            problems.add(
+                Problem("invalid_name", said, "Rename the sensor.", number, name[:MAX_NAME])
             )
     return names
 
 
-def _stretch(number: int, line: _Line, sensors: Sequence[str]) -> Stretch:
+def _stretch(
+    number: int, line: _Line, sensors: Sequence[str], problems: Problems
+) -> Stretch | None:
+    before = problems.count
+    _find_names(number, line, sensors, problems)
+    columns = {
+        name: _readings(number, name, line.sensors[name], problems)
+        for name in sensors
+        if name in line.sensors
+    }
+    if problems.count > before or not columns:
+        return None
+    lengths = Counter(map(len, columns.values()))
+    if len(lengths) > 1:
+        _find_unequal(number, columns, problems)
+        return None
+    return Stretch(number, np.stack(list(columns.values()), axis=1), line.label == "anomalous")
+
+
+def _find_names(number: int, line: _Line, sensors: Sequence[str], problems: Problems) -> None:
     for name in sensors:
         if name not in line.sensors:
-            raise TrainingFileInvalid(f"Line {number}: the sensor {name!r} is missing.")
-    for name in line.sensors.keys() - set(sensors):
-        raise TrainingFileInvalid(
-            f"Line {number}: the sensor {name[:MAX_NAME]!r} is not in the first line."
-        )
-    columns = [_readings(number, name, line.sensors[name]) for name in sensors]
-    for name, column in zip(sensors, columns, strict=True):
-        if len(column) != len(columns[0]):
-            raise TrainingFileInvalid(
-                f"Line {number}: {name!r} has {len(column)} readings, but {sensors[0]!r} has "
-                f"{len(columns[0])}."
+            said = f"Line {number}: the sensor {name!r} is missing."
+            fix = "Give the same sensors in all lines."
+            problems.add(Problem("missing_field", said, fix, number, name))
+    for name in sorted(line.sensors.keys() - set(sensors)):
+        said = f"Line {number}: the sensor {name[:MAX_NAME]!r} is not in the first line."
+        fix = "Remove it, or give it in all lines."
+        problems.add(Problem("unknown_field", said, fix, number, name[:MAX_NAME]))
+
+
+def _find_unequal(number: int, columns: Mapping[str, Floats], problems: Problems) -> None:
+    leader, *others = columns
+    for name in others:
+        if len(columns[name]) != len(columns[leader]):
+            said = (
+                f"Line {number}: {name!r} has {len(columns[name])} readings, but {leader!r} has "
+                f"{len(columns[leader])}."
             )
-    return Stretch(number, np.stack(columns, axis=1), line.label == "anomalous")
+            fix = "Give one reading of each sensor for each step."
+            problems.add(Problem("unequal_lengths", said, fix, number, name))
 
 
-def _readings(number: int, name: str, raw: msgspec.Raw) -> Floats:
+def _readings(number: int, name: str, raw: msgspec.Raw, problems: Problems) -> Floats:
     try:
         values = msgspec.json.decode(raw, type=list[float])
     except msgspec.DecodeError as error:
-        raise TrainingFileInvalid(f"Line {number}: {name!r}: {error}.") from error
+        said = f"Line {number}: {name!r}: {error}."
+        fix = "Give numbers only; leave a stretch out where readings are missing."
+        problems.add(Problem("wrong_type", said, fix, number, name))
+        return np.empty(0)
     # Calls give readings in single precision; what differs only beyond it is no difference.
     with np.errstate(over="ignore"):
         readings = np.array(values, dtype=np.float32).astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(readings))
-    if bad.size:
-        raise TrainingFileInvalid(
-            f"Line {number}: {name!r}, reading {bad[0]} ({values[bad[0]]:g}) is too large."
-        )
+    for at in np.flatnonzero(~np.isfinite(readings))[:_MOST_READINGS]:
+        said = f"Line {number}: {name!r}, reading {at} ({values[at]:g}) is too large."
+        problems.add(Problem("out_of_range", said, "Check the reading.", number, name))
     return readings
 
 
-def _require(stretches: Sequence[Stretch], shortest: int) -> None:
+def _find_twins(stretches: Sequence[Stretch], settings: Settings, problems: Problems) -> None:
+    """Stretches that are too short, and the same readings in two lines."""
     seen: dict[bytes, int] = {}
     for one in stretches:
         rows = len(one.readings)
-        if rows < (1 if one.anomalous else shortest):
-            raise TrainingFileInvalid(
-                f"Line {one.line}: a stretch of normal hours has at least {shortest} rows, an "
-                f"anomalous one at least 1, but this one has {rows}."
+        if rows < (1 if one.anomalous else settings.shortest):
+            said = (
+                f"Line {one.line}: a stretch of normal hours has at least {settings.shortest} "
+                f"rows, an anomalous one at least 1, but this one has {rows}."
             )
+            fix = "Join stretches between which no reading is missing, or leave this one out."
+            problems.add(Problem("too_few_rows", said, fix, one.line))
         first = seen.setdefault(hashlib.sha256(one.readings.tobytes()).digest(), one.line)
         if first != one.line:
-            raise TrainingFileInvalid(f"Line {one.line} has the same readings as line {first}.")
-    if all(one.anomalous for one in stretches):
-        raise TrainingFileInvalid("All lines are anomalous; normal hours are what is learned from.")
+            said = f"Line {one.line} has the same readings as line {first}."
+            problems.add(Problem("duplicate_example", said, "Remove one of them.", one.line))
+
+
+def _find_rows(
+    stretches: Sequence[Stretch],
+    sensors: Sequence[str],
+    settings: Settings,
+    whole: bool,
+    problems: Problems,
+) -> None:
+    """Too many rows; and too few, unless lines that are wrong may be mended."""
     if sum(len(one.readings) for one in stretches) > MAX_ROWS:
-        raise TrainingFileInvalid(f"A file has at most {MAX_ROWS} rows of readings.")
+        said = f"A file has at most {MAX_ROWS} rows of readings."
+        problems.add(Problem("too_many_rows", said, "Leave stretches out."))
+    if not whole or not stretches:
+        return
+    normal = [one.readings for one in stretches if not one.anomalous]
+    if not normal:
+        said = "All lines are anomalous; normal hours are what is learned from."
+        problems.add(Problem("too_few_rows", said, "Add normal hours.", field="label"))
+        return
+    rows, least = sum(map(len, normal)), settings.least_rows(len(sensors))
+    if rows < least:
+        said = f"{rows} rows of normal hours are too few: {len(sensors)} sensors take at least"
+        problems.add(Problem("too_few_rows", f"{said} {least}.", "Add normal hours."))
+    if not _find_still(normal, sensors, "", problems):
+        starts = heads_of([len(one) for one in normal], rows - rows // PARTS)
+        heads = [one[:start] for one, start in zip(normal, starts, strict=True)]
+        _find_still(heads, sensors, "In the first four fifths of the normal rows: ", problems)
 
 
-def _units(lines: Iterable[tuple[int, _Line]]) -> Mapping[str, str]:
+def heads_of(lengths: Sequence[int], learned: int) -> list[int]:
+    """In each stretch, where the held-out rows begin, if the first `learned` rows are learned."""
+    starts = []
+    for length in lengths:
+        starts.append(min(length, learned))
+        learned -= starts[-1]
+    return starts
+
+
+def _find_still(
+    normal: Sequence[Floats], sensors: Sequence[str], where: str, problems: Problems
+) -> bool:
+    """Whether a sensor never moves, which is a problem."""
+    before = problems.count
+    moves = np.any([np.ptp(one, axis=0) > 0 for one in normal if len(one)], axis=0)
+    for name, moving in zip(sensors, np.atleast_1d(moves), strict=False):
+        if not moving:
+            said = (
+                f"{where}{name!r} never changed within a stretch, so nothing says how far from "
+                "normal another value is."
+            )
+            fix = "Leave such a sensor out, or give hours in which it moves."
+            problems.add(Problem("constant_field", said, fix, field=name))
+    return problems.count > before
+
+
+def _units(lines: Iterable[_Numbered], problems: Problems) -> Mapping[str, str]:
     """Of each sensor, as the first line states it that does."""
     units: dict[str, str] = {}
+    unknown: set[tuple[str, str]] = set()
     for number, line in lines:
         for name, unit in line.units.items():
-            if name not in line.sensors:
-                raise TrainingFileInvalid(
-                    f"Line {number}: there is a unit for {name[:MAX_NAME]!r}, which is no sensor."
+            said = _wrong_unit(name, unit, line, units)
+            if said is None and (name, unit) not in unknown and not _is_known(unit):
+                unknown.add((name, unit))
+                said = (
+                    f"{name!r} is in {unit[:MAX_NAME]!r}, a unit that is not known. Without a "
+                    "unit, a sensor's readings are taken as they are."
                 )
-            if units.setdefault(name, unit) != unit:
-                raise TrainingFileInvalid(
-                    f"Line {number}: {name!r} is in {unit[:MAX_NAME]!r}, but in an earlier line in "
-                    f"{units[name]!r}."
+            if said is not None:
+                fix = "Give each sensor one known unit, or none."
+                problems.add(
+                    Problem("unit", f"Line {number}: {said}", fix, number, name[:MAX_NAME])
                 )
-            _require_known(number, name, unit)
     return units
 
 
-def _require_known(number: int, name: str, unit: str) -> None:
+def _wrong_unit(name: str, unit: str, line: _Line, units: dict[str, str]) -> str | None:
+    if name not in line.sensors:
+        return f"there is a unit for {name[:MAX_NAME]!r}, which is no sensor."
+    if units.setdefault(name, unit) != unit:
+        return f"{name!r} is in {unit[:MAX_NAME]!r}, but in an earlier line in {units[name]!r}."
+    return None
+
+
+def _is_known(unit: str) -> bool:
     try:
         conversion(unit, unit)
     except (UnitUnknown, UnitMismatch):
-        raise TrainingFileInvalid(
-            f"Line {number}: {name!r} is in {unit[:MAX_NAME]!r}, a unit that is not known. Without "
-            "a unit, a sensor's readings are taken as they are."
-        ) from None
+        return False
+    return True

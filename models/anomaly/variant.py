@@ -17,14 +17,24 @@ from models.anomaly.states import Sealer, StateInvalid
 from models.signature import BYTES, Columns, InputField, InputInvalid, OutputField, Signature
 
 VERSION = 1
-STATE = "state"
+STATE, SENSITIVITY = "state", "sensitivity"
+RESERVED = (STATE, SENSITIVITY)
+# Of a call. The average is held within 1.5 limits (detector.py), so a limit above that is never
+# passed: to be told less than at 0.7, fit with a lower sensitivity.
+LEAST_CALLED, MOST_CALLED = 0.7, 4.0
 MAX_STEPS = 1000
 _LARGEST = float(np.finfo(np.float32).max)
 _OUTPUTS = (
     OutputField(
-        "score", "FP32", "1", "Distance from normal, in limits; above 1 is an alarm", series=True
+        "score",
+        "FP32",
+        "1",
+        "Distance from normal, in limits; above 1 is an alarm at the sensitivity 1",
+        series=True,
     ),
-    OutputField("alarm", "BOOL", None, "Whether the score is above 1", series=True),
+    OutputField(
+        "alarm", "BOOL", None, "Whether the score times the sensitivity is above 1", series=True
+    ),
     OutputField("sensor", BYTES, None, "The sensor with the largest share in it", series=True),
     OutputField(STATE, BYTES, None, "For the next call, where this machine's steps go on"),
 )
@@ -52,6 +62,7 @@ class _Document(msgspec.Struct, frozen=True):
     baseline_weight: float
     sensors: list[Sensor]
     whitening: list[list[float]]
+    sensitivity: float = 1.0
 
 
 class _Versioned(msgspec.Struct):
@@ -82,10 +93,16 @@ class Variant:
         names = np.array(self.detector.sensors, dtype=object)
         return {
             "score": score,
-            "alarm": score > 1.0,
+            "alarm": score * self._sensitivity(columns) > 1.0,
             "sensor": names[verdict.shares.argmax(axis=-1)],
             STATE: self._texts(state),
         }
+
+    def _sensitivity(self, columns: Columns) -> NDArray[Any]:
+        """Of each row, [rows, 1]. A variant of before may have a sensor of that name."""
+        if SENSITIVITY in self.detector.sensors or SENSITIVITY not in columns:
+            return np.ones((1, 1), dtype=np.float32)
+        return np.asarray(columns[SENSITIVITY], dtype=np.float32)[:, np.newaxis]
 
     def _series(self, columns: Columns) -> Floats:
         """[rows, steps, sensors]"""
@@ -123,8 +140,14 @@ class Variant:
         return np.array([self.sealer.write(*pair) for pair in pairs], dtype=object)
 
 
-def render(detector: Detector, units: Mapping[str, str], trained: Sequence[Floats]) -> bytes:
-    """A variant's artefact, in JSON. `trained` are the stretches that it was fitted on."""
+def render(
+    detector: Detector,
+    units: Mapping[str, str],
+    trained: Sequence[Floats],
+    sensitivity: float = 1.0,
+) -> bytes:
+    """A variant's artefact, in JSON. `trained` are the stretches that it was fitted on, and
+    `sensitivity` what its limit was divided by."""
     ranges = [(one.min(axis=0), one.max(axis=0)) for one in trained]
     least, most = np.min([low for low, _ in ranges], 0), np.max([high for _, high in ranges], 0)
     sensors = [
@@ -140,9 +163,8 @@ def render(detector: Detector, units: Mapping[str, str], trained: Sequence[Float
         for at, name in enumerate(detector.sensors)
     ]
     whitening = detector.whitening.tolist()
-    return msgspec.json.encode(
-        _Document(VERSION, detector.weight, detector.baseline_weight, sensors, whitening)
-    )
+    weights = detector.weight, detector.baseline_weight
+    return msgspec.json.encode(_Document(VERSION, *weights, sensors, whitening, sensitivity))
 
 
 def load(artefact: bytes) -> Variant:
@@ -156,7 +178,8 @@ def load(artefact: bytes) -> Variant:
         raise VariantBroken(f"These bytes are no variant: {error}.") from error
     _require(document)
     sealer = Sealer.of(artefact, len(document.sensors))
-    return Variant(_detector(document), _signature(document.sensors), sealer)
+    signature = _signature(document.sensors, document.sensitivity)
+    return Variant(_detector(document), signature, sealer)
 
 
 def _require(document: _Document) -> None:
@@ -184,7 +207,7 @@ def _detector(document: _Document) -> Detector:
     )
 
 
-def _signature(sensors: Sequence[Sensor]) -> Signature:
+def _signature(sensors: Sequence[Sensor], fitted: float) -> Signature:
     readings = [
         InputField(
             sensor.name,
@@ -202,4 +225,16 @@ def _signature(sensors: Sequence[Sensor]) -> Signature:
         description="What the call before answered, of the same machine; empty to begin",
         optional=True,
     )
-    return Signature((*readings, state), _OUTPUTS, str(VERSION))
+    sensitivity = InputField(
+        SENSITIVITY,
+        "FP32",
+        "1",
+        "What the limit is divided by: above 1 more alarms, below 1 fewer; this variant was fitted "
+        f"with {fitted:g}",
+        minimum=LEAST_CALLED,
+        maximum=MOST_CALLED,
+        optional=True,
+        default=1.0,
+    )
+    settings = () if SENSITIVITY in {one.name for one in sensors} else (sensitivity,)
+    return Signature((*readings, state, *settings), _OUTPUTS, str(VERSION))

@@ -66,6 +66,12 @@ def signature(points: OperatingPoints, threshold: float) -> str:
     return msgspec.json.encode(Signature(inputs, _outputs(threshold), VERSION)).decode()
 
 
+def accepted() -> Signature:
+    """The inputs and their limits, without what was seen in training: what a file is held to."""
+    quantities = (_limits(name) for name in QUANTITIES)
+    return Signature((_type(), *quantities), (), VERSION)
+
+
 def widened(known: Signature, points: OperatingPoints, threshold: float) -> str:
     """That of a variant: it has seen what `known` had, and `points` besides."""
     inputs = (
@@ -84,6 +90,10 @@ def _type() -> InputField:
 
 
 def _quantity(name: str, seen: Floats) -> InputField:
+    return msgspec.structs.replace(_limits(name), trained=_span((), seen))
+
+
+def _limits(name: str) -> InputField:
     quantity = QUANTITIES[name]
     return InputField(
         name,
@@ -92,7 +102,6 @@ def _quantity(name: str, seen: Floats) -> InputField:
         description=quantity.description,
         minimum=quantity.minimum,
         maximum=quantity.maximum,
-        trained=_span((), seen),
     )
 
 

@@ -1,33 +1,31 @@
 """Adapting the remaining life to another fleet: its run-to-failure histories in, a variant out.
 
-Owns the training file's form, pooling with the base's prototypes and the held-out score. Does not
-own the trees' settings (train.py), the features nor the graph.
+Owns pooling with the base's prototypes and the held-out score. Does not own
+the training file's form (fleet.py), the trees' settings (train.py), the features nor the graph.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lightgbm as lgb
-import msgspec
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.adaptation import Adaptation, Progress, Score
 from models.onnx_graph import opened, signature_of
-from models.rul.data import SENSORS, Engine, Floats
+from models.rul.data import Engine, Floats
 from models.rul.export import to_onnx
 from models.rul.features import SHORTEST, Scaling, engineer, learnable
+from models.rul.fleet import read_fleet
 from models.rul.intervals import calibrate
 from models.rul.prototypes import ARTEFACT as PROTOTYPES
 from models.rul.prototypes import Prototypes, read
 from models.rul.signature import signature
 from models.rul.train import ARTEFACT as BASE
 from models.rul.train import PARAMETERS, predict, run
-from models.signature import InputInvalid, Signature, checked
 
 SEED = 1958
-FEWEST, MOST = 3, 500
 # What the fleet's own rows weigh beside the prototypes, together.
 SHARE = 0.5
 # A prototype stands for rows that are alike; weighed as one row, its leaf would shrink to nothing.
@@ -38,12 +36,6 @@ ROUNDS, LEARNING_RATE = 200, 0.06
 # Machines are scored at so many points of their life each.
 POINTS = 10
 FOLDS = 5
-
-
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    sensors: dict[str, list[float]]
-    id: str = ""
-    units: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,46 +128,3 @@ def _points(cycles: Floats) -> Floats:
 def _places(count: int) -> NDArray[np.intp]:
     """Evenly over a life, the end included."""
     return np.round(np.linspace(0, count - 1, min(POINTS, count))).astype(np.intp)
-
-
-def read_fleet(training_file: bytes, known: Signature) -> list[Engine]:
-    """The machines of a training file, checked against the base's signature.
-
-    Raises TrainingFileInvalid.
-    """
-    fleet: list[Engine] = []
-    seen: dict[bytes, int] = {}
-    for number, line in examples(training_file, _Line):
-        machine = _engine(number, line, known)
-        twin = seen.setdefault(machine.readings.tobytes(), number)
-        if twin != number:
-            raise TrainingFileInvalid(f"Line {number} is the machine of line {twin} again.")
-        fleet.append(machine)
-        if len(fleet) > MOST:
-            raise TrainingFileInvalid(f"At most {MOST} machines are learned from.")
-    if len(fleet) < FEWEST:
-        raise TrainingFileInvalid(
-            f"There are {len(fleet)} machines; at least {FEWEST} that ran to their failure "
-            "are needed."
-        )
-    _require_change(fleet)
-    return fleet
-
-
-def _engine(number: int, line: _Line, known: Signature) -> Engine:
-    columns = {name: np.array([values], dtype=np.float32) for name, values in line.sensors.items()}
-    lengths = {name: column.shape[1] for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise TrainingFileInvalid(f"Line {number}: sensors have unequally many values: {lengths}.")
-    try:
-        fitting = checked(known, columns, line.units)
-    except InputInvalid as error:
-        raise TrainingFileInvalid(f"Line {number}: {error}") from error
-    return Engine(np.stack([fitting[name][0] for name in SENSORS], axis=1), 0)
-
-
-def _require_change(fleet: Sequence[Engine]) -> None:
-    readings = np.vstack([one.readings for one in fleet])
-    for name, moved in zip(SENSORS, np.ptp(readings, axis=0), strict=True):
-        if not moved:
-            raise TrainingFileInvalid(f"The sensor {name!r} never changes in any machine.")

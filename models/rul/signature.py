@@ -54,23 +54,34 @@ READINGS: Mapping[str, Sensor] = MappingProxyType(
 )
 
 
+def accepted() -> Signature:
+    """The inputs and their limits, without what was seen in training: what a file is held to."""
+    return Signature(tuple(_limits(name) for name in SENSORS), (), VERSION)
+
+
 def signature(fleet: Sequence[Engine]) -> str:
     """The JSON document for the artefact's metadata, from the machines that it learned from."""
     readings = np.vstack([one.readings for one in fleet])
     inputs = tuple(
-        InputField(
-            name,
-            "FP32",
-            unit=READINGS[name].unit,
-            description=f"{READINGS[name].description}, one value each cycle since new",
-            minimum=READINGS[name].minimum,
-            maximum=READINGS[name].maximum,
+        msgspec.structs.replace(
+            _limits(name),
             trained=(_shown(readings[:, at].min()), _shown(readings[:, at].max())),
-            length=(SHORTEST, LONGEST),
         )
         for at, name in enumerate(SENSORS)
     )
     return msgspec.json.encode(Signature(inputs, _outputs(), VERSION)).decode()
+
+
+def _limits(name: str) -> InputField:
+    return InputField(
+        name,
+        "FP32",
+        unit=READINGS[name].unit,
+        description=f"{READINGS[name].description}, one value each cycle since new",
+        minimum=READINGS[name].minimum,
+        maximum=READINGS[name].maximum,
+        length=(SHORTEST, LONGEST),
+    )
 
 
 def _outputs() -> tuple[OutputField, ...]:

@@ -1,47 +1,29 @@
 """Fitting a head on a customer's labelled pictures; there is no base that could answer before.
 
-Owns the training file's form and its limits, and what is told. Does not own the head (head.py), the
-score (held_out.py) nor what counts as a picture (picture.py).
+Owns what is told. Does not own the training file's form (labelled_pictures.py), the head (head.py),
+the score (held_out.py) nor what counts as a picture (picture.py).
 """
 
-import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
 from models.surface_defect.backbone import Backbone, Features, open_backbone
 from models.surface_defect.discriminant import Classes
-from models.surface_defect.head import MOST_CLASSES, fit, render
+from models.surface_defect.head import fit, render
 from models.surface_defect.held_out import HeldOut
-from models.surface_defect.picture import Picture, PictureInvalid, decoded, mirrored
+from models.surface_defect.labelled_pictures import Example, read
+from models.surface_defect.picture import mirrored
 
-FEWEST_PICTURES = 5
-MOST_PICTURES = 2_000
-LONGEST_LABEL = 100
 METRIC = "right among held-out pictures, mean of the labels"
 # Right by guessing more often than this many standard errors above the share is luck no longer.
 _LUCK = 2.0
 _TOLD_EVERY = 200
 _TOLD_LINES = 10
-
-
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    image: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A picture that was not in an earlier line, with its line's number from 1."""
-
-    line: int
-    label: str
-    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,60 +50,6 @@ class SurfaceAdapter:
         _tell_doubtful(judged, given, labels, progress)
         score = Score(METRIC, None, judged.accuracy, higher_is_better=True)
         return Adaptation(render(fitted.head), score, len(given), len(given))
-
-
-def read(training_file: bytes) -> list[Example]:
-    """The different pictures, in the file's order. Raises TrainingFileInvalid."""
-    given: dict[str, Example] = {}
-    for one in _examples(training_file):
-        first = given.setdefault(_digest(one.picture), one)
-        if first.label != one.label:
-            raise TrainingFileInvalid(
-                f"Line {one.line}: the picture is that of line {first.line}, but its label is "
-                f"{one.label!r} and not {first.label!r}."
-            )
-        if len(given) > MOST_PICTURES:
-            raise TrainingFileInvalid(
-                f"Line {one.line}: at most {MOST_PICTURES} pictures are learned from."
-            )
-    _require_labels(list(given.values()))
-    return list(given.values())
-
-
-def _examples(training_file: bytes) -> Iterator[Example]:
-    for number, line in examples(training_file, _Line):
-        label = line.label.strip()
-        if not label or len(label) > LONGEST_LABEL or not label.isprintable():
-            raise TrainingFileInvalid(
-                f"Line {number}: 'label' is 1 to {LONGEST_LABEL} characters that can be printed."
-            )
-        try:
-            yield Example(number, label, decoded(line.image))
-        except PictureInvalid as error:
-            raise TrainingFileInvalid(f"Line {number}: 'image' {error}.") from error
-
-
-def _digest(picture: Picture) -> str:
-    """Of what is seen, so that the same picture in another file is the same."""
-    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
-
-
-def _require_labels(given: Sequence[Example]) -> None:
-    counts: dict[str, int] = {}
-    lines: dict[str, int] = {}
-    for one in given:
-        counts[one.label] = counts.get(one.label, 0) + 1
-        lines.setdefault(one.label, one.line)
-    if len(counts) < 2:
-        raise TrainingFileInvalid(f"There are pictures with {len(counts)} labels; 2 are needed.")
-    if len(counts) > MOST_CLASSES:
-        raise TrainingFileInvalid(f"There are {len(counts)} labels, more than {MOST_CLASSES}.")
-    for label, count in counts.items():
-        if count < FEWEST_PICTURES:
-            raise TrainingFileInvalid(
-                f"The label {label!r}, first in line {lines[label]}, has {count} different "
-                f"pictures; at least {FEWEST_PICTURES} are needed."
-            )
 
 
 def _views(backbone: Backbone, given: Sequence[Example], progress: Progress) -> Features:

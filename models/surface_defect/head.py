@@ -15,9 +15,9 @@ from models.surface_defect import held_out
 from models.surface_defect.backbone import Features
 from models.surface_defect.discriminant import Classes, Discriminant, Exact
 from models.surface_defect.held_out import Departures, HeldOut
+from models.surface_defect.labelled_pictures import MOST_CLASSES
 
 VERSION = 1
-MOST_CLASSES = 100
 
 
 class HeadBroken(ValueError):

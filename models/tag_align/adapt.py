@@ -1,38 +1,29 @@
 """Adapting the aligner to one plant: a file of confirmations in, a variant out.
 
-Owns the training file's form, which scheme its concepts are of, and the held-out score. Does not
-own what is learned from confirmations (learning.py) nor their rules (confirmations.py).
+Owns which scheme a file's concepts are of, and the held-out score. Does not own the training
+file's form (training_file.py), what is learned (learning.py) nor its rules (confirmations.py).
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
 import numpy as np
 
-from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid, examples
+from models.adaptation import Adaptation, Progress, Score, TrainingFileInvalid
 from models.multilingual import EncoderMissing
 from models.tag_align import confirmations as confirming
 from models.tag_align.aligner import ARTEFACT, TagAligner
 from models.tag_align.confirmations import Confirmation, TooManyConfirmations
 from models.tag_align.encoder import Encoder
-from models.tag_align.naming import TagInvalid, Words, check, pattern, split
+from models.tag_align.training_file import HELD_OUT, kinds_of, read_confirmations
 from models.tag_align.vectors import encoder_beside
 from models.tag_align.vocabulary import ConceptUnknown, Scheme, Vocabulary, read
 
-FEWEST = 10
-HELD_OUT = 5  # one pattern in so many is kept apart
 SEED = 20_170
 
 log = logging.getLogger(__name__)
-
-
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    tag: str
-    concept: str
 
 
 def aligners(path: Path = ARTEFACT) -> Mapping[str, TagAligner]:
@@ -62,7 +53,7 @@ def adapt(training_file: bytes, progress: Progress) -> Adaptation:
     Raises TrainingFileInvalid. The score is judged on patterns of tags that were not learned:
     tags that differ in numbers only are all on one side.
     """
-    given = _confirmations(training_file)
+    given = read_confirmations(training_file, read(ARTEFACT))
     base = _of_scheme(aligners(), given)
     progress(f"{len(given)} confirmations were read.")
     apart, learned = _divided(given)
@@ -88,20 +79,6 @@ def _encoder(path: Path, vocabulary: Vocabulary) -> Encoder | None:
         return None
 
 
-def _confirmations(training_file: bytes) -> list[Confirmation]:
-    given: list[Confirmation] = []
-    for number, line in examples(training_file, _Line):
-        try:
-            given.append(Confirmation(check(line.tag), line.concept))
-        except TagInvalid as error:
-            raise TrainingFileInvalid(f"Line {number}, `tag`: {error}") from error
-    if len(given) < FEWEST:
-        raise TrainingFileInvalid(f"There are {len(given)} tags; at least {FEWEST} are needed.")
-    if len({one.concept for one in given}) < 2:
-        raise TrainingFileInvalid("All tags are of one concept: there is nothing to tell apart.")
-    return given
-
-
 def _of_scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> TagAligner:
     try:
         base = bases[_scheme(bases, given)]
@@ -112,28 +89,18 @@ def _of_scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -
 
 
 def _scheme(bases: Mapping[str, TagAligner], given: Sequence[Confirmation]) -> str:
-    """The first scheme that has every concept. Raises ConceptUnknown, naming one that none has."""
+    """The first scheme that has every concept. Raises ConceptUnknown."""
     for scheme, base in bases.items():
         if all(one.concept in base.positions for one in given):
             return scheme
-    known = {concept for base in bases.values() for concept in base.positions}
-    for one in given:
-        if one.concept not in known:
-            raise ConceptUnknown(f"The vocabulary has no concept {one.concept[:80]!r}.")
-    raise ConceptUnknown(f"The concepts are of several schemes; keep to one of {', '.join(bases)}.")
+    raise ConceptUnknown(
+        f"The concepts are of no single scheme; keep to one of {', '.join(bases)}."
+    )
 
 
 def _divided(given: Sequence[Confirmation]) -> tuple[list[Confirmation], list[int]]:
     """What is kept apart, and where the rest is. Each pattern is on one side, by all its tags."""
-    groups: dict[Words, list[int]] = defaultdict(list)
-    for at, one in enumerate(given):
-        groups[pattern(split(one.tag))].append(at)
-    if len(groups) < HELD_OUT:
-        raise TrainingFileInvalid(
-            f"The tags differ in numbers only: they are of {len(groups)} kinds, "
-            f"and {HELD_OUT} are needed to see whether it helps."
-        )
-    places = list(groups.values())
+    places = list(kinds_of(given).values())
     order = np.random.default_rng(SEED).permutation(len(places))
     apart = {at for place in order[: len(places) // HELD_OUT] for at in places[place]}
     return [given[at] for at in sorted(apart)], [at for at in range(len(given)) if at not in apart]

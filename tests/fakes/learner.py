@@ -1,8 +1,8 @@
 """The models' servers as far as variants go: they learn what a test tells them to, and know only
 those variants that they were given.
 
-The word `do` in a training file's first line chooses what happens, or where that is a dialogue its
-`do …`.
+The words `do …` in a training file's first line choose what happens: a machine's `id`, or what a
+dialogue begins with.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ class Learner:
     """For how long it was told to learn at most."""
     mixings: list[str | None] = field(default_factory=list)
     """How far it was told to go from what it goes on from."""
+    sensitivities: list[str | None] = field(default_factory=list)
+    """Of anomaly detectors."""
     cancelled: int = 0
     learning: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -93,6 +95,7 @@ class Learner:
         await response.prepare(request)
         self.seconds.append(request.query.get("most_s"))
         self.mixings.append(request.query.get("mixing"))
+        self.sensitivities.append(request.query.get("sensitivity"))
         await self._line(response, {"progress": "3 machines were read."})
         for step in (10, 20) if talks else ():
             await self._line(response, measured(step))
@@ -142,7 +145,7 @@ def in_words(end: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wanted(line: dict[str, Any]) -> str:
-    said = str(line.get("do") or line["messages"][0]["content"])
+    said = str(line["messages"][0]["content"] if "messages" in line else line.get("id") or "8")
     return said.removeprefix("do ")
 
 

@@ -11,7 +11,8 @@ import pytest
 from models.anomaly.data import FOLDER, SENSORS, Dataset, Experiment, load
 from models.anomaly.detector import FARTHEST, Detector, Floats
 from models.anomaly.evaluate import METRICS, Rates, choose, count
-from models.anomaly.fitting import HoursInvalid, Settings, fit
+from models.anomaly.fitting import HoursInvalid, fit
+from models.anomaly.settings import Settings
 from models.training_data import TrainingDataMissing, default_directory
 from tests.models import made_up_rig
 from tests.models.made_up_rig import hours, leaking

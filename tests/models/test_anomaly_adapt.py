@@ -12,11 +12,11 @@ from models.anomaly.adapt import METRIC, adapt
 from models.anomaly.detector import Floats
 from models.anomaly.fitting import fit
 from models.anomaly.hours import MAX_SENSORS, read
+from models.anomaly.settings import Settings
 from models.anomaly.variant import load
 from tests.models.made_up_rig import SENSORS, hours, leaking
 
 UNITS = {"pressure": "bar", "room": "°C"}
-SHORTEST = 100
 
 
 def line(readings: Floats, **more: Any) -> dict[str, Any]:
@@ -116,10 +116,11 @@ class TestLearning:
 
     def test_readings_are_learned_as_exact_as_they_are_asked(self) -> None:
         readings = hours(1, 300) + 1e-12
-        assert np.array_equal(read(file_of(line(readings)), SHORTEST).normal[0], hours(1, 300))
+        assert np.array_equal(read(file_of(line(readings)), Settings()).normal[0], hours(1, 300))
 
     def test_units_may_be_stated_once(self) -> None:
-        units = read(file_of(line(hours(1, 300)), line(hours(2, 300), units=UNITS)), SHORTEST).units
+        content = file_of(line(hours(1, 300)), line(hours(2, 300), units=UNITS))
+        units = read(content, Settings()).units
         assert units == UNITS
 
 
@@ -165,7 +166,9 @@ class TestLines:
         second["sensors"]["speed"] = second["sensors"]["current"]
         assert refused(first, second) == "Line 2: the sensor 'speed' is not in the first line."
         del second["sensors"]["current"]
-        assert refused(first, second) == "Line 2: the sensor 'current' is missing."
+        assert refused(first, second) == (
+            "Line 2: the sensor 'current' is missing. There is 1 more problem."
+        )
 
     def test_too_few_rows(self) -> None:
         message = refused(line(hours(1, 249)))
@@ -214,7 +217,7 @@ class TestNamesAndUnits:
     @pytest.mark.parametrize("count", [0, MAX_SENSORS + 1])
     def test_how_many(self, count: int) -> None:
         message = refused({"sensors": {str(number): [1.0] for number in range(count)}})
-        assert message == f"Line 1: there are {count} sensors, not 1 to {MAX_SENSORS}."
+        assert message.startswith(f"Line 1: there are {count} sensors, not 1 to {MAX_SENSORS}.")
 
     def test_one_sensor_serves(self) -> None:
         adaptation, _ = adapted({"sensors": {"压力": hours(1, 1500)[:, 0].tolist()}})

@@ -8,7 +8,16 @@ import pytest
 
 from models.anomaly.detector import Floats
 from models.anomaly.fitting import fit
-from models.anomaly.variant import MAX_STEPS, STATE, Variant, VariantBroken, load, render
+from models.anomaly.settings import Settings
+from models.anomaly.variant import (
+    MAX_STEPS,
+    SENSITIVITY,
+    STATE,
+    Variant,
+    VariantBroken,
+    load,
+    render,
+)
 from models.signature import Columns, InputInvalid, checked
 from tests.models.made_up_rig import SENSORS, hours, leaking
 
@@ -40,7 +49,7 @@ def ask(variant: Variant, asked: Columns) -> Columns:
 class TestSignature:
     def test_is_of_the_customers_sensors(self, variant: Variant) -> None:
         fields = {field.name: field for field in variant.signature.inputs}
-        assert list(fields) == [*SENSORS, STATE]
+        assert list(fields) == [*SENSORS, STATE, SENSITIVITY]
         assert [fields[name].unit for name in SENSORS] == ["bar", None, None, "°C"]
         assert {fields[name].length for name in SENSORS} == {(1, MAX_STEPS)}
         readings = hours(1, 1500)[:, 0]
@@ -180,3 +189,46 @@ class TestArtefact:
         document["sensors"][1]["name"] = document["sensors"][0]["name"]
         with pytest.raises(VariantBroken, match="no names of their own"):
             load(json.dumps(document).encode())
+
+
+class TestSensitivity:
+    def test_a_higher_sensitivity_only_adds_alarms(self, variant: Variant) -> None:
+        asked = columns(hours(2, 300), leaking(hours(3, 300)))
+        before = np.zeros((2, 300), dtype=np.bool_)
+        counts = []
+        for value in (0.7, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0):
+            rows = np.full(2, value, dtype=np.float32)
+            alarm = ask(variant, {**asked, SENSITIVITY: rows})["alarm"]
+            assert np.all(alarm[before])
+            before = alarm
+            counts.append(int(alarm.sum()))
+        assert counts == sorted(counts)
+        assert counts[0] < counts[-1]
+
+    def test_without_one_it_is_one(self, variant: Variant) -> None:
+        asked = columns(leaking(hours(3, 300)))
+        one = ask(variant, {**asked, SENSITIVITY: np.ones(1, dtype=np.float32)})
+        assert np.array_equal(ask(variant, asked)["alarm"], one["alarm"])
+
+    @pytest.mark.parametrize("value", [0.6, 4.1, np.nan])
+    def test_out_of_range_is_refused(self, variant: Variant, value: float) -> None:
+        asked = {**columns(hours(2, 30)), SENSITIVITY: np.array([value], dtype=np.float32)}
+        with pytest.raises(InputInvalid, match="'sensitivity'"):
+            checked(variant.signature, asked, {})
+
+    def test_it_is_described_with_its_range_and_default(self, variant: Variant) -> None:
+        found = {one.name: one for one in variant.signature.inputs}[SENSITIVITY]
+        assert (found.minimum, found.maximum, found.default) == (0.7, 4.0, 1.0)
+        assert (found.unit, found.optional) == ("1", True)
+
+    def test_fitted_with_more_it_alarms_more_and_says_so(self) -> None:
+        alarms = []
+        for value in (0.25, 0.5, 1.0, 2.0, 4.0):
+            detector = fit([hours(1, 1500)], SENSORS, Settings(sensitivity=value))
+            loaded = load(render(detector, {}, [hours(1, 1500)], value))
+            described = {one.name: one for one in loaded.signature.inputs}[SENSITIVITY].description
+            assert described.endswith(f"fitted with {value:g}")
+            verdict, _ = detector.run(leaking(hours(3, 300))[np.newaxis])
+            alarms.append(int(verdict.alarm.sum()))
+        assert alarms == sorted(alarms)
+        assert alarms[0] < alarms[-1]

@@ -9,9 +9,10 @@ import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
 from models.onnx_graph import opened
-from models.rul.adapt import FEWEST, adapt, read_fleet
+from models.rul.adapt import adapt
 from models.rul.data import CAP, SENSORS
 from models.rul.features import NAMES, Scaling
+from models.rul.fleet import FEWEST, read_fleet
 from models.rul.prototypes import (
     ARTEFACT,
     Prototypes,

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from models.adaptation import Adaptation, TrainingFileInvalid
-from models.surface_defect import adapt
-from models.surface_defect.adapt import METRIC, SurfaceAdapter, read
+from models.surface_defect import adapt, labelled_pictures
+from models.surface_defect.adapt import METRIC, SurfaceAdapter
 from models.surface_defect.backbone import BackboneBroken, open_backbone
+from models.surface_defect.labelled_pictures import read
 from models.surface_defect.variant import load
 from tests.models.made_up_surfaces import (
     LABELS,
@@ -182,7 +183,7 @@ class TestRefused:
         assert refused(*lines(5)[:5]) == "There are pictures with 1 labels; 2 are needed."
 
     def test_nothing(self) -> None:
-        assert refused() == "There are pictures with 0 labels; 2 are needed."
+        assert refused() == "The training file has no lines."
 
     def test_too_few_of_one(self) -> None:
         assert refused(*lines(5)[:-1]) == (
@@ -190,9 +191,9 @@ class TestRefused:
         )
 
     def test_too_many_labels(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(adapt, "MOST_CLASSES", 2)
+        monkeypatch.setattr(labelled_pictures, "MOST_CLASSES", 2)
         assert refused(*lines(5)) == "There are 3 labels, more than 2."
 
     def test_too_many_pictures(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(adapt, "MOST_PICTURES", 8)
-        assert refused(*lines(5)) == "Line 9: at most 8 pictures are learned from."
+        monkeypatch.setattr(labelled_pictures, "MOST_PICTURES", 8)
+        assert refused(*lines(5)) == "There are 15 pictures; at most 8 are learned from."

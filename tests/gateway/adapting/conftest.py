@@ -11,6 +11,7 @@ from openai import APIStatusError, AsyncOpenAI
 from tests import builders
 from tests.builders import PLENTY, REMAINING_LIFE, Gateway, Limited
 from tests.gateway.adapting.dialogues import INDUSTRY, TEXTS, dialogues
+from tests.gateway.adapting.machines import machines
 
 
 class Customer:
@@ -23,7 +24,7 @@ class Customer:
         self.openai = openai
 
     def content(self, do: str) -> bytes:
-        return b'{"do": "' + do.encode() + b'"}\n'
+        return machines(do)
 
     async def sends(self, do: str = "8") -> str:
         """A training file which tells the server what to do; its id."""

@@ -18,6 +18,7 @@ from tests.builders import (
 from tests.fakes.learner import SECONDS
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.adapting.conftest import Customer, another, client, code_of
+from tests.gateway.adapting.machines import machines
 
 PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
 
@@ -37,7 +38,7 @@ class TestJobs:
         assert row["operation"] == "adaptation"
         assert row["adaptation_seconds"] == SECONDS
         assert row["cost"] == f"{SECONDS * PRICE / 1e9:.9f}"
-        assert upstream.learner.files == [b'{"do": "8"}\n']
+        assert upstream.learner.files == [machines("8")]
 
     async def test_events_tell_how_it_went(self, customer: Customer) -> None:
         job = await customer.adapts()
@@ -184,7 +185,7 @@ class TestAsking:
         assert len((await customer.openai.fine_tuning.jobs.list()).data) == 1
 
     async def test_quote(self, customer: Customer) -> None:
-        body = {"model": REMAINING_LIFE, "training_file": "file_1"}
+        body = {"model": REMAINING_LIFE, "training_file": await customer.sends()}
         quote = (await customer.gateway.http.post("/v1/quote", json=body)).json()
         assert quote["max_cost"] == f"{300 * PRICE / 1e9:.9f}"
 
