@@ -4,7 +4,6 @@ from typing import Any
 
 import httpx
 
-
 # All that is wrong with a training file.
 _PROBLEMS = {"problems", "problem_count"}
 
