@@ -86,7 +86,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag's parts, the most costly values first; together they are the lines of usage."""
+    """A tag's parts, sorted by amount and then by name, with other values and calls without the tag
+    last; together they are the lines of usage."""
 
     name: str
     parts: tuple[Part, ...]
@@ -149,7 +150,7 @@ def _tag(
         for part, quantity, minor in zip(parts, units, allocate(line.minor, units), strict=True):
             if quantity or minor:
                 part.append(LinePart(number, quantity, minor))
-    named = [_part(one, part) for one, part in zip(values, parts, strict=False)]
+    named = sorted((_part(one, part) for one, part in zip(values, parts, strict=False)), key=_place)
     untagged = Part(PartKind.UNTAGGED, "", 0, tuple(parts[-1]))
     return Tag(name, (*named, untagged) if untagged.lines else tuple(named))
 
@@ -157,6 +158,11 @@ def _tag(
 def _part(one: TagUsage, lines: Iterable[LinePart]) -> Part:
     kind = PartKind.OTHERS if one.value is None else PartKind.VALUE
     return Part(kind, one.value or "", one.count, tuple(lines))
+
+
+def _place(part: Part) -> tuple[bool, int, str]:
+    """Where a part stands: amounts descending, equal ones by name."""
+    return part.kind is PartKind.OTHERS, -part.minor, part.value
 
 
 def _units(line: Line, terms: PlanTerms, one: TagUsage) -> int:

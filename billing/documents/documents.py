@@ -5,13 +5,14 @@ value, its closing sentences and its JSON form. Does not own making it from the 
 (billing/documents/documenting.py) nor how it looks (billing/documents/rendering/). Pure.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from billing.accounts.parties import Party
-from billing.documents.breakdown import Tag
+from billing.documents.breakdown import USAGE_KINDS, Tag
 from billing.documents.parts import DocumentLine, NoteShown, Span, TermsShown, tag_json
 from billing.documents.price_texts import percent
 from billing.documents.wording import say
@@ -78,12 +79,23 @@ class InvoiceDocument:
         if place == TaxTreatment.STANDARD and self.tax_ppm == 0:
             place = "untaxed"
         note = self.say(place, percent=percent(self.tax_ppm))
-        named = {one.line.version_id for one in self.lines}
-        if self.tax_ppm and any(
-            one.tax_inclusive and one.version_id in named for one in self.terms
-        ):
+        if self.tax_ppm and True in self._inclusive(self.lines):
             note += " " + self.say("inclusive")
         return note
+
+    @property
+    def usage_sum(self) -> str:
+        """The label for a sum of usage lines: excluding tax, including it, or neither where the
+        lines differ."""
+        inclusive = self._inclusive(one for one in self.lines if one.line.kind in USAGE_KINDS)
+        if len(inclusive) > 1:
+            return "usage_sum"
+        return "usage_gross" if True in inclusive else "usage_net"
+
+    def _inclusive(self, lines: Iterable[DocumentLine]) -> set[bool]:
+        """Whether the terms of these lines price with tax."""
+        named = {one.line.version_id for one in lines}
+        return {one.tax_inclusive for one in self.terms if one.version_id in named}
 
     @property
     def payment_terms(self) -> str:
