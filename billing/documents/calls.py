@@ -2,12 +2,12 @@
 
 A call counts into the first of its account's periods that ends after it began and that is open, or
 had not been cut when its row was written (billing/agreements/totals.py). Owns that rule as a query,
-in pages of any size. Does not own what the calls cost together (billing/rating/statement.py).
+in pages of any size. Does not own what the calls cost together
+(billing/rating/statement.py).
 """
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.agreements.totals import NO_TERMS
+from billing.documents.billed_calls import BILLED, BilledCall, CallFilter
 from billing.documents.sources import stored_lines
 from billing.invoices.invoicing import get_invoice
-from billing.metering.usage import REQUEST_PREFIX
-from billing.money import nano_text
 from billing.rating.quantities import METERS
 from billing.rating.statement import Line, LineKind, cached_apart
 from billing.rating.terms import PlanTerms
-from infra import ids
 from infra.errors import AppError
 
 _PAGE = 2_000
@@ -48,7 +46,9 @@ _PERIOD = """
     where p.account_id = :account and p.id = :period
 """
 _CALLS = f"""
-    select u.request_id, u.started_at, coalesce(u.model, ''), u.key_id, u.operation, u.settlement,
+    select u.request_id, u.started_at, coalesce(u.model, ''), u.key_id,
+           (select k.name from api_key k where k.id = u.key_id and k.account_id = u.account_id),
+           u.operation, u.settlement, u.status, u.error_code,
            {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
            u.cost_nano, u.covered
@@ -56,7 +56,7 @@ _CALLS = f"""
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')
       and (u.started_at >= :starts_at or u.written_in >= :cut_before) and u.written_in < :cut
-      and u.settlement in ('complete', 'client_abort') {{more}}
+      {{more}}
     order by u.started_at, u.request_id
     limit :limit
 """  # noqa: S608  # put together of constants
@@ -66,6 +66,12 @@ _AFTER = """
         where m.request_id = :after and m.account_id = :account
     ), :after)
 """
+# The names of tags by the totals, which the cost of a period does not depend on.
+_TAG_NAMES = """
+    select distinct tag collate "C" from usage_tag_total
+    where account_id = :account and period_id = :period order by 1 limit :limit
+"""
+MOST_TAG_COLUMNS = 50
 # Said without functions of columns: by its statistics the planner then knows that a page is soon
 # full, and reads no further. With them it expects few calls, and reads all that the month has.
 _OF_LINE = """
@@ -88,49 +94,21 @@ class LineNotFound(AppError):
 
 
 @dataclass(frozen=True, slots=True)
-class BilledCall:
-    """A call as an invoice has it; an unknown quantity is None. `cost_nano` is its charge after
-    included units, which are `covered` by meter and quota, before tiers."""
-
-    request_id: UUID
-    started_at: datetime
-    model: str
-    key_id: UUID | None
-    operation: str
-    settlement: str
-    input_tokens: int | None
-    cached_input_tokens: int | None
-    output_tokens: int | None
-    rows: int | None
-    images: int | None
-    adaptation_seconds: int | None
-    version_id: UUID
-    late: bool
-    tags: Mapping[str, str] | None
-    cost_nano: int
-    covered: Mapping[str, Mapping[str, int]] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "request_id": ids.show(REQUEST_PREFIX, self.request_id),
-            "started_at": self.started_at.isoformat(),
-            "model": self.model,
-            "key_id": self.key_id and ids.show("key", self.key_id),
-            "operation": self.operation,
-            "settlement": self.settlement,
-            **{meter: getattr(self, meter) for meter in METERS},
-            "plan_version": None if self.version_id == NO_TERMS else self.version_id.hex,
-            "late": self.late,
-            "tags": dict(self.tags or {}),
-            "cost": nano_text(self.cost_nano),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Counted:
     """Which calls a period counts, as values of the query."""
 
     values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Calls of one period, or of one line of its invoice. `list_version` priced what names no
+    terms."""
+
+    period_id: UUID
+    list_version: UUID = NO_TERMS
+    only: CallFilter = BILLED
+    of: tuple[Line, PlanTerms] | None = None
 
 
 async def counted_of(
@@ -148,12 +126,13 @@ async def calls_page(
     limit: int,
     after: UUID | None = None,
     of: tuple[Line, PlanTerms] | None = None,
+    only: CallFilter = BILLED,
 ) -> list[BilledCall]:
     """The next calls after one of them, the earliest first; `of` only those of one line."""
-    values = {**counted.values, "limit": limit}
-    more = ""
+    values = {**counted.values, **only.values(), "limit": limit}
+    more = only.conditions()
     if after is not None:
-        more, values["after"] = _AFTER, after
+        more, values["after"] = more + _AFTER, after
     if of is not None:
         line, terms = of
         if line.kind not in (LineKind.USAGE, LineKind.LATE_USAGE):
@@ -179,6 +158,12 @@ async def every_call(
         after = page[-1].request_id
 
 
+async def tag_names(session: AsyncSession, account_id: UUID, period_id: UUID) -> tuple[str, ...]:
+    """The names of the tags that a period's billed calls carry, MOST_TAG_COLUMNS at most."""
+    values = {"account": account_id, "period": period_id, "limit": MOST_TAG_COLUMNS}
+    return tuple((await session.scalars(text(_TAG_NAMES), values)).all())
+
+
 async def calls_of_invoice(
     session: AsyncSession,
     account_id: UUID,
@@ -189,18 +174,40 @@ async def calls_of_invoice(
 ) -> list[BilledCall]:
     """A page of the calls that an invoice bills, or that its line of this number does; none where
     it bills no period. Raises InvoiceNotFound, LineNotFound."""
+    selected = await selected_of_invoice(session, account_id, invoice_id, number)
+    return (
+        [] if selected is None else await selected_page(session, account_id, selected, limit, after)
+    )
+
+
+async def selected_page(
+    session: AsyncSession,
+    account_id: UUID,
+    selected: Selected,
+    limit: int,
+    after: UUID | None = None,
+) -> list[BilledCall]:
+    """The next of the selected calls, the earliest first."""
+    counted = await counted_of(session, account_id, selected.period_id, selected.list_version)
+    return await calls_page(session, counted, limit, after, selected.of, selected.only)
+
+
+async def selected_of_invoice(
+    session: AsyncSession, account_id: UUID, invoice_id: UUID, number: int | None = None
+) -> Selected | None:
+    """The calls that an invoice bills, or its line of this number; None where it bills no period.
+    Raises InvoiceNotFound, LineNotFound."""
     invoice = await get_invoice(session, account_id, invoice_id)
     lines, versions = await stored_lines(session, account_id, invoice_id)
     if number is not None and not 0 < number <= len(lines):
         raise LineNotFound("The invoice has no such line.", param="line")
     if invoice.period_id is None:
-        return []
+        return None
     of = None
     if number is not None:
         line = lines[number - 1]
         of = line, versions.terms[line.version_id]
-    counted = await counted_of(session, account_id, invoice.period_id, versions.list_version)
-    return await calls_page(session, counted, limit, after, of)
+    return Selected(invoice.period_id, versions.list_version, of=of)
 
 
 def _line_values(line: Line, terms: PlanTerms) -> dict[str, Any]:

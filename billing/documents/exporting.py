@@ -14,10 +14,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.documents.calls import counted_of, every_call
+from billing.dates import zone_of
+from billing.documents.calls import counted_of, every_call, tag_names
 from billing.documents.documenting import document_of
 from billing.documents.documents import InvoiceDocument
-from billing.documents.rendering.csv import calls_header, calls_rows, lines_csv
+from billing.documents.rendering.calls_csv import CallSheet
+from billing.documents.rendering.csv import lines_csv
 from billing.documents.rendering.pdf import invoice_pdf
 from billing.documents.sources import settlement_texts, versions_of
 
@@ -43,12 +45,15 @@ async def export_invoice(
 
 
 async def _write_calls(session: AsyncSession, document: InvoiceDocument, file: Path) -> None:
-    _write(file, calls_header())
-    if document.period_id is None:
+    account_id, period_id = document.account_id, document.period_id
+    names = () if period_id is None else await tag_names(session, account_id, period_id)
+    sheet = CallSheet(document.currency, zone_of(document.time_zone), names)
+    _write(file, sheet.header())
+    if period_id is None:
         return
-    place = document.account_id, document.period_id, document.list_version
-    async for page in every_call(session, await counted_of(session, *place)):
-        _append(file, calls_rows(page, document.currency))
+    counted = await counted_of(session, account_id, period_id, document.list_version)
+    async for page in every_call(session, counted):
+        _append(file, sheet.rows(page))
 
 
 def _write_document(place: Path, document: InvoiceDocument) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
 from billing.documents.calls import calls_of_invoice
 from billing.documents.documenting import document_of, preview_of
@@ -18,6 +19,7 @@ from billing.documents.rendering.csv import lines_csv
 from billing.documents.rendering.pdf import invoice_pdf
 from billing.invoices.invoicing import PREFIX, InvoiceNotFound
 from billing.metering.usage import REQUEST_PREFIX
+from gateway.call_files import calls_file
 from gateway.flow import Principal
 from gateway.routes.paging import Limit, mark_of, shown_page
 from infra import ids
@@ -113,6 +115,16 @@ class InvoiceRoutes(Controller):
             calls = await calls_of_invoice(session, *place, limit + 1, mark, line)
         data = [call.to_json() for call in calls[:limit]]
         return {"object": "list", "data": data, "has_more": len(calls) > limit}
+
+    @get("/{invoice:str}/calls.csv", summary="The same calls as CSV", media_type="text/csv")
+    async def calls_as_csv(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        invoice: FromPath[str],
+        line: LineNumber = None,
+    ) -> Stream:
+        return await calls_file(database, principal.account_id, _id(invoice), line)
 
 
 def _id(text: str) -> UUID:

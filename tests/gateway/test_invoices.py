@@ -108,9 +108,32 @@ class TestCalls:
             "invoice_line_not_found",
         )
 
+    async def test_as_csv(self, billed: Gateway) -> None:
+        answer = await billed.http.get(f"{await last(billed)}/calls.csv")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        name = 'attachment; filename="MAAS-000001-calls.csv"'
+        assert answer.headers["content-disposition"] == name
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert [row["input_tokens"] for row in rows] == ["1", "2", "3"]
+        assert {row["tag:order"] for row in rows} == {"A-17"}
+        assert {row["key_name"] for row in rows} == {"test"}
+        assert {row["status"] for row in rows} == {"200"}
+        assert all(row["started_at"].endswith("+08:00") for row in rows)
+
+    async def test_csv_of_one_line(self, billed: Gateway) -> None:
+        address = f"{await last(billed)}/calls.csv"
+        answer = await billed.http.get(address, params={"line": 2})
+        assert len(answer.text.splitlines()) == 4
+        answer = await billed.http.get(address, params={"line": 9})
+        assert answer.json()["error"]["code"] == "invoice_line_not_found"
+
+    async def test_a_call_says_its_key_and_status(self, billed: Gateway) -> None:
+        call = (await billed.http.get(f"{await last(billed)}/calls")).json()["data"][0]
+        assert (call["key_name"], call["status"], call["error_code"]) == ("test", 200, None)
+
 
 class TestRefusals:
-    @pytest.mark.parametrize("rest", ["", "/pdf", "/lines.csv", "/calls"])
+    @pytest.mark.parametrize("rest", ["", "/pdf", "/lines.csv", "/calls", "/calls.csv"])
     async def test_anothers_is_not_there(self, billed: Gateway, rest: str) -> None:
         address = f"{await last(billed)}{rest}"
         _, key = await customer(billed.parts.database, billed.parts.settings, "Other")

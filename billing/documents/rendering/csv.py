@@ -1,4 +1,4 @@
-"""Invoices as CSV: their lines, and the calls that they bill.
+"""Invoices as CSV: their lines; and what all files of CSV share.
 
 UTF-8 with a byte order mark, by which Excel shows Chinese. What a spreadsheet would take for a
 formula is made a text with `'` before it; plain numbers stay as they are. Owns columns and that
@@ -7,14 +7,11 @@ protection. Pure.
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from billing.documents.calls import BilledCall
 from billing.documents.documents import InvoiceDocument
-from billing.rating.quantities import METERS
 
 LINE_COLUMNS = (
     "line",
@@ -36,20 +33,6 @@ LINE_COLUMNS = (
     "settlement",
     "digest",
 )
-CALL_COLUMNS = (
-    "request_id",
-    "started_at",
-    "model",
-    "key_id",
-    "operation",
-    "settlement",
-    *METERS,
-    "plan_version",
-    "late",
-    "tags",
-    "cost",
-    "currency",
-)
 BEGINNING = "\ufeff".encode()  # of every file
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
@@ -59,16 +42,6 @@ def lines_csv(document: InvoiceDocument) -> bytes:
     """The lines of an invoice, with a header."""
     rows = [_line(document.currency, line.to_json(document.currency)) for line in document.lines]
     return BEGINNING + csv_rows([LINE_COLUMNS, *rows])
-
-
-def calls_header() -> bytes:
-    """What a file of calls begins with."""
-    return BEGINNING + csv_rows([CALL_COLUMNS])
-
-
-def calls_rows(calls: Iterable[BilledCall], currency: str) -> bytes:
-    """Rows of calls, to be written one page after another."""
-    return csv_rows(_call(call, currency) for call in calls)
 
 
 def csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
@@ -88,9 +61,3 @@ def _line(currency: str, line: dict[str, Any]) -> Sequence[Any]:
     values = {**line, "line": line["number"], "currency": currency}
     values |= {**(line["service"] or {}), **(line["outcome"] or {})}
     return [values.get(column) for column in LINE_COLUMNS]
-
-
-def _call(call: BilledCall, currency: str) -> Sequence[Any]:
-    values = {**call.to_json(), "currency": currency, "late": "yes" if call.late else "no"}
-    values["tags"] = json.dumps(values["tags"], ensure_ascii=False) if call.tags else ""
-    return [values[column] for column in CALL_COLUMNS]

@@ -13,6 +13,7 @@ from uuid import UUID
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
+from litestar.response import Stream
 
 from billing.accounts.profiles import read_profile
 from billing.collecting.line_disputes import (
@@ -33,6 +34,7 @@ from billing.invoices.invoicing import PREFIX, InvoiceNotFound, get_invoice
 from billing.metering.usage import REQUEST_PREFIX
 from billing.outbox import Refused, TryLater
 from billing.tables import LineDispute
+from gateway.call_files import calls_file
 from gateway.dashboard.viewing import Viewing
 from gateway.errors import StripeNotUsed, StripeUnavailable
 from gateway.identity.assembly import Identity
@@ -160,7 +162,19 @@ class InvoicePages(Controller):
             first=address if after else None,
             zone=zone_of(document.time_zone),
             back=f"/dashboard/invoices/{invoice}",
+            csv=f"{address}/calls.csv",
         )
+
+    @get("/{invoice:str}/lines/{number:int}/calls.csv", name="dashboard:line-csv")
+    async def calls_as_csv(
+        self,
+        viewing: NamedDependency[Viewing],
+        database: NamedDependency[Database],
+        invoice: FromPath[str],
+        number: FromPath[int],
+    ) -> Stream:
+        """The calls that a line bills, as a file."""
+        return await calls_file(database, viewing.account_id, _id(invoice), number)
 
     @post("/{invoice:str}/pay", permission=Permission.PAY)
     async def pay(

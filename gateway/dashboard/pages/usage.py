@@ -4,8 +4,8 @@ Owns reading what is asked and what the pages show. The figures are those of the
 the period's invoice is made (billing/reports/spending.py).
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
@@ -18,8 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import midnight, zone_of
-from billing.documents.calls import calls_page, counted_of
-from billing.documents.rendering.csv import calls_header, calls_rows
+from billing.documents.billed_calls import CallFilter
+from billing.documents.call_files import calls_csv
+from billing.documents.calls import Selected, tag_names
+from billing.documents.rendering.calls_csv import CallSheet
 from billing.metering.usage import REQUEST_PREFIX, list_usage
 from billing.reports.priced_calls import CallNotFound, priced_call
 from billing.reports.spending import (
@@ -32,7 +34,6 @@ from billing.reports.spending import (
     spending_by_tag,
     tags_of,
 )
-from billing.tables import BillingPeriod
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.pages.daily import Words, cost_chart, day_places, days_of
 from gateway.dashboard.pages.periods import Periods, read_periods
@@ -45,7 +46,6 @@ from infra.clock import Clock
 from infra.db import Database
 
 _CALLS = 50
-_CSV_PAGE = 2_000
 # What times and models do not tell.
 _BY = {"key": Dimension.KEY, "settlement": Dimension.SETTLEMENT}
 
@@ -64,9 +64,13 @@ class Asked:
     def address(self, **changes: str | None) -> str:
         """The same with changes."""
         names = ("period", "by", "day", "model", "key", "tag")
-        said = {name: getattr(self, name) for name in names} | changes
-        query = urlencode({name: value for name, value in said.items() if value})
-        return f"/dashboard/usage?{query}" if query else "/dashboard/usage"
+        return _address("/dashboard/usage", {name: getattr(self, name) for name in names} | changes)
+
+    @property
+    def csv(self) -> str:
+        """The calls that the page adds up, as a file: with the filters of the page."""
+        names = ("period", "day", "model", "key")
+        return _address("/dashboard/usage/calls.csv", {name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class UsagePages(Controller):
             asked=asked,
             charts=chart,
             zone=found.periods.zone,
-            csv=f"/dashboard/usage/calls.csv?period={found.periods.day}",
+            csv=replace(asked, period=found.periods.day.isoformat()).csv,
         )
 
     @get("/calls", name="dashboard:calls")
@@ -168,29 +172,32 @@ class UsagePages(Controller):
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
         period: FromQuery[str | None] = None,
+        day: FromQuery[str | None] = None,
+        model: FromQuery[str | None] = None,
+        key: FromQuery[str | None] = None,
     ) -> Stream:
-        """Every call that the period counts, page by page, of which each is a transaction."""
+        """The period's calls with the filters of the usage page; refused and failed ones too."""
+        asked = Asked(period, "model", day, model or None, key or None, None)
+        account_id = viewing.account_id
         async with database.transaction() as session:
-            found = await read_periods(session, viewing.account_id, clock.now(), period)
-            currency = await currency_of(session, viewing.account_id)
-        content = _csv(database, viewing.account_id, found.shown, currency)
-        headers = {"content-disposition": f'attachment; filename="calls-{found.day}.csv"'}
+            periods = await read_periods(session, account_id, clock.now(), period)
+            currency = await currency_of(session, account_id)
+            names = await tag_names(session, account_id, periods.shown.id)
+        begins = _day(day, periods)
+        only = _only(asked, begins, periods)
+        chosen = CallFilter(False, only.model, only.key_id, only.since, only.until)
+        selected = Selected(periods.shown.id, only=chosen)
+        content = calls_csv(
+            database, account_id, selected, CallSheet(currency, periods.zone, names)
+        )
+        shown = periods.day if begins is None else begins.astimezone(periods.zone).date()
+        headers = {"content-disposition": f'attachment; filename="calls-{shown}.csv"'}
         return Stream(content, media_type="text/csv", headers=headers)
 
 
-async def _csv(
-    database: Database, account_id: UUID, period: BillingPeriod, currency: str
-) -> AsyncIterator[bytes]:
-    yield calls_header()
-    after: UUID | None = None
-    while True:
-        async with database.transaction() as session:
-            counted = await counted_of(session, account_id, period.id)
-            page = await calls_page(session, counted, _CSV_PAGE, after)
-        if not page:
-            return
-        yield calls_rows(page, currency)
-        after = page[-1].request_id
+def _address(path: str, said: Mapping[str, str | None]) -> str:
+    query = urlencode({name: value for name, value in said.items() if value})
+    return f"{path}?{query}" if query else path
 
 
 async def _read(session: AsyncSession, account_id: UUID, now: datetime, asked: Asked) -> _Found:

@@ -63,6 +63,17 @@ class TestDividing:
         assert shown(tags[0]) == [("A-1", 6), ("A-2", 3), ("untagged", 1)]
         assert tags[0].parts[0].lines == (LinePart(1, 6, 6),)
 
+    def test_values_are_sorted_by_amount_and_then_by_name(self) -> None:
+        """Whatever the order in which the totals name them; others and untagged calls last."""
+        rows = {"A-1": 1, "A-3": 20, "B": 3, "A-2": 3}
+        usage = [TagUsage("order", name, 1, {RUL: Quantities(rows=n)}) for name, n in rows.items()]
+        usage.append(TagUsage("order", None, 7, {RUL: Quantities(rows=40)}))
+        tag = divide(lines(Consumed("vib", Quantities(rows=100))), {VERSION: TERMS}, usage)[0]
+        assert shown(tag) == [
+            *(("A-3", 20), ("A-2", 3), ("B", 3), ("A-1", 1)),
+            *(("others", 40), ("untagged", 33)),
+        ]
+
     def test_each_tag_by_itself(self) -> None:
         usage = [
             TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)}),

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
+from billing.documents.billed_calls import BilledCall
 from billing.documents.calls import (
-    BilledCall,
     LineNotFound,
     calls_of_invoice,
     counted_of,

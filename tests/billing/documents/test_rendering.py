@@ -3,16 +3,15 @@
 import csv
 import io
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from billing.agreements.totals import NO_TERMS
-from billing.documents.calls import BilledCall
+from billing.documents.billed_calls import BilledCall
+from billing.documents.rendering.calls_csv import CallSheet
 from billing.documents.rendering.csv import (
-    CALL_COLUMNS,
     LINE_COLUMNS,
-    calls_header,
-    calls_rows,
     lines_csv,
     safe,
 )
@@ -24,8 +23,11 @@ CALL = BilledCall(
     started_at=START,
     model="llm",
     key_id=None,
+    key_name=None,
     operation="chat",
     settlement="complete",
+    status=200,
+    error_code=None,
     input_tokens=3,
     cached_input_tokens=None,
     output_tokens=5,
@@ -37,6 +39,15 @@ CALL = BilledCall(
     tags={"order": '=A-17,"x"'},
     cost_nano=1_234,
 )
+
+
+SHEET = CallSheet("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
+
+
+def row(call: BilledCall, sheet: CallSheet = SHEET) -> dict[str, str]:
+    content = sheet.header() + sheet.rows([call])
+    (found,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    return found
 
 
 class TestCsv:
@@ -76,11 +87,30 @@ class TestCsv:
 
     def test_calls_page_by_page(self) -> None:
         plain = replace(CALL, tags=None, late=False, version_id=NO_TERMS)
-        content = calls_header() + calls_rows([CALL], "CNY") + calls_rows([plain], "CNY")
+        content = SHEET.header() + SHEET.rows([CALL]) + SHEET.rows([plain])
         first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
-        assert tuple(first) == CALL_COLUMNS
+        assert tuple(first) == SHEET.columns
         assert (first["images"], first["adaptation_seconds"]) == ("12", "")
         assert (first["late"], first["cost"]) == ("yes", "0.000001234")
-        assert first["tags"] == '{"order": "=A-17,\\"x\\""}'
         assert (first["cached_input_tokens"], first["plan_version"]) == ("", VERSION.hex)
-        assert (second["tags"], second["late"], second["plan_version"]) == ("", "no", "")
+        assert (second["other_tags"], second["late"], second["plan_version"]) == ("", "no", "")
+
+    def test_times_of_calls_are_the_accounts_with_their_offset(self) -> None:
+        assert row(CALL)["started_at"] == "2026-10-01T00:00:00+08:00"
+        berlin = replace(SHEET, zone=ZoneInfo("Europe/Berlin"))
+        assert row(CALL, berlin)["started_at"] == "2026-09-30T18:00:00+02:00"
+
+    def test_calls_say_their_key_status_and_error(self) -> None:
+        refused = replace(
+            CALL, settlement="refused", status=402, error_code="spend_cap", key_name="=press"
+        )
+        said = row(refused)
+        assert (said["key_name"], said["status"]) == ("'=press", "402")
+        assert (said["error_code"], said["settlement"]) == ("spend_cap", "refused")
+
+    def test_a_tag_has_a_column_and_others_are_together(self) -> None:
+        tagged = replace(CALL, tags={"order": "=A-17", "line": "三号线", "shift": '+"x"'})
+        said = row(tagged, replace(SHEET, tags=("=x", "line", "order")))
+        assert (said["tag:order"], said["tag:line"]) == ("'=A-17", "三号线")
+        assert said["tag:=x"] == ""
+        assert said["other_tags"] == '{"shift": "+\\"x\\""}'

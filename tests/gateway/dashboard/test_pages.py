@@ -3,12 +3,15 @@
 import csv
 import io
 import re
+from datetime import date, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 
-from billing.rounds import count_usage
+from billing.rounds import bill_accounts, count_usage
 from gateway.identity.roles import Role
+from infra import ids
 from tests.billing.pdf_reading import pages
 from tests.builders import CHAT
 from tests.gateway.dashboard.conftest import Firm
@@ -25,6 +28,12 @@ async def invoice_of(firm: Firm) -> str:
 
 async def call_of(firm: Firm) -> str:
     return str((await api(firm, "/v1/usage"))["data"][0]["request_id"])
+
+
+async def calls_csv(firm: Firm, address: str) -> list[dict[str, str]]:
+    answer = await firm.owner.http.get(address)
+    assert answer.content.startswith(b"\xef\xbb\xbf")  # by which Excel shows Chinese
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
 
 class TestOverview:
@@ -101,6 +110,54 @@ class TestUsage:
         assert [row["input_tokens"] for row in rows] == ["3"]
         assert "no-store" in answer.headers["cache-control"]
 
+    async def test_a_csv_row_says_key_status_error_and_tags(self, firm: Firm) -> None:
+        refused = {"model": "nothing", "messages": [{"role": "user", "content": "x"}]}
+        await firm.gateway.http.post("/v1/chat/completions", json=refused)
+        await count_usage(firm.gateway.parts.database, firm.clock)
+        answered, failed = await calls_csv(firm, "/dashboard/usage/calls.csv")
+        assert (answered["key_name"], answered["status"]) == ("test", "200")
+        assert (answered["error_code"], answered["tag:order"]) == ("", "A-17")
+        assert (failed["status"], failed["error_code"]) == ("404", "model_not_found")
+        assert (failed["cost"], failed["settlement"]) == ("0.000000000", "refused")
+        # The account's calendar: its time zone is Shanghai's.
+        assert answered["started_at"].endswith("+08:00")
+
+    @pytest.mark.parametrize(
+        ("query", "count"),
+        [
+            ("model={model}", 1),
+            ("model=x", 0),
+            ("key={key}", 1),
+            ("key=key_00000000000000000000000000000000", 0),
+            ("day={day}", 1),
+            ("day={other}", 0),
+            ("period={before}", 3),
+            ("period={before}&model=x", 0),
+        ],
+    )
+    async def test_a_csv_has_the_calls_that_its_page_adds_up(
+        self, firm: Firm, query: str, count: int
+    ) -> None:
+        page = await firm.owner.page("/dashboard/usage?by=day")
+        first, before = re.findall(r'option value="(\d{4}-\d\d-\d\d)"', page)[:2]
+        day = re.search(r"/dashboard/usage\?by=day&amp;day=(\d{4}-\d\d-\d\d)", page)
+        assert day is not None
+        other = date.fromisoformat(first) + timedelta(days=9)
+        key = ids.show("key", firm.gateway.key.row.id)
+        known = {"model": CHAT, "key": key, "day": day[1], "other": other, "before": before}
+        asked = query.format(**known)
+        for headers in ({}, {"hx-request": "true"}):
+            page = await firm.owner.page(f"/dashboard/usage?{asked}", **headers)
+            link = re.search(r'href="(/dashboard/usage/calls\.csv\?[^"]+)"', page)
+            assert link is not None
+            rows = await calls_csv(firm, unescape(link[1]))
+            assert len(rows) == count
+
+    async def test_a_csv_of_anothers_key_is_empty(self, firm: Firm) -> None:
+        key = ids.show("key", firm.gateway.key.row.id)
+        answer = await firm.stranger.http.get(f"/dashboard/usage/calls.csv?key={key}")
+        assert len(answer.text.splitlines()) == 1
+
 
 class TestCalls:
     async def test_the_list(self, firm: Firm) -> None:
@@ -141,13 +198,14 @@ class TestInvoices:
         for line in document["lines"]:
             assert line["description"] in said
             assert f"CN¥{line['amount']}" in said
-        assert f"Total CN¥{document['total']}" in said
+        assert f"Subtotal, excluding tax CN¥{document['net']}" in said
+        assert f"Total, including tax CN¥{document['total']}" in said
         assert document["billing_rule"] in said
 
     async def test_the_preview(self, firm: Firm) -> None:
         preview = await api(firm, "/v1/invoices/preview?locale=en")
         said = words(await firm.owner.page("/dashboard/invoices/preview"))
-        assert f"Total CN¥{preview['total']}" in said
+        assert f"Total, including tax CN¥{preview['total']}" in said
 
     async def test_files_are_the_apis(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
@@ -163,6 +221,40 @@ class TestInvoices:
         page = await firm.owner.page(f"{address}/1")
         assert page.count("/dashboard/usage/calls/req_") == 3
         await firm.owner.page(f"{address}/9", 404)
+
+    async def test_the_pager_of_a_line_leads_to_later_calls_and_says_so(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        for _ in range(50):
+            await gateway.chat("w")
+        firm.clock.to_next_month()
+        await bill_accounts(gateway.parts.database, firm.clock)
+        async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
+            address = f"/dashboard/invoices/{await invoice_of(firm)}/lines/1"
+            page = await owner.page(address)
+            assert "the earliest first" in words(page)
+            later = re.search(r'href="([^"]+)" rel="next">([^<]+)<', page)
+            assert later is not None
+            assert later[2] == "Later"
+            rest = await owner.page(later[1])
+            assert rest.count("/dashboard/usage/calls/req_") == 1
+            assert "To the earliest" in words(rest)
+            assert "Older" not in words(page) + words(rest)
+            assert "To the newest" not in words(rest)
+
+    async def test_the_calls_of_a_line_as_csv(self, firm: Firm) -> None:
+        invoice = await invoice_of(firm)
+        page = await firm.owner.page(f"/dashboard/invoices/{invoice}/lines/1")
+        address = f"/dashboard/invoices/{invoice}/lines/1/calls.csv"
+        assert f'href="{address}"' in page
+        answer = await firm.owner.http.get(address)
+        ours = await firm.gateway.http.get(f"/v1/invoices/{invoice}/calls.csv?line=1")
+        assert answer.content == ours.content
+        assert len(await calls_csv(firm, address)) == 3
+
+    async def test_tags_are_sorted_and_their_sum_is_before_tax(self, firm: Firm) -> None:
+        said = words(await firm.owner.page(f"/dashboard/invoices/{await invoice_of(firm)}"))
+        assert "Sorted by amount, the highest first." in said
+        assert "Usage, excluding tax CN¥" in said
 
     async def test_without_stripe_nothing_is_paid_here(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
@@ -182,6 +274,7 @@ class TestTenants:
             f"/dashboard/invoices/{invoice}/pdf",
             f"/dashboard/invoices/{invoice}/lines.csv",
             f"/dashboard/invoices/{invoice}/lines/1",
+            f"/dashboard/invoices/{invoice}/lines/1/calls.csv",
         ):
             await firm.owner.page(address)
             await firm.stranger.page(address, 404)

@@ -1,0 +1,33 @@
+"""The calls of an invoice as a file, for the API and the dashboard.
+
+Owns the answer. Does not own its content (billing/documents/call_files.py).
+"""
+
+from uuid import UUID
+
+from litestar.response import Stream
+
+from billing.dates import zone_of
+from billing.documents.call_files import calls_csv
+from billing.documents.calls import selected_of_invoice, tag_names
+from billing.documents.documenting import document_of
+from billing.documents.rendering.calls_csv import CallSheet
+from infra.db import Database
+
+
+async def calls_file(
+    database: Database, account_id: UUID, invoice_id: UUID, number: int | None
+) -> Stream:
+    """The calls that an invoice bills, or that its line of this number does. Raises
+    InvoiceNotFound, LineNotFound."""
+    async with database.transaction() as session:
+        document = await document_of(session, account_id, invoice_id)
+        selected = await selected_of_invoice(session, account_id, invoice_id, number)
+        names: tuple[str, ...] = ()
+        if selected is not None:
+            names = await tag_names(session, account_id, selected.period_id)
+    sheet = CallSheet(document.currency, zone_of(document.time_zone), names)
+    name = document.name if number is None else f"{document.name}-line-{number}"
+    headers = {"content-disposition": f'attachment; filename="{name}-calls.csv"'}
+    content = calls_csv(database, account_id, selected, sheet)
+    return Stream(content, media_type="text/csv", headers=headers)
