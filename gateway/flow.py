@@ -18,6 +18,7 @@ from billing.metering.quotas import QuotaRef
 from billing.rating.quantities import NOTHING, Quantities
 from billing.tables import Settlement
 from gateway.holds import Hold
+from infra.errors import AppError
 from models.catalog import Model
 
 
@@ -287,6 +288,7 @@ class Completion:
     headers: Mapping[str, str]
     quantities: Quantities = NOTHING
     error_code: str | None = None
+    error: AppError | None = None
     started: bool = False
     first_chunk: float | None = None
     usage_event: bytes | None = None

@@ -57,7 +57,7 @@ class Parser:
     """Understands requests for the models of one catalog, as far as they are served."""
 
     def __init__(self, catalog: Catalog, chooser: Chooser, availability: Availability) -> None:
-        self._catalog = catalog
+        self.catalog = self._catalog = catalog
         self._chooser = chooser
         self._availability = availability
 

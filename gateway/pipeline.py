@@ -21,6 +21,7 @@ from gateway.choosing import as_headers
 from gateway.client import Client, ClientGone, Copy
 from gateway.dispatch import Dispatcher
 from gateway.entries import Opened
+from gateway.error_reports import report_of, vocabulary
 from gateway.errors import (
     InternalError,
     MeteringUnavailable,
@@ -56,6 +57,7 @@ class _Seen:
 
     principal: Principal | None = None
     ask: Ask | None = None
+    body: bytes | None = None
     claim: Claim | None = None
     ticket: Ticket | None = None
     slot: Slot | None = None
@@ -87,6 +89,7 @@ class Pipeline:
         self._clock = clock
         self._settings = settings
         self._log = structlog.get_logger()
+        self._words = vocabulary(stages.parser.catalog)
 
     async def serve(self, call: Call, client: Client) -> None:
         """Answer one call. Every failure becomes an answer and a usage row."""
@@ -131,7 +134,7 @@ class Pipeline:
         seen.principal = known.principal
         principal = stages.authenticator.require_active(known, call.address)
         stages.authenticator.require_paying(known)
-        body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
+        body = seen.body = await client.body(settings.max_body_bytes, settings.body_timeout_s)
         seen.ask = stages.parser.parse(call, body, principal)
         claimed = await stages.replayer.claim(call, principal, body)
         if isinstance(claimed, Completion):
@@ -227,7 +230,11 @@ class Pipeline:
         self._stages.writer.offer(record, hold, seen.opened, answer)
 
     def _record(self, call: Call, seen: _Seen, completion: Completion) -> UsageRecord:
-        return price(call, seen.principal, seen.ask, seen.ticket, completion, self._clock)
+        error, report = completion.error, None
+        # Of a caller that no key identifies nothing is kept.
+        if error is not None and seen.principal is not None:
+            report = report_of(error, self._words, call, seen.body)
+        return price(call, seen.principal, seen.ask, seen.ticket, completion, self._clock, report)
 
 
 def _delivers(completion: Completion) -> bool:

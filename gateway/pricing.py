@@ -13,6 +13,7 @@ from billing.metering.usage import UsageRecord
 from billing.rating.quantities import NO_UNITS, WHOLE, Quantities, rate, units_by_meter
 from billing.tables import Settlement
 from gateway.cover import NO_COVER, Cover, by_meter, cover, saved
+from gateway.error_reports import ErrorReport
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from infra.clock import Clock
 
@@ -29,6 +30,7 @@ def price(
     ticket: Ticket | None,
     completion: Completion,
     clock: Clock,
+    report: ErrorReport | None = None,
 ) -> UsageRecord:
     """The row of an ended call; `ticket` None where it was never admitted."""
     cost, code, quantities, taken = 0, completion.error_code, completion.quantities, NO_COVER
@@ -63,6 +65,9 @@ def price(
         plan_version_id=ticket.priced.version_id if ticket else None,
         tags=ask.tags if ask else None,
         covered=by_meter(taken),
+        error_message=None if report is None else report.message,
+        error_param=None if report is None else report.param,
+        requested_model=None if report is None else report.requested_model,
     )
 
 

@@ -23,5 +23,6 @@ def refused(
         tail=envelope(error, call.operation is Operation.INFER) if tail is None else tail,
         headers=headers,
         error_code=error.code,
+        error=error,
         started=started,
     )

@@ -6,6 +6,7 @@ breaks off. Does not own writing that down (gateway/metering.py).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from billing.rating.quantities import NOTHING, Quantities
 from billing.tables import Settlement
@@ -182,7 +183,8 @@ class _Streaming:
     def _broken(self, error: AppError) -> Completion:
         if self._first_chunk is None:
             raise error
-        return self._end(Settlement.PLATFORM_FAULT, event(error), error.code)
+        ended = self._end(Settlement.PLATFORM_FAULT, event(error), error.code)
+        return replace(ended, error=error)
 
     def _engine_error(self, broken: StreamBroken) -> AppError:
         if broken.data is None:

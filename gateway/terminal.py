@@ -117,7 +117,8 @@ class Terminal:
         return show
 
     def _line(self, row: Mapping[str, Any], columns: Sequence[str], widths: Sequence[int]) -> None:
-        cells = zip((_text(row.get(column)) for column in columns), widths, strict=True)
+        texts = (_text(row.get(column)).replace("\n", "; ") for column in columns)
+        cells = zip(texts, widths, strict=True)
         line = "  ".join(text.ljust(width) for text, width in cells)
         self._console.print(line.rstrip(), markup=False)
         sys.stdout.flush()

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import get_account
 from billing.accounts.profiles import USUAL, time_zones
 from billing.dates import zone_of
+from billing.metering.error_fixes import fix_of
 from billing.metering.usage import show_usage
 from billing.metering.usage_search import (
     Place,
@@ -49,8 +50,8 @@ _UNITS: Mapping[str, str] = {
     "images": "images",
     "adaptation_seconds": "s",
 }
-_COLUMNS = ("at", "request_id", "model", "status", "settlement", "error", "used", "cost")
-_WIDTHS = (19, 36, 20, 6, 14, 24, 24, 0)
+_COLUMNS = ("at", "request_id", "model", "status", "settlement", "used", "cost", "error")
+_WIDTHS = (19, 36, 20, 6, 14, 24, 18, 0)
 _Show = Callable[[Sequence[Mapping[str, Any]]], None]
 Time = Annotated[
     str | None,
@@ -171,10 +172,20 @@ def _told(row: Usage, zones: Mapping[UUID, ZoneInfo], as_json: bool) -> dict[str
     return {
         **shown,
         "at": f"{at:%Y-%m-%d %H:%M:%S}",
-        "error": row.error_code,
+        "error": _error(row),
         "used": _used(row),
         "cost": None if row.currency is None else f"{shown['cost']} {row.currency}",
     }
+
+
+def _error(row: Usage) -> str | None:
+    """The code, the message, the model asked for where another or none answered, and what to do."""
+    fix = fix_of(row.error_code, row.status)
+    if fix is None:
+        return None
+    asked = row.requested_model if row.requested_model != row.model else None
+    parts = (row.error_code, row.error_message, asked and f"model: {asked}", f"→ {fix.en}")
+    return "\n".join(part for part in parts if part)
 
 
 def _used(row: Usage) -> str | None:

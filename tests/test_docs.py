@@ -18,6 +18,7 @@ import gateway.improving
 import gateway.knowledge
 import gateway.model_versions
 import infra.db
+from billing.metering.error_fixes import FIXES, OF_ROWS
 from billing.tables import Settlement
 from infra.errors import AppError
 from infra.settings import Settings
@@ -63,6 +64,14 @@ class TestErrors:
     def test_no_code_is_listed_twice(self) -> None:
         listed = re.findall(r"^\| `(\w+)` \| \d+ \|", text("docs", "errors.md"), re.MULTILINE)
         assert [code for code, count in Counter(listed).items() if count > 1] == []
+
+    def test_what_to_do_is_what_customers_are_told(self) -> None:
+        document = text("docs", "errors.md")
+        for code, fix in FIXES.items():
+            row = rf"^\| `{code}` \| \d+ \| {re.escape(fix.en)} \|$"
+            assert re.search(row, document, re.MULTILINE), code
+        for code, fix in OF_ROWS.items():
+            assert f"| `{code}` | {fix.en} |" in document
 
 
 class TestSettlements:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.error_fixes import fix_of
 from billing.money import nano_text
 from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement, Usage
@@ -51,6 +52,9 @@ class UsageRecord:
     plan_version_id: UUID | None = None
     tags: Mapping[str, str] | None = None
     covered: Mapping[str, Mapping[str, int]] | None = None
+    error_message: str | None = None
+    error_param: str | None = None
+    requested_model: str | None = None
 
     @property
     def taken(self) -> dict[str, int]:
@@ -101,6 +105,7 @@ async def list_usage(
 
 def show_usage(row: Usage) -> dict[str, Any]:
     """A row as the API and `maas usage --json` show it; an unknown quantity is null."""
+    fix = fix_of(row.error_code, row.status)
     return {
         "request_id": ids.show(REQUEST_PREFIX, row.request_id),
         "account_id": row.account_id and ids.show("acct", row.account_id),
@@ -111,6 +116,10 @@ def show_usage(row: Usage) -> dict[str, Any]:
         "settlement": row.settlement,
         "status": row.status,
         "error_code": row.error_code,
+        "error_message": row.error_message,
+        "error_param": row.error_param,
+        "requested_model": row.requested_model,
+        "suggested_fix": None if fix is None else fix.en,
         **{meter: getattr(row, meter) for meter in METERS},
         "cost": nano_text(row.cost_nano),
         "currency": row.currency,
@@ -134,6 +143,9 @@ def usage_row(record: UsageRecord) -> dict[str, Any]:
         "settlement": record.settlement.value,
         "status": record.status,
         "error_code": record.error_code,
+        "error_message": record.error_message,
+        "error_param": record.error_param,
+        "requested_model": record.requested_model,
         **{meter: getattr(record.quantities, meter) for meter in METERS},
         "cost_nano": record.cost_nano,
         "currency": record.currency,

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, String, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -163,6 +163,10 @@ class Usage(SQLModel, table=True):
     settlement: str = Field(sa_column=Column(Text, nullable=False))
     status: int
     error_code: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    # Without the customer's content (gateway/error_reports.py).
+    error_message: str | None = Field(default=None, sa_column=Column(String(300), nullable=True))
+    error_param: str | None = Field(default=None, sa_column=Column(String(100), nullable=True))
+    requested_model: str | None = Field(default=None, sa_column=Column(String(100), nullable=True))
     input_tokens: int | None = Field(default=None, sa_column=Column(BigInteger))
     cached_input_tokens: int | None = Field(default=None, sa_column=Column(BigInteger))
     output_tokens: int | None = Field(default=None, sa_column=Column(BigInteger))

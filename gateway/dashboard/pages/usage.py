@@ -22,6 +22,7 @@ from billing.documents.billed_calls import CallFilter
 from billing.documents.call_files import calls_csv
 from billing.documents.calls import Selected, tag_names
 from billing.documents.rendering.calls_csv import CallSheet
+from billing.metering.error_fixes import fix_of
 from billing.metering.usage import REQUEST_PREFIX, list_usage
 from billing.reports.priced_calls import CallNotFound, priced_call
 from billing.reports.spending import (
@@ -160,6 +161,7 @@ class UsagePages(Controller):
             "call.html",
             priced=priced,
             call=priced.row,
+            fix=fix_of(priced.row.error_code, priced.row.status),
             request_id=request_id,
             key_name=keys.get(priced.row.key_id) if priced.row.key_id else None,
             zone=zone_of(profile.time_zone),
