@@ -44,6 +44,9 @@ class BilledCall:
     tags: Mapping[str, str] | None
     cost_nano: int
     covered: Mapping[str, Mapping[str, int]] | None = None
+    error_message: str | None = None
+    error_param: str | None = None
+    requested_model: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,6 +59,9 @@ class BilledCall:
             "settlement": self.settlement,
             "status": self.status,
             "error_code": self.error_code,
+            "error_message": self.error_message,
+            "error_param": self.error_param,
+            "requested_model": self.requested_model,
             **{meter: getattr(self, meter) for meter in METERS},
             "plan_version": None if self.version_id == NO_TERMS else self.version_id.hex,
             "late": self.late,

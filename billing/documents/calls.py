@@ -51,7 +51,7 @@ _CALLS = f"""
            u.operation, u.settlement, u.status, u.error_code,
            {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
-           u.cost_nano, u.covered
+           u.cost_nano, u.covered, u.error_message, u.error_param, u.requested_model
     from usage u
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')

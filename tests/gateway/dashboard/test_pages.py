@@ -118,6 +118,8 @@ class TestUsage:
         assert (answered["key_name"], answered["status"]) == ("test", "200")
         assert (answered["error_code"], answered["tag:order"]) == ("", "A-17")
         assert (failed["status"], failed["error_code"]) == ("404", "model_not_found")
+        assert failed["error_message"].startswith("The model ")
+        assert (failed["error_param"], failed["requested_model"] != "") == ("model", True)
         assert (failed["cost"], failed["settlement"]) == ("0.000000000", "refused")
         # The account's calendar: its time zone is Shanghai's.
         assert answered["started_at"].endswith("+08:00")
