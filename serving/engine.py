@@ -23,6 +23,10 @@ ADAPTERS = "adapters"
 CUSTOMERS = "customers_adapters"
 # Where it leaves what its engine counted, when it ends.
 COUNTS = "counts"
+# Whether an answer that is one value of a list is written as the value alone (enum_answers.py).
+ENUM_ANSWERS = "enum_answers"
+# The tool parser of models that are held to a schema for want of a form of their own.
+CHOICE_PARSER = "choice"
 _BETWEEN = ":"
 _NONE: Mapping[str, str] = MappingProxyType({})
 # In one batch; each takes room beside the base, and so do others that wait in the processor's
@@ -67,7 +71,11 @@ def engine_settings(
             **_HEALTH,
         },
         # Without it each stream waits 50 ms for more tokens to send together.
-        "experimental_configs": {"stream_batching_interval_ms": 0, COUNTS: str(shared.counts)}
+        "experimental_configs": {
+            "stream_batching_interval_ms": 0,
+            COUNTS: str(shared.counts),
+            ENUM_ANSWERS: model.engine.get("tool_call_parser") == CHOICE_PARSER,
+        }
         | (customers if adapters else {}),
         # vLLM's counters stay in the process: Ray would carry them to a port of its own.
         "log_engine_metrics": False,

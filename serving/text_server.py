@@ -21,7 +21,8 @@ from vllm.entrypoints.serve.lora.protocol import UnloadLoRAAdapterRequest
 
 from serving.adapter_folder import Adapter, AdapterFolder
 from serving.counting import Counting
-from serving.engine import ADAPTERS, COUNTS, CUSTOMERS, adapter_of
+from serving.engine import ADAPTERS, COUNTS, CUSTOMERS, ENUM_ANSWERS, adapter_of
+from serving.enum_requests import as_json, held_to_values
 from serving.errors import VariantUnknown
 from serving.tool_choice import register
 
@@ -32,13 +33,15 @@ _MOST_KNOWN = 1_000
 
 
 class TextServer(LLMServer):
-    """Nothing of ours is in a token's path: the engine finds an adapter by the request's model."""
+    """Nothing of ours is in a token's path, except where an answer is one value of a list
+    (enum_answers.py): the engine finds an adapter by the request's model."""
 
     async def start(self) -> None:
         """With the adapters that the catalog sells: the first call of one waits for none."""
         register()
         settings: Mapping[str, Any] = self._llm_config.experimental_configs
         self._counting = Counting(REGISTRY, Path(settings[COUNTS]))
+        self._holds_enums = bool(settings.get(ENUM_ANSWERS))
         await super().start()  # type: ignore[no-untyped-call]
         self._folder = AdapterFolder(Path(settings.get(CUSTOMERS, "")))
         self._known: OrderedDict[str, str] = OrderedDict()
@@ -73,12 +76,14 @@ class TextServer(LLMServer):
                 return _refused()
             await self._have(adapter_id, adapter)
             request.model = adapter.name
-        return await super()._run_request(
+        enum = held_to_values(request) if self._holds_enums and engine_method == "chat" else None
+        answers = await super()._run_request(
             request,
             engine_method=engine_method,
             batch_output_stream=batch_output_stream,
             raw_request_info=raw_request_info,
         )
+        return answers if enum is None else as_json(answers, enum)
 
     async def _have(self, adapter_id: str, adapter: Adapter) -> None:
         """A name stands for one version at a time. A call that has begun keeps its own."""

@@ -25,8 +25,8 @@ from vllm.sampling_params import StructuredOutputsParams
 from vllm.tool_parsers.abstract_tool_parser import ToolParser, ToolParserManager
 
 from models.industrial_llm.choices import choice_of, no_choice
+from serving.engine import CHOICE_PARSER
 
-NAME = "choice"
 # What is said where no tool fits: the choice has no words of its own.
 NONE_FITS = "None of the tools fits this request."
 _ANYTHING: Mapping[str, Any] = {"type": "object"}
@@ -111,7 +111,7 @@ class ChoiceParser(ToolParser):
 
 def register() -> None:
     """Let the engine's settings name it."""
-    ToolParserManager.register_module(NAME, module=ChoiceParser)
+    ToolParserManager.register_module(CHOICE_PARSER, module=ChoiceParser)
 
 
 def _offered(request: Any) -> list[Any]:

@@ -17,13 +17,14 @@ from typing import Any
 from models.industrial_llm.asking import Prompt, Server, ServerUnfit
 from models.industrial_llm.chat import asked
 from models.industrial_llm.data import TASKS, Selection, SelectionInvalid, load
-from models.industrial_llm.examples import Example, Parts, Task
+from models.industrial_llm.examples import Example, Parts, Schema, Task
 from models.industrial_llm.scoring import Answered, Figures, score
 from models.training_data import TrainingDataMissing, default_directory
 
 METRICS = Path(__file__).with_name("metrics.json")
 SEED = 11
 _TOLD = 50
+_ENUM_ROOM = 24
 
 Found = dict[str, dict[str, Figures]]
 """By task, by source."""
@@ -34,12 +35,14 @@ class Judged:
     """What is measured: a part of the corpus, with so many answered examples before each text.
 
     sources: only these; all where empty. limit: of examples a task, by chance; all where None.
+    as_enum: tasks with a closed list of answers are asked for JSON, by a schema with an enum.
     """
 
     part: str = "test"
     shots: int = 0
     sources: frozenset[str] = frozenset()
     limit: int | None = None
+    as_enum: bool = False
 
 
 def measured(
@@ -61,7 +64,33 @@ def prompts(task: Task, parts: Parts, judged: Judged) -> list[tuple[Example, Pro
     wanted = [one for one in getattr(parts, judged.part) if _is_wanted(one, judged)]
     if judged.limit is not None and judged.limit < len(wanted):
         wanted = chance.sample(wanted, judged.limit)
-    return [(one, _prompt(task, one, _shots(parts, one, judged.shots, chance))) for one in wanted]
+    schema = enum_schema(task) if judged.as_enum else task.schema
+    return [
+        (one, _prompt(task, one, _shots(parts, one, judged.shots, chance), schema))
+        for one in wanted
+    ]
+
+
+def enum_schema(task: Task) -> Schema | None:
+    """An object whose one property is one of the task's labels, as a client would ask for it; the
+    task's own schema where it has no labels."""
+    if not task.labels:
+        return task.schema
+    return {
+        "type": "object",
+        "properties": {task.name: {"type": "string", "enum": list(task.labels)}},
+        "required": [task.name],
+        "additionalProperties": False,
+    }
+
+
+def label_of(task: Task, answer: str) -> str:
+    """The label in an answer by `enum_schema`; the answer itself where it holds none."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return answer
+    return str(found.get(task.name, answer)) if isinstance(found, dict) else answer
 
 
 def pooled(metrics: Mapping[str, Found], names: Sequence[str], task: str, source: str) -> Figures:
@@ -82,6 +111,8 @@ def pooled(metrics: Mapping[str, Found], names: Sequence[str], task: str, source
 def _answered(task: Task, parts: Parts, judged: Judged, server: Server) -> list[Answered]:
     asked_for = prompts(task, parts, judged)
     answers = server.answers([prompt for _, prompt in asked_for], _tell(task.name, len(asked_for)))
+    if judged.as_enum and task.labels:
+        answers = [label_of(task, said) for said in answers]
     return [Answered(one, said) for (one, _), said in zip(asked_for, answers, strict=True)]
 
 
@@ -89,8 +120,12 @@ def _is_wanted(example: Example, judged: Judged) -> bool:
     return not judged.sources or example.source in judged.sources
 
 
-def _prompt(task: Task, example: Example, shots: Sequence[Example]) -> Prompt:
-    return Prompt(tuple(asked(task, example, shots)), task.longest, task.schema)
+def _prompt(
+    task: Task, example: Example, shots: Sequence[Example], schema: Schema | None
+) -> Prompt:
+    # JSON around a label takes some tokens more than the label.
+    room = 0 if schema is task.schema else _ENUM_ROOM
+    return Prompt(tuple(asked(task, example, shots)), task.longest + room, schema)
 
 
 def _shots(parts: Parts, example: Example, count: int, chance: random.Random) -> list[Example]:
@@ -104,7 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     selection = Selection(tuple(options.only), frozenset(), options.fold)
-    judged = Judged(options.part, options.shots, frozenset(options.source), options.limit)
+    judged = Judged(
+        options.part, options.shots, frozenset(options.source), options.limit, options.as_enum
+    )
     server = Server(options.url.rstrip("/"), options.key, options.model)
     try:
         found, answered = measured(load(options.data, selection), judged, server)
@@ -129,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--source", nargs="+", default=[], help="of the examples, these sources alone")
     add("--fold", type=int, default=0, help="of the faults that are judged")
     add("--part", choices=("test", "validation"), default="test", help="which is asked")
+    add("--as-enum", action="store_true", help="ask for labels as JSON, by a schema with an enum")
     add("--limit", type=int, help="examples a task")
     add("--answers", type=Path, help="where every answer goes, one a line")
     add("--output", type=Path, default=METRICS, help="where the figures go")

@@ -9,7 +9,7 @@ import pytest
 
 from models.catalog import Model, Task, Weights
 from models.industrial_llm.recipes import RANK
-from serving.engine import ADAPTERS, COUNTS, Shared, deployment_name, engine_settings
+from serving.engine import ADAPTERS, COUNTS, ENUM_ANSWERS, Shared, deployment_name, engine_settings
 from serving.scaling import Scaling
 
 ONE = Scaling(least=1, most=1, target=16.0, idle_s=600.0)
@@ -48,7 +48,7 @@ class TestProcessor:
     def test_tokens_are_not_held_back(self) -> None:
         settings = engine_settings(model(), "/weights", CPU)
         told = settings["experimental_configs"]
-        assert told == {"stream_batching_interval_ms": 0, COUNTS: "/counts"}
+        assert told == {"stream_batching_interval_ms": 0, COUNTS: "/counts", ENUM_ANSWERS: False}
 
     def test_spans_go_to_the_collector_where_there_is_one(self) -> None:
         name = "otlp_traces_endpoint"

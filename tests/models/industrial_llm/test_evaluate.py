@@ -10,7 +10,7 @@ import pytest
 from models.industrial_llm import evaluate
 from models.industrial_llm.asking import Prompt, Server, ServerUnfit
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.evaluate import Judged, measured, pooled, prompts
+from models.industrial_llm.evaluate import Judged, enum_schema, label_of, measured, pooled, prompts
 from models.industrial_llm.examples import Example, Parts
 
 TASK = TASKS["failure_mode"]
@@ -91,6 +91,27 @@ class TestPrompts:
         few = prompts(TASK, parts, Judged(limit=4))
         assert few == prompts(TASK, parts, Judged(limit=4))
         assert len(few) == 4
+
+
+class TestEnums:
+    def test_labels_are_asked_for_as_json_and_judged_without_it(self) -> None:
+        def handler(request: httpx.Request) -> httpx.Response:
+            schema = json.loads(request.content)["response_format"]["json_schema"]["schema"]
+            assert schema["required"] == [TASK.name]
+            assert schema["properties"][TASK.name]["enum"] == list(TASK.labels)
+            return said(json.dumps({TASK.name: "Noise"}))
+
+        found, answered = measured(CORPUS, Judged(as_enum=True), server(handler))
+        assert {one.answer for one in answered} == {"Noise"}
+        assert found[TASK.name]["company_0"]["accuracy"] == 1
+
+    @pytest.mark.parametrize("text", ["Noise", "[1]", '{"failure_mode": "No'])
+    def test_an_answer_that_is_no_such_json_stays_as_it_is(self, text: str) -> None:
+        assert label_of(TASK, text) == text
+
+    def test_a_task_without_labels_keeps_its_own_schema(self) -> None:
+        severity = TASKS["severity"]
+        assert enum_schema(severity) == severity.schema
 
 
 class TestMeasured:
