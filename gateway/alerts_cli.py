@@ -10,8 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
 from billing.notices.targets import set_target, target_json
-from gateway.console import AccountName, Json, tell, with_database
+from billing.notices.trying import try_out
+from billing.notices.webhook_addresses import require_reachable
+from gateway.console import AccountName, Json, beside_database, tell, with_database
+from gateway.outward import poster_of
 from gateway.terminal import Terminal
+from infra.clock import SystemClock
+from infra.db import Database
 from infra.settings import Settings
 
 alerts_app = typer.Typer(no_args_is_help=True)
@@ -48,10 +53,31 @@ def alerts_set(
         async def write(session: AsyncSession) -> dict[str, Any]:
             owner = (await get_account(session, account)).id
             url = "" if webhook == _NONE else webhook
+            if url is not None:
+                require_reachable(url, poster_of(settings).reach)
             secret = await set_target(session, owner, url, percent)
             shown = await target_json(session, owner)
             return shown if secret is None else {**shown, "secret": secret}
 
         terminal.record("It is told so from now on:", with_database(settings, write))
+
+    tell(as_json, work)
+
+
+@alerts_app.command("test")
+def alerts_test(account: AccountName, as_json: Json = False) -> None:
+    """Send a test event to the account's webhook and e-mail address, and show how it went."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def run(database: Database) -> dict[str, Any]:
+            async with database.transaction() as session:
+                owner = (await get_account(session, account)).id
+            tested = await try_out(database, SystemClock(), poster_of(settings), owner)
+            return tested.to_json()
+
+        said = beside_database(settings, run)
+        webhook = said["webhook"] or {}
+        shown = said if as_json else {"email_queued": said["email_queued"], **webhook}
+        terminal.record("The test:", shown)
 
     tell(as_json, work)

@@ -60,6 +60,20 @@ def with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[R
         return asyncio.run(run(url))
 
 
+def beside_database(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """The same for work that makes its transactions itself, as it waits for others in between."""
+
+    async def run(url: str) -> Result:
+        database = Database(url, pool_size=1)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with database_url(settings) as url:
+        return asyncio.run(run(url))
+
+
 def propagated(settings: Settings, change: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
     """The same of a change of keys or models, and wait until every gateway process serves it."""
 

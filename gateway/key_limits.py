@@ -7,17 +7,26 @@ sets.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.quotas import QuotaState, list_limits, set_budget, set_limit
+from billing.metering.quotas import (
+    LimitInvalid,
+    QuotaState,
+    list_limits,
+    require_sane,
+    set_budget,
+    set_limit,
+)
 from billing.money import nano_from_text
 from billing.tables import ApiKey, QuotaKind
 from gateway.identity.audit import Actor, record
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import collect
 from infra.errors import AppError
 
 KEY_PREFIX = "key"
@@ -51,11 +60,13 @@ NO_LIMITS = KeyLimits()
 
 
 def limits_from(texts: Mapping[str, str]) -> KeyLimits:
-    """As people write them, an empty text for no limit. Raises LimitUnreadable."""
-    return KeyLimits(
-        budget=_amount(texts.get("budget", "")),
-        **{name: _count(name, texts.get(name, "")) for name in RATES},
+    """As people write them, an empty text for no limit. Raises LimitUnreadable, LimitInvalid, or
+    SeveralErrors with those of all fields."""
+    budget, *rates = collect(
+        lambda: _sane("budget", _amount(texts.get("budget", ""))),
+        *(partial(_read_count, name, texts.get(name, "")) for name in RATES),
     )
+    return KeyLimits(budget, **dict(zip(RATES, rates, strict=True)))
 
 
 def limits_of(key: ApiKey, quotas: Iterable[QuotaState]) -> KeyLimits:
@@ -103,6 +114,20 @@ def _amount(text: str) -> int | None:
     except ValueError as error:
         message = "An amount is a plain decimal, as 12.50."
         raise LimitUnreadable("amount", message, "budget") from error
+
+
+def _read_count(name: str, text: str) -> int | None:
+    return _sane(name, _count(name, text))
+
+
+def _sane(name: str, amount: int | None) -> int | None:
+    """The limit, if it can be set. Raises LimitInvalid."""
+    try:
+        require_sane(amount)
+    except LimitInvalid as error:
+        error.param = name
+        raise
+    return amount
 
 
 def _count(name: str, text: str) -> int | None:

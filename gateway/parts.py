@@ -24,6 +24,7 @@ from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
+from gateway.outward import poster_of
 from gateway.parsing import Parser
 from gateway.pipeline import Pipeline
 from gateway.propagation import Propagation
@@ -98,6 +99,7 @@ def dependencies(parts: Parts) -> dict[str, Provide]:
         "offers": provide(parts.offers),
         "pipeline": provide(parts.pipeline),
         "parser": provide(parts.parser),
+        "poster": provide(poster_of(parts.settings)),
         "propagation": provide(parts.propagation),
         "quoting": provide(parts.quoting),
         "payments": provide(parts.payments),

@@ -33,6 +33,11 @@ class Reach(httpcore.AsyncNetworkBackend):
         self._networks = tuple(networks)
         self._backend = httpcore.AnyIOBackend()
 
+    @property
+    def private(self) -> bool:
+        """Whether the operator allows any network beside the public internet."""
+        return bool(self._networks)
+
     def allows(self, address: Address) -> bool:
         """Whether this address may be connected to."""
         plain = _within(address)

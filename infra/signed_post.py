@@ -9,6 +9,9 @@ import asyncio
 import base64
 import json
 import secrets
+import socket
+import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +21,7 @@ import httpcore
 import httpx
 from standardwebhooks import Webhook
 
-from infra.reach import Reach
+from infra.reach import OutOfReach, Reach
 
 _FAULTS = (
     httpcore.NetworkError,
@@ -28,6 +31,24 @@ _FAULTS = (
     httpx.InvalidURL,
     TimeoutError,
 )
+
+
+_EXCERPT = 500  # bytes of an answer that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one post went: the answer's `status`, how long it took, the beginning of its body; or
+    the `error` in plain words, where there was no answer."""
+
+    status: int | None
+    duration_ms: int
+    excerpt: str = ""
+    error: str | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
 
 
 class PostFailed(Exception):
@@ -51,27 +72,54 @@ class SignedPoster:
     ) -> None:
         """Post once; redirects are not followed, and what the answer says beside its status is
         not read: it could be without end. Raises PostFailed."""
-        body = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-        headers: dict[str | bytes, str | bytes] = {
-            "content-type": "application/json; charset=utf-8",
-            "webhook-id": key,
-            "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": Webhook(secret).sign(key, at, body),
-        }
+        headers, body = _signed(secret, key, said, at)
         try:
             async with asyncio.timeout(self.timeout_s):
-                status = await self._status(url, headers, body.encode())
+                status, _ = await self._answer(url, headers, body, 0)
         except _FAULTS as error:
             reason = str(error) or "it did not answer"
             raise PostFailed(f"{type(error).__name__}: {reason}") from error
         if not 200 <= status < 300:
             raise PostFailed(f"the receiver answered {status}")
 
-    async def _status(
-        self, url: str, headers: Mapping[str | bytes, str | bytes], body: bytes
-    ) -> int:
-        """The answer's status. httpx reads the address, as its own transport does not let us
-        say what is connected to."""
+    async def deliver(
+        self, url: str, secret: str, key: str, said: Mapping[str, Any], at: datetime
+    ) -> Delivery:
+        """Post once and tell how it went, with the beginning of the answer's body. Raises
+        nothing that a receiver or an address can cause."""
+        headers, body = _signed(secret, key, said, at)
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                status, excerpt = await self._answer(url, headers, body, _EXCERPT)
+        except _FAULTS as error:
+            return Delivery(None, _since(begun), error=self._in_words(error))
+        return Delivery(status, _since(begun), _printable(excerpt))
+
+    @staticmethod
+    def _in_words(error: Exception) -> str:
+        """Why there was no answer, for whoever runs the receiver."""
+        if isinstance(error, OutOfReach):
+            return "The host name resolves only to private or reserved addresses."
+        if isinstance(error, TimeoutError | httpcore.TimeoutException):
+            return "The receiver did not answer in time."
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, ssl.SSLError):
+            if isinstance(error.__cause__, socket.gaierror | UnicodeError):
+                return "The host name cannot be resolved by DNS."
+            return "The connection was refused or broken off."
+        if "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper():
+            return "The TLS connection failed: check the receiver's certificate."
+        if isinstance(error, httpcore.ConnectError) and str(error).endswith("is not known"):
+            return "The host name cannot be resolved by DNS."
+        if isinstance(error, httpcore.NetworkError):
+            return "The connection was refused or broken off."
+        return "The receiver did not answer with valid HTTP."
+
+    async def _answer(
+        self, url: str, headers: Mapping[str | bytes, str | bytes], body: bytes, most: int
+    ) -> tuple[int, bytes]:
+        """The answer's status, and at most so many bytes of its body. httpx reads the address, as
+        its own transport does not let us say what is connected to."""
         place = httpx.URL(url)
         target = httpcore.URL(
             scheme=place.raw_scheme, host=place.raw_host, port=place.port, target=place.raw_path
@@ -80,4 +128,34 @@ class SignedPoster:
             httpcore.AsyncConnectionPool(network_backend=self.reach) as pool,
             pool.stream("POST", target, headers=headers, content=body) as answer,
         ):
-            return answer.status
+            read = b""
+            if most:
+                async for chunk in answer.aiter_stream():
+                    read += chunk[: most - len(read)]
+                    if len(read) >= most:
+                        break
+            return answer.status, read
+
+
+def _signed(
+    secret: str, key: str, said: Mapping[str, Any], at: datetime
+) -> tuple[dict[str | bytes, str | bytes], bytes]:
+    """The headers and the body of a post."""
+    body = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    headers: dict[str | bytes, str | bytes] = {
+        "content-type": "application/json; charset=utf-8",
+        "webhook-id": key,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(key, at, body),
+    }
+    return headers, body.encode()
+
+
+def _since(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)
+
+
+def _printable(body: bytes) -> str:
+    """Text of a body of any kind."""
+    text = body.decode("utf-8", "replace")
+    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)

@@ -131,6 +131,11 @@ def tax_of(profile: BillingProfile) -> Tax:
     return Tax(TaxTreatment(profile.tax_treatment), profile.tax_ppm)
 
 
+def require_email(value: str) -> str:
+    """An address that mail can go to, or none. Raises ProfileInvalid."""
+    return str(_checked("email", value))
+
+
 def _checked(name: str, value: Any) -> Any:
     match name:
         case "time_zone":

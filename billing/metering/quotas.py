@@ -112,7 +112,7 @@ async def set_limit(
 
     For CREDIT use `change_credit`, for BUDGET `set_budget`: they have a history.
     """
-    _require_sane(amount)
+    require_sane(amount)
     await lock_quotas(session, account_id)
     await _put(session, account_id, key_id, kind, None, amount)
     await advance_epoch(session, account_id)
@@ -125,7 +125,7 @@ async def set_budget(
 
     Raises LimitInvalid. The key must be the account's.
     """
-    _require_sane(amount)
+    require_sane(amount)
     await session.execute(
         update(ApiKey)
         .where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
@@ -150,7 +150,7 @@ async def change_credit(
 
     Raises LimitInvalid where nothing would be left of it.
     """
-    _require_sane(abs(amount_nano))
+    require_sane(abs(amount_nano))
     await lock_quotas(session, account_id)
     # The quota's lock makes changes of one account's credit follow one another.
     await _put(session, account_id, None, QuotaKind.CREDIT, None, None)
@@ -168,7 +168,7 @@ async def change_credit(
     entries = await _entries(session, account_id)
     # What is owed may be more than the limit; what is granted is never below nothing.
     total = sum(entries.values())
-    _require_sane(total - entries.get(CreditReason.BILLING, 0))
+    require_sane(total - entries.get(CreditReason.BILLING, 0))
     facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
     tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
     await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
@@ -181,7 +181,7 @@ async def set_credit_limit(
 ) -> int:
     """What an account may owe from now on, in nano-units; gives what it was. The same again changes
     nothing. Raises LimitInvalid."""
-    _require_sane(amount_nano)
+    require_sane(amount_nano)
     await lock_quotas(session, account_id)
     before = await credit_of(session, account_id, CreditReason.CREDIT_LIMIT)
     if amount_nano != before:
@@ -331,6 +331,7 @@ def _row(
     }
 
 
-def _require_sane(amount: int | None) -> None:
+def require_sane(amount: int | None) -> None:
+    """Raises LimitInvalid."""
     if amount is not None and not 0 <= amount <= _MOST:
         raise LimitInvalid(f"A limit is between 0 and {_MOST}.")

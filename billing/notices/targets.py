@@ -52,7 +52,7 @@ async def set_target(
         secret = new_secret() if _checked(url) else ""
         target.url, target.secret = url, secret
     if percentages is not None:
-        target.percentages = _sorted(percentages)
+        target.percentages = require_percentages(percentages)
     session.add(target)
     await session.flush()
     return secret or None
@@ -108,7 +108,8 @@ def _checked(url: str) -> str:
     return url
 
 
-def _sorted(percentages: Sequence[int]) -> list[int]:
+def require_percentages(percentages: Sequence[int]) -> list[int]:
+    """The percentages, each once. Raises AlertTargetInvalid."""
     if not 0 < len(percentages) <= _MOST_PERCENTAGES or not all(0 < p <= 1000 for p in percentages):
         raise AlertTargetInvalid(
             f"Percentages are 1 to {_MOST_PERCENTAGES} whole numbers from 1 to 1000.",

@@ -13,6 +13,7 @@ from litestar import Request
 
 from gateway.dashboard.viewing import Looking
 from gateway.dashboard.words import MISTAKES
+from infra.collecting import errors_of
 from infra.errors import AppError
 
 _LONGEST = 4_000
@@ -45,12 +46,18 @@ async def fields_of(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 
 def mistaken(looking: Looking, values: Mapping[str, str], error: AppError) -> Filled:
-    """The form again, without the secrets in it, and what was wrong."""
+    """The form again, without the secrets in it, and all that was wrong: each mistake beside its
+    field, what belongs to no field above the form."""
     shown = {name: text for name, text in values.items() if "password" not in name}
-    told = looking.say(_said(error))
-    if error.param in values:
-        return Filled(shown, errors={str(error.param): told})
-    return Filled(shown, error=told)
+    errors: dict[str, str] = {}
+    whole: list[str] = []
+    for one in errors_of(error):
+        told = looking.say(_said(one))
+        if one.param in values:
+            errors.setdefault(str(one.param), told)
+        elif told not in whole:
+            whole.append(told)
+    return Filled(shown, " ".join(whole), errors)
 
 
 def _said(error: AppError) -> str:

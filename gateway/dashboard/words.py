@@ -332,6 +332,16 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# Why a test event got no answer, as infra/signed_post.py says it.
+DELIVERY_ERRORS = (
+    marked("The host name resolves only to private or reserved addresses."),
+    marked("The receiver did not answer in time."),
+    marked("The host name cannot be resolved by DNS."),
+    marked("The connection was refused or broken off."),
+    marked("The TLS connection failed: check the receiver's certificate."),
+    marked("The receiver did not answer with valid HTTP."),
+)
+
 # What is wrong with a form, by the code of the fact, and after a dot why where there are several;
 # what is not here is said as billing or identity say it.
 MISTAKES: Mapping[str, str] = MappingProxyType(
@@ -360,7 +370,19 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         "too_many_invitations": marked("There are very many open invitations. Withdraw some."),
         "role_invalid": marked("Choose one of the roles."),
         "last_owner": marked("An account has an owner always. Make somebody else one first."),
-        "alert_target_invalid.url": marked("An address begins with https:// or http://."),
+        "alert_target_invalid.url": marked("Write a webhook URL of at most 2,000 characters."),
+        "alert_target_invalid.scheme": marked("A webhook URL begins with https:// or http://."),
+        "alert_target_invalid.credentials": marked(
+            "Remove the user name and password from the URL. Each delivery is signed instead."
+        ),
+        "alert_target_invalid.port": marked("The host or port of this URL is not valid."),
+        "alert_target_invalid.private": marked(
+            "This is a private or reserved address, which cannot be reached from here."
+        ),
+        "alert_target_invalid.name": marked(
+            "This host name cannot be resolved on the public internet."
+        ),
+        "alert_test_too_soon": marked("A test was sent a moment ago. Try again in ten seconds."),
         "alert_target_invalid.percentages": marked(
             "Write 1 to 20 whole percentages, as 50, 80, 100."
         ),

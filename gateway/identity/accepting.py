@@ -28,6 +28,7 @@ from gateway.identity.totp import lock_person
 from gateway.identity.viewer import Viewer
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import collect
 from infra.db import Database
 from infra.errors import AppError
 
@@ -90,14 +91,18 @@ class Accepting:
     async def accept(self, secret: str, newcomer: Newcomer, place: Place) -> Opened:
         """Make the person, and sign in.
 
-        Raises LinkUnusable, PersonKnown, EmailInvalid, PersonInvalid, PasswordUnfit, SignInBusy.
+        Raises LinkUnusable, PersonKnown, EmailInvalid, PersonInvalid, PasswordUnfit, SignInBusy,
+        SeveralErrors.
         """
         async with self._database.transaction() as session:
             row = await self._usable(session, secret)
-        email = row.email or normal_email(newcomer.email or "")
-        require_name(newcomer.name)
-        require_language(newcomer.language)
-        require_fit(newcomer.password, email)
+        said = row.email or newcomer.email or ""
+        email, *_ = collect(
+            lambda: row.email or normal_email(said),
+            lambda: require_name(newcomer.name),
+            lambda: require_language(newcomer.language),
+            lambda: require_fit(newcomer.password, said.strip().casefold()),
+        )
         hashed = await self._passwords.hash(newcomer.password)
         async with self._database.transaction() as session:
             await self._usable(session, secret)

@@ -4,6 +4,7 @@ What would let somebody else in for good is asked the password for: a browser le
 enough. Owns those changes. Does not own a password that was forgotten (resets.py).
 """
 
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +23,7 @@ from gateway.identity.sessions import end_others
 from gateway.identity.totp import lock_person, turn_off
 from gateway.identity.viewer import Viewer
 from infra.clock import Clock
+from infra.collecting import collect
 from infra.db import Database
 from infra.errors import AppError
 from infra.sealing import Sealer
@@ -41,6 +43,10 @@ class PersonInvalid(AppError):
     status = 400
     type = "invalid_request_error"
     code = "person_invalid"
+
+
+def _fail(error: AppError) -> None:
+    raise error
 
 
 def require_name(name: str) -> None:
@@ -100,8 +106,12 @@ class Own:
         self._links = links
 
     async def change_password(self, viewer: Viewer, old: str, new: str, place: Place) -> None:
-        """All other sessions end. Raises PasswordWrong, LockedOut, PasswordUnfit, SignInBusy."""
-        await self._require(viewer, old)
+        """All other sessions end. Raises PasswordWrong, LockedOut, PasswordUnfit, SignInBusy, or
+        SeveralErrors where the old one is wrong and the new one unfit."""
+        try:
+            await self._require(viewer, old)
+        except PasswordWrong as wrong:
+            collect(partial(_fail, wrong), lambda: require_fit(new, viewer.email))
         require_fit(new, viewer.email)
         hashed = await self._passwords.hash(new)
         by = Actor.of(viewer, place.address)

@@ -12,9 +12,13 @@ from litestar.di import NamedDependency
 from msgspec import UNSET, UnsetType
 
 from billing.notices.targets import set_target, target_json
+from billing.notices.trying import try_out
+from billing.notices.webhook_addresses import require_reachable
 from gateway.flow import Principal
 from gateway.wire.body import read_strictly
+from infra.clock import Clock
 from infra.db import Database
+from infra.signed_post import SignedPoster
 
 
 class AlertWish(msgspec.Struct):
@@ -45,12 +49,23 @@ class AlertRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        poster: NamedDependency[SignedPoster],
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
         wish = read_strictly(_WISH, await request.body())
-        url = None if wish.url is UNSET else wish.url or ""
+        url = None if wish.url is UNSET else require_reachable(wish.url or "", poster.reach)
         percentages = None if wish.percentages is UNSET else wish.percentages
         async with database.transaction() as session:
             secret = await set_target(session, principal.account_id, url, percentages)
             shown = await target_json(session, principal.account_id)
         return shown if secret is None else {**shown, "secret": secret}
+
+    @post("/test", status_code=200, summary="Send a test event, and show how the delivery went")
+    async def test(
+        self,
+        principal: NamedDependency[Principal],
+        database: NamedDependency[Database],
+        clock: NamedDependency[Clock],
+        poster: NamedDependency[SignedPoster],
+    ) -> dict[str, Any]:
+        return (await try_out(database, clock, poster, principal.account_id)).to_json()

@@ -38,6 +38,9 @@ async def test_it_is_the_accounts_own(gateway: Gateway) -> None:
     ("body", "code", "param"),
     [
         ({"url": "acme.example"}, "alert_target_invalid", "url"),
+        ({"url": "https://10.0.0.1/"}, "alert_target_invalid", "url"),
+        ({"url": "https://mes.local/"}, "alert_target_invalid", "url"),
+        ({"url": "https://li:x@acme.example/"}, "alert_target_invalid", "url"),
         ({"percentages": []}, "alert_target_invalid", "percentages"),
         ({"percentages": ["50"]}, "invalid_value", "percentages[0]"),
         ({"percentages": [True]}, "invalid_value", "percentages[0]"),
@@ -58,3 +61,15 @@ async def test_no_key(gateway: Gateway) -> None:
     async with httpx.AsyncClient(base_url=gateway.url) as http:
         for method in ("get", "post"):
             assert (await http.request(method, "/v1/alerts")).status_code == 401
+
+
+async def test_a_test_event_is_sent_and_its_result_answered(gateway: Gateway) -> None:
+    nobody = await gateway.http.post("/v1/alerts/test")
+    assert (nobody.status_code, nobody.json()["error"]["code"]) == (409, "nobody_to_tell")
+    await change(gateway, url="https://hook.invalid.example/")
+    tested = (await gateway.http.post("/v1/alerts/test")).json()
+    assert (tested["object"], tested["email_queued"]) == ("alert_test", False)
+    assert tested["webhook"]["delivered"] is False
+    assert tested["webhook"]["error"] == "The host name cannot be resolved by DNS."
+    again = await gateway.http.post("/v1/alerts/test")
+    assert (again.status_code, again.json()["error"]["code"]) == (429, "alert_test_too_soon")

@@ -67,6 +67,18 @@ class TestAlerts:
         ended = await maas.say("alerts", "set", "Acme", "--webhook", "none")
         assert (ended["url"], ended["percentages"]) == (None, [70, 95])
 
+    async def test_a_test_event_tells_how_the_delivery_went(self, maas: Maas) -> None:
+        assert await maas.refuse("alerts", "test", "Acme") == "nobody_to_tell"
+        await maas.say("alerts", "set", "Acme", "--webhook", "https://hook.invalid.example/")
+        tested = await maas.say("alerts", "test", "Acme")
+        assert tested["webhook"]["error"] == "The host name cannot be resolved by DNS."
+        assert await maas.refuse("alerts", "test", "Acme") == "alert_test_too_soon"
+
+    async def test_a_webhook_that_cannot_be_reached_is_refused(self, maas: Maas) -> None:
+        for url in ("https://10.0.0.1/", "https://mes.local/", "https://li:x@acme.example/"):
+            refused = await maas.refuse("alerts", "set", "Acme", "--webhook", url)
+            assert refused == "alert_target_invalid"
+
     async def test_what_cannot_be(self, maas: Maas) -> None:
         assert await maas.refuse("alerts", "set", "Acme", "--webhook", "x") == (
             "alert_target_invalid"

@@ -25,6 +25,7 @@ from gateway.key_views import KeyView, view_key
 from gateway.keys import PREFIX, KeyNameInvalid, KeyNotFound, rename_key, require_key
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import SeveralErrors
 from infra.db import Database
 from models.catalog import Catalog
 
@@ -87,7 +88,7 @@ class KeyPage(Controller):
                 key_id = await require_key(session, account_id, key)
                 place = viewing.actor, account_id, key_id
                 await change_limits(session, clock, *place, limits)
-        except (LimitUnreadable, LimitInvalid) as error:
+        except (LimitUnreadable, LimitInvalid, SeveralErrors) as error:
             return await show_key(
                 viewing, database, clock, catalog, key_id_of(key), mistaken(viewing, said, error)
             )

@@ -35,15 +35,17 @@ from gateway.keys import (
     KeyNameInvalid,
     KeyNotActive,
     create_key,
+    require_name,
     revoke_key,
     rotate_key,
 )
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import SeveralErrors, collect
 from infra.db import Database
 from models.catalog import Catalog
 
-_MISTAKES = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable)
+_MISTAKES = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable, SeveralErrors)
 # Hours for which a rotated key works on, as its form says them.
 _OVERLAPS = ("0", "1", "24", "168")
 
@@ -89,8 +91,11 @@ class KeyPages(Controller):
         said, account_id = await fields_of(request), viewing.account_id
         key_id, by = key_id_of(said.get("id", "")), viewing.actor
         try:
-            limits, scope = limits_from(said), scope_in(said, catalog)
-            name = said.get("name", "")
+            name, limits, scope = collect(
+                lambda: require_name(said.get("name", "")),
+                lambda: limits_from(said),
+                lambda: scope_in(said, catalog),
+            )
             async with database.transaction() as session:
                 place = session, clock, pepper, account_id, name
                 issued = await create_key(*place, by=by, key_id=key_id)

@@ -14,7 +14,12 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.profiles import ProfileInvalid, change_profile, read_profile
+from billing.accounts.profiles import (
+    ProfileInvalid,
+    change_profile,
+    read_profile,
+    require_email,
+)
 from billing.dates import zone_of
 from billing.invoices.position import read_position
 from billing.metering.quotas import QuotaState
@@ -22,10 +27,12 @@ from billing.notices.limits_in_force import limits_in_force
 from billing.notices.targets import (
     AlertTargetInvalid,
     read_target,
+    require_percentages,
     set_target,
     undelivered,
 )
-from billing.notices.trying import NobodyToTell, send_test
+from billing.notices.trying import NobodyToTell, TriedTooOften, TryResult, try_out
+from billing.notices.webhook_addresses import require_reachable
 from billing.tables import QuotaKind
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
 from gateway.dashboard.viewing import INVALID, Viewing
@@ -34,7 +41,10 @@ from gateway.identity.roles import Permission
 from gateway.key_limits import RATES
 from gateway.key_views import view_keys
 from infra.clock import Clock
+from infra.collecting import SeveralErrors, collect
 from infra.db import Database
+from infra.reach import Reach
+from infra.signed_post import SignedPoster
 
 _PAGE = "/dashboard/limits"
 _BETWEEN = re.compile(r"[\s,，、;；%％]+")
@@ -75,14 +85,15 @@ class LimitPages(Controller):
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        poster: NamedDependency[SignedPoster],
         request: Request[Any, Any, Any],
     ) -> Response[Any]:
         said = await fields_of(request)
         try:
-            wanted = _wanted(said)
+            wanted = _wanted(said, poster.reach)
             async with database.transaction() as session:
                 secret = await _change(session, viewing, clock, wanted)
-        except (AlertTargetInvalid, ProfileInvalid) as error:
+        except (AlertTargetInvalid, ProfileInvalid, SeveralErrors) as error:
             return await _page(viewing, database, clock, mistaken(viewing, said, error))
         if secret is not None:
             return viewing.page("webhook_secret.html", secret=secret, url=wanted.url)
@@ -94,14 +105,17 @@ class LimitPages(Controller):
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
         clock: NamedDependency[Clock],
+        poster: NamedDependency[SignedPoster],
     ) -> Response[Any]:
+        """The result is on the page that answers: loading that again is a test again."""
+        account_id = viewing.account_id
         try:
-            async with database.transaction() as session:
-                await send_test(session, clock, viewing.account_id)
-                await record(session, clock, viewing.actor, viewing.account_id, "alerts.tested")
-        except NobodyToTell as error:
+            tested = await try_out(database, clock, poster, account_id)
+        except (NobodyToTell, TriedTooOften) as error:
             return await _page(viewing, database, clock, mistaken(viewing, {}, error))
-        return viewing.go(f"{_PAGE}?done=test")
+        async with database.transaction() as session:
+            await record(session, clock, viewing.actor, account_id, "alerts.tested")
+        return await _page(viewing, database, clock, tested=tested)
 
 
 async def _alerts(session: AsyncSession, viewing: Viewing) -> _Alerts:
@@ -126,7 +140,11 @@ async def _change(
 
 
 async def _page(
-    viewing: Viewing, database: Database, clock: Clock, form: Filled | None = None
+    viewing: Viewing,
+    database: Database,
+    clock: Clock,
+    form: Filled | None = None,
+    tested: TryResult | None = None,
 ) -> Response[str]:
     account_id, now = viewing.account_id, clock.now()
     async with database.transaction() as session:
@@ -145,6 +163,7 @@ async def _page(
         "limits.html",
         status=INVALID if form else 200,
         form=form or EMPTY,
+        tested=tested,
         may=viewing.viewer.may(Permission.LIMITS),
         may_keys=viewing.viewer.may(Permission.KEYS),
         done=viewing.request.query_params.get("done"),
@@ -162,10 +181,18 @@ def _rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:
     return {name: own.get(kind) for name, kind in RATES.items()}
 
 
-def _wanted(said: dict[str, str]) -> _Alerts:
-    """What a form says. Raises AlertTargetInvalid."""
-    parts = [part for part in _BETWEEN.split(said.get("percentages", "")) if part]
+def _wanted(said: dict[str, str], reach: Reach) -> _Alerts:
+    """What a form says. Raises AlertTargetInvalid, ProfileInvalid, SeveralErrors."""
+    percentages, email, url = collect(
+        lambda: _percentages(said.get("percentages", "")),
+        lambda: require_email(said.get("email", "").strip()),
+        lambda: require_reachable(said.get("url", "").strip(), reach),
+    )
+    return _Alerts(email, url, percentages)
+
+
+def _percentages(text: str) -> list[int]:
+    parts = [part for part in _BETWEEN.split(text) if part]
     if not all(part.isdecimal() and len(part) < 6 for part in parts):
         raise AlertTargetInvalid("Percentages are whole numbers.", param="percentages")
-    percentages = [int(part) for part in parts]
-    return _Alerts(said.get("email", "").strip(), said.get("url", "").strip(), percentages)
+    return require_percentages([int(part) for part in parts])

@@ -28,6 +28,7 @@ from gateway.identity.sessions import SessionNotFound, end_others, end_session, 
 from gateway.identity.totp import second_factor_of
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import SeveralErrors, errors_of
 from infra.db import Database
 
 _PAGE = "/dashboard/me"
@@ -111,9 +112,10 @@ class OwnPages(Controller):
         old, new = said.get("old_password", ""), said.get("password", "")
         try:
             await identity.own.change_password(viewer, old, new, place_of(request))
-        except (PasswordWrong, PasswordUnfit, LockedOut, SignInBusy) as error:
-            if isinstance(error, PasswordWrong):
-                error.param = "old_password"
+        except (PasswordWrong, PasswordUnfit, LockedOut, SignInBusy, SeveralErrors) as error:
+            for one in errors_of(error):
+                if isinstance(one, PasswordWrong):
+                    one.param = "old_password"
             form = mistaken(viewing, said, error)
             return viewing.page("own_password.html", status=INVALID, form=form)
         return viewing.go(f"{_PAGE}?done=password")

@@ -16,7 +16,7 @@ from billing.dates import zone_of
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
 from gateway.dashboard.viewing import INVALID, Viewing
 from gateway.identity.assembly import Identity
-from gateway.identity.emails import EmailInvalid
+from gateway.identity.emails import EmailInvalid, normal_email
 from gateway.identity.invitations import (
     AlreadyInvited,
     AlreadyMember,
@@ -35,10 +35,18 @@ from gateway.identity.team import (
 )
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import SeveralErrors, collect
 from infra.db import Database
 
 _MEMBER, _INVITATION = "person", "invitation"
-_MISTAKES = (EmailInvalid, RoleInvalid, AlreadyMember, AlreadyInvited, TooManyInvitations)
+_MISTAKES = (
+    EmailInvalid,
+    RoleInvalid,
+    AlreadyMember,
+    AlreadyInvited,
+    TooManyInvitations,
+    SeveralErrors,
+)
 
 
 class TeamPages(Controller):
@@ -67,9 +75,10 @@ class TeamPages(Controller):
     ) -> Response[str]:
         said = await fields_of(request)
         try:
-            place = viewing.actor, viewing.account_id, said.get("email", "")
+            email, role = collect(lambda: normal_email(said.get("email", "")), lambda: _role(said))
+            place = viewing.actor, viewing.account_id, email
             async with database.transaction() as session:
-                issued = await identity.inviting.invite_once(session, *place, _role(said))
+                issued = await identity.inviting.invite_once(session, *place, role)
                 profile = await read_profile(session, viewing.account_id)
         except _MISTAKES as error:
             form = mistaken(viewing, said, error)

@@ -26,9 +26,10 @@ from gateway.identity.own import PersonInvalid
 from gateway.identity.passwords import PasswordUnfit, SignInBusy
 from gateway.identity.sessions import show_account
 from infra.clock import Clock
+from infra.collecting import SeveralErrors
 from infra.db import Database
 
-_MISTAKES = (EmailInvalid, PersonInvalid, PasswordUnfit, PersonKnown, SignInBusy)
+_MISTAKES = (EmailInvalid, PersonInvalid, PasswordUnfit, PersonKnown, SignInBusy, SeveralErrors)
 
 
 class WelcomePages(Controller):

@@ -164,10 +164,19 @@
     if (form) form.requestSubmit();
   });
 
-  document.addEventListener("htmx:load", () => drawAll());
+  // Whoever sent a form with mistakes goes on at the first field that is wrong.
+  function focusFirstMistake(within = document) {
+    one("[aria-invalid=true]", within)?.focus();
+  }
+
+  document.addEventListener("htmx:load", (event) => {
+    drawAll();
+    focusFirstMistake(event.detail.elt);
+  });
   document.addEventListener("htmx:sendError", () => {
     one("#notices").replaceChildren(one("#offline").content.cloneNode(true));
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(true));
   drawAll();
+  focusFirstMistake();
 })();

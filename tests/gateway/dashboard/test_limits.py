@@ -3,10 +3,7 @@
 import re
 from typing import Any
 
-from sqlmodel import col, select
-
 from billing.metering.quotas import set_budget
-from billing.tables import OutboxItem
 from gateway.identity.audit import Entry, entries_of
 from gateway.identity.roles import Role
 from gateway.keys import create_key
@@ -31,12 +28,6 @@ async def entries(office: Firm) -> list[Entry]:
             for one in await entries_of(session, office.gateway.account.id)
             if one.action.startswith("alerts")
         ]
-
-
-async def waiting(office: Firm) -> list[OutboxItem]:
-    async with office.gateway.parts.database.transaction() as session:
-        query = select(OutboxItem).where(col(OutboxItem.subject).contains("alert-test"))
-        return list((await session.scalars(query)).all())
 
 
 async def changes(office: Firm, **fields: str) -> Any:
@@ -137,7 +128,7 @@ class TestAlerts:
             ({"percentages": ""}, "Write 1 to 20 whole percentages"),
             ({"percentages": "0"}, "Write 1 to 20 whole percentages"),
             ({"email": "nobody"}, "This is not an e-mail address"),
-            ({"url": "ftp://acme.example"}, "An address begins with https://"),
+            ({"url": "ftp://acme.example"}, "A webhook URL begins with https://"),
         ):
             answer = await changes(office, **fields)
             assert answer.status_code == 422
@@ -145,15 +136,33 @@ class TestAlerts:
             assert 'aria-invalid="true"' in answer.text
         assert await entries(office) == []
 
-    async def test_a_test(self, office: Firm) -> None:
+    async def test_addresses_that_no_delivery_reaches_are_refused(self, office: Firm) -> None:
+        for url, said in (
+            ("https://10.0.0.1/", "This is a private or reserved address"),
+            ("https://mes.local/", "This host name cannot be resolved"),
+            ("https://li:secret@acme.example/", "Remove the user name and password"),
+            ("https://acme.example:0/", "The host or port of this URL is not valid"),
+        ):
+            answer = await changes(office, url=url)
+            assert answer.status_code == 422
+            assert said in words(answer.text)
+        assert await entries(office) == []
+
+    async def test_a_test_event_is_sent_and_its_result_shown(self, office: Firm) -> None:
         answer = await office.owner.send(TEST)
         assert answer.status_code == 422
         assert "Write an e-mail address or a webhook first" in answer.text
-        await changes(office, email="li@acme.example", url=HOOK)
-        for _ in range(2):
-            answer = await office.owner.send(TEST)
-            assert answer.headers["location"] == "/dashboard/limits?done=test"
-        assert sorted(item.action for item in await waiting(office)) == ["alert", "email"]
+        await changes(office, email="li@acme.example", url="https://hook.example.invalid.example/")
+        answer = await office.owner.send(TEST)
+        assert answer.status_code == 200
+        said = words(answer.text)
+        assert "The webhook did not accept the test event." in said
+        assert "The host name cannot be resolved by DNS." in said
+        assert "The test e-mail was queued." in said
+        again = await office.owner.send(TEST)
+        assert again.status_code == 422
+        assert "A test was sent a moment ago." in again.text
+        assert [one.action for one in await entries(office)] == ["alerts.tested", "alerts.changed"]
 
 
 class TestWhoMay:

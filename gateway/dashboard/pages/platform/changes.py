@@ -38,9 +38,17 @@ from gateway.operating import (
 )
 from infra import ids
 from infra.clock import Clock
+from infra.collecting import SeveralErrors, collect
 from infra.db import Database
 
-_NO_CREDIT = (ReasonMissing, AmountUnreadable, CreditInvalid, CreditDiffers, InvoiceStateWrong)
+_NO_CREDIT = (
+    ReasonMissing,
+    AmountUnreadable,
+    CreditInvalid,
+    CreditDiffers,
+    InvoiceStateWrong,
+    SeveralErrors,
+)
 _SWITCHES = {"suspend": suspend_account, "restore": restore_account}
 
 
@@ -110,11 +118,12 @@ class AccountChanges(Controller):
         customer = await _customer(database, clock, account)
         said = {"reason": "", "amount": "", **await fields_of(request)}
         try:
-            amount = _nano(said["amount"])
-            order = _order(viewing, customer, said["reason"])
+            amount, order = collect(
+                lambda: _nano(said["amount"]), lambda: _order(viewing, customer, said["reason"])
+            )
             async with database.transaction() as session:
                 await change_credit_limit(session, clock, order, amount)
-        except (ReasonMissing, AmountUnreadable, LimitInvalid) as error:
+        except (ReasonMissing, AmountUnreadable, LimitInvalid, SeveralErrors) as error:
             error.param = error.param or "amount"
             form = mistaken(viewing, said, error)
             values = {"customer": customer, "form": form}
@@ -151,8 +160,9 @@ class AccountChanges(Controller):
         async with database.transaction() as session:
             document = await _document(session, viewing, customer, invoice)
         try:
-            credit = _credit(said, document)
-            order = _order(viewing, customer, said["reason"])
+            credit, order = collect(
+                lambda: _credit(said, document), lambda: _order(viewing, customer, said["reason"])
+            )
             key = _key(said.get("key", ""))
             async with database.transaction() as session:
                 place = session, clock, order, require_id(INVOICE_PREFIX, invoice)

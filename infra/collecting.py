@@ -1,0 +1,44 @@
+"""Collecting: all errors of an input at once, instead of the first.
+
+    amount, reason = collect(lambda: amount_from(text), lambda: require_reason(said))
+
+Owns running every check and raising what they found together. Does not own any check.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from infra.errors import AppError
+
+
+class SeveralErrors(AppError):
+    """More than one field is wrong. As one error it is the first of them, which is what an API
+    answers; a form shows all `errors`, each beside its field."""
+
+    def __init__(self, errors: tuple[AppError, ...]) -> None:
+        first = errors[0]
+        super().__init__(first.message, param=first.param, headers=first.headers)
+        self.status, self.type, self.code = first.status, first.type, first.code
+        self.errors = errors
+
+
+def collect(*checks: Callable[[], Any]) -> list[Any]:
+    """The results of all checks, in their order. Raises the error of the only check that failed,
+    or SeveralErrors."""
+    results: list[Any] = []
+    errors: list[AppError] = []
+    for check in checks:
+        try:
+            results.append(check())
+        except SeveralErrors as several:
+            errors.extend(several.errors)
+        except AppError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else SeveralErrors(tuple(errors))
+    return results
+
+
+def errors_of(error: AppError) -> tuple[AppError, ...]:
+    """The single errors that an error stands for."""
+    return error.errors if isinstance(error, SeveralErrors) else (error,)
