@@ -11,8 +11,8 @@ from typing import Any
 
 from litestar import Request
 
+from gateway.dashboard.mistakes import MISTAKES
 from gateway.dashboard.viewing import Looking
-from gateway.dashboard.words import MISTAKES
 from infra.collecting import errors_of
 from infra.errors import AppError
 
