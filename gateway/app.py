@@ -23,6 +23,7 @@ from gateway.contracts import Contracts
 from gateway.dashboard.router import dashboard_router
 from gateway.describing import Describing
 from gateway.dispatch import Dispatcher
+from gateway.document_queue import DocumentQueue
 from gateway.faults import show_fact, show_fault, show_http
 from gateway.figures import Figures
 from gateway.gauges import Gauges
@@ -45,6 +46,7 @@ from gateway.propagation import Propagation
 from gateway.quoting import Quoting
 from gateway.relay import Relay
 from gateway.replay import Replayer
+from gateway.request_limits import RequestLimits
 from gateway.routes import ops, specialists
 from gateway.routes.account import AccountRoutes, LimitRoutes, QuoteRoutes
 from gateway.routes.alerts import AlertRoutes
@@ -97,10 +99,9 @@ def create_app() -> Litestar:
 
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
-    links = _links(settings, clock, catalog)
+    links, most = _links(settings, clock, catalog), settings.max_body_bytes
     chooser = Chooser(catalog, RouteClassifier.load(), links.availability.serves)
     database, router, upstream = links.connections.handlers, links.router, links.upstream
-    most = settings.max_body_bytes
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
     taking_in = knowledge.Tools(
         catalog=catalog,
@@ -149,6 +150,8 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         propagation=propagation,
         searcher=searcher,
         knowledge=KnowledgeRunner(taking_in),
+        documents=DocumentQueue(),
+        request_limits=RequestLimits(links.lender),
         loader=links.loader,
         offers=_offers(links, settings, clock, catalog, stages.admission),
         pipeline=Pipeline(stages, clock, settings),
@@ -229,7 +232,7 @@ def _stages(
             calls, connections.reading, membership, links.contracts, clock, keys
         ),
         parser=parser,
-        replayer=Replayer(calls, membership),
+        replayer=Replayer(calls, membership, RequestLimits(lender)),
         grounder=Grounder(parser, searcher, counter),
         admission=admission,
         dispatcher=_dispatcher(settings, clock, links, figures),

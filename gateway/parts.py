@@ -17,6 +17,7 @@ from gateway.availability import Availability
 from gateway.choosing import Chooser
 from gateway.connections import Connections
 from gateway.describing import Describing
+from gateway.document_queue import DocumentQueue
 from gateway.figures import Figures
 from gateway.gauges import Gauges
 from gateway.knowledge.ingesting import KnowledgeRunner
@@ -29,6 +30,7 @@ from gateway.parsing import Parser
 from gateway.pipeline import Pipeline
 from gateway.propagation import Propagation
 from gateway.quoting import Quoting
+from gateway.request_limits import RequestLimits
 from gateway.routes.account import provide_principal
 from gateway.routes.organization import provide_asked
 from gateway.routing import Router
@@ -66,6 +68,8 @@ class Parts:
     parser: Parser
     chooser: Chooser
     describing: Describing
+    documents: DocumentQueue
+    request_limits: RequestLimits
     loader: VariantLoader
     adaptations: AdaptationRunner
     propagation: Propagation
@@ -92,6 +96,7 @@ def dependencies(parts: Parts) -> dict[str, Provide]:
         "clock": provide(parts.clock),
         "database": provide(parts.database),
         "describing": provide(parts.describing),
+        "documents": provide(parts.documents),
         "figures": provide(parts.figures),
         "knowledge": provide(parts.knowledge),
         "loader": provide(parts.loader),
@@ -103,6 +108,7 @@ def dependencies(parts: Parts) -> dict[str, Provide]:
         "propagation": provide(parts.propagation),
         "quoting": provide(parts.quoting),
         "payments": provide(parts.payments),
+        "request_limits": provide(parts.request_limits),
         "router": provide(parts.router),
         "searcher": provide(parts.searcher),
         "settings": provide(parts.settings),

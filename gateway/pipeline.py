@@ -138,6 +138,7 @@ class Pipeline:
         seen.ask = stages.parser.parse(call, body, principal)
         claimed = await stages.replayer.claim(call, principal, body)
         if isinstance(claimed, Completion):
+            client.shown.update(stages.figures.limits(principal))
             return claimed
         if claimed is not None:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)

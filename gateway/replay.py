@@ -22,6 +22,7 @@ from gateway.errors import (
 )
 from gateway.flow import Call, Completion, Principal
 from gateway.membership import Membership
+from gateway.request_limits import RequestLimits
 from infra.db import Database
 
 _HEADER = b"idempotency-key"
@@ -33,16 +34,20 @@ MOST_KEPT = 4 << 20
 class Replayer:
     """Deals with the Idempotency-Keys of one gateway process."""
 
-    def __init__(self, database: Database, membership: Membership) -> None:
+    def __init__(self, database: Database, membership: Membership, limits: RequestLimits) -> None:
         self._database = database
         self._membership = membership
+        self._limits = limits
 
     async def claim(
         self, call: Call, principal: Principal, body: bytes
     ) -> Claim | Completion | None:
         """The key is this call's now, or the answer that it gave before; None without a key.
 
-        Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy, AnswerNotKept.
+        A key that was used before counts as a request here; a new one is counted on admission.
+
+        Raises IdempotencyKeyInvalid, IdempotencyKeyReused, IdempotencyKeyBusy, AnswerNotKept,
+        RateLimited, MeteringUnavailable.
         """
         header = call.headers.get(_HEADER)
         if header is None:
@@ -56,7 +61,10 @@ class Replayer:
         )
         async with self._database.transaction() as session:
             holder = await take_key(session, claim)
-        return claim if holder is None else _replayed(holder, claim)
+        if holder is None:
+            return claim
+        await self._limits.count(principal.quotas)
+        return _replayed(holder, claim)
 
 
 def answer_of(completion: Completion, copy: Copy, tail: bytes) -> Answer:

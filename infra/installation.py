@@ -1,7 +1,8 @@
 """An installation: one data directory, and the database that belongs to it.
 
 Owns where things lie in the data directory, finding the database (given, or embedded), and that
-only one `maas up` runs on it at a time.
+only one `maas up` runs on it at a time, which creates files for their owner only and repairs the
+modes of earlier ones.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from pathlib import Path
 from infra.errors import AppError
 from infra.migrate import migrate
 from infra.postgres import start_postgres
+from infra.private_files import created_private, private_folder, repair
 from infra.settings import Settings
 
 
@@ -65,9 +67,9 @@ def only_one(directory: Path, me: Running) -> Iterator[None]:
 
     The lock is the kernel's: it is free again the moment its holder dies, however it dies.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory / "up.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+    private_folder(directory)
+    descriptor = os.open(directory / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with created_private(), os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -75,6 +77,7 @@ def only_one(directory: Path, me: Running) -> Iterator[None]:
         file.truncate()
         file.write(json.dumps(asdict(me)))
         file.flush()
+        repair(directory)
         yield
 
 

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from infra.private_files import private_folder, write_private
+
 _TIMEOUT_S = 20.0
 _ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
@@ -58,9 +60,9 @@ class Mailer:
         """One file a message, under its own name: written again it is the same file."""
         name = "".join(letter if letter.isalnum() else "-" for letter in mail["Message-ID"])
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder)
             unfinished = self._folder / f".{name}"
-            unfinished.write_bytes(bytes(mail))
+            write_private(unfinished, bytes(mail))
             unfinished.replace(self._folder / f"{name.strip('-')}.eml")
         except OSError as error:
             raise MailNotSent(error.strerror or "the folder cannot be written") from error

@@ -10,10 +10,12 @@ import subprocess
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from pwd import getpwnam
 
 import psutil
 
 from infra.errors import AppError
+from infra.private_files import let_pass, private_folder
 
 with warnings.catch_warnings():
     # Where no login session gives a runtime directory the package says that it takes /tmp.
@@ -58,13 +60,15 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
     Raises DataDirectoryBroken where the files are of another version, incomplete or unusable.
     """
     _check_files(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(directory.parent)
     try:
         server = get_server(directory)
     except (subprocess.SubprocessError, OSError, RuntimeError, psutil.Error) as error:
         raise DataDirectoryBroken(
             f"The embedded PostgreSQL does not start on {directory}. {_last_words(directory)}"
         ) from error
+    if server.system_user is not None:  # root's server runs as a user of its own
+        let_pass(directory.parent, getpwnam(server.system_user).pw_gid)
     _create_database(server)
     return EmbeddedPostgres(server.get_uri(database=_DATABASE), server)
 

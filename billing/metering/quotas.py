@@ -101,6 +101,19 @@ async def quotas_over(
     )
 
 
+async def request_quotas_of(session: AsyncSession, account_id: UUID) -> tuple[QuotaRef, ...]:
+    """The account's own limit of requests a minute, where it has one: for requests without a
+    key."""
+    query = select(Quota).where(
+        col(Quota.account_id) == account_id,
+        col(Quota.kind) == QuotaKind.REQUESTS.value,
+        col(Quota.key_id).is_(None),
+        col(Quota.amount).is_not(None),
+    )
+    rows = await session.scalars(query)
+    return tuple(QuotaRef(str(row.id), QuotaKind.REQUESTS, False, row.amount) for row in rows)
+
+
 async def set_limit(
     session: AsyncSession,
     account_id: UUID,

@@ -39,6 +39,10 @@ _BY_STATUS: Mapping[int, Shown] = MappingProxyType(
             marked("There is no such page"),
             marked("The address may be mistyped, or what was here is gone."),
         ),
+        429: Shown(
+            marked("Too many requests"),
+            marked("Please wait a moment and try again."),
+        ),
         503: Shown(
             marked("The records cannot be reached just now"),
             marked("Nothing is lost. Please try again in a minute."),
@@ -67,7 +71,10 @@ def fault_handlers(pages: Pages, *, secure: bool) -> dict[int | type[Exception],
     copies a router whole, and with a method all that it hangs on."""
 
     def fact(request: Request[Any, Any, Any], error: AppError) -> Response[Any]:
-        return _protected(_answer(Looking(request, pages, secure), error))
+        answer = _protected(_answer(Looking(request, pages, secure), error))
+        for name, value in error.headers.items():
+            answer.headers.setdefault(name, value)
+        return answer
 
     def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         if error.status_code >= 500:

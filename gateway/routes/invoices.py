@@ -20,7 +20,9 @@ from billing.documents.rendering.pdf import invoice_pdf
 from billing.invoices.invoicing import PREFIX, InvoiceNotFound
 from billing.metering.usage import REQUEST_PREFIX
 from gateway.call_files import calls_file
+from gateway.document_queue import DocumentQueue
 from gateway.flow import Principal
+from gateway.request_limits import RequestLimits
 from gateway.routes.paging import Limit, mark_of, shown_page
 from infra import ids
 from infra.clock import Clock
@@ -78,13 +80,17 @@ class InvoiceRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        documents: NamedDependency[DocumentQueue],
+        request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> Response[bytes]:
-        async with database.transaction() as session:
-            document = await document_of(session, principal.account_id, _id(invoice), locale)
-        # Some milliseconds a page, in which other calls would not go on.
-        content = await asyncio.to_thread(invoice_pdf, document)
+        await request_limits.count(principal.quotas)
+        async with documents.place(principal.account_id):
+            async with database.transaction() as session:
+                document = await document_of(session, principal.account_id, _id(invoice), locale)
+            # Some milliseconds a page, in which other calls would not go on.
+            content = await asyncio.to_thread(invoice_pdf, document)
         return _file(content, "application/pdf", f"{document.name}.pdf")
 
     @get("/{invoice:str}/lines.csv", summary="Its lines as CSV", media_type="text/csv")
@@ -92,10 +98,13 @@ class InvoiceRoutes(Controller):
         self,
         principal: NamedDependency[Principal],
         database: NamedDependency[Database],
+        documents: NamedDependency[DocumentQueue],
+        request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
         locale: Locale = None,
     ) -> Response[bytes]:
-        async with database.transaction() as session:
+        await request_limits.count(principal.quotas)
+        async with documents.place(principal.account_id), database.transaction() as session:
             document = await document_of(session, principal.account_id, _id(invoice), locale)
         return _file(lines_csv(document), "text/csv", f"{document.name}.csv")
 

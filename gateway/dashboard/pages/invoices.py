@@ -31,14 +31,17 @@ from billing.documents.lists import invoice_page
 from billing.documents.rendering.csv import lines_csv
 from billing.documents.rendering.pdf import invoice_pdf
 from billing.invoices.invoicing import PREFIX, InvoiceNotFound, get_invoice
+from billing.metering.quotas import QuotaRef, request_quotas_of
 from billing.metering.usage import REQUEST_PREFIX
 from billing.outbox import Refused, TryLater
 from billing.tables import LineDispute
 from gateway.call_files import calls_file
 from gateway.dashboard.viewing import Viewing
+from gateway.document_queue import DocumentQueue
 from gateway.errors import StripeNotUsed, StripeUnavailable
 from gateway.identity.assembly import Identity
 from gateway.identity.roles import Permission
+from gateway.request_limits import RequestLimits
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database
@@ -116,11 +119,15 @@ class InvoicePages(Controller):
         self,
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
+        documents: NamedDependency[DocumentQueue],
+        request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
     ) -> Response[bytes]:
-        document = await _document(viewing, database, invoice)
-        # Some milliseconds a page, in which other calls would not go on.
-        content = await asyncio.to_thread(invoice_pdf, document)
+        await request_limits.count(await _request_quotas(viewing, database))
+        async with documents.place(viewing.account_id):
+            document = await _document(viewing, database, invoice)
+            # Some milliseconds a page, in which other calls would not go on.
+            content = await asyncio.to_thread(invoice_pdf, document)
         return _file(content, "application/pdf", f"{document.name}.pdf")
 
     @get("/{invoice:str}/lines.csv", name="dashboard:lines")
@@ -128,9 +135,13 @@ class InvoicePages(Controller):
         self,
         viewing: NamedDependency[Viewing],
         database: NamedDependency[Database],
+        documents: NamedDependency[DocumentQueue],
+        request_limits: NamedDependency[RequestLimits],
         invoice: FromPath[str],
     ) -> Response[bytes]:
-        document = await _document(viewing, database, invoice)
+        await request_limits.count(await _request_quotas(viewing, database))
+        async with documents.place(viewing.account_id):
+            document = await _document(viewing, database, invoice)
         return _file(lines_csv(document), "text/csv", f"{document.name}.csv")
 
     @get("/{invoice:str}/lines/{number:int}", name="dashboard:line")
@@ -241,3 +252,9 @@ def _id(text: str) -> UUID:
 def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)
+
+
+async def _request_quotas(viewing: Viewing, database: Database) -> tuple[QuotaRef, ...]:
+    """The limit of requests of the account, under which a person's downloads are too."""
+    async with database.transaction() as session:
+        return await request_quotas_of(session, viewing.account_id)
