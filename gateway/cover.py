@@ -34,11 +34,6 @@ def covered(parts: Cover) -> Counter[str]:
     return found
 
 
-def saved(parts: Cover, prices: Mapping[str, int]) -> int:
-    """What the covered units would cost, in nano-units."""
-    return sum(units * prices[quota.meter] for quota, units in parts)
-
-
 def by_meter(parts: Sequence[Part]) -> dict[str, dict[str, int]] | None:
     """The same as a usage row tells it; None where nothing is covered."""
     found: dict[str, dict[str, int]] = {}

@@ -1,7 +1,8 @@
 """Pricing: the usage row of a call that has ended, at the unit prices of its ticket.
 
 Owns what a row says. A row never costs more than was held for its call, so that a cap holds
-whatever an engine says it has done. Pure.
+whatever an engine says it has done; and it always costs exactly what its quantities come to, less
+the covered units: `charged` is where both are computed. Pure.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,15 @@ from dataclasses import replace
 from billing.metering.quotas import QuotaRef
 from billing.metering.recording import IntentRecord
 from billing.metering.usage import UsageRecord
-from billing.rating.quantities import NO_UNITS, WHOLE, Quantities, rate, units_by_meter
+from billing.rating.quantities import (
+    NO_UNITS,
+    WHOLE,
+    Quantities,
+    call_cost,
+    units_by_meter,
+)
 from billing.tables import Settlement
-from gateway.cover import NO_COVER, Cover, by_meter, cover, saved
+from gateway.cover import NO_COVER, Cover, by_meter, cover, covered
 from gateway.error_reports import ErrorReport
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from infra.clock import Clock
@@ -39,12 +46,8 @@ def price(
         included = hold.included if ticket.priced.included else {}
         cost, taken = charged(quantities, prices, included)
         if cost > hold.money:
-            quantities = _paid_for(quantities, prices, included, hold.money)
-            (_, taken), cost, code = (
-                charged(quantities, prices, included),
-                hold.money,
-                HOLD_EXCEEDED,
-            )
+            quantities, code = _paid_for(quantities, prices, included, hold.money), HOLD_EXCEEDED
+            cost, taken = charged(quantities, prices, included)
     first = completion.first_chunk
     return UsageRecord(
         request_id=call.request_id,
@@ -75,12 +78,11 @@ def charged(
     quantities: Quantities, prices: Mapping[str, int], included: Mapping[QuotaRef, int]
 ) -> tuple[int, Cover]:
     """What was consumed costs, and what of it the included units cover that are held."""
-    cost = rate(quantities, prices)
     if not included:
-        return cost, NO_COVER
+        return call_cost(quantities, prices), NO_COVER
     free = {quota.id: units for quota, units in included.items()}
     taken = cover(units_by_meter(quantities, prices), included, free)
-    return cost - saved(taken, prices), taken
+    return call_cost(quantities, prices, covered(taken)), taken
 
 
 def _paid_for(

@@ -11,9 +11,9 @@ from typing import Any
 from billing.metering.allowances import units_left
 from billing.metering.leases import credit_left
 from billing.money import nano_text
-from billing.rating.quantities import WHOLE, Quantities, rate, units_by_meter
+from billing.rating.quantities import WHOLE, Quantities, call_cost, units_by_meter
 from gateway.admission import Admission
-from gateway.cover import cover, covered, saved
+from gateway.cover import cover, covered
 from gateway.demand import Demand
 from gateway.errors import BodyTooLarge, ParameterInvalid
 from gateway.flow import Ask, Call, Operation, Principal
@@ -130,7 +130,7 @@ def _least_cost(known: int, demand: Demand, left: Mapping[str, int]) -> int:
 
     def cost(of: Quantities) -> int:
         taken = cover(units_by_meter(of, demand.prices), demand.included, left)
-        return rate(of, demand.prices) - saved(taken, demand.prices)
+        return call_cost(of, demand.prices, covered(taken))
 
     fresh = replace(demand.whole, input_tokens=known)
     return min(cost(fresh), cost(replace(fresh, cached_input_tokens=known)))

@@ -9,7 +9,7 @@ asking the engines (gateway/engine_counts.py).
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,8 +23,10 @@ from billing.checks.reconciliation import (
     reconcile,
     recorded_tokens,
 )
-from billing.checks.runs import keep_run
+from billing.checks.row_checks import rate_rows
+from billing.checks.runs import keep_run, rated_until
 from billing.checks.stripe_checks import StripeCompared, compare_with_stripe
+from billing.metering.corrections import correct as write_correction
 from billing.outbox import TryLater
 from gateway.console import Json, tell, with_database
 from gateway.engine_counts import NotAsked, ask_engines
@@ -47,7 +49,19 @@ class StripeSilent(AppError):
     code = "stripe_silent"
 
 
-def reconcile_all(as_json: Json = False) -> None:
+def reconcile_all(
+    all_rows: Annotated[
+        bool,
+        typer.Option(help="Rate every usage row again, not only those since the last good check."),
+    ] = False,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            help="Append a correction for each usage row whose cost does not match its quantities."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Compare usage, quotas, leases, open calls, credit, bills and ledger, what the engines counted
     themselves, and Stripe's invoices; exit code 1 on any difference."""
 
@@ -58,8 +72,11 @@ def reconcile_all(as_json: Json = False) -> None:
         asked = ask_engines(_servers(settings, texts))
         counts = [one for one in asked if isinstance(one, EngineCount)]
 
+        since = 0 if all_rows else with_database(settings, rated_until)
+        corrected = _correct(settings, since) if correct else 0
+
         async def compare(session: AsyncSession) -> tuple[Reconciled, tuple[EngineCompared, ...]]:
-            whole = await reconcile(session)
+            whole = await reconcile(session, since)
             return whole, await compare_engines(session, counts, before, adapters_of(texts))
 
         found, compared = with_database(settings, compare)
@@ -67,6 +84,7 @@ def reconcile_all(as_json: Json = False) -> None:
         not_asked = [one for one in asked if isinstance(one, NotAsked)]
         figures = {
             **figures_of(found),
+            "usage_rows_corrected": corrected,
             "stripe_invoices": stripe.invoices if stripe else "not asked",
         }
         engines = [*map(_engine, compared), *map(_engine_not_asked, not_asked)]
@@ -82,6 +100,20 @@ def reconcile_all(as_json: Json = False) -> None:
             raise typer.Exit(1)
 
     tell(as_json, work)
+
+
+def _correct(settings: Settings, since: int) -> int:
+    """Append a correction for each row that says another cost than its quantities come to; gives
+    how many. For operators: of all accounts (account_id)."""
+
+    async def write(session: AsyncSession) -> int:
+        wrong = (await rate_rows(session, since)).wrong
+        for one in wrong:
+            place = (one.account_id, one.request_id)
+            await write_correction(session, SystemClock(), *place, one.recorded, one.expected)
+        return len(wrong)
+
+    return with_database(settings, write)
 
 
 def adapters_of(texts: Sequence[Model]) -> Mapping[str, Sequence[str]]:

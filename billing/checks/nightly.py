@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from billing.checks.reconciliation import Reconciled, reconcile
-from billing.checks.runs import keep_run
+from billing.checks.runs import RATED_UNTIL, keep_run, rated_until
 from billing.money import nano_text
 from infra.clock import Clock
 from infra.db import Database
@@ -21,7 +21,9 @@ async def check_records(database: Database, clock: Clock) -> int:
     accounts (account_id)."""
     began_at = clock.now()
     async with database.transaction() as session:
-        found = await reconcile(session)
+        since = await rated_until(session)
+    async with database.transaction() as session:
+        found = await reconcile(session, since)
     differences = [asdict(one) for one in found.differences]
     async with database.transaction() as session:
         await keep_run(session, clock, began_at, "job", figures_of(found), differences)
@@ -34,6 +36,8 @@ def figures_of(found: Reconciled) -> Mapping[str, Any]:
     """How much was compared."""
     return {
         "usage_rows": found.usage_rows,
+        "usage_rows_rated": found.rated.rows,
+        RATED_UNTIL: found.rated.until,
         "settled_unknown": found.unknown_rows,
         "open_calls": found.open_calls,
         "gateway_processes": found.processes,

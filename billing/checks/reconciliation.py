@@ -9,7 +9,7 @@ checks. Does not ask the engines (gateway/engine_counts.py), nor mend anything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
@@ -20,6 +20,9 @@ from billing.checks.book_checks import CHECKS as BOOK_CHECKS
 from billing.checks.book_checks import RERATED, rerate
 from billing.checks.included_checks import CHECKS as INCLUDED_CHECKS
 from billing.checks.outcome_checks import recompute
+from billing.checks.row_checks import ROW_COSTS, RowsRated, rate_rows
+from billing.metering.usage import REQUEST_PREFIX
+from infra import ids
 from infra.db import take_time
 
 
@@ -43,6 +46,7 @@ class Reconciled:
     processes: int
     held: int
     differences: tuple[Difference, ...]
+    rated: RowsRated = field(default=RowsRated(0, 0, ()), compare=False)
 
 
 # Each gives (subject, recorded, expected).
@@ -70,7 +74,8 @@ _CHECKS = {
         select q.id::text, q.used + coalesce(sum(l.used - l.folded), 0), coalesce(c.amount, 0)
         from quota q left join quota_lease l on l.quota_id = q.id
         left join lateral (
-            select sum(u.cost_nano) as amount from usage u
+            select sum(coalesce(x.cost_nano, u.cost_nano)) as amount
+            from usage u left join usage_correction x on x.request_id = u.request_id
             where u.account_id = q.account_id and u.key_id = q.key_id
               and u.started_at >= q.period_start
               and u.started_at < q.period_start + interval '1 month'
@@ -111,8 +116,9 @@ _FIGURES = """
 """
 
 
-async def reconcile(session: AsyncSession) -> Reconciled:
-    """Compare everything. For operators: it looks across accounts (account_id)."""
+async def reconcile(session: AsyncSession, since: int = 0) -> Reconciled:
+    """Compare everything; usage rows are rated again where a transaction from `since` on wrote
+    them. For operators: it looks across accounts (account_id)."""
     await session.execute(text("set transaction isolation level repeatable read, read only"))
     await take_time(session)
     figures = (await session.execute(text(_FIGURES))).one()
@@ -122,8 +128,15 @@ async def reconcile(session: AsyncSession) -> Reconciled:
             differences.append(Difference(check, subject, int(recorded), int(expected)))
     differences += [Difference(RERATED, *found) for found in await rerate(session)]
     differences += [Difference(*found) for found in await recompute(session)]
+    rated = await rate_rows(session, since)
+    differences += [
+        Difference(ROW_COSTS, ids.show(REQUEST_PREFIX, one.request_id), one.recorded, one.expected)
+        for one in rated.wrong
+    ]
     usage_rows, unknown_rows, open_calls, processes, held = (int(figure) for figure in figures)
-    return Reconciled(usage_rows, unknown_rows, open_calls, processes, held, tuple(differences))
+    return Reconciled(
+        usage_rows, unknown_rows, open_calls, processes, held, tuple(differences), rated
+    )
 
 
 @dataclass(frozen=True, slots=True)

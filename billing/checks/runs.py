@@ -19,6 +19,7 @@ from infra.clock import Clock
 # What is wrong is wrong in many places at once: more of it tells no more.
 MOST_DIFFERENCES = 200
 _KEPT = timedelta(days=400)
+RATED_UNTIL = "rows_rated_until"
 
 
 async def keep_run(
@@ -50,3 +51,12 @@ async def last_runs(session: AsyncSession, limit: int) -> list[CheckRun]:
     """The newest first."""
     query = select(CheckRun).order_by(col(CheckRun.at).desc(), col(CheckRun.id).desc())
     return list((await session.scalars(query.limit(limit))).all())
+
+
+async def rated_until(session: AsyncSession) -> int:
+    """Where the next check of usage rows begins: the rows of all transactions before it were found
+    to agree with their quantities. 0 where that was never checked."""
+    query = select(CheckRun.figures).where(col(CheckRun.figures).has_key(RATED_UNTIL))
+    newest = query.order_by(col(CheckRun.at).desc(), col(CheckRun.id).desc()).limit(1)
+    figures = (await session.scalars(newest)).one_or_none()
+    return 0 if figures is None else int(figures[RATED_UNTIL])

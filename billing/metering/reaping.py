@@ -140,4 +140,5 @@ def _unknown(intent: Intent, now: datetime) -> UsageRecord:
         started_at=intent.started_at,
         duration_us=max(0, round((now - intent.started_at).total_seconds() * 1e6)),
         first_chunk_us=None,
+        parent_id=intent.parent_id,
     )

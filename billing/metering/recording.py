@@ -63,7 +63,8 @@ _RECORD = """
 
 @dataclass(frozen=True, slots=True)
 class IntentRecord:
-    """A call that is sent to a model; `held_nano` is what it can cost at most."""
+    """A call that is sent to a model; `held_nano` is what it can cost at most, `parent_id` the call
+    that it is made for."""
 
     request_id: UUID
     account_id: UUID
@@ -74,6 +75,7 @@ class IntentRecord:
     held_nano: int
     currency: str
     started_at: datetime
+    parent_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ USAGE_COLUMNS = tuple(
 @dataclass(frozen=True, slots=True)
 class UsageRecord:
     """One ended call, priced by a version of plan terms. `covered` are units that the plan
-    includes, by meter and by the quota that they were taken from. Raises ValueError where it would
-    bill what may not be billed."""
+    includes, by meter and by the quota that they were taken from; `parent_id` is the call that it
+    was made for. Raises ValueError where it would bill what may not be billed."""
 
     request_id: UUID
     account_id: UUID | None
@@ -55,6 +55,7 @@ class UsageRecord:
     error_message: str | None = None
     error_param: str | None = None
     requested_model: str | None = None
+    parent_id: UUID | None = None
 
     @property
     def taken(self) -> dict[str, int]:
@@ -129,6 +130,7 @@ def show_usage(row: Usage) -> dict[str, Any]:
         "plan_version": row.plan_version_id and row.plan_version_id.hex,
         "tags": row.tags or {},
         "included": {meter: sum(of.values()) for meter, of in (row.covered or {}).items()},
+        "parent_id": row.parent_id and ids.show(REQUEST_PREFIX, row.parent_id),
     }
 
 
@@ -155,4 +157,5 @@ def usage_row(record: UsageRecord) -> dict[str, Any]:
         "plan_version_id": record.plan_version_id,
         "tags": None if record.tags is None else dict(record.tags),
         "covered": record.covered,
+        "parent_id": record.parent_id,
     }

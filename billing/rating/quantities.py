@@ -66,6 +66,19 @@ def units_by_meter(quantities: Quantities, prices: Mapping[str, int]) -> dict[st
     return units
 
 
+def call_cost(
+    quantities: Quantities, prices: Mapping[str, int], covered: Mapping[str, int] = NO_UNITS
+) -> int:
+    """What a call costs: its quantities at their unit prices, less the covered units by meter.
+
+    The only function that gives a usage row its cost: what it says can be computed again from the
+    row's quantities, its covered units and the terms it names.
+    """
+    return rate(quantities, prices) - sum(
+        units * prices.get(meter, 0) for meter, units in covered.items()
+    )
+
+
 def rate(quantities: Quantities, prices: Mapping[str, int]) -> int:
     """The cost in nano-units of the prices' currency.
 

@@ -24,6 +24,7 @@ from billing.tables.calls import (
     QuotaLease,
     Settlement,
     Usage,
+    UsageCorrection,
 )
 from billing.tables.checks import CheckRun
 from billing.tables.delivery import AlertSent, AlertTarget, InboxEvent, OutboxItem, StripeAsked
@@ -143,6 +144,7 @@ __all__ = [
     "TrainingFile",
     "UnlistedPlan",
     "Usage",
+    "UsageCorrection",
     "UsageCoverTotal",
     "UsageCursor",
     "UsageTagTotal",

@@ -133,13 +133,19 @@ class Usage(SQLModel, table=True):
     the terms that priced the call, `covered` the units that cost nothing because the plan includes
     them, by meter and by the quota that they were taken from, and `written_in` the transaction that
     wrote the row: by it the totals take in each row once, whenever the call was
-    (billing/agreements/totals.py).
+    (billing/agreements/totals.py). `parent_id` is the request id of the call that this one was made
+    for, such as the search of a chat with `file_search`.
     """
 
     __tablename__ = "usage"
     __table_args__ = (
         Index("ix_usage_account_id_started_at", "account_id", "started_at"),
         Index("ix_usage_written_in", "written_in", postgresql_using="brin"),
+        Index(
+            "ix_usage_parent_id",
+            "parent_id",
+            postgresql_where=text("parent_id is not null"),
+        ),
         CheckConstraint("cost_nano >= 0", name="cost_not_negative"),
         CheckConstraint(
             "cost_nano = 0 or settlement in ('complete', 'client_abort')", name="billable"
@@ -189,6 +195,21 @@ class Usage(SQLModel, table=True):
             BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")
         )
     )
+    parent_id: UUID | None = None
+
+
+class UsageCorrection(SQLModel, table=True):
+    """What a usage row should have cost where it says something else. Rows are never changed: the
+    correction stands beside the row, and is never changed either. Written by
+    billing/metering/corrections.py; invoices count quantities and need none."""
+
+    __tablename__ = "usage_correction"
+    __table_args__ = (CheckConstraint("cost_nano >= 0", name="cost_not_negative"),)
+
+    request_id: UUID = Field(primary_key=True, foreign_key="usage.request_id")
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    cost_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
 
 
 class CreditEntry(SQLModel, table=True):
@@ -297,6 +318,7 @@ class Intent(SQLModel, table=True):
     held_nano: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
     started_at: datetime = Field(sa_column=moment())
+    parent_id: UUID | None = None
 
 
 class KeptAnswer(SQLModel, table=True):

@@ -57,6 +57,10 @@ class Running:
     tokens: int = 0
 
 
+# Nano-units for one output token.
+PRICE = 3
+
+
 class Borrower:
     """One process, whose calls are priced by a version of terms. `charged` tells what each of its
     written calls cost, by request."""
@@ -114,11 +118,12 @@ class Borrower:
 
     async def end(self, call: Running, part: float, tokens: int, now: float, fate: Fate) -> None:
         """A call has consumed that part of what was held: write it, or lose the answer."""
-        cost = int(part * call.hold.money)
+        paid = int(part * call.hold.money) // PRICE
+        cost = paid * PRICE
         taken = [(quota, int(part * units)) for quota, units in call.hold.included.items()]
         row = replace(
             record(call.customer, request_id=call.request_id, cost_nano=cost),
-            quantities=Quantities(output_tokens=sum(units for _, units in taken)),
+            quantities=Quantities(output_tokens=paid + sum(units for _, units in taken)),
             plan_version_id=call.version_id,
             covered=by_meter(taken) if call.version_id else None,
         )

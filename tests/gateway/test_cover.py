@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cover import by_meter, cover, covered, saved
+from gateway.cover import by_meter, cover, covered
 from tests.gateway.quotas import allowance
 
 OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
@@ -37,10 +37,6 @@ class TestCover:
         parts = cover(needs, INCLUDED, free)
         assert all(0 < units <= free[quota.id] for quota, units in parts)
         assert all(units <= needs[meter] for meter, units in covered(parts).items())
-
-    def test_saves_what_the_units_would_cost(self) -> None:
-        parts = ((OWN, 3), (SHARED, 4), (ROWS, 1))
-        assert saved(parts, {"output_tokens": 10, "rows": 5}) == 75
 
     def test_as_a_row_tells_it(self) -> None:
         assert by_meter([(OWN, 3), (SHARED, 4), (ROWS, 1)]) == {

@@ -89,6 +89,7 @@ class TestIncluded:
     def test_a_prompt_that_is_not_paid_for_is_not_billed_at_all(self) -> None:
         row = price(CALL, CALLER, ASK, including(999, {OWN: 3}), DONE, At(100.0))
         assert (row.quantities, row.covered) == (NOTHING + NOTHING, None)
+        assert (row.cost_nano, row.error_code) == (0, HOLD_EXCEEDED)
 
     @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
     def test_what_is_not_billed_takes_nothing(self, settlement: Settlement) -> None:
@@ -111,7 +112,7 @@ class TestIncluded:
         assert taken.get(OWN.id, 0) <= own
         assert taken.get(SHARED.id, 0) <= shared
         free = sum(taken.values()) * PRICES["output_tokens"]
-        assert rate(row.quantities, PRICES) - free <= row.cost_nano <= money
+        assert rate(row.quantities, PRICES) - free == row.cost_nano <= money
 
 
 class TestPrice:
@@ -146,14 +147,17 @@ class TestPrice:
         assert row.cost_nano == 11_000
 
     def test_what_was_held_is_the_most(self) -> None:
+        """1000 for the prompt, and as many whole tokens as the rest of 9000 pays for: 4 of 5."""
         row = price(CALL, CALLER, ASK, ticket(10_000), DONE, At(100.0))
-        assert (row.cost_nano, row.error_code) == (10_000, HOLD_EXCEEDED)
+        assert (row.cost_nano, row.error_code) == (9_000, HOLD_EXCEEDED)
+        assert (row.quantities.input_tokens, row.quantities.output_tokens) == (2, 4)
         exact = price(CALL, CALLER, ASK, ticket(11_000), DONE, At(100.0))
         assert (exact.cost_nano, exact.error_code) == (11_000, None)
 
     def test_the_least_of_what_was_held_is_the_most(self) -> None:
         row = price(CALL, CALLER, ASK, ticket(20_000, budget=7_000), DONE, At(100.0))
         assert (row.cost_nano, row.error_code) == (7_000, HOLD_EXCEEDED)
+        assert row.quantities.output_tokens == 3
 
     def test_a_call_that_holds_no_money_costs_none(self) -> None:
         """Its worst case was nothing: then nothing can be charged, whatever an engine says."""
@@ -173,10 +177,10 @@ class TestPrice:
         completion = replace(DONE, quantities=quantities, settlement=settlement)
         row = price(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
         due = rate(quantities, PRICES) if settlement.billable else 0
-        assert row.cost_nano == min(held, due)
-        # Bills count quantities: they too are no more than what was held pays for.
+        assert row.cost_nano <= min(held, due)
+        # Bills count quantities: a row costs what its own come to, and not what was held.
         if settlement.billable:
-            assert rate(row.quantities, PRICES) <= held
+            assert rate(row.quantities, PRICES) == row.cost_nano
             if due > held >= prompt * PRICES["input_tokens"]:
                 assert held - rate(row.quantities, PRICES) < max(PRICES.values())
         assert (row.error_code == HOLD_EXCEEDED) == (due > held)
@@ -197,9 +201,9 @@ class TestWhole:
         ("held", "images", "seconds", "billed", "cost"),
         [
             (360 + 990, 12, 90, (12, 90), 1_350),
-            (1_349, 12, 90, (12, 89), 1_349),
-            (365, 12, 90, (12, 0), 365),
-            (89, 12, 0, (2, 0), 89),
+            (1_349, 12, 90, (12, 89), 1_339),
+            (365, 12, 90, (12, 0), 360),
+            (89, 12, 0, (2, 0), 60),
             (0, 12, 90, (0, 0), 0),
         ],
     )

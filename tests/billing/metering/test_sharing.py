@@ -39,14 +39,14 @@ from billing.tables import CreditReason, QuotaKind
 from gateway.demand import Demand
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.borrower import Borrower, Fate
+from tests.billing.borrower import PRICE, Borrower, Fate
 from tests.billing.making import CLOCK, customer, differences, sql, with_key
 from tests.builders import empty
 from tests.chaos import in_full
 
 _PROCESSES = 3
 _TERMS = Terms(credit_nano=20_000, requests=40, tokens=5_000, streams=4)
-_PRICES = {"input_tokens": 1, "output_tokens": 3}
+_PRICES = {"input_tokens": 1, "output_tokens": PRICE}
 _RATES = (QuotaKind.REQUESTS, QuotaKind.TOKENS, QuotaKind.STREAMS)
 
 _MEMBERS = st.integers(0, _PROCESSES - 1)
@@ -307,7 +307,7 @@ _PLAN = PlanTerms(
     plan="shared",
     names={"en": "Shared", "zh": "共享"},
     currency="CNY",
-    prices=(ModelPrice("m", "output_tokens", PerUnit(3)),),
+    prices=(ModelPrice("m", "output_tokens", PerUnit(PRICE)),),
 )
 _INCLUDED = {
     AllowanceKey(_SINCE, _PLAN.version_id(), "m", "output_tokens"): 1_000,

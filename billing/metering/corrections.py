@@ -1,0 +1,57 @@
+"""Corrections: the right cost of a usage row that says a wrong one.
+
+Facts append: the row stays, and a row in `usage_correction` says what it should have cost. The
+key's budget of that month gets the difference back. Credit needs no change: it is computed from
+the bill (billing/invoices/credit.py), and bills count quantities, so invoices were right all along.
+Owns writing corrections. Does not own finding wrong rows (billing/checks/row_checks.py).
+"""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.tables import UsageCorrection
+from infra.clock import Clock
+
+# What leases have used and the quota does not count yet is folded in first, as when they are
+# changed: the quota's own count can then take the whole difference.
+_FOLD = """
+    with budget as materialized (
+        select q.id from quota q join usage u on u.account_id = q.account_id
+        where u.request_id = :call and u.account_id = :account and q.kind = 'budget'
+          and q.key_id = u.key_id and q.period_start <= u.started_at
+          and u.started_at < q.period_start + interval '1 month'
+        for update of q
+    ), unfolded as materialized (
+        select l.process_id, l.quota_id, l.used - l.folded as units
+        from quota_lease l join budget b on b.id = l.quota_id for update of l
+    ), folded as (
+        update quota_lease l set folded = l.used from unfolded f
+        where l.process_id = f.process_id and l.quota_id = f.quota_id
+    ), moved as (
+        select b.id, coalesce(sum(f.units), 0) as units
+        from budget b left join unfolded f on f.quota_id = b.id group by b.id
+    )
+    update quota q set used = q.used + m.units - :difference, leased = q.leased - m.units
+    from moved m where q.id = m.id
+"""
+
+
+async def correct(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    request_id: UUID,
+    recorded: int,
+    cost: int,
+) -> None:
+    """Say what a call should have cost, where its row says `recorded`."""
+    session.add(
+        UsageCorrection(
+            request_id=request_id, account_id=account_id, cost_nano=cost, created_at=clock.now()
+        )
+    )
+    await session.flush()
+    values = {"call": request_id, "account": account_id, "difference": recorded - cost}
+    await session.execute(text(_FOLD), values)
