@@ -79,7 +79,14 @@ class Admission:
         if b"x-max-cost" in call.headers:
             return None
         held = self._lender.try_hold(self.demand(call, principal, ask))
-        return None if held is None else self._ticket(principal, ask, *held)
+        if held is None:
+            return None
+        ticket = self._ticket(principal, ask, *held)
+        if ticket.shortened_to is None:
+            return ticket
+        # Near a limit the prompt is counted first: its cost decides how long the answer can be.
+        self._lender.give_back(ticket.hold)
+        return None
 
     async def admit(self, call: Call, principal: Principal, ask: Ask) -> Ticket:
         """The careful way: counts the prompt where that decides, waits, shortens the answer.
@@ -88,6 +95,9 @@ class Admission:
         """
         demand = self.demand(call, principal, ask)
         most = max_cost(call.headers)
+        if ask.stream and not ask.extent.limited:
+            # What the engine is told to generate at most follows from the prompt's cost.
+            demand = await self.counted(call, ask, demand)
         try:
             fitted, hold = await self._hold(demand, most, ask, 0.0)
         except (Refused, _TooDear):
@@ -139,16 +149,27 @@ class Admission:
         hold: Hold,
         most: int | None = None,
     ) -> Ticket:
-        whole = ask.extent.output_each * ask.extent.choices
-        priced = _priced(principal, ask)
-        if demand.output_tokens >= whole:
+        priced, choices = _priced(principal, ask), ask.extent.choices
+        whole = ask.extent.output_each * choices
+        if demand.output_tokens >= whole or ask.shortened is None:
             return Ticket(principal, ask, priced, hold)
-        if ask.stream or ask.shortened is None:
-            allowance = StreamAllowance(self._lender, demand, hold, whole, most)
+        affordable = self._affordable(demand, whole, most) if ask.stream else demand.output_tokens
+        each = max(1, affordable // choices)
+        allowance: StreamAllowance | None = None
+        if ask.stream:
+            allowance = StreamAllowance(self._lender, demand, hold, each * choices, most)
+        if each * choices >= whole:
             return Ticket(principal, ask, priced, hold, allowance)
-        each = max(1, demand.output_tokens // ask.extent.choices)
         shorter = replace(ask, body=ask.shortened(each))
-        return Ticket(principal, shorter, priced, hold, shortened_to=each)
+        return Ticket(principal, shorter, priced, hold, allowance, shortened_to=each)
+
+    def _affordable(self, demand: Demand, whole: int, most: int | None) -> int:
+        """The output tokens that a stream can have at most: what its limits leave, were all other
+        calls to give back what they hold, and what the client lets it cost."""
+        wished = self._lender.at_best(replace(demand, output_tokens=whole))
+        within = wished if most is None or wished is None else wished.costing(most)
+        held = demand.output_tokens
+        return held if within is None else max(held, within.output_tokens)
 
 
 class _TooDear(Exception):
@@ -160,22 +181,22 @@ class _TooDear(Exception):
 
 
 class StreamAllowance:
-    """What is held of a stream that can become longer than that; all of it costs `most` at most,
-    if the client said so."""
+    """What is held of a stream that can become longer than that, up to `most` tokens, which its
+    engine was told. All of it costs `most_cost` at most, if the client said so."""
 
     def __init__(
-        self, lender: Lender, demand: Demand, hold: Hold, whole: int, most: int | None
+        self, lender: Lender, demand: Demand, hold: Hold, most: int, most_cost: int | None
     ) -> None:
         self._lender = lender
         self._demand = demand
         self._hold = hold
-        self._whole = whole
-        self._most = most
+        self.most = most
+        self._most_cost = most_cost
         self.covered = demand.output_tokens
 
     async def extend(self) -> bool:
         """Hold for more output tokens. Raises MeteringUnavailable."""
-        window = min(STREAM_WINDOW, self._whole - self.covered)
+        window = min(STREAM_WINDOW, self.most - self.covered)
         if window <= 0:
             return False
         more = replace(
@@ -209,7 +230,8 @@ class StreamAllowance:
 
     def _within_cost(self, more: Demand) -> Demand | None:
         """As much of it as the client's own limit leaves; None where that is not worth having."""
-        return more if self._most is None else more.costing(self._most - self._hold.money)
+        limit = self._most_cost
+        return more if limit is None else more.costing(limit - self._hold.money)
 
 
 def max_cost(headers: Mapping[bytes, bytes]) -> int | None:

@@ -236,10 +236,14 @@ class Ask:
 
 
 class Allowance(Protocol):
-    """How many output tokens of a stream are paid for, and a way to more."""
+    """How many output tokens of a stream are held for, and a way to more: to as many as the engine
+    was told to generate at most."""
 
     @property
     def covered(self) -> int: ...
+
+    @property
+    def most(self) -> int: ...
 
     async def extend(self) -> bool:
         """Hold more; False where no more can be had."""
@@ -250,8 +254,8 @@ class Allowance(Protocol):
 class Ticket:
     """An admitted call: who pays, by which terms and unit prices, and what is held.
 
-    `allowance` limits a stream whose whole extent is not held; None where it is. A plain answer
-    is then `shortened_to` so many tokens a choice.
+    `allowance` limits a stream whose whole extent is not held; None where it is. An answer that
+    limits make shorter is `shortened_to` so many tokens a choice, and its engine is told so.
     """
 
     principal: Principal

@@ -18,6 +18,8 @@ from gateway.holds import Hold, Lease, Part, take
 # Borrowed ahead of need: so many calls like the one that asks, or so many seconds' worth.
 _AHEAD_CALLS = 8
 _AHEAD_S = 4
+# More than any limit that can be set (billing/metering/quotas.py).
+_UNLIMITED = 10**18
 
 
 @dataclass(slots=True)
@@ -99,6 +101,19 @@ class Holdings:
                 if entry is not None and entry.standing is not None
             }
         )
+
+    def within_limits(self, demand: Demand) -> Demand | None:
+        """The longest answer that the limits themselves allow, as they were last read: of money
+        what is not spent, of rates all that a minute has. None where not even the floor fits."""
+        return demand.within(
+            {quota.id: self._limit(quota.id) for quota in (*demand.quotas, *demand.included)}
+        )
+
+    def _limit(self, quota_id: str) -> int:
+        entry = self._entries.get(quota_id)
+        if entry is None or entry.standing is None or entry.standing.amount is None:
+            return _UNLIMITED
+        return entry.standing.amount - (entry.spent() if entry.lease.spent else 0)
 
     def can_have(self, quota_id: str, units: int) -> bool:
         """Whether so much of a quota is here or could be borrowed, as it was last read."""

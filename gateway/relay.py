@@ -82,8 +82,11 @@ class _Streaming:
         self._relay = relay
         self._target = target
         self._client = client
-        ask = target.ask
-        self._tee = StreamTee(ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit)
+        ask, allowance = target.ask, target.allowance
+        ceiling = None if allowance is None else allowance.covered
+        self._tee = StreamTee(
+            ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit, ceiling
+        )
         self._marks = None if ask.cited is None else ask.cited.stream()
         self._first_chunk: float | None = None
         self._attended: Attended
@@ -121,18 +124,16 @@ class _Streaming:
                 if not piece:
                     return
                 attended.extend(relay._idle_s)
-                await self._show(tee.feed(piece))
-            while not tee.done and not response.read_out:
-                if not await self._is_covered():
-                    self._was_cut = True
-                    await self._show(tee.cut())
-                    await self._tell()
+                if not await self._show_covered(tee.feed(piece)):
                     return
+            while not tee.done and not response.read_out:
                 await response.flow(self._pass_on)
                 unsent, self._unsent = self._unsent, None
                 if unsent is not None:
                     await self._client.sent(unsent)
-            await self._is_covered()
+                if not await self._show_covered(b""):
+                    return
+            await self._cover(tee.generated())
             await self._tell()
             # At its end the connection is good for another call. Whatever else comes is not
             # waited for.
@@ -146,15 +147,30 @@ class _Streaming:
             self._marks.feed(shown)
         self._attended.extend(self._relay._idle_s)
         self._unsent = self._client.put(shown) if shown else None
-        allowance = self._target.allowance
-        covered = allowance is None or self._tee.generated() < allowance.covered
-        return covered and self._unsent is None and not self._tee.done
+        return self._unsent is None and not self._tee.done and not self._tee.withheld
 
-    async def _is_covered(self) -> bool:
-        """Whether what was generated is paid for. One piece can bring more than one extension."""
+    async def _show_covered(self, shown: bytes) -> bool:
+        """Show what may be shown, and what was withheld once it is held for. False where no more
+        can be had: then the stream was cut before the first byte beyond it."""
+        await self._show(shown)
+        tee, allowance = self._tee, self._target.allowance
+        while tee.withheld and allowance is not None:
+            needed = tee.needed()
+            # What does not say how long it is could be as long as the engine may make it.
+            if not await self._cover(allowance.most if needed is None else needed):
+                self._was_cut = True
+                await self._show(tee.cut())
+                await self._tell()
+                return False
+            covered = allowance.covered
+            await self._show(tee.release(covered, covered >= allowance.most))
+        return True
+
+    async def _cover(self, tokens: int) -> bool:
+        """Hold for so many output tokens; False where they cannot be had."""
         allowance = self._target.allowance
         if allowance is not None:
-            while self._tee.generated() >= allowance.covered:
+            while allowance.covered < tokens:
                 if not await allowance.extend():
                     return False
         return True
@@ -165,9 +181,9 @@ class _Streaming:
             await self._client.write(self._marks.event())
 
     async def _show(self, shown: bytes) -> None:
+        if not shown:
+            return
         if self._first_chunk is None:
-            if not shown:
-                return
             await self._client.start(200, _EVENT_STREAM)
             self._first_chunk = self._relay._clock.monotonic()
             self._answered()

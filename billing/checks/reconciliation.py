@@ -210,12 +210,15 @@ _BESIDE = """
     select coalesce(sum(input_tokens) filter (where started_at < :last_start), 0),
            coalesce(sum(output_tokens) filter (where started_at < :last_start), 0),
            coalesce(sum(output_tokens) filter (where within), 0),
-           count(*) filter (where within and output_tokens is not null and ended_early),
-           count(*) filter (where within and output_tokens is null and ended_early),
+           count(*) filter (where within and told and ended_early),
+           count(*) filter (where within and not told and ended_early),
            (select count(*) from intent where model = any(:models))
     from (
         select input_tokens, output_tokens, started_at,
                started_at + duration_us * interval '1 microsecond' >= :first_start as within,
+               -- of a stream that was cut, what was generated beyond is in no row
+               output_tokens is not null
+                   and coalesce(error_code, '') not in ('cut_at_limit', 'hold_exceeded') as told,
                settlement in ('client_abort', 'platform_fault', 'unknown')
                    or (streamed and settlement = 'complete' and error_code is not null)
                    as ended_early

@@ -56,7 +56,7 @@ async def last_runs(session: AsyncSession, limit: int) -> list[CheckRun]:
 async def rated_until(session: AsyncSession) -> int:
     """Where the next check of usage rows begins: the rows of all transactions before it were found
     to agree with their quantities. 0 where that was never checked."""
-    query = select(CheckRun.figures).where(col(CheckRun.figures).has_key(RATED_UNTIL))
+    query = select(CheckRun.figures).where(col(CheckRun.figures).op("?")(RATED_UNTIL))
     newest = query.order_by(col(CheckRun.at).desc(), col(CheckRun.id).desc()).limit(1)
     figures = (await session.scalars(newest)).one_or_none()
     return 0 if figures is None else int(figures[RATED_UNTIL])

@@ -34,8 +34,16 @@ _TOTAL = -1
 class StreamTee:
     """Feed it the upstream's bytes in any pieces; it gives the bytes for the client."""
 
-    def __init__(self, wish: UsageWish, choices_each: int, choices: int, limit: int) -> None:
-        """`limit`: the most bytes that one event may have, so that memory is bounded."""
+    def __init__(
+        self,
+        wish: UsageWish,
+        choices_each: int,
+        choices: int,
+        limit: int,
+        ceiling: int | None = None,
+    ) -> None:
+        """`limit`: the most bytes that one event may have, so that memory is bounded. `ceiling`:
+        the most output tokens that may be passed on; None where nothing limits them."""
         self._wish = wish
         self._choices_each = choices_each
         self._choices = choices
@@ -43,8 +51,28 @@ class StreamTee:
         self._held = bytearray()
         self._usage: dict[int, bytes] = {}
         self._last_chunk = b""
+        self._ceiling = ceiling
+        self._untold_may_pass = False
+        self._withheld: bytes | None = None
         self.usage_event: bytes | None = None
         self.done = False
+
+    @property
+    def withheld(self) -> bool:
+        """Whether a chunk waits, with all that follows it, because it goes beyond the ceiling."""
+        return self._withheld is not None
+
+    def needed(self) -> int | None:
+        """The ceiling that the withheld chunk needs; None where it does not tell its usage."""
+        event = (self._withheld or b"").split(b"\n\n", 1)[0]
+        return self._counted_with(event, _USAGE.search(event))
+
+    def release(self, ceiling: int, whole: bool) -> bytes:
+        """What waited, as far as a higher ceiling allows it; where that is the `whole` answer,
+        chunks that do not tell their usage may pass too. Raises as `feed` does."""
+        waiting, self._withheld, self._ceiling = self._withheld or b"", None, ceiling
+        self._untold_may_pass = whole
+        return self._events(waiting)
 
     def feed(self, piece: bytes) -> bytes:
         """The whole events so far, as the client shall see them.
@@ -89,14 +117,15 @@ class StreamTee:
         """Output tokens so far, over all choices."""
         total = self._usage.get(_TOTAL)
         told = self._usage.values() if total is None else (total,)
-        counts = (_GENERATED.search(raw) for raw in told)
-        return sum(int(count[1]) for count in counts if count)
+        return sum(map(_count, told))
 
     def cut(self) -> bytes:
         """A last event that ends every choice for its length, as the engine would have said it.
+        A chunk that was withheld is dropped, and its tokens are not counted.
 
         Raises UpstreamFailed where the engine has said nothing that could be told like that.
         """
+        self._drop_withheld()
         try:
             chunk = msgspec.json.decode(self._last_chunk[5:], type=dict[str, Any])
             text = "text" in chunk["choices"][0]
@@ -112,6 +141,32 @@ class StreamTee:
         self.done = True
         return b"data: " + msgspec.json.encode({**chunk, "choices": choices}) + b"\n\n"
 
+    def _drop_withheld(self) -> None:
+        """Forget the withheld chunk. Where it is the first, the prompt was read all the same."""
+        event = (self._withheld or b"").split(b"\n\n", 1)[0]
+        self._withheld = None
+        if event and not self._usage:
+            self._last_chunk = event
+            found = _USAGE.search(event)
+            if found is not None and found[1] != b"null":
+                read = _GENERATED.sub(b'"completion_tokens":0', found[1])
+                self._usage[self._index(event)] = read
+
+    def _goes_beyond(self, event: bytes, found: re.Match[bytes] | None) -> bool:
+        """Whether a chunk would pass on more tokens than the ceiling; one that does not say how
+        many there are could."""
+        counted = self._counted_with(event, found)
+        within = self._untold_may_pass if counted is None else counted <= (self._ceiling or 0)
+        return not within and not _without_choices(event)
+
+    def _counted_with(self, event: bytes, found: re.Match[bytes] | None) -> int | None:
+        """Output tokens over all choices, with this chunk; None where it does not tell them."""
+        count = None if found is None else _GENERATED.search(found[1])
+        if count is None:
+            return None
+        before = _count(self._usage.get(self._index(event), b""))
+        return self.generated() - before + int(count[1])
+
     def _hold(self, begun: bytes, shown: bytes) -> bytes:
         """Keep the beginning of an event until its end comes."""
         self._held += begun
@@ -120,8 +175,12 @@ class StreamTee:
         return shown
 
     def _events(self, block: bytes) -> bytes:
+        if self._withheld is not None:
+            self._withheld += b"\n\n" + block  # it stays behind the chunk that waits
+            return b""
         shown: list[bytes] = []
-        for between in block.split(b"\n\n"):
+        events = block.split(b"\n\n")
+        for number, between in enumerate(events):
             event = between.strip(b"\n")  # more empty lines than one say nothing
             if self.done or not event:
                 continue
@@ -131,15 +190,18 @@ class StreamTee:
             elif data is not None and data[:1] == b"{" and data[-1:] == b"}":
                 if _ERROR.match(data):
                     raise StreamBroken(b"".join(shown), "the engine reported an error", data)
-                shown.append(self._chunk(event))
+                found = _USAGE.search(event)
+                if self._ceiling is not None and self._goes_beyond(event, found):
+                    self._withheld = b"\n\n".join((event, *events[number + 1 :]))
+                    break
+                shown.append(self._chunk(event, found))
             elif event[:1] == b":":
                 shown.append(event + b"\n\n")  # a comment, which keeps the connection open
             else:
                 raise StreamBroken(b"".join(shown), "what came is no event")
         return b"".join(shown)
 
-    def _chunk(self, event: bytes) -> bytes:
-        found = _USAGE.search(event)
+    def _chunk(self, event: bytes, found: re.Match[bytes] | None) -> bytes:
         if found is not None and found[1] != b"null":
             self._usage[self._index(event)] = found[1]
         if _without_choices(event):
@@ -160,6 +222,12 @@ class StreamTee:
         choice = _INDEX.search(event)
         # No more choices are counted than there can be, whatever an engine makes up.
         return min(int(choice[1]), self._choices - 1) if choice else _TOTAL
+
+
+def _count(usage: bytes) -> int:
+    """The output tokens that a usage object tells."""
+    found = _GENERATED.search(usage)
+    return int(found[1]) if found else 0
 
 
 def _without_usage(event: bytes, found: re.Match[bytes]) -> bytes:

@@ -47,6 +47,10 @@ class FakeUpstream:
     embeddings_do: str = ""
     delay_embeddings_s: float = 0.0
     longest_embedded: int = 1 << 30
+    stride: int = 1  # tokens in each chunk of a stream, as vLLM's stream_interval
+    generates: int = 0  # so many tokens, whatever max_tokens says
+    claims_prompt: int = 0  # tokens that it says a plain answer's prompt had
+    untold: bool = False  # chunks do not tell their usage, only the stream's end does
     learner: Learner = field(default_factory=Learner)
     models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
     listed: list[str] = field(default_factory=list)  # as other servers do
@@ -193,7 +197,10 @@ class _Handlers:
             if body.get("stream"):
                 return await _Stream(self._fake, request, body, prompt, chat).run(verb)
             await asyncio.sleep(self._fake.delay_s)
-            return web.json_response(_answer(body, prompt, chat, self._fake.says))
+            answer = _answer(body, prompt, chat, self._fake.says)
+            if self._fake.claims_prompt:
+                answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
+            return web.json_response(answer)
         except asyncio.CancelledError:
             self._fake.cancelled += 1
             raise
@@ -223,19 +230,22 @@ class _Stream:
             await self._data({"error": {"message": "Grammar error: no", "code": 400}})
             await response.write(b"data: [DONE]\n\n")
             return response
-        tokens = _length(self._body, self._prompt)
-        for count in range(1, tokens + 1):
+        tokens, choices = self._tokens(), range(self._body.get("n") or 1)
+        stride = self._fake.stride
+        for count in [*range(stride, tokens, stride), tokens] if tokens else []:
             if verb == "drip":
                 await asyncio.sleep(0.02)
-            self._fake.generated = count
-            await self._data(self._chunk(count))
+            self._fake.generated = count * len(choices)
+            for index in choices:
+                await self._data(self._chunk(count, index))
             if count == 3 and verb != "drip" and verb:
                 if await self._break(verb):
                     return response
         if verb == "bad-usage":
             await self._data({"id": "c", "choices": [], "usage": {"prompt_tokens": "many"}})
         elif verb != "no-usage":
-            await self._data({"id": "c", "choices": [], "usage": _usage(self._prompt, tokens)})
+            total = _usage(self._prompt, tokens * len(choices))
+            await self._data({"id": "c", "choices": [], "usage": total})
         if verb != "no-done":
             await response.write(b"data: [DONE]\n\n")
         return response
@@ -259,18 +269,21 @@ class _Stream:
                 return False
         return True
 
-    def _chunk(self, count: int) -> dict[str, Any]:
+    def _tokens(self) -> int:
+        return self._fake.generates or _length(self._body, self._prompt)
+
+    def _chunk(self, count: int, index: int = 0) -> dict[str, Any]:
         content = f' "usage":{{{count}}}'  # a text that must not be taken for the usage
         if self._fake.says:
-            tokens = _length(self._body, self._prompt)
+            tokens = self._tokens()
             each = -(-len(self._fake.says) // tokens)
             content = self._fake.says[(count - 1) * each : count * each]
-        choice: dict[str, Any] = {"index": 0, "finish_reason": None}
+        choice: dict[str, Any] = {"index": index, "finish_reason": None}
         choice.update({"delta": {"content": content}} if self._chat else {"text": content})
         chunk: dict[str, Any] = {"id": "c", "model": self._body["model"], "choices": [choice]}
-        if self._body["stream_options"].get(
-            "continuous_usage_stats"
-        ) and not self._prompt.startswith("no-usage"):
+        if self._body["stream_options"].get("continuous_usage_stats") and not (
+            self._fake.untold or self._prompt.startswith("no-usage")
+        ):
             chunk["usage"] = _usage(self._prompt, count)
         chunk["system_fingerprint"] = None
         return chunk

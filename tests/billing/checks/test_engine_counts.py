@@ -240,6 +240,13 @@ class TestUsage:
         found = await calls.compare(count((output or 0) + 3))
         assert (found.generated_unbilled, found.explained_by, found.differences) == (3, 1, ())
 
+    @pytest.mark.parametrize("code", ["cut_at_limit", "hold_exceeded"])
+    async def test_a_stream_that_was_cut_explains_any_amount(self, calls: Calls, code: str) -> None:
+        """The chunk that was not forwarded may have had thousands of tokens."""
+        await calls.add(5, streamed=True, error_code=code)
+        found = await calls.compare(count(4_005))
+        assert (found.generated_unbilled, found.explained_by, found.differences) == (4_000, 1, ())
+
     @pytest.mark.parametrize(
         ("output", "values"),
         [
