@@ -278,7 +278,8 @@ class _Stream:
             tokens = self._tokens()
             each = -(-len(self._fake.says) // tokens)
             content = self._fake.says[(count - 1) * each : count * each]
-        choice: dict[str, Any] = {"index": index, "finish_reason": None}
+        ended = "length" if count == self._body.get("max_tokens") else None
+        choice: dict[str, Any] = {"index": index, "finish_reason": ended}
         choice.update({"delta": {"content": content}} if self._chat else {"text": content})
         chunk: dict[str, Any] = {"id": "c", "model": self._body["model"], "choices": [choice]}
         if self._body["stream_options"].get("continuous_usage_stats") and not (
