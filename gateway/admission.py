@@ -88,13 +88,27 @@ class Admission:
         self._lender.give_back(ticket.hold)
         return None
 
-    async def admit(self, call: Call, principal: Principal, ask: Ask) -> Ticket:
-        """The careful way: counts the prompt where that decides, waits, shortens the answer.
+    async def admit_inner(self, call: Call, principal: Principal, ask: Ask) -> Ticket:
+        """Admit a call that is made for another one: it is no request of its own.
 
         Raises what a call can be refused for.
         """
-        demand = self.demand(call, principal, ask)
+        demand = replace(self.demand(call, principal, ask), requests=0)
+        return await self._admit(call, principal, ask, demand, None)
+
+    async def admit(self, call: Call, principal: Principal, ask: Ask, inner: int = 0) -> Ticket:
+        """The careful way: counts the prompt where that decides, waits, shortens the answer.
+        `inner` nano-units are held for its inner calls already: X-Max-Cost limits both together.
+
+        Raises what a call can be refused for.
+        """
         most = max_cost(call.headers)
+        rest = None if most is None else most - inner
+        return await self._admit(call, principal, ask, self.demand(call, principal, ask), rest)
+
+    async def _admit(
+        self, call: Call, principal: Principal, ask: Ask, demand: Demand, most: int | None
+    ) -> Ticket:
         if ask.stream and not ask.extent.limited:
             # What the engine is told to generate at most follows from the prompt's cost.
             demand = await self.counted(call, ask, demand)
@@ -232,6 +246,14 @@ class StreamAllowance:
         """As much of it as the client's own limit leaves; None where that is not worth having."""
         limit = self._most_cost
         return more if limit is None else more.costing(limit - self._hold.money)
+
+
+def with_ask(ticket: Ticket, ask: Ask) -> Ticket:
+    """The same admission for the request with what was found for it."""
+    each = ticket.shortened_to
+    if each is not None and ask.shortened is not None:
+        ask = replace(ask, body=ask.shortened(each))
+    return replace(ticket, ask=ask)
 
 
 def max_cost(headers: Mapping[bytes, bytes]) -> int | None:

@@ -25,8 +25,16 @@ class Opened:
 
 
 @dataclass(slots=True, eq=False)
+class Inner:
+    """The row of a call that was made for another one: written and charged in its commit."""
+
+    record: UsageRecord
+    hold: Hold
+
+
+@dataclass(slots=True, eq=False)
 class Ending:
-    """A usage row on its way, and what is to be closed with it."""
+    """A usage row on its way, what is to be closed with it, and the rows of its inner calls."""
 
     record: UsageRecord
     durable: asyncio.Future[None]
@@ -35,16 +43,26 @@ class Ending:
     opened: Opened | None = None
     answer: Answer | None = None
     given_up: bool = False
+    inner: tuple[Inner, ...] = ()
 
-    def settled(self) -> Settled:
+    @property
+    def holds(self) -> list[tuple[Hold, UsageRecord]]:
+        """Each hold with the row that is charged to it."""
+        own = [] if self.hold is None else [(self.hold, self.record)]
+        return own + [(one.hold, one.record) for one in self.inner]
+
+    def settled(self) -> list[Settled]:
         """The same as billing writes it: who pays, and whether an intent is to be closed."""
-        charges: tuple[Charge, ...] = ()
-        if self.hold is not None and self.record.cost_nano:
-            charges = tuple(Charge(quota, self.record.cost_nano) for quota in self.hold.payers)
-        if self.record.covered is not None:
-            charges += tuple(Charge(*taken) for taken in self.record.taken.items())
         opened = self.opened is not None and self.opened.written
-        return Settled(self.record, charges, opened, self.answer)
+        own = Settled(self.record, _charges(self.record, self.hold), opened, self.answer)
+        return [own, *(Settled(one.record, _charges(one.record, one.hold)) for one in self.inner)]
+
+
+def _charges(record: UsageRecord, hold: Hold | None) -> tuple[Charge, ...]:
+    charges: tuple[Charge, ...] = ()
+    if hold is not None and record.cost_nano:
+        charges = tuple(Charge(quota, record.cost_nano) for quota in hold.payers)
+    return charges + tuple(Charge(*taken) for taken in record.taken.items())
 
 
 @dataclass(slots=True)

@@ -87,14 +87,17 @@ class Figures:
                 shown[f"x-ratelimit-reset-{name}"] = f"{int(reset_s)}s"
         return shown
 
-    def cost(self, principal: Principal | None, record: UsageRecord) -> dict[str, str]:
-        """What the call costs, and what the account may still spend after it."""
+    def cost(
+        self, principal: Principal | None, record: UsageRecord, inner: int = 0
+    ) -> dict[str, str]:
+        """What the call costs with its `inner` calls, and what the account may spend after it."""
         if principal is None or record.currency is None or record.status != 200:
             return {}
-        shown = {"x-maas-cost": nano_text(record.cost_nano), "x-maas-currency": record.currency}
+        cost = record.cost_nano + inner
+        shown = {"x-maas-cost": nano_text(cost), "x-maas-currency": record.currency}
         balance = self.balance(principal)
         if balance is not None:
-            shown["x-maas-balance"] = nano_text(max(0, balance - record.cost_nano))
+            shown["x-maas-balance"] = nano_text(max(0, balance - cost))
         return shown
 
     def balance(self, principal: Principal) -> int | None:

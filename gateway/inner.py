@@ -8,6 +8,7 @@ used only once its row is durable. Does not own what is asked, nor who may.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Protocol
 from uuid import UUID
 
 from gateway.admission import Admission
@@ -22,6 +23,28 @@ from infra.errors import AppError
 Work = Callable[[Ticket], Awaitable[Completion]]
 
 
+class Making(Protocol):
+    """A way to make inner calls: each for itself, or linked to a call (gateway/linked.py)."""
+
+    def call(self, request_id: UUID, operation: Operation, path: str) -> Call: ...
+
+    async def make(self, call: Call, principal: Principal, ask: Ask, work: Work) -> None: ...
+
+
+def inner_call(clock: Clock, request_id: UUID, operation: Operation, path: str) -> Call:
+    """A call as if it had just come in, from nobody."""
+    return Call(
+        request_id=request_id,
+        operation=operation,
+        path=path,
+        credentials=None,
+        headers={},
+        model_in_path=None,
+        started_at=clock.now(),
+        started=clock.monotonic(),
+    )
+
+
 class InnerCalls:
     """Of one gateway process."""
 
@@ -32,16 +55,7 @@ class InnerCalls:
 
     def call(self, request_id: UUID, operation: Operation, path: str) -> Call:
         """A call as if it had just come in, from nobody."""
-        return Call(
-            request_id=request_id,
-            operation=operation,
-            path=path,
-            credentials=None,
-            headers={},
-            model_in_path=None,
-            started_at=self._clock.now(),
-            started=self._clock.monotonic(),
-        )
+        return inner_call(self._clock, request_id, operation, path)
 
     async def make(self, call: Call, principal: Principal, ask: Ask, work: Work) -> None:
         """Return when the row is durable. Raises what it is refused for, and what `work` does."""

@@ -17,7 +17,7 @@ import structlog
 
 from billing.metering.recording import Answer, IntentRecord, write
 from billing.metering.usage import UsageRecord
-from gateway.entries import Ending, Group, Opened
+from gateway.entries import Ending, Group, Inner, Opened
 from gateway.errors import MeteringUnavailable
 from gateway.holds import Hold
 from gateway.leasing import Lender
@@ -127,8 +127,10 @@ class UsageWriter:
         hold: Hold | None = None,
         opened: Opened | None = None,
         answer: Answer | None = None,
+        inner: tuple[Inner, ...] = (),
     ) -> Ending | None:
-        """Queue a row. None where it was let go: a refusal of a stranger, the queue half full.
+        """Queue a row, and those of its inner calls, which are written in the same commit. None
+        where it was let go: a refusal of a stranger, the queue half full.
 
         Raises MeteringUnavailable where the queue is full, but not for a call that holds.
         """
@@ -136,14 +138,14 @@ class UsageWriter:
         if record.account_id is None and waiting > _WAITING // 2:
             self._metrics.settle_dropped.inc()
             return None
-        if waiting >= _WAITING and hold is None and opened is None:
+        if waiting >= _WAITING and hold is None and opened is None and not inner:
             raise _withheld()
         if opened is not None and not opened.written:
             # Not in a commit yet: then the usage row alone says all.
             opened.needless = True
         until = self._clock.monotonic() + self._timeout_s
         durable = asyncio.get_running_loop().create_future()
-        ending = Ending(record, durable, until, hold, opened, answer)
+        ending = Ending(record, durable, until, hold, opened, answer, inner=inner)
         self._endings.append(ending)
         self._start_writing()
         return ending
@@ -154,13 +156,14 @@ class UsageWriter:
         hold: Hold | None = None,
         opened: Opened | None = None,
         answer: Answer | None = None,
+        inner: tuple[Inner, ...] = (),
     ) -> None:
         """Return when the row is durable.
 
         Raises MeteringUnavailable where that takes too long; the row then says so and bills
         nothing, unless its commit was under way when the connection was lost.
         """
-        ending = self.offer(record, hold, opened, answer)
+        ending = self.offer(record, hold, opened, answer, inner)
         if ending is not None:
             await ending.durable
 
@@ -241,10 +244,10 @@ class UsageWriter:
     async def _write(self, group: Group) -> bool:
         process_id = self._membership.process_id
         for ending in group.endings:
-            if ending.hold is not None and ending.hold.process_id != process_id:
+            if any(hold.process_id != process_id for hold, _ in ending.holds):
                 self._fail(ending)  # what paid for it was taken back, this process being late
         intents = [opened.intent() for opened in group.opens]
-        settled = [ending.settled() for ending in group.endings]
+        settled = [one for ending in group.endings for one in ending.settled()]
         with self._metrics.settle_duration.time():
             alive = await write(self._connection, process_id, intents, settled)
         if not alive:
@@ -260,8 +263,8 @@ class UsageWriter:
             if opened.durable is not None and not opened.durable.done():
                 opened.durable.set_result(None)
         for ending in group.endings:
-            if ending.hold is not None:
-                self._lender.close(ending.hold, ending.record)
+            for hold, record in ending.holds:
+                self._lender.close(hold, record)
             if not ending.durable.done():
                 ending.durable.set_result(None)
 
@@ -277,6 +280,9 @@ class UsageWriter:
         ending.answer = Answer(None) if ending.answer else None
         if ending.record.settlement.billable:
             ending.record = unbilled(ending.record, MeteringUnavailable.code)
+        for one in ending.inner:
+            if one.record.settlement.billable:
+                one.record = unbilled(one.record, MeteringUnavailable.code)
         if not ending.durable.done():
             ending.durable.set_exception(_withheld())
             ending.durable.exception()  # of some, nobody waits to hear
@@ -292,8 +298,8 @@ class UsageWriter:
         for ending in group.endings:
             self._say("critical", "a usage row was refused", str(error), row=repr(ending.record))
             self._fail(ending)
-            if ending.hold is not None:
-                self._lender.give_back(ending.hold)
+            for hold, _ in ending.holds:
+                self._lender.give_back(hold)
         for opened in group.opens:
             self._say("critical", "an intent was refused", str(error), row=repr(opened.intent()))
             if opened.durable is not None and not opened.durable.done():

@@ -15,12 +15,12 @@ from structlog.contextvars import bind_contextvars
 from billing.metering.kept import Claim
 from billing.metering.recording import Answer
 from billing.metering.usage import REQUEST_PREFIX, UsageRecord
-from gateway.admission import Admission
+from gateway.admission import Admission, with_ask
 from gateway.auth import Authenticator
 from gateway.choosing import as_headers
 from gateway.client import Client, ClientGone, Copy
 from gateway.dispatch import Dispatcher
-from gateway.entries import Opened
+from gateway.entries import Inner, Opened
 from gateway.error_reports import report_of, vocabulary
 from gateway.errors import (
     InternalError,
@@ -33,6 +33,7 @@ from gateway.figures import Figures, as_fields, traced
 from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.inner import InnerCalls
 from gateway.knowledge.grounding import Grounder
+from gateway.linked import LinkedCalls
 from gateway.metering import UsageWriter
 from gateway.parsing import Parser
 from gateway.pricing import intent_of, price, unbilled
@@ -62,6 +63,7 @@ class _Seen:
     ticket: Ticket | None = None
     slot: Slot | None = None
     opened: Opened | None = None
+    linked: LinkedCalls | None = None
     trace: Trace = UNTRACED
 
 
@@ -117,7 +119,9 @@ class Pipeline:
             # The process is being stopped: no time to wait, but the call leaves its row.
             stopped = refused(call, InternalError("The service was stopped."))
             answer = None if seen.claim is None else Answer(None)
-            self._offer(self._record(call, seen, stopped), seen, answer)
+            record = self._record(call, seen, stopped)
+            inner = () if seen.linked is None else seen.linked.settle(record)
+            self._offer(record, seen, answer, inner)
             raise
         except Exception:
             self._log.exception("a call failed")
@@ -143,9 +147,7 @@ class Pipeline:
         if claimed is not None:
             seen.claim, client.stays, client.copy = claimed, True, Copy(MOST_KEPT)
         if seen.ask.searching is not None:
-            async with client.attended(settings.first_byte_timeout_s):
-                with seen.trace.stage("search"):
-                    body, seen.ask = await stages.grounder.ground(call, body, principal, seen.ask)
+            body, seen.ask = await self._search(call, body, client, principal, seen.ask, seen)
         while True:
             try:
                 return await self._try(call, client, principal, seen.ask, seen)
@@ -156,6 +158,36 @@ class Pipeline:
                 self._undo(client, seen)
                 seen.ask = instead
 
+    async def _search(
+        self,
+        call: Call,
+        body: bytes,
+        client: Client,
+        principal: Principal,
+        asked: Ask,
+        seen: _Seen,
+    ) -> tuple[bytes, Ask]:
+        """Decide on the search and the chat together, then search; gives the body with passages.
+
+        Nothing is sent before both are held for and admitted.
+        """
+        stages, patience_s = self._stages, self._settings.first_byte_timeout_s
+        seen.linked = linked = LinkedCalls(call, stages.admission, self._clock)
+        with seen.trace.stage("admit"):
+            async with client.attended(patience_s):
+                await linked.hold(principal, await stages.grounder.searches(principal, asked))
+            ticket = await self._admit(call, client, principal, asked, seen)
+        seen.ticket = ticket
+        seen.opened = stages.writer.intend(partial(intent_of, call, ticket))
+        async with client.attended(patience_s):
+            with seen.trace.stage("search"):
+                body, grounded = await stages.grounder.ground(call, body, principal, asked, linked)
+        if grounded.model.id == asked.model.id:
+            seen.ticket = with_ask(ticket, grounded)
+        else:
+            self._undo(client, seen)  # the passages made another model the better choice
+        return body, grounded
+
     async def _try(
         self, call: Call, client: Client, principal: Principal, ask: Ask, seen: _Seen
     ) -> Completion:
@@ -163,8 +195,10 @@ class Pipeline:
         stages = self._stages
         if ask.choice is not None:
             client.shown.update(as_headers(ask.choice))
-        with seen.trace.stage("admit"):
-            seen.ticket = ticket = await self._admit(call, client, principal, ask)
+        if seen.ticket is None:
+            with seen.trace.stage("admit"):
+                seen.ticket = await self._admit(call, client, principal, ask, seen)
+        ticket = seen.ticket
         with seen.trace.stage("wait"):
             seen.slot = await stages.dispatcher.slot(ticket, client)
         intent = partial(intent_of, call, ticket)
@@ -185,13 +219,15 @@ class Pipeline:
         seen.slot = seen.ticket = None
         client.shown.pop(_SHORTENED, None)
 
-    async def _admit(self, call: Call, client: Client, principal: Principal, ask: Ask) -> Ticket:
-        admission = self._stages.admission
+    async def _admit(
+        self, call: Call, client: Client, principal: Principal, ask: Ask, seen: _Seen
+    ) -> Ticket:
+        admission, inner = self._stages.admission, 0 if seen.linked is None else seen.linked.held
         try:
             ticket = admission.admit_at_once(call, principal, ask)
             if ticket is None:
                 async with client.attended(self._settings.first_byte_timeout_s):
-                    ticket = await admission.admit(call, principal, ask)
+                    ticket = await admission.admit(call, principal, ask, inner)
         finally:
             client.shown.update(self._stages.figures.limits(principal))
         if ticket.shortened_to is not None:
@@ -200,7 +236,9 @@ class Pipeline:
 
     async def _end(self, call: Call, client: Client, seen: _Seen, completion: Completion) -> None:
         record = self._record(call, seen, completion)
-        shown = self._stages.figures.cost(seen.principal, record)
+        inner = () if seen.linked is None else seen.linked.settle(record)
+        inner_cost = sum(one.record.cost_nano for one in inner)
+        shown = self._stages.figures.cost(seen.principal, record, inner_cost)
         tail = _tail(completion, shown)
         answer = answer_of(completion, client.copy, tail) if client.copy is not None else None
         try:
@@ -208,9 +246,9 @@ class Pipeline:
             if _delivers(completion) or answer is not None:
                 hold = None if seen.ticket is None else seen.ticket.hold
                 with seen.trace.stage("meter"):
-                    await self._stages.writer.append(record, hold, seen.opened, answer)
+                    await self._stages.writer.append(record, hold, seen.opened, answer, inner)
             else:
-                self._offer(record, seen, answer)
+                self._offer(record, seen, answer, inner)
         except MeteringUnavailable as error:
             if _delivers(completion):
                 record, shown = unbilled(record, error.code), {}
@@ -226,9 +264,15 @@ class Pipeline:
             if seen.trace.id is not None:
                 seen.trace.end(*traced(record, completion), wrong)
 
-    def _offer(self, record: UsageRecord, seen: _Seen, answer: Answer | None) -> None:
+    def _offer(
+        self,
+        record: UsageRecord,
+        seen: _Seen,
+        answer: Answer | None,
+        inner: tuple[Inner, ...] = (),
+    ) -> None:
         hold = None if seen.ticket is None else seen.ticket.hold
-        self._stages.writer.offer(record, hold, seen.opened, answer)
+        self._stages.writer.offer(record, hold, seen.opened, answer, inner)
 
     def _record(self, call: Call, seen: _Seen, completion: Completion) -> UsageRecord:
         error, report = completion.error, None

@@ -20,7 +20,7 @@ from gateway.errors import (
     UpstreamTimeout,
 )
 from gateway.flow import Ask, Completion, Operation, Principal, Ticket
-from gateway.inner import InnerCalls
+from gateway.inner import InnerCalls, Making
 from gateway.knowledge.lengths import estimated
 from gateway.routing import Router, may_retry
 from gateway.upstream import Upstream
@@ -78,22 +78,30 @@ class Embedder:
         self._patience_s = patience_s
 
     async def embed(
-        self, principal: Principal, wanted: Texts, keep: Keep = _nowhere
+        self,
+        principal: Principal,
+        wanted: Texts,
+        keep: Keep = _nowhere,
+        making: Making | None = None,
     ) -> list[Vector]:
         """A vector for each text, once the call is written down; before that `keep` may put them
         where nobody finds them yet. Of a text that is longer than was thought, its beginning is
-        read. Raises what a call can be refused for."""
+        read. `making` links the call to another one; without it, it stands for itself. Raises what
+        a call can be refused for."""
+        making = making or self._inner
         for _ in range(_MOST_CUTS):
             try:
-                return await self._once(principal, wanted, keep)
+                return await self._once(principal, wanted, keep, making)
             except AppError as error:
                 if error.code != ContextLengthExceeded.code:
                     raise
             wanted = replace(wanted, texts=[shortened(wanted.model, one) for one in wanted.texts])
-        return await self._once(principal, wanted, keep)
+        return await self._once(principal, wanted, keep, making)
 
-    async def _once(self, principal: Principal, wanted: Texts, keep: Keep) -> list[Vector]:
-        call = self._inner.call(ids.new_id(), Operation.EMBEDDINGS, PATH)
+    async def _once(
+        self, principal: Principal, wanted: Texts, keep: Keep, making: Making
+    ) -> list[Vector]:
+        call = making.call(ids.new_id(), Operation.EMBEDDINGS, PATH)
         got: list[list[Vector]] = []
 
         async def work(ticket: Ticket) -> Completion:
@@ -103,7 +111,7 @@ class Embedder:
             got.append(vectors)
             return _whole(measure_answer(body))
 
-        await self._inner.make(call, principal, ask_of(wanted), work)
+        await making.make(call, principal, ask_of(wanted), work)
         return got[0]
 
     async def _send(self, request_id: Any, ticket: Ticket) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from gateway.files import PREFIX as FILE_PREFIX
 from gateway.flow import Ask, Call, Principal, Searching
+from gateway.inner import Making
 from gateway.knowledge.finding import Passage, Wanted
 from gateway.knowledge.lengths import estimated
 from gateway.knowledge.searching import Inquiry, Searcher
@@ -32,8 +33,14 @@ class Grounder:
         self._searcher = searcher
         self._counter = counter
 
+    async def searches(self, principal: Principal, ask: Ask) -> list[Ask]:
+        """The calls that look for passages. Raises as a search does that cannot be made."""
+        if ask.searching is None:
+            return []
+        return await self._searcher.asks(principal, _inquiry(ask.searching, ask.tags))
+
     async def ground(
-        self, call: Call, body: bytes, principal: Principal, ask: Ask
+        self, call: Call, body: bytes, principal: Principal, ask: Ask, making: Making
     ) -> tuple[bytes, Ask]:
         """The body with passages, and what it asks for; the same where it searches nothing.
 
@@ -42,7 +49,7 @@ class Grounder:
         searching = ask.searching
         if searching is None:
             return body, ask
-        passages = await self._searcher.search(principal, _inquiry(searching, ask.tags))
+        passages = await self._searcher.search(principal, _inquiry(searching, ask.tags), making)
         sources = tuple(_source(passage) for passage in passages)
         most = await self._tokens(call, ask) + searching.most_tokens
         while True:

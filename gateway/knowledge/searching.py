@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from billing.tables import VectorStore
 from gateway.availability import Availability
 from gateway.flow import Ask, Principal
+from gateway.inner import Making
 from gateway.knowledge import finding, stores
 from gateway.knowledge.embedding import Embedder, Texts, ask_of
 from gateway.knowledge.finding import Passage, Question, Scope, Wanted
@@ -56,14 +57,21 @@ class Searcher:
         self._clock = clock
         self._embedder = embedder
 
-    async def search(self, principal: Principal, inquiry: Inquiry) -> list[Passage]:
+    async def asks(self, principal: Principal, inquiry: Inquiry) -> list[Ask]:
+        """The calls by which all stores are searched, one for each embedding model. Raises
+        VectorStoreNotFound, VectorStoreExpired, EmbeddingModelChanged."""
+        by_model = await self._by_model(principal, inquiry.store_ids)
+        return [ask_of(_texts(inquiry, model, some)) for model, some in by_model]
+
+    async def search(
+        self, principal: Principal, inquiry: Inquiry, making: Making | None = None
+    ) -> list[Passage]:
         """The best passages of all stores. Raises VectorStoreNotFound, VectorStoreExpired,
         EmbeddingModelChanged, ModelNotInstalled, and what a call can be refused for."""
         found: list[Passage] = []
         for model, some in await self._by_model(principal, inquiry.store_ids):
-            tags = {**(inquiry.tags or {}), STORE_TAG: ids.show(stores.PREFIX, some[0].id)}
-            texts = [question_of(model, query) for query in inquiry.queries]
-            vectors = await self._embedder.embed(principal, Texts(model, texts, tags))
+            texts = _texts(inquiry, model, some)
+            vectors = await self._embedder.embed(principal, texts, making=making)
             questions = [
                 Question(vector, asked(query))
                 for vector, query in zip(vectors, inquiry.queries, strict=True)
@@ -94,6 +102,12 @@ class Searcher:
         for name in by_model:
             self._availability.require(self._catalog.models[name])
         return [(self._catalog.models[name], some) for name, some in by_model.items()]
+
+
+def _texts(inquiry: Inquiry, model: Model, some: Sequence[VectorStore]) -> Texts:
+    """The questions as one embedding model reads them, tagged with the first of its stores."""
+    tags = {**(inquiry.tags or {}), STORE_TAG: ids.show(stores.PREFIX, some[0].id)}
+    return Texts(model, [question_of(model, query) for query in inquiry.queries], tags)
 
 
 def question_of(model: Model, query: str) -> str:

@@ -176,13 +176,77 @@ class TestMoney:
             "max_tokens": 5,
         }
         headers = {"x-maas-tags": "order=7"}
-        await firm.gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+        told = await firm.gateway.http.post("/v1/chat/completions", json=body, headers=headers)
         searched, answered, _ = await firm.gateway.rows(3)
         assert (answered["model"], answered["operation"]) == (CHAT, "chat")
         assert (searched["model"], searched["operation"]) == (RETRIEVING.id, "embeddings")
         assert searched["tags"] == {"order": "7", "vector_store": store}
         assert answered["input_tokens"] > 40
+        assert (searched["parent_id"], answered["parent_id"]) == (answered["request_id"], None)
+        both = float(searched["cost"]) + float(answered["cost"])
+        assert float(searched["cost"]) > 0
+        assert float(told.headers["x-maas-cost"]) == pytest.approx(both, abs=1e-12)
         assert (await firm.gateway.reconciled()).differences == ()
+
+    async def test_a_chat_beyond_its_cost_limit_searches_nothing_and_costs_nothing(
+        self, firm: Firm, upstream: FakeUpstream
+    ) -> None:
+        """The limit would pay for the search alone."""
+        store = await firm.store("grease the bearing", name="a.txt")
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": "which grease"}],
+            "tools": [tool(store)],
+            "max_tokens": 5,
+        }
+        quote = (await firm.gateway.http.post("/v1/quote", json=body)).json()
+        before = len(upstream.received)
+        headers = {"x-max-cost": quote["file_search_max_cost"]}
+        answer = await firm.gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+        assert error_of(answer)["code"] == "max_cost_exceeded"
+        assert len(upstream.received) == before
+        refused, _ = await firm.gateway.rows(2)
+        assert (refused["operation"], refused["settlement"]) == ("chat", "refused")
+        assert (await firm.gateway.reconciled()).differences == ()
+
+    @pytest.mark.parametrize("question", ["fault", "too-long"])
+    async def test_a_chat_that_fails_after_its_search_costs_nothing(
+        self, firm: Firm, question: str
+    ) -> None:
+        store = await firm.store("grease the bearing", name="a.txt")
+        # The passages stand before the question: the fake engine sees the verb as a first word.
+        body = {
+            "model": CHAT,
+            "messages": [
+                {"role": "user", "content": "which grease"},
+                {"role": "assistant", "content": question},
+            ],
+            "tools": [tool(store)],
+            "max_tokens": 5,
+        }
+        answer = await firm.gateway.http.post("/v1/chat/completions", json=body)
+        assert answer.status_code >= 400
+        searched, answered, _ = await firm.gateway.rows(3)
+        assert searched["parent_id"] == answered["request_id"]
+        assert searched["settlement"] == answered["settlement"] != "complete"
+        assert (searched["cost"], answered["cost"]) == ("0.000000000", "0.000000000")
+        assert (await firm.gateway.reconciled()).differences == ()
+
+    async def test_a_call_with_a_search_counts_once_against_request_limits(
+        self, firm: Firm
+    ) -> None:
+        store = await firm.store("grease the bearing", name="a.txt")
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": "which grease"}],
+            "tools": [tool(store)],
+            "max_tokens": 5,
+        }
+        one, two = [
+            await firm.gateway.http.post("/v1/chat/completions", json=body) for _ in range(2)
+        ]
+        left = [int(each.headers["x-ratelimit-remaining-requests"]) for each in (one, two)]
+        assert left[0] - left[1] == 1
 
     async def test_the_quote_covers_it(self, firm: Firm) -> None:
         store = await firm.store(*[f"{n} {'grease ' * 200}" for n in range(9)], name="a.txt")
