@@ -13,6 +13,7 @@ from dataclasses import replace
 from billing.metering.quotas import QuotaRef
 from billing.money import nano_from_text, nano_text
 from billing.outcomes.attribution import CONTRACT_TAG
+from billing.rating.products import product
 from billing.rating.quantities import NOTHING
 from billing.tables import QuotaKind
 from gateway.demand import Demand
@@ -27,9 +28,10 @@ from gateway.errors import (
     ModelNotPriced,
     ParameterInvalid,
     RateLimited,
+    ServiceTierNotAvailable,
     TooManyStreams,
 )
-from gateway.flow import Ask, Call, Priced, Principal, Ticket
+from gateway.flow import Ask, Call, Priced, Principal, Ticket, Tier
 from gateway.holds import Hold
 from gateway.leasing import Lender, Refused, Short
 from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
@@ -270,7 +272,9 @@ def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
 
 
 def _priced(principal: Principal, ask: Ask) -> Priced:
-    priced = _covering(principal, ask) or principal.contract.get(ask.model.id)
+    covering = _covering(principal, ask)
+    prices = covering if ask.model.id in covering else principal.contract
+    priced = prices.get(ask.model.id)
     if priced is None:
         if principal.models is not None and ask.model.id not in principal.models:
             raise ModelNotAllowed(
@@ -279,17 +283,34 @@ def _priced(principal: Principal, ask: Ask) -> Priced:
         raise ModelNotPriced(
             f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
         )
-    return priced
+    return priced if ask.tier is Tier.DEFAULT else _at_tier(principal, ask, prices)
 
 
-def _covering(principal: Principal, ask: Ask) -> Priced | None:
+def _at_tier(principal: Principal, ask: Ask, prices: Mapping[str, Priced]) -> Priced:
+    """The model at the tier asked for. Flex costs as the default where the terms do not price it;
+    priority is sold only at a price of its own. Raises ServiceTierNotAvailable."""
+    tier, model = ask.tier.value, ask.model.id
+    if principal.service_tiers is not None and tier not in principal.service_tiers:
+        raise ServiceTierNotAvailable(
+            f"This API key may not use the service tier `{tier}`.", param="service_tier"
+        )
+    priced = prices.get(product(model, tier))
+    if priced is None and ask.tier is Tier.PRIORITY:
+        raise ServiceTierNotAvailable(
+            f"The service tier `{tier}` is not available for the model {model!r} under your plan.",
+            param="service_tier",
+        )
+    return prices[model] if priced is None else priced
+
+
+def _covering(principal: Principal, ask: Ask) -> Mapping[str, Priced]:
     """The terms of the outcome contract that the call says it is for, if they know its model.
 
     Tags are free text: what names no contract in force is none of them.
     """
     if not principal.coverings or ask.tags is None:
-        return None
-    return principal.coverings.get(ask.tags.get(CONTRACT_TAG, ""), {}).get(ask.model.id)
+        return {}
+    return principal.coverings.get(ask.tags.get(CONTRACT_TAG, ""), {})
 
 
 def _prompt_tokens(call: Call, ask: Ask) -> int:

@@ -21,6 +21,7 @@ from billing.agreements.subscriptions import Standing, standing_of
 from billing.invoices.included import Included, included_at
 from billing.metering.quotas import QuotaRef, month_of
 from billing.rating.plan_files import ListPrices, list_terms
+from billing.rating.products import TIERS, product, tier_of
 from billing.rating.statement import held_prices
 from billing.rating.terms import ANY_MODEL, PlanTerms
 from gateway.flow import Priced
@@ -90,9 +91,10 @@ class Contracts:
                 self._prices.clear()
             prices = self._prices[place] = MappingProxyType(
                 {
-                    model: _priced(known[0], model)
+                    name: _priced(known[0], name)
                     for model in self._catalog.models
                     if (known := [one for one in terms if one.has_model(model)])
+                    for name in _products(known[0], model)
                 }
             )
         return prices
@@ -150,9 +152,17 @@ def _including(prices: Mapping[str, Priced], included: Included | None) -> Mappi
 
 
 def _covers(quota: QuotaRef, model: str, priced: Priced) -> bool:
-    """What costs nothing needs no allowance."""
-    return quota.model in (model, ANY_MODEL) and priced.prices.get(quota.meter, 0) > 0
+    """What costs nothing needs no allowance; what all models share is of the default tier."""
+    shared = quota.model == ANY_MODEL and priced.service_tier is None
+    return (shared or quota.model == model) and priced.prices.get(quota.meter, 0) > 0
 
 
-def _priced(terms: PlanTerms, model: str) -> Priced:
-    return Priced(terms.version_id(), MappingProxyType(held_prices(terms, model)))
+def _products(terms: PlanTerms, model: str) -> list[str]:
+    """The model at the default tier, and at those that the terms sell."""
+    names = [product(model, tier) for tier in (None, *TIERS)]
+    return [name for name in names if terms.has_model(name)]
+
+
+def _priced(terms: PlanTerms, name: str) -> Priced:
+    prices = MappingProxyType(held_prices(terms, name))
+    return Priced(terms.version_id(), prices, service_tier=tier_of(name))

@@ -41,6 +41,23 @@ class ParameterInvalid(BadRequest):
     code = "invalid_value"
 
 
+class ParameterUnknown(BadRequest):
+    """A field that this endpoint does not have."""
+
+    code = "unknown_parameter"
+
+    @classmethod
+    def named(cls, name: str) -> "ParameterUnknown":
+        """By its path, as `messages[0].x`."""
+        return cls(f"Unknown parameter: `{name[:120]}`.", param=name[:120])
+
+
+class ParameterUnsupported(BadRequest):
+    """A field of OpenAI's that this endpoint cannot honour."""
+
+    code = "unsupported_parameter"
+
+
 class ContextLengthExceeded(BadRequest):
     """Prompt and answer do not fit into the model's context."""
 
@@ -143,6 +160,14 @@ class ModelNotAllowed(AppError):
     status = 403
     type = "permission_error"
     code = "model_not_allowed"
+
+
+class ServiceTierNotAvailable(AppError):
+    """The account's plan, or the key, does not have this service tier."""
+
+    status = 403
+    type = "permission_error"
+    code = "service_tier_not_available"
 
 
 class ModelNotFound(AppError):

@@ -84,11 +84,13 @@ class Served:
 @dataclass(frozen=True, slots=True)
 class Priced:
     """What a model costs an account: the terms that say so, nano-units by meter, and the allowances
-    that they include, in the order in which calls take from them."""
+    that they include, in the order in which calls take from them. `service_tier` is None for the
+    default one."""
 
     version_id: UUID
     prices: Mapping[str, int]
     included: tuple[QuotaRef, ...] = ()
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Principal:
     `rates` are the quotas told in headers. `variants` are its own, by the model's public id;
     `versions` those of shared models that answer everybody, by model, where not the built-in one.
     `models` are those that the key may call, None for all; others have no price here.
+    `service_tiers` are those that it may ask for beside the default, None for all.
     """
 
     account_id: UUID
@@ -121,6 +124,7 @@ class Principal:
     variants: Mapping[str, OwnVariant] = field(default_factory=dict)
     versions: Mapping[str, UUID] = field(default_factory=dict)
     models: frozenset[str] | None = None
+    service_tiers: frozenset[str] | None = None
 
 
 class Tier(StrEnum):
@@ -208,6 +212,7 @@ class Citing(Protocol):
 class Ask:
     """A request that was understood: what goes upstream and how to read what comes back.
 
+    `shown_tier` is the tier that the answer names, where the client named one.
     `measure` reads what a whole plain answer consumed; `reshape` turns the upstream's answer into
     the client's, where the two differ. `choices_each` is the number of choices for each prompt,
     `prompt` the request's fields, `tags` what the call is for, `shortened` gives the body with at
@@ -226,6 +231,7 @@ class Ask:
     choices_each: int = 1
     extent: Extent = Extent()
     tier: Tier = Tier.DEFAULT
+    shown_tier: str | None = None
     prompt: Mapping[str, msgspec.Raw] = field(default_factory=dict)
     shortened: Callable[[int], bytes] | None = None
     tags: Mapping[str, str] | None = None

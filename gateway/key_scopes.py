@@ -37,16 +37,17 @@ class NetworksUnreadable(AppError):
 @dataclass(frozen=True, slots=True)
 class Scope:
     """None is all of them: ids of the catalog's models, variants going with their base; networks as
-    `203.0.113.0/24`."""
+    `203.0.113.0/24`; service tiers beside the default, where an empty list is none."""
 
     models: list[str] | None = None
     networks: list[str] | None = None
+    service_tiers: list[str] | None = None
 
 
 ALL = Scope()
 
 
-def scope_from(models: Iterable[str], networks: str) -> Scope:
+def scope_from(models: Iterable[str], networks: str, tiers: list[str] | None = None) -> Scope:
     """As forms say it: no model is all of them, and an empty text anywhere.
 
     Raises NetworksUnreadable.
@@ -58,11 +59,11 @@ def scope_from(models: Iterable[str], networks: str) -> Scope:
         raise _unreadable() from error
     if len(read) > _MOST:
         raise _unreadable()
-    return Scope(sorted(models) or None, read or None)
+    return Scope(sorted(models) or None, read or None, tiers)
 
 
 def scope_of(row: ApiKey) -> Scope:
-    return Scope(row.models, row.networks)
+    return Scope(row.models, row.networks, row.service_tiers)
 
 
 def networks_of(row: ApiKey) -> tuple[Network, ...]:
@@ -92,6 +93,7 @@ async def change_scope(
     if wanted == known:
         return
     row.models, row.networks = wanted.models, wanted.networks
+    row.service_tiers = wanted.service_tiers
     await session.flush()
     await advance_epoch(session, account_id)
     details = {"from": asdict(known), "to": asdict(wanted)}

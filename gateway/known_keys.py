@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.quotas import month_of, next_month, quotas_over
+from billing.rating.products import model_of
 from billing.tables import Account, ApiKey, BillingProfile
 from gateway.contracts import Contracts
 from gateway.flow import Priced, Principal
@@ -80,6 +81,7 @@ async def _known(
         await variants_of(session, row.account_id),
         await answering(session),
         allowed,
+        None if row.service_tiers is None else frozenset(row.service_tiers),
     )
     since = max(month_of(at), contract.since or month_of(at))
     until = min(next_month(at), contract.until or next_month(at))
@@ -91,4 +93,4 @@ def _only(prices: Mapping[str, Priced], models: frozenset[str] | None) -> Mappin
     """What has no price here cannot be called, nor be chosen for a call."""
     if models is None:
         return prices
-    return {model: priced for model, priced in prices.items() if model in models}
+    return {model: priced for model, priced in prices.items() if model_of(model) in models}

@@ -20,7 +20,7 @@ from gateway.routes.inference import INFER, PLAIN
 from gateway.tags import MOST_TAGS
 from gateway.wire import answers
 from gateway.wire.inference import PredictionRequest
-from gateway.wire.openai import ChatRequest, CompletionRequest, EmbeddingRequest
+from gateway.wire.requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from infra.errors import AppError
 from models.catalog import Catalog
 

@@ -26,7 +26,7 @@ from gateway.flow import Ask, Call, Choice, Operation, OwnVariant, Principal, Se
 from gateway.tags import VARIANT, tags_of
 from gateway.variants import PREFIX as VARIANT_PREFIX
 from gateway.variants import pinned
-from gateway.wire import fine_tuning, inference, openai
+from gateway.wire import fine_tuning, inference, openai, requests
 from infra import ids
 from models.catalog import AUTO, SPECIALIST_TASKS, Catalog, Model, Task
 
@@ -190,9 +190,9 @@ def _read(call: Call, body: bytes, principal: Principal) -> _Reading:
 
 
 def _wish(
-    request: openai.Generation | openai.EmbeddingRequest, body: bytes, principal: Principal
+    request: requests.Generation | requests.EmbeddingRequest, body: bytes, principal: Principal
 ) -> Wish | None:
-    if not isinstance(request, openai.Generation):
+    if not isinstance(request, requests.Generation):
         return None
     return Wish(
         principal.contract,

@@ -71,6 +71,7 @@ def price(
         error_message=None if report is None else report.message,
         error_param=None if report is None else report.param,
         requested_model=None if report is None else report.requested_model,
+        service_tier=ticket.priced.service_tier if ticket else None,
     )
 
 

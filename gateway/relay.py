@@ -85,7 +85,12 @@ class _Streaming:
         ask, allowance = target.ask, target.allowance
         ceiling = None if allowance is None else allowance.covered
         self._tee = StreamTee(
-            ask.usage_wish, ask.choices_each, ask.extent.choices, relay._limit, ceiling
+            ask.usage_wish,
+            ask.choices_each,
+            ask.extent.choices,
+            relay._limit,
+            ceiling,
+            ask.shown_tier,
         )
         self._marks = None if ask.cited is None else ask.cited.stream()
         self._first_chunk: float | None = None

@@ -50,8 +50,18 @@ _UNITS: Mapping[str, str] = {
     "images": "images",
     "adaptation_seconds": "s",
 }
-_COLUMNS = ("at", "request_id", "model", "status", "settlement", "used", "cost", "error")
-_WIDTHS = (19, 36, 20, 6, 14, 24, 18, 0)
+_COLUMNS = (
+    "at",
+    "request_id",
+    "model",
+    "service_tier",
+    "status",
+    "settlement",
+    "used",
+    "cost",
+    "error",
+)
+_WIDTHS = (19, 36, 20, 12, 6, 14, 24, 18, 0)
 _Show = Callable[[Sequence[Mapping[str, Any]]], None]
 Time = Annotated[
     str | None,

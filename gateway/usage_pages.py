@@ -58,6 +58,8 @@ def usage_page(
     """A page of the usage of models by some operations, or all. Raises ParameterInvalid."""
     width = _width(asked, _WIDTHS)
     groups = frozenset({"model", "api_key_id", "project_id"})
+    if operations == COMPLETIONS:
+        groups |= {"service_tier"}
     return _page(asked, account_id, now, width, _PAGES["usage", width], groups, operations)
 
 
@@ -89,7 +91,7 @@ def completions_json(page: Page, used: Sequence[Used], account_id: UUID, as_of: 
             "model": one.model,
             **_whose(page, one, account_id),
             "batch": None,
-            "service_tier": None,
+            "service_tier": one.service_tier,
         }
 
     return _answer(page, used, as_of, result)
@@ -141,11 +143,18 @@ def costs_json(
                 "value": Decimal(nano_text(one.cost_nano)),
                 "currency": currency.lower(),
             },
-            "line_item": one.model,
+            "line_item": _line_item(one),
             **_whose(page, one, account_id),
         }
 
     return _answer(page, used, as_of, result)
+
+
+def _line_item(one: Used) -> str | None:
+    """The model, and its service tier where that is not the default."""
+    if one.model is None or one.service_tier in (None, "default"):
+        return one.model
+    return f"{one.model}, {one.service_tier}"
 
 
 def _width(asked: Asked, widths: Mapping[str, Width]) -> Width:
@@ -182,6 +191,7 @@ def _page(
         width=width,
         by_model=not by.isdisjoint({"model", "line_item"}),
         by_key="api_key_id" in by,
+        by_tier=not by.isdisjoint({"service_tier", "line_item"}),
         operations=operations,
         models=asked.arrays.get("models") or None,
         key_ids=_keys(asked),

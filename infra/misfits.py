@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 
 # msgspec ends its messages with the place, as in "Expected `int`, got `str` - at `$.n`".
-_PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
+_PLACE = re.compile(r" - at (?:`key` in )?`\$?\.?(?P<path>[^`]*)`$")
+UNKNOWN = "is not known"
 _NAMED = {
     "is missing": re.compile(r"missing required field `(?P<name>[^`]+)`"),
-    "is not known": re.compile(r"contains unknown field `(?P<name>[^`]+)`"),
+    UNKNOWN: re.compile(r"contains unknown field `(?P<name>[^`]+)`"),
 }
 
 

@@ -24,13 +24,18 @@ def amount(price, units):
     return sum((top - at) * tier["unit"] + tier["flat"] for tier, top, at in within if top > at)
 
 
+def sold(call):
+    # A model at a service tier has prices of its own.
+    return "@".join(filter(None, (call["model"], call["service_tier"])))
+
+
 def usage(terms, share, calls, scale):
     # By model and meter: the price, units on time, late, and included.
     used = {(one["model"], one["meter"]): [one["price"], 0, 0, 0] for one in terms["prices"]}
     off, held, lines = {one["model"]: one["ppm"] for one in terms["discounts"]}, {}, []
     for (model, meter), (price, *_) in used.items():
         apart = meter == "input_tokens" and (model, "cached_input_tokens") in used
-        for call in (call for call in calls if call["model"] == model):
+        for call in (call for call in calls if sold(call) == model):
             units = int(call[meter] or 0) - apart * int(call["cached_input_tokens"] or 0)
             used[model, meter][2 if call["late"] == "yes" else 1] += units
         slopes = [tier.get("unit", 0) for tier in price.get("tiers", [price])]
@@ -39,7 +44,9 @@ def usage(terms, share, calls, scale):
     for one in sorted(terms["allowances"], key=lambda one: one["model"] == "*"):
         left = int(one["quantity"] * share)
         for place in sorted(used, key=held.get, reverse=True):
-            if place[1] == one["meter"] and one["model"] in ("*", place[0]):
+            if place[1] == one["meter"] and (
+                place[0] == one["model"] or (one["model"] == "*" and "@" not in place[0])
+            ):
                 taken = min(left, sum(used[place][1:3]) - used[place][3])
                 used[place][3], left = used[place][3] + taken, left - taken
     for (model, _), (price, on, late, free) in used.items():

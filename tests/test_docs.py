@@ -20,6 +20,7 @@ import gateway.model_versions
 import infra.db
 from billing.metering.error_fixes import FIXES, OF_ROWS
 from billing.tables import Settlement
+from gateway.wire.parameters import PARAMETERS, Handling
 from infra.errors import AppError
 from infra.settings import Settings
 from models.catalog import Task, load_catalog
@@ -72,6 +73,29 @@ class TestErrors:
             assert re.search(row, document, re.MULTILINE), code
         for code, fix in OF_ROWS.items():
             assert f"| `{code}` | {fix.en} |" in document
+
+
+class TestParameters:
+    """Each field with its handling on each endpoint, in both languages."""
+
+    @pytest.mark.parametrize(
+        ("document", "words"),
+        [
+            ("parameters.md", ("sent", "used", "ignored", "refused")),
+            ("parameters.zh.md", ("发送", "网关使用", "忽略", "拒绝")),
+        ],
+    )
+    def test_the_table_is_the_programs(self, document: str, words: tuple[str, ...]) -> None:
+        handling = dict(zip(words, Handling, strict=True)) | {"–": None}
+        rows = re.findall(
+            r"^\| `(\w+)` \| (\S+) \| (\S+) \| (\S+) \|", text("docs", document), re.MULTILINE
+        )
+        listed = {name: [handling[cell] for cell in cells] for name, *cells in rows}
+        of = PARAMETERS.values()
+        assert listed == {
+            name: [table[name].handling if name in table else None for table in of]
+            for name in {name for table in of for name in table}
+        }
 
 
 class TestSettlements:

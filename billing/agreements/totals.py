@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.agreements.periods import ensure_periods
+from billing.rating.products import PRODUCT_SQL
 from billing.rating.quantities import METERS, Quantities
 from billing.rating.statement import Consumed
 from infra.clock import Clock
@@ -46,7 +47,7 @@ _BY_HOUR = f"""
         period_id, hour, model, plan_version_id, key_id, operation, settlement, late,
         account_id, {_COUNTED}
     )
-    select p.id, date_trunc('hour', u.started_at, 'UTC'), coalesce(u.model, ''),
+    select p.id, date_trunc('hour', u.started_at, 'UTC'), {PRODUCT_SQL},
            coalesce(u.plan_version_id, {_NONE}), coalesce(u.key_id, {_NONE}),
            u.operation, u.settlement, u.started_at < p.starts_at, p.account_id, {_SUMS}
     from usage u join open_period p
@@ -61,7 +62,7 @@ _BY_TAG = f"""
     insert into usage_tag_total as t (
         period_id, tag, value, model, plan_version_id, late, account_id, {_COUNTED}
     )
-    select p.id, g.key, g.value, coalesce(u.model, ''), coalesce(u.plan_version_id, {_NONE}),
+    select p.id, g.key, g.value, {PRODUCT_SQL}, coalesce(u.plan_version_id, {_NONE}),
            u.started_at < p.starts_at, p.account_id, {_SUMS}
     from usage u join open_period p
       on p.account_id = u.account_id and u.started_at >= p.since and u.started_at < p.until

@@ -6,15 +6,18 @@ Does not own running them (billing/checks/reconciliation.py).
 
 from collections.abc import Mapping
 
+from billing.rating.products import PRODUCT_SQL
+
 # What each call took of each quota.
-_TAKEN = """
-    select u.request_id, u.account_id, u.plan_version_id, u.model, u.started_at, u.written_in,
+_TAKEN = f"""
+    select u.request_id, u.account_id, u.plan_version_id, {PRODUCT_SQL} as model,
+           u.started_at, u.written_in,
            m.key as meter, q.key::uuid as quota_id, q.value::bigint as units,
            coalesce((to_jsonb(u) ->> m.key)::bigint, 0) as consumed
     from usage u cross join lateral jsonb_each(u.covered) m
     cross join lateral jsonb_each_text(m.value) q
     where u.covered is not null
-"""
+"""  # noqa: S608  # put together of a constant
 CHECKS: Mapping[str, str] = {
     "what a quota of included units counts as used is what calls took of it": f"""
         with used as (

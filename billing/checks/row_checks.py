@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.agreements.plans import terms_of
+from billing.rating.products import PRODUCT_SQL
 from billing.rating.quantities import METERS, Quantities, call_cost
 from billing.rating.statement import held_prices
 
@@ -25,7 +26,7 @@ _BATCH = 2_000
 MOST_WRONG = 1_000
 # Rows that no terms priced cost nothing, but for those of releases before terms were kept.
 _ROWS = f"""
-    select u.request_id, u.account_id, u.model, u.plan_version_id, u.covered,
+    select u.request_id, u.account_id, {PRODUCT_SQL}, u.plan_version_id, u.covered,
            coalesce(c.cost_nano, u.cost_nano), {", ".join(f"u.{meter}" for meter in METERS)}
     from usage u left join usage_correction c on c.request_id = u.request_id
     where u.written_in >= :since and u.plan_version_id is not null

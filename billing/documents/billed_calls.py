@@ -47,12 +47,14 @@ class BilledCall:
     error_message: str | None = None
     error_param: str | None = None
     requested_model: str | None = None
+    service_tier: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
             "request_id": ids.show(REQUEST_PREFIX, self.request_id),
             "started_at": self.started_at.isoformat(),
             "model": self.model,
+            "service_tier": self.service_tier,
             "key_id": self.key_id and ids.show("key", self.key_id),
             "key_name": self.key_name,
             "operation": self.operation,

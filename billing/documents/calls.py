@@ -18,6 +18,7 @@ from billing.agreements.totals import NO_TERMS
 from billing.documents.billed_calls import BILLED, BilledCall, CallFilter
 from billing.documents.sources import stored_lines
 from billing.invoices.invoicing import get_invoice
+from billing.rating.products import model_of, tier_of
 from billing.rating.quantities import METERS
 from billing.rating.statement import Line, LineKind, cached_apart
 from billing.rating.terms import PlanTerms
@@ -51,7 +52,8 @@ _CALLS = f"""
            u.operation, u.settlement, u.status, u.error_code,
            {", ".join(f"u.{meter}" for meter in METERS)},
            coalesce(u.plan_version_id, :list_version), u.started_at < :starts_at, u.tags,
-           u.cost_nano, u.covered, u.error_message, u.error_param, u.requested_model
+           u.cost_nano, u.covered, u.error_message, u.error_param, u.requested_model,
+           u.service_tier
     from usage u
     where u.account_id = :account and u.started_at >= :since
       and u.started_at < coalesce(cast(:until as timestamptz), 'infinity')
@@ -76,6 +78,7 @@ MOST_TAG_COLUMNS = 50
 # full, and reads no further. With them it expects few calls, and reads all that the month has.
 _OF_LINE = """
     and (u.plan_version_id = :version{or_list}) and u.model = :model
+    and u.service_tier is not distinct from :tier
     and u.started_at {when} :starts_at and {units} > 0
 """
 _UNITS = {
@@ -211,7 +214,12 @@ async def selected_of_invoice(
 
 
 def _line_values(line: Line, terms: PlanTerms) -> dict[str, Any]:
-    values: dict[str, Any] = {"version": line.version_id, "model": line.model}
+    name = line.model or ""
+    values: dict[str, Any] = {
+        "version": line.version_id,
+        "model": model_of(name),
+        "tier": tier_of(name),
+    }
     if line.meter == "input_tokens":
         values["apart"] = cached_apart(terms, line.model or "")
     return values

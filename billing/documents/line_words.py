@@ -18,6 +18,7 @@ from billing.documents.price_texts import percent
 from billing.documents.wording import say
 from billing.money import rounded
 from billing.rating.fees import Calendar, PaidFee
+from billing.rating.products import model_of, tier_of
 from billing.rating.statement import Line, LineKind
 from billing.rating.terms import Interval, PlanTerms
 
@@ -76,10 +77,16 @@ def words_of(locale: str, line: Line, terms: PlanTerms) -> str:
         locale,
         place,
         plan=terms.names[locale],
-        model=line.model,
+        model=named(locale, line.model or ""),
         meter=say(locale, line.meter) if line.meter else "",
         percent=percent(line.ppm or 0),
     )
+
+
+def named(locale: str, name: str) -> str:
+    """A product as people read it: the model, and its service tier where it is not the default."""
+    tier = tier_of(name)
+    return name if tier is None else say(locale, tier, model=model_of(name))
 
 
 def _basis(

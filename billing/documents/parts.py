@@ -14,6 +14,7 @@ from billing.documents.breakdown import Part, Tag
 from billing.documents.charge_parts import ChargeShown
 from billing.documents.price_texts import percent, price_decimals, price_words
 from billing.money import minor_text
+from billing.rating.products import model_of, tier_of
 from billing.rating.statement import Line
 from infra import ids
 
@@ -127,7 +128,8 @@ def line_json(currency: str, line: Line) -> dict[str, Any]:
     return {
         "kind": line.kind.value,
         "plan_version": line.version_id.hex,
-        "model": line.model,
+        "model": line.model and model_of(line.model),
+        "service_tier": line.model and tier_of(line.model),
         "meter": line.meter,
         "quantity": line.quantity,
         "included": line.included,

@@ -22,6 +22,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "model_discount": ("{model}: {percent} % discount", "{model}：优惠 {percent}%"),
     "minimum": ("{plan}: up to the minimum of the period", "{plan}：补足本期最低消费"),
     "outcome": ("{plan}: outcomes", "{plan}：效果付费"),
+    # Models at a service tier.
+    "priority": ("{model}, priority", "{model}（优先）"),
+    "flex": ("{model}, flex", "{model}（弹性）"),
     # Meters.
     "input_tokens": ("input tokens", "输入词元"),
     "cached_input_tokens": ("cached input tokens", "缓存输入词元"),

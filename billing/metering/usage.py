@@ -56,6 +56,7 @@ class UsageRecord:
     error_param: str | None = None
     requested_model: str | None = None
     parent_id: UUID | None = None
+    service_tier: str | None = None
 
     @property
     def taken(self) -> dict[str, int]:
@@ -113,6 +114,7 @@ def show_usage(row: Usage) -> dict[str, Any]:
         "key_id": row.key_id and ids.show("key", row.key_id),
         "operation": row.operation,
         "model": row.model,
+        "service_tier": row.service_tier,
         "streamed": row.streamed,
         "settlement": row.settlement,
         "status": row.status,
@@ -158,4 +160,5 @@ def usage_row(record: UsageRecord) -> dict[str, Any]:
         "tags": None if record.tags is None else dict(record.tags),
         "covered": record.covered,
         "parent_id": record.parent_id,
+        "service_tier": record.service_tier,
     }

@@ -19,7 +19,9 @@ from billing.tables import UsageCursor
 
 _BUCKETS = """
     select date_trunc(:width, hour, 'UTC'),
-           case when cast(:by_model as boolean) then model end,
+           case when cast(:by_model as boolean) then split_part(model, '@', 1) end,
+           case when cast(:by_tier as boolean)
+                then coalesce(nullif(split_part(model, '@', 2), ''), 'default') end,
            case when cast(:by_key as boolean) then key_id end,
            sum(calls), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
            sum(images), sum(cost_nano)
@@ -27,11 +29,11 @@ _BUCKETS = """
     where account_id = :account and hour >= :since and hour < :until
       and settlement in ('complete', 'client_abort')
       and (cast(:operations as text[]) is null or operation = any(:operations))
-      and (cast(:models as text[]) is null or model = any(:models))
+      and (cast(:models as text[]) is null or split_part(model, '@', 1) = any(:models))
       and (cast(:keys as uuid[]) is null or key_id = any(:keys))
       and (not cast(:of_images as boolean) or images > 0)
-    group by 1, 2, 3
-    order by 1, 2, 3
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
 """
 
 
@@ -52,6 +54,7 @@ class UsageWish:
     width: Width
     by_model: bool = False
     by_key: bool = False
+    by_tier: bool = False
     operations: Sequence[str] | None = None
     models: Sequence[str] | None = None
     key_ids: Sequence[UUID] | None = None
@@ -65,6 +68,7 @@ class Used:
 
     starts_at: datetime
     model: str | None
+    service_tier: str | None
     key_id: UUID | None
     calls: int
     input_tokens: int
@@ -83,13 +87,14 @@ async def used_by(session: AsyncSession, account_id: UUID, wish: UsageWish) -> l
         "width": wish.width.value,
         "by_model": wish.by_model,
         "by_key": wish.by_key,
+        "by_tier": wish.by_tier,
         "operations": _list(wish.operations),
         "models": _list(wish.models),
         "keys": _list(wish.key_ids),
         "of_images": wish.of_images,
     }
     rows = await session.execute(text(_BUCKETS), values)
-    return [Used(*row[:3], *(int(one) for one in row[3:])) for row in rows]
+    return [Used(*row[:4], *(int(one) for one in row[4:])) for row in rows]
 
 
 async def counted_until(session: AsyncSession) -> datetime:

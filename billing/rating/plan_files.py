@@ -8,12 +8,14 @@ mean is in billing/rating/terms.py. Pure.
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
 from billing.money import minor_from_text, nano_from_text
 from billing.rating.price_files import PriceFields, ppm_from_text, price_of
 from billing.rating.prices import PerUnit
+from billing.rating.products import product
 from billing.rating.terms import (
     LIST_PLAN,
     Alignment,
@@ -24,6 +26,7 @@ from billing.rating.terms import (
     PlanTerms,
     TermsInvalid,
 )
+from billing.rating.tier_files import TierFile, with_tiers
 from billing.rating.toml_files import shaped, told, with_line
 
 # Of each model, nano-units of the plan's currency for one unit of a meter.
@@ -34,6 +37,7 @@ _told = partial(told, TermsInvalid)
 class _PriceFile(PriceFields, forbid_unknown_fields=True, kw_only=True):
     model: str
     meter: str
+    tier: Literal["priority", "flex"] | None = None
 
 
 class _AllowanceFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,6 +64,7 @@ class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     tax_inclusive: bool = False
     list_prices: bool = False
     price: list[_PriceFile] = []
+    tier: list[TierFile] = []
     allowance: list[_AllowanceFile] = []
     discount: list[_DiscountFile] = []
 
@@ -79,7 +84,9 @@ def read_plan_file(text: str, list_prices: Callable[[str], ListPrices]) -> PlanT
 
 def _terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> PlanTerms:
     own = tuple(
-        ModelPrice(one.model, one.meter, _told(f"price[{at}]", partial(price_of, one)))
+        ModelPrice(
+            product(one.model, one.tier), one.meter, _told(f"price[{at}]", partial(price_of, one))
+        )
         for at, one in enumerate(file.price)
     )
     if file.plan == LIST_PLAN:
@@ -89,7 +96,7 @@ def _terms(file: _PlanFile, list_prices: Callable[[str], ListPrices]) -> PlanTer
         plan=file.plan,
         names=MappingProxyType(file.names),
         currency=file.currency,
-        prices=(*own, *_from_list(listed, {one.model for one in own})),
+        prices=with_tiers((*own, *_from_list(listed, {one.model for one in own})), file.tier),
         allowances=tuple(Allowance(one.model, one.meter, one.quantity) for one in file.allowance),
         discounts=tuple(
             Discount(one.model, _told(f"discount[{at}]", partial(ppm_from_text, one.percent)))

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from billing.money import PPM, nano_per_minor, rounded
 from billing.rating.prices import Price, amount_of, reserve_of, slope_of
+from billing.rating.products import tier_of
 from billing.rating.quantities import NOTHING, Quantities
 from billing.rating.terms import ANY_MODEL, Allowance, PlanTerms
 
@@ -229,7 +230,9 @@ def _dearest_first(
     def held(place: _Place) -> Fraction:
         return slope_of(metered[place].price) * _part_to_pay(terms, place[0])
 
-    models = {allowance.model} - {ANY_MODEL} or {model for model, _ in metered}
+    # What all models share is of the default tier.
+    shared = {model for model, _ in metered if tier_of(model) is None}
+    models = {allowance.model} - {ANY_MODEL} or shared
     places = [place for place in metered if place[1] == allowance.meter and place[0] in models]
     return sorted(places, key=held, reverse=True)
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.agreements.plans import terms_of
+from billing.rating.products import product
 from billing.rating.quantities import METERS, Quantities, units_by_meter
 from billing.rating.statement import held_prices
 from billing.rating.terms import PlanTerms
@@ -69,7 +70,9 @@ async def priced_call(session: AsyncSession, account_id: UUID, request_id: UUID)
         terms = (await terms_of(session, [row.plan_version_id])).get(row.plan_version_id)
     if terms is None or not Settlement(row.settlement).billable:
         return PricedCall(row, terms, ())
-    return PricedCall(row, terms, _parts(row, held_prices(terms, row.model or "")))
+    return PricedCall(
+        row, terms, _parts(row, held_prices(terms, product(row.model or "", row.service_tier)))
+    )
 
 
 def _parts(row: Usage, prices: Mapping[str, int]) -> tuple[MeterPriced, ...]:

@@ -97,6 +97,9 @@ class ApiKey(SQLModel, table=True):
     monthly_budget_nano: int | None = Field(default=None, sa_column=Column(BigInteger))
     models: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     networks: list[str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    service_tiers: list[str] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True))
+    )
 
 
 class AccessEpoch(SQLModel, table=True):
@@ -190,6 +193,8 @@ class Usage(SQLModel, table=True):
     covered: dict[str, dict[str, int]] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True))
     )
+    # The tier that priced the call; none for the default.
+    service_tier: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     written_in: int = Field(
         sa_column=Column(
             BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")

@@ -227,6 +227,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "streams": marked("Streams at once"),
             "models": marked("Models"),
             "networks": marked("Networks"),
+            "service_tiers": marked("Service tiers"),
             "successor": marked("Replaced by"),
             "until": marked("Works until"),
             "email": marked("E-mail address"),

@@ -15,6 +15,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
 
+from billing.documents.line_words import named
 from billing.money import currency_exponent, nano_text, round_to_minor, rounded
 
 _SMALL = 10**7  # nano-units: below a cent, what a call costs is written in full
@@ -29,10 +30,15 @@ class Writing:
         # A call may cost a millionth: as many places as say something, and two at least.
         self._finer = pattern.replace("0.00", "0.00#######")
 
+    def product(self, name: str) -> str:
+        """A model, and its service tier where that is not the default."""
+        return named(self._locale.language, name)
+
     def filters(self) -> Mapping[str, Callable[..., str]]:
         """By the name that templates use."""
         return {
             "money": self.money,
+            "product": self.product,
             "cost": self.cost,
             "sum_of": self.sum,
             "exact": self.exact,

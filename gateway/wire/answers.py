@@ -1,7 +1,8 @@
 """The answers of metered calls as structs, for the OpenAPI document.
 
 Extends the structs that meter an answer (openai.py, inference.py), so that both stay the same
-shape. Answers are not checked against these: what a model returns passes through.
+shape. Answers are not checked against these:
+gateway/wire/answer_fields.py has the fields that pass.
 """
 
 from typing import Annotated, Any, Literal

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.errors import BodyNotJson, ParameterInvalid
-from infra.misfits import misfit_of
+from gateway.errors import BadRequest, BodyNotJson, ParameterInvalid, ParameterUnknown
+from infra.misfits import UNKNOWN, misfit_of
 
 Shape = TypeVar("Shape")
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -57,8 +57,10 @@ def envelope(values: Mapping[str, object]) -> bytes:
     return msgspec.json.encode(values)
 
 
-def _invalid(text: str) -> ParameterInvalid | BodyNotJson:
+def _invalid(text: str) -> BadRequest:
     misfit = misfit_of(text)
     if not misfit.path:
         return BodyNotJson("The body must be a JSON object.")
+    if misfit.what == UNKNOWN:
+        return ParameterUnknown.named(misfit.path)
     return ParameterInvalid(f"`{misfit.path}`: {misfit.what}.", param=misfit.path)

@@ -1,107 +1,26 @@
 """OpenAI's requests and answers: chat, completions, embeddings.
 
-Owns which fields are checked here, so that a mistake is named before anything is spent, and how
-an answer's usage is read. Fields that are not named here go to the engine as they are, but for
-those that reach into it.
+Owns what goes to the engine of a request, and how an answer's usage is read. Does not own the
+fields: which there are (gateway/wire/parameters.py, gateway/wire/nested.py), what they hold
+(gateway/wire/requests.py), and which an answer has (gateway/wire/answer_fields.py).
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from billing.rating.quantities import Quantities
-from gateway.errors import ParameterInvalid, UpstreamFailed
+from gateway.errors import ParameterInvalid, ParameterUnsupported, UpstreamFailed
 from gateway.flow import Ask, Extent, Operation, Served, Tier, UsageWish
+from gateway.wire import answer_fields, file_search, nested, parameters
 from gateway.wire import body as bodies
-from gateway.wire import file_search
 from gateway.wire.parts import require_inline
+from gateway.wire.requests import ChatRequest, CompletionRequest, EmbeddingRequest, Generation
 from models.catalog import Model
 
-Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Tokens = Annotated[int, Meta(ge=0, le=1 << 40)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Some = Annotated[list[msgspec.Raw], Meta(min_length=1)]
-
-# Engine fields that a client may not set: they choose priorities, share caches between tenants,
-# run templates, name internal requests, or (beams) generate more than usage tells of.
-_ENGINE_ONLY = frozenset(
-    {
-        "cache_salt",
-        "chat_template",
-        "kv_transfer_params",
-        "mm_processor_kwargs",
-        "priority",
-        "request_id",
-        "use_beam_search",
-        "vllm_xargs",
-    }
-)
-
-
-class StreamOptions(msgspec.Struct):
-    """`stream_options`; continuous_usage_stats is vLLM's."""
-
-    include_usage: bool | None = None
-    continuous_usage_stats: bool | None = None
-
-
-class Generation(msgspec.Struct, kw_only=True):
-    """What chat and plain completions have in common."""
-
-    model: str
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Count | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
-    user: str | None = None
-    service_tier: Literal["auto", "priority", "default", "flex", "standard"] | None = None
-
-
-class Message(msgspec.Struct):
-    """One message; its content is the engine's to judge."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[msgspec.Raw] | None = None
-
-
-class ChatRequest(Generation, kw_only=True):
-    """`POST /v1/chat/completions`."""
-
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    max_completion_tokens: Count | None = None
-    logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    response_format: dict[str, Any] | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
-
-
-class CompletionRequest(Generation, kw_only=True):
-    """`POST /v1/completions`. Prompts may be text or token ids, one or several."""
-
-    prompt: str | Some
-    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
-    echo: bool | None = None
-    suffix: str | None = None
-    best_of: Literal[1] | None = None
-
-
-class EmbeddingRequest(msgspec.Struct, kw_only=True):
-    """`POST /v1/embeddings`. Inputs may be text or token ids, one or several."""
-
-    model: str
-    input: str | Some
-    encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Count | None = None
-    user: str | None = None
 
 
 class PromptDetails(msgspec.Struct):
@@ -135,12 +54,18 @@ _REQUESTS: Mapping[Operation, msgspec.json.Decoder[Any]] = {
     Operation.TEXT_COMPLETION: msgspec.json.Decoder(CompletionRequest),
     Operation.EMBEDDINGS: msgspec.json.Decoder(EmbeddingRequest),
 }
+_OPERATIONS: Mapping[type, Operation] = {
+    ChatRequest: Operation.CHAT,
+    CompletionRequest: Operation.TEXT_COMPLETION,
+    EmbeddingRequest: Operation.EMBEDDINGS,
+}
 _ANSWER = msgspec.json.Decoder(Answer)
 _USAGE = msgspec.json.Decoder(UsageObject)
 _PART = msgspec.json.Decoder(TextPart)
 _ASK_USAGE = msgspec.Raw(b'{"include_usage":true,"continuous_usage_stats":true}')
 _JSON = {"content-type": "application/json"}
-_TIERS = {tier.value: tier for tier in Tier}
+# `auto` is the default tier, and `standard` another name of it.
+_TIERS = {tier.value: tier for tier in Tier} | {"auto": Tier.DEFAULT, "standard": Tier.DEFAULT}
 # What engines generate for /v1/completions without `max_tokens`, as OpenAI does.
 _COMPLETION_TOKENS = 16
 _LONGEST = 1 << 20
@@ -153,28 +78,39 @@ def read_request(operation: Operation, body: bytes) -> Generation | EmbeddingReq
         raise ParameterInvalid(
             "`stream_options` goes with `stream: true` only.", param="stream_options"
         )
+    values = parameters.for_model(operation, bodies.fields(body))
     if isinstance(request, ChatRequest):
         for number, message in enumerate(request.messages):
             require_inline(message.content, f"messages[{number}].content")
+        nested.check(request, values)
+    if isinstance(request, CompletionRequest) and request.echo and request.logprobs is not None:
+        # The engine would keep a row of its whole vocabulary for each token of the prompt.
+        raise ParameterUnsupported(
+            "`logprobs` of an echoed prompt are not supported.", param="logprobs"
+        )
     return request
 
 
 def ask(request: Generation | EmbeddingRequest, served: Served, path: str, body: bytes) -> Ask:
-    """What goes to the engine: the client's fields, and in a stream always a wish for usage.
-
-    Raises ParameterInvalid for a field that clients may not set.
-    """
-    values, model = bodies.fields(body), served.model
+    """What goes to the engine: the client's fields that are for it, always the length of a plain
+    completion, and in a stream always a wish for usage."""
+    operation, model = _OPERATIONS[type(request)], served.model
+    values = parameters.for_model(operation, bodies.fields(body))
+    tier = _TIERS.get(getattr(request, "service_tier", None) or "", None)
+    reshape = answer_fields.reshaper(operation, None if tier is None else tier.value)
     # Where the client left the choice to us, its engine must not be asked for `auto`.
     values["model"] = msgspec.Raw(msgspec.json.encode(served.place))
-    for name in _ENGINE_ONLY.intersection(values):
-        raise ParameterInvalid(f"`{name}` cannot be set here.", param=name)
     if not isinstance(request, Generation):
-        return Ask(model, path, bodies.envelope(values), _JSON, measure_answer, prompt=values)
-    values.pop("service_tier", None)  # ours to keep, not the engine's
+        return Ask(
+            model, path, bodies.envelope(values), _JSON, measure_answer, reshape, prompt=values
+        )
     searching = None
     if isinstance(request, ChatRequest):
         searching = file_search.take_out(values, words_of(request))
+    extent = _extent(request, model)
+    if isinstance(request, CompletionRequest):
+        tokens = msgspec.Raw(msgspec.json.encode(extent.output_each))
+        values.setdefault("max_tokens", tokens)
     if request.stream:
         values["stream_options"] = _ASK_USAGE
 
@@ -189,11 +125,13 @@ def ask(request: Generation | EmbeddingRequest, served: Served, path: str, body:
         body=bodies.envelope(values),
         headers=_JSON,
         measure=measure_answer,
+        reshape=reshape,
         stream=bool(request.stream),
         usage_wish=_usage_wish(request),
         choices_each=request.n or 1,
-        extent=_extent(request, model),
-        tier=_TIERS.get(request.service_tier or "", Tier.DEFAULT),
+        extent=extent,
+        tier=tier or Tier.DEFAULT,
+        shown_tier=None if tier is None else tier.value,
         prompt=values,
         shortened=shortened,
         variant=served.variant,

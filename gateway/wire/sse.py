@@ -1,8 +1,9 @@
 """A stream of server-sent events, teed: passed on as it came and read for its usage.
 
 Owns finding events in the bytes, taking out the usage that the client did not ask for, holding
-back the last events until the call is settled, and telling a whole stream from a broken one. An
-event is never decoded and encoded again: a slice is cut out, the rest are the engine's bytes.
+back the last events until the call is settled, and telling a whole stream from a broken one. Each
+chunk is written anew with the fields that clients see (gateway/wire/answer_fields.py); their
+values are the engine's bytes.
 """
 
 import re
@@ -14,6 +15,7 @@ import msgspec
 from billing.rating.quantities import NOTHING, Quantities
 from gateway.errors import BROKEN_OFF, UpstreamFailed
 from gateway.flow import UsageWish
+from gateway.wire.answer_fields import shown_chunk
 from gateway.wire.openai import measure_usage
 
 DONE = b"data: [DONE]\n\n"
@@ -22,8 +24,6 @@ DONE = b"data: [DONE]\n\n"
 # always a key. The braces of the value nest once (prompt_tokens_details).
 _FIELD = rb'"usage":\s*+(null|\{(?:[^{}]++|\{[^{}]*+\})*+\})'
 _USAGE = re.compile(_FIELD)
-# With one of the commas beside it. Each such field, or a second one would be shown.
-_CUT = re.compile(rb",\s*+" + _FIELD + rb"|" + _FIELD + rb"\s*,?")
 _NO_CHOICES = re.compile(rb'"choices":\s*\[\s*\]')
 _INDEX = re.compile(rb'"choices":\s*\[\s*\{\s*"index":\s*(\d{1,9})')
 _ERROR = re.compile(rb'\{\s*"error":')
@@ -41,9 +41,12 @@ class StreamTee:
         choices: int,
         limit: int,
         ceiling: int | None = None,
+        tier: str | None = None,
     ) -> None:
         """`limit`: the most bytes that one event may have, so that memory is bounded. `ceiling`:
-        the most output tokens that may be passed on; None where nothing limits them."""
+        the most output tokens that may be passed on; None where nothing limits them. `tier`: the
+        service tier that each chunk names."""
+        self._tier = tier
         self._wish = wish
         self._choices_each = choices_each
         self._choices = choices
@@ -127,11 +130,11 @@ class StreamTee:
         """
         self._drop_withheld()
         try:
-            chunk = msgspec.json.decode(self._last_chunk[5:], type=dict[str, Any])
+            last = shown_chunk(self._last_chunk[5:], False, self._tier)
+            chunk = msgspec.json.decode(last[5:], type=dict[str, Any])
             text = "text" in chunk["choices"][0]
         except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, ValueError):
             raise UpstreamFailed(BROKEN_OFF) from None
-        chunk.pop("usage", None)
         said: dict[str, Any] = {"text": ""} if text else {"delta": {}}
         ended = {**said, "logprobs": None, "finish_reason": "length"}
         choices = [{"index": index, **ended} for index in sorted(self._usage) if index >= 0]
@@ -194,7 +197,10 @@ class StreamTee:
                 if self._ceiling is not None and self._goes_beyond(event, found):
                     self._withheld = b"\n\n".join((event, *events[number + 1 :]))
                     break
-                shown.append(self._chunk(event, found))
+                try:
+                    shown.append(self._chunk(event, found))
+                except ValueError:
+                    raise StreamBroken(b"".join(shown), "what came is no chunk") from None
             elif event[:1] == b":":
                 shown.append(event + b"\n\n")  # a comment, which keeps the connection open
             else:
@@ -206,12 +212,11 @@ class StreamTee:
             self._usage[self._index(event)] = found[1]
         if _without_choices(event):
             # Held back until the call is settled: it will also say what the call cost.
-            self.usage_event = None if self._wish is UsageWish.NONE else event
+            wished = self._wish is not UsageWish.NONE
+            self.usage_event = shown_chunk(event[5:], True, self._tier) if wished else None
             return b""
         self._last_chunk = event
-        if found is None or self._wish is UsageWish.EVERY:
-            return event + b"\n\n"
-        return _without_usage(event, found) + b"\n\n"
+        return shown_chunk(event[5:], self._wish is UsageWish.EVERY, self._tier) + b"\n\n"
 
     def _index(self, event: bytes) -> int:
         """The choice that an event belongs to; of a total, none."""
@@ -228,14 +233,6 @@ def _count(usage: bytes) -> int:
     """The output tokens that a usage object tells."""
     found = _GENERATED.search(usage)
     return int(found[1]) if found else 0
-
-
-def _without_usage(event: bytes, found: re.Match[bytes]) -> bytes:
-    """Each of them. Engines write it once and behind others, which a slice cuts out faster."""
-    start, end = found.span()
-    if event[start - 1 : start] == b"," and _USAGE.search(event, end) is None:
-        return event[: start - 1] + event[end:]
-    return _CUT.sub(b"", event)
 
 
 def _without_choices(event: bytes) -> bool:

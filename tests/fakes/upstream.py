@@ -54,6 +54,7 @@ class FakeUpstream:
     learner: Learner = field(default_factory=Learner)
     models: dict[str, bool] = field(default_factory=dict)  # as our serving says what it has
     listed: list[str] = field(default_factory=list)  # as other servers do
+    internals: dict[str, Any] = field(default_factory=dict)  # put at every level of an answer
 
 
 @asynccontextmanager
@@ -123,7 +124,13 @@ class _Handlers:
         tokens = sum(len(str(text).split()) for text in texts)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return web.json_response(
-            {"object": "list", "model": body["model"], "data": data, "usage": usage}
+            {
+                **self._fake.internals,
+                "object": "list",
+                "model": body["model"],
+                "data": [{**self._fake.internals, **one} for one in data],
+                "usage": usage,
+            }
         )
 
     async def _refused(self, texts: list[Any]) -> web.Response | None:
@@ -200,7 +207,7 @@ class _Handlers:
             answer = _answer(body, prompt, chat, self._fake.says)
             if self._fake.claims_prompt:
                 answer["usage"]["prompt_tokens"] = self._fake.claims_prompt
-            return web.json_response(answer)
+            return web.json_response(_leaking(answer, self._fake.internals))
         except asyncio.CancelledError:
             self._fake.cancelled += 1
             raise
@@ -290,7 +297,8 @@ class _Stream:
         return chunk
 
     async def _data(self, value: dict[str, Any]) -> None:
-        text = json.dumps(value, separators=(",", ":"))
+        leaking = _leaking(value, {} if "error" in value else self._fake.internals)
+        text = json.dumps(leaking, separators=(",", ":"))
         await self._response.write(f"data: {text}\n\n".encode())
 
 
@@ -326,6 +334,17 @@ def _answer(body: dict[str, Any], prompt: str, chat: bool, says: str) -> dict[st
         "choices": [choice],
         "usage": _usage(prompt, tokens),
     }
+
+
+def _leaking(answer: dict[str, Any], internals: dict[str, Any]) -> dict[str, Any]:
+    """An answer, or a chunk, with an engine's own fields at every level."""
+    if not internals:
+        return answer
+    choices = [dict(choice) for choice in answer["choices"]]
+    for choice in choices:
+        for part in choice.keys() & {"message", "delta"}:
+            choice[part] = {**internals, **choice[part]}
+    return {**internals, **answer, "choices": [{**internals, **choice} for choice in choices]}
 
 
 def _length(body: dict[str, Any], prompt: str) -> int:

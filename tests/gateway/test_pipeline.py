@@ -123,7 +123,7 @@ class TestBadInput:
             ),
             (
                 b'{"model":"%s","messages":[{"role":"user","content":"x"}],"priority":-5}',
-                "invalid_value",
+                "unknown_parameter",
                 "priority",
             ),
             (

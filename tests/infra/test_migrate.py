@@ -123,8 +123,8 @@ class TestMeters:
     def kept(self, url: str) -> list[Any]:
         """Each row without the new meters, and what later migrations add."""
         new = (
-            "'{images,adaptation_seconds,parent_id,error_message,error_param,requested_model}'"
-            "::text[]"
+            "'{images,adaptation_seconds,parent_id,error_message,error_param,requested_model,"
+            "service_tier}'::text[]"
         )
         return [self.run(url, f"select to_jsonb(t) - {new} from {of} t") for of in self.TABLES]
 

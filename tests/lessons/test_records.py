@@ -166,6 +166,6 @@ async def _call(gateway: Gateway, url: str, secret: str) -> httpx.Response:
     return await gateway.http.post(f"{url}/v1/chat/completions", json=body, headers=headers)
 
 
-@pytest.mark.parametrize("tier", ["flex", "default", "priority"])
+@pytest.mark.parametrize("tier", ["flex", "default"])
 async def test_every_class_of_service_is_served(gateway: Gateway, tier: str) -> None:
     assert (await gateway.chat("x", service_tier=tier)).status_code == 200

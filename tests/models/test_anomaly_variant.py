@@ -56,7 +56,7 @@ class TestSignature:
         assert fields["pressure"].trained == (readings.min(), readings.max())
         assert (fields[STATE].datatype, fields[STATE].optional) == ("BYTES", True)
 
-    def test_answers_are_as_signed(self, variant: Variant) -> None:
+    def test_answer_fields_are_as_signed(self, variant: Variant) -> None:
         answer = ask(variant, columns(hours(2, 30), leaking(hours(3, 30))))
         assert list(answer) == [field.name for field in variant.signature.outputs]
         for field in variant.signature.outputs:

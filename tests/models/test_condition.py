@@ -108,7 +108,7 @@ class TestChoosing:
 
 
 class TestGraph:
-    def test_answers_as_the_model(self, trained: Trained) -> None:
+    def test_answer_fields_as_the_model(self, trained: Trained) -> None:
         other = dataset(seed=2, repeats=1)
         answers = run(trained.model.SerializeToString(), other.readings)
         for at, target in enumerate(TARGETS):

@@ -77,7 +77,7 @@ class TestVariant:
         assert list(outputs) == ["label", "probability", "second", "familiarity"]
         assert "brushed, pitted, rough" in outputs["label"].description
 
-    def test_answers_are_as_signed(self, variant: Variant) -> None:
+    def test_answer_fields_are_as_signed(self, variant: Variant) -> None:
         answer = ask(variant, images(*(file_of(surface(label, 80)) for label in LABELS)))
         assert list(answer) == [one.name for one in variant.signature.outputs]
         assert answer["label"].tolist() == list(LABELS)

@@ -81,7 +81,7 @@ class TestLoading:
 
 
 class TestRunning:
-    def test_answers(self, specialist: OnnxSpecialist) -> None:
+    def test_answer_fields(self, specialist: OnnxSpecialist) -> None:
         results = specialist.run(columns(specialist))
         assert results["doubled"].tolist() == [600.0, 603.0]
         assert results["same"].tolist() == [4, 5]

@@ -19,6 +19,7 @@ _FIRST = (
     "request_id",
     "started_at",
     "model",
+    "service_tier",
     "key_id",
     "key_name",
     "operation",

@@ -20,6 +20,7 @@ LINE_COLUMNS = (
     "plan",
     "plan_version",
     "model",
+    "service_tier",
     "meter",
     "quantity",
     "included",

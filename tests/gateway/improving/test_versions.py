@@ -81,7 +81,7 @@ async def epoch(database: Database) -> int:
 
 
 class TestPromoting:
-    async def test_answers_from_then_on(self, database: Database) -> None:
+    async def test_answer_fields_from_then_on(self, database: Database) -> None:
         await made(database, 1, 2)
         count = await epoch(database)
         await promoted(database, 1)

@@ -1,21 +1,124 @@
 """What goes to an engine of a customer's fields."""
 
 import json
+from typing import Any
 
 import pytest
 
-from gateway.errors import ParameterInvalid
-from gateway.flow import Operation, Served
+from gateway.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
+from gateway.flow import Ask, Operation, Served
 from gateway.wire.openai import ask, read_request
-from tests.builders import CATALOG, CHAT
+from tests.builders import CATALOG, CHAT, EMBEDDING
 
-FIELDS = ["cache_salt", "chat_template", "kv_transfer_params", "priority", "use_beam_search"]
+REQUIRED: dict[Operation, dict[str, Any]] = {
+    Operation.CHAT: {"model": CHAT, "messages": [{"role": "user", "content": "a"}]},
+    Operation.TEXT_COMPLETION: {"model": CHAT, "prompt": "a"},
+    Operation.EMBEDDINGS: {"model": EMBEDDING, "input": "a"},
+}
+INTERNAL = """
+    cache_salt chat_template chat_template_kwargs ec_transfer_params kv_transfer_params
+    media_io_kwargs min_tokens mm_processor_kwargs priority prompt_embeds prompt_logprobs request_id
+    return_token_ids session_id stream_interval structured_outputs truncate_prompt_tokens
+    use_beam_search vllm_xargs""".split()
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_fields_that_reach_into_an_engine_are_refused(name: str) -> None:
-    body = json.dumps({"model": CHAT, "messages": [{"role": "user", "content": "a"}], name: 1})
-    request = read_request(Operation.CHAT, body.encode())
-    with pytest.raises(ParameterInvalid, match="cannot be set here") as refused:
-        ask(request, Served(CATALOG.models[CHAT], CHAT, CHAT), "/v1/x", body.encode())
-    assert refused.value.param == name
+def asked(operation: Operation, **values: Any) -> Ask:
+    body = json.dumps({**REQUIRED[operation], **values}).encode()
+    model = CATALOG.models[REQUIRED[operation]["model"]]
+    return ask(read_request(operation, body), Served(model, model.id, model.id), "/v1/x", body)
+
+
+def sent(operation: Operation, **values: Any) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(asked(operation, **values).body)
+    return told
+
+
+class TestFields:
+    @pytest.mark.parametrize("operation", REQUIRED)
+    @pytest.mark.parametrize("name", [*INTERNAL, "a_field_of_tomorrow"])
+    def test_a_field_that_is_not_listed_is_refused(self, operation: Operation, name: str) -> None:
+        with pytest.raises(ParameterUnknown, match=f"Unknown parameter: `{name}`") as refused:
+            asked(operation, **{name: None})
+        assert refused.value.param == name
+
+    def test_a_field_listed_for_another_endpoint_is_refused(self) -> None:
+        with pytest.raises(ParameterUnknown):
+            asked(Operation.EMBEDDINGS, max_tokens=3)
+
+    def test_ignored_fields_do_not_reach_the_engine(self) -> None:
+        ignored = {"user": "u", "metadata": {"a": "b"}, "safety_identifier": "s", "store": False}
+        assert sent(Operation.CHAT, **ignored) == REQUIRED[Operation.CHAT]
+
+    def test_sampling_fields_reach_the_engine_as_they_came(self) -> None:
+        fields = {"top_k": 7, "min_p": 0.1, "repetition_penalty": 1.05, "logit_bias": {"7": -1}}
+        assert sent(Operation.CHAT, **fields) == REQUIRED[Operation.CHAT] | fields
+
+    def test_null_is_the_same_as_no_field(self) -> None:
+        nothing = {"n": None, "tools": None, "store": None, "audio": None}
+        assert sent(Operation.CHAT, **nothing) == REQUIRED[Operation.CHAT]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("store", True),
+            ("functions", []),
+            ("modalities", ["text", "audio"]),
+            ("reasoning_effort", "low"),
+            ("web_search_options", {}),
+        ],
+    )
+    def test_a_field_that_cannot_be_honoured_is_refused(self, name: str, value: Any) -> None:
+        with pytest.raises(ParameterUnsupported, match="is not supported by this") as refused:
+            asked(Operation.CHAT, **{name: value})
+        assert refused.value.param == name
+
+    def test_the_default_of_such_a_field_is_accepted(self) -> None:
+        defaults = {"modalities": ["text"], "verbosity": "medium", "store": False}
+        assert sent(Operation.CHAT, **defaults) == REQUIRED[Operation.CHAT]
+
+
+class TestLength:
+    def test_a_completion_without_one_asks_for_sixteen_tokens(self) -> None:
+        assert sent(Operation.TEXT_COMPLETION)["max_tokens"] == 16
+
+    def test_the_clients_own_is_kept(self) -> None:
+        assert sent(Operation.TEXT_COMPLETION, max_tokens=3)["max_tokens"] == 3
+
+    def test_a_chat_is_as_long_as_the_model_makes_it(self) -> None:
+        assert "max_tokens" not in sent(Operation.CHAT)
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("stop", ["a"] * 17),
+            ("stop", "a" * 1001),
+            ("logit_bias", {str(token): 1 for token in range(301)}),
+            ("logit_bias", {"1": 101}),
+            ("logit_bias", {"a": 1}),
+            ("tools", [{"type": "function", "function": {"name": "a"}}] * 129),
+            ("top_logprobs", 21),
+            ("seed", 1 << 63),
+            ("min_p", 1.5),
+            ("repetition_penalty", 0),
+            ("stop_token_ids", [1] * 17),
+            ("response_format", {"type": "structural_tag"}),
+            (
+                "response_format",
+                {
+                    "type": "json_schema",
+                    "json_schema": {"name": "a", "schema": {"a": "b" * 70_000}},
+                },
+            ),
+        ],
+    )
+    def test_a_value_beyond_them_is_refused(self, name: str, value: Any) -> None:
+        with pytest.raises(ParameterInvalid) as refused:
+            asked(Operation.CHAT, **{name: value})
+        assert str(refused.value.param).startswith(name)
+
+    def test_probabilities_of_an_echoed_prompt_are_refused(self) -> None:
+        with pytest.raises(ParameterUnsupported):
+            asked(Operation.TEXT_COMPLETION, echo=True, logprobs=1)
+        assert sent(Operation.TEXT_COMPLETION, echo=True)["echo"] is True

@@ -52,7 +52,7 @@ class TestAsking:
         schema = body["response_format"]["json_schema"]["schema"]
         assert schema == dict(TASKS["severity"].schema or {})
 
-    def test_answers_keep_the_order(self) -> None:
+    def test_answer_fields_keep_the_order(self) -> None:
         def handler(request: httpx.Request) -> httpx.Response:
             return said(json.loads(request.content)["messages"][0]["content"])
 

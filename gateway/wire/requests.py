@@ -1,0 +1,110 @@
+"""The bodies of OpenAI's requests: chat, completions, embeddings.
+
+Owns the fields that are checked here, with their types and ranges, so that a mistake is named
+before anything is spent. Which fields an endpoint has at all is in gateway/wire/parameters.py.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+StopText = Annotated[str, Meta(max_length=1000)]
+TokenId = Annotated[str, Meta(pattern=r"^[0-9]{1,7}$")]
+Bias = Annotated[float, Meta(ge=-100, le=100)]
+Some = Annotated[list[msgspec.Raw], Meta(min_length=1)]
+
+
+class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """`stream_options`; continuous_usage_stats is vLLM's, include_obfuscation has no effect."""
+
+    include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class Generation(msgspec.Struct, kw_only=True):
+    """What chat and plain completions have in common."""
+
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Count | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    seed: Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | None = None
+    stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    logit_bias: Annotated[dict[TokenId, Bias], Meta(max_length=300)] | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=1 << 20)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    ignore_eos: bool | None = None
+    stop_token_ids: Annotated[list[int], Meta(max_length=16)] | None = None
+    user: str | None = None
+    service_tier: Literal["auto", "priority", "default", "flex", "standard"] | None = None
+
+
+class Message(msgspec.Struct):
+    """One message; its content is the engine's to judge."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[msgspec.Raw] | None = None
+
+
+class TextFormat(msgspec.Struct, forbid_unknown_fields=True, tag="text"):
+    """`response_format`: any text."""
+
+
+class JsonFormat(msgspec.Struct, forbid_unknown_fields=True, tag="json_object"):
+    """`response_format`: any JSON object."""
+
+
+class Schema(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`response_format.json_schema`."""
+
+    name: str
+    schema: dict[str, Any] | bool | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class SchemaFormat(msgspec.Struct, forbid_unknown_fields=True, tag="json_schema"):
+    """`response_format`: JSON of this schema."""
+
+    json_schema: Schema
+
+
+class ChatRequest(Generation, kw_only=True):
+    """`POST /v1/chat/completions`."""
+
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    max_completion_tokens: Count | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    response_format: TextFormat | JsonFormat | SchemaFormat | None = None
+    tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+
+
+class CompletionRequest(Generation, kw_only=True):
+    """`POST /v1/completions`. Prompts may be text or token ids, one or several."""
+
+    prompt: str | Some
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+    echo: bool | None = None
+
+
+class EmbeddingRequest(msgspec.Struct, kw_only=True):
+    """`POST /v1/embeddings`. Inputs may be text or token ids, one or several."""
+
+    model: str
+    input: str | Some
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Count | None = None
+    user: str | None = None

@@ -1,0 +1,96 @@
+"""Service tiers in plan files: percentages, own prices, and what cannot be a whole nano-unit."""
+
+from fractions import Fraction
+
+import pytest
+
+from billing.rating.plan_files import read_plan_file
+from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
+from billing.rating.quantities import Quantities
+from billing.rating.statement import Consumed, usage_lines
+from billing.rating.terms import PlanTerms, TermsInvalid, read_terms
+
+BASE = """
+plan = "tiers"
+names = { en = "Tiers", zh = "分级" }
+currency = "CNY"
+[[price]]
+model = "chat"
+meter = "input_tokens"
+price = "0.000000002"
+[[price]]
+model = "chat"
+meter = "output_tokens"
+kind = "graduated"
+tiers = [{ up_to = 10, price = "0.000000004", flat = "1" }, { price = "0.000000002" }]
+[[price]]
+model = "pack"
+meter = "output_tokens"
+kind = "package"
+size = 10
+price = "0.02"
+[[price]]
+model = "many"
+meter = "output_tokens"
+kind = "volume"
+tiers = [{ up_to = 10, price = "0.000000004" }, { price = "0.000000002" }]
+[[price]]
+model = "rows"
+meter = "rows"
+price = "0.1"
+"""
+
+
+def read(more: str) -> PlanTerms:
+    return read_plan_file(BASE + more, lambda _currency: {})
+
+
+def test_a_percentage_prices_each_kind_of_each_text_model() -> None:
+    terms = read('[[tier]]\nname = "priority"\npercent = 150\n')
+    assert terms.price("chat@priority", "input_tokens") == PerUnit(3)
+    assert terms.price("chat@priority", "output_tokens") == Graduated(
+        (Tier(10, 6, 1_500_000_000), Tier(None, 3))
+    )
+    assert terms.price("pack@priority", "output_tokens") == Package(10, 30_000_000)
+    assert terms.price("many@priority", "output_tokens") == Volume((Tier(10, 6), Tier(None, 3)))
+    assert not terms.has_model("rows@priority")
+    assert read_terms(terms.text()) == terms
+
+
+def test_a_price_of_its_own_goes_before_the_percentage() -> None:
+    own = '[[price]]\nmodel = "chat"\ntier = "flex"\nmeter = "input_tokens"\nprice = "1"\n'
+    terms = read(own + '[[tier]]\nname = "flex"\npercent = 50\nmodels = ["chat"]\n')
+    assert terms.price("chat@flex", "input_tokens") == PerUnit(10**9)
+    assert not terms.has_model("pack@flex")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('[[tier]]\nname = "priority"\npercent = 125\n', "125 % of 2 nano-units is no whole"),
+        ('[[tier]]\nname = "fast"\npercent = 150\n', "name is priority or flex"),
+        ('[[tier]]\nname = "flex"\npercent = 0\n', "percent is 1 to 1000"),
+        ('[[tier]]\nname = "flex"\npercent = 50\nmodels = ["rows"]\n', "no price of output"),
+        ('[[tier]]\nname = "flex"\npercent = 50\n' * 2, "is there twice"),
+        (
+            '[[price]]\nmodel = "new"\ntier = "flex"\nmeter = "input_tokens"\nprice = "1"\n',
+            "new has no price of the default tier",
+        ),
+    ],
+)
+def test_what_cannot_be_sold_is_refused(more: str, message: str) -> None:
+    with pytest.raises(TermsInvalid, match=message):
+        read(more)
+
+
+def test_a_tier_has_lines_of_its_own_and_no_shared_allowance() -> None:
+    more = '[[tier]]\nname = "priority"\npercent = 150\n[[allowance]]\nmeter = "input_tokens"\n'
+    terms = read(more + "quantity = 1_000_000_000\n")
+    used = Quantities(input_tokens=10**9)
+    lines = usage_lines(
+        terms, Fraction(1), [Consumed("chat", used), Consumed("chat@priority", used)]
+    )
+    assert [(line.model, line.included, line.minor) for line in lines] == [
+        ("chat", 10**9, 0),
+        ("chat@priority", 0, 300),
+    ]

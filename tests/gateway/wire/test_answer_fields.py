@@ -1,0 +1,88 @@
+"""What a client sees of an engine's answer: OpenAI's fields, and the engine's own never."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import UpstreamFailed
+from gateway.flow import Operation, UsageWish
+from gateway.wire.answer_fields import reshaper
+from gateway.wire.sse import StreamTee
+
+INTERNAL = """
+    ec_transfer_params kv_transfer_params metrics prompt_logprobs prompt_text prompt_token_ids
+    routed_experts stop_reason system_fingerprint token_ids""".split()
+OWN = {key: {"a": [1]} for key in INTERNAL}
+USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+# Contents that look like the fields that are left out.
+TEXTS = st.text() | st.sampled_from(
+    [
+        '","stop_reason":1,"x":"',
+        '"token_ids":[1],',
+        '\\"kv_transfer_params\\":{}',
+        "\\",
+        '{"usage":',
+    ]
+)
+
+
+def answer(key: str, said: Any) -> dict[str, Any]:
+    choice = {"index": 0, key: said, "logprobs": None, "finish_reason": "stop"}
+    return {"id": "c", "created": 1, "model": "m", "choices": [choice], "usage": USAGE}
+
+
+def with_internals(value: dict[str, Any]) -> dict[str, Any]:
+    choices = [dict(choice) for choice in value["choices"]]
+    for choice in choices:
+        for part in ("message", "delta"):
+            if part in choice:
+                choice[part] = {**OWN, **choice[part]}
+    return {**OWN, **value, "choices": [{**choice, **OWN} for choice in choices], **OWN}
+
+
+@given(TEXTS, st.booleans())
+def test_a_plain_chat_keeps_its_text_and_loses_internals(text: str, ascii_only: bool) -> None:
+    expected = answer("message", {"role": "assistant", "content": text, "tool_calls": []})
+    body = json.dumps(with_internals(expected), ensure_ascii=ascii_only).encode(
+        errors="surrogatepass"
+    )
+    assert json.loads(reshaper(Operation.CHAT)(body)) == expected
+
+
+@given(TEXTS)
+def test_a_plain_completion_keeps_its_text_and_loses_internals(text: str) -> None:
+    expected = answer("text", text)
+    body = json.dumps(with_internals(expected)).encode()
+    assert json.loads(reshaper(Operation.TEXT_COMPLETION)(body)) == expected
+
+
+@given(TEXTS, st.sampled_from(["delta", "text"]))
+def test_a_chunk_keeps_its_text_and_loses_internals(text: str, key: str) -> None:
+    expected = answer(key, {"content": text} if key == "delta" else text)
+    event = b"data: " + json.dumps(with_internals(expected)).encode() + b"\n\n"
+    shown = StreamTee(UsageWish.EVERY, 1, 1, 1 << 20).feed(event)
+    assert json.loads(shown[6:]) == expected
+
+
+def test_the_last_chunk_loses_internals_as_well() -> None:
+    tee = StreamTee(UsageWish.LAST, 1, 1, 1 << 20)
+    total = {"id": "c", "choices": [], "usage": USAGE}
+    tee.feed(b"data: " + json.dumps({**OWN, **total}).encode() + b"\n\n")
+    assert tee.usage_event is not None
+    assert json.loads(tee.usage_event[6:]) == total
+
+
+def test_vectors_keep_their_numbers_and_lose_internals() -> None:
+    vector = {"object": "embedding", "index": 0, "embedding": [0.1, -1e-07]}
+    expected = {"object": "list", "data": [vector], "model": "m", "usage": USAGE}
+    body = json.dumps({**expected, "data": [{**vector, **OWN}], **OWN}).encode()
+    assert json.loads(reshaper(Operation.EMBEDDINGS)(body)) == expected
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices":1}', b'{"usage":{}}'])
+def test_what_is_no_answer_is_the_engines_fault(body: bytes) -> None:
+    with pytest.raises(UpstreamFailed):
+        reshaper(Operation.CHAT)(body)

@@ -1,0 +1,93 @@
+"""The nested objects of a chat request: fields that are not listed are refused with their place."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.errors import ParameterInvalid, ParameterUnknown
+from gateway.flow import Operation
+from gateway.wire.answer_fields import Message
+from gateway.wire.nested import MESSAGE
+from gateway.wire.openai import read_request
+from tests.builders import CHAT
+
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
+FUNCTION = {"name": "a", "description": "b", "parameters": {"type": "object"}, "strict": True}
+
+
+def read(**values: Any) -> None:
+    messages = [{"role": "user", "content": "a"}]
+    read_request(
+        Operation.CHAT, json.dumps({"model": CHAT, "messages": messages, **values}).encode()
+    )
+
+
+def said(*content: Any, **values: Any) -> dict[str, Any]:
+    parts = [{"type": "text", "text": "a"}, *content]
+    return {"messages": [{"role": "user", "content": parts, **values}]}
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        (said(tools=[]), "messages[0].tools"),
+        (said({"type": "image_url", "image_url": {"url": PICTURE}, "uuid": "a"}),
+         "messages[0].content[1].uuid"),
+        (said({"type": "image_url", "image_url": {"url": PICTURE, "uuid": "a"}}),
+         "messages[0].content[1].image_url.uuid"),
+        (said(tool_calls=[{"id": "a", "function": {"name": "a", "arguments": "", "x": 1}}]),
+         "messages[0].tool_calls[0].function.x"),
+        ({"stream": True, "stream_options": {"x": 1}}, "stream_options.x"),
+        ({"tools": [{"type": "function", "function": FUNCTION, "defer_loading": True}]},
+         "tools[0].defer_loading"),
+        ({"tool_choice": {"type": "function", "function": {"name": "a", "x": 1}}},
+         "tool_choice.function.x"),
+        ({"response_format": {"type": "text", "x": 1}}, "response_format.x"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "x": 1}}},
+         "response_format.json_schema.x"),
+    ],
+)  # fmt: skip
+def test_an_unknown_field_is_refused_with_its_place(values: dict[str, Any], place: str) -> None:
+    with pytest.raises(ParameterUnknown) as refused:
+        read(**values)
+    assert refused.value.param == place
+
+
+@pytest.mark.parametrize("kind", ["image_embeds", "audio_embeds", "prompt_embeds", "file", 1, []])
+def test_a_part_of_another_kind_is_refused(kind: Any) -> None:
+    with pytest.raises(ParameterInvalid) as refused:
+        read(**said({"type": kind, "image_embeds": "aGVsbG8="}))
+    assert str(refused.value.param).startswith("messages[0].content[1].type")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        said(name="ann"),
+        said({"type": "input_audio", "input_audio": {"data": "YQ==", "format": "wav"}}),
+        said(
+            tool_calls=[
+                {
+                    "id": "a",
+                    "type": "function",
+                    "index": 0,
+                    "function": {"name": "a", "arguments": "{}"},
+                }
+            ]
+        ),
+        {"tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "auto"},
+        {"tools": [{"type": "function", "function": {"name": "a"}}], "parallel_tool_calls": False},
+        {"tool_choice": {"type": "function", "function": {"name": "a"}}},
+        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_schema",
+                             "json_schema": {"name": "a", "schema": {"x": 1}, "strict": True}}},
+        {"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}},
+    ],
+)  # fmt: skip
+def test_what_official_clients_send_is_accepted(values: dict[str, Any]) -> None:
+    read(**values)
+
+
+def test_a_message_of_an_answer_can_be_sent_back() -> None:
+    assert set(Message.__struct_fields__) <= MESSAGE
