@@ -17,7 +17,8 @@ import msgspec
 from gateway.errors import KeyElsewhere
 from gateway.flow import Call
 from gateway.translation import SpecialistRefused
-from gateway.wire import inference, openai
+from gateway.wire import inference, requests
+from gateway.wire.parameters import PARAMETERS
 from infra.errors import AppError
 from models.catalog import Catalog
 
@@ -67,9 +68,10 @@ def vocabulary(catalog: Catalog) -> frozenset[str]:
     columns = {
         name for one in models if one.route for name in one.route.inputs | one.route.optional
     }
-    shapes = (openai.ChatRequest, openai.CompletionRequest, openai.EmbeddingRequest)
+    shapes = (requests.ChatRequest, requests.CompletionRequest, requests.EmbeddingRequest)
     fields = {name for one in (*shapes, inference.PredictionRequest) for name in _fields(one)}
-    return frozenset({*_WORDS, *fields, *columns, *(one.id for one in models)})
+    listed = {name for table in PARAMETERS.values() for name in table}
+    return frozenset({*_WORDS, *fields, *listed, *columns, *(one.id for one in models)})
 
 
 def report_of(
