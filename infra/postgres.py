@@ -10,7 +10,6 @@ import subprocess
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from pwd import getpwnam
 
 import psutil
 
@@ -67,8 +66,9 @@ def start_postgres(directory: Path) -> EmbeddedPostgres:
         raise DataDirectoryBroken(
             f"The embedded PostgreSQL does not start on {directory}. {_last_words(directory)}"
         ) from error
-    if server.system_user is not None:  # root's server runs as a user of its own
-        let_pass(directory.parent, getpwnam(server.system_user).pw_gid)
+    if server.system_user is not None:
+        # Root's server runs as a user of its own, but in the group that it was started in.
+        let_pass(directory.parent, os.getegid())
     _create_database(server)
     return EmbeddedPostgres(server.get_uri(database=_DATABASE), server)
 

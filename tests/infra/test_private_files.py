@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import psycopg
+
 from infra.installation import Running, only_one
 from infra.mail import Mailer, message
 from infra.postgres import start_postgres
@@ -45,5 +47,13 @@ def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None
         try:
             assert mode(data_dir) == (0o710 if os.geteuid() == 0 else 0o700)
             assert mode(data_dir / "postgres") == 0o700
+            # The server opens its files again by their paths.
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute("checkpoint")
+                connection.execute("alter system set log_min_messages = 'error'")
+                connection.execute("select pg_reload_conf()")
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                row = connection.execute("show log_min_messages").fetchone()
+            assert row == ("error",)
         finally:
             server.stop()
