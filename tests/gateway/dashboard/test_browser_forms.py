@@ -1,0 +1,150 @@
+"""Forms in a browser: where the focus goes after a mistake, and dialogs that are cancelled."""
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from gateway.dashboard.language import texts_of
+from gateway.identity.roles import Role
+from infra import ids
+from tests.gateway.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.looking import looker
+from tests.gateway.test_subscription import SMALL, choose, offer
+
+pytestmark = NEEDS_BROWSER
+WIDE = ("en-US", "light", 1440)
+PHONE = ("zh-CN", "light", 390)
+_LEAST_GAP = 12  # pixels
+
+
+async def submit_alerts(seen: Looked, **fields: str) -> Page:
+    """Send the form of the alerts with these values; the page is the answer then."""
+    page = seen.page
+    await seen.opens("/dashboard/limits")
+    for name, value in fields.items():
+        await page.fill(f"#{name}", value)
+    async with page.expect_navigation():
+        await page.click("form[action='/dashboard/limits/alerts'] button")
+    return page
+
+
+async def focused(page: Page) -> dict[str, str]:
+    """The focused field: its id, whether it is invalid, and the text that describes it."""
+    found: dict[str, str] = await page.evaluate(
+        """() => {
+          const field = document.activeElement;
+          const about = document.getElementById(field.getAttribute("aria-describedby"));
+          return { id: field.id, invalid: field.getAttribute("aria-invalid"),
+                   about: about ? about.textContent : "" };
+        }"""
+    )
+    return found
+
+
+class TestFocus:
+    @pytest.mark.parametrize(
+        ("look", "message"),
+        [
+            (WIDE, "Write 1 to 20 whole percentages, as 50, 80, 100."),
+            (PHONE, texts_of("zh")["Write 1 to 20 whole percentages, as 50, 80, 100."]),
+        ],
+    )
+    async def test_goes_to_the_first_invalid_field_after_a_submission(
+        self, office: Firm, browser: Browser, look: tuple[str, str, int], message: str
+    ) -> None:
+        async with looked(browser, office.gateway.url, look, office.owner) as seen:
+            page = await submit_alerts(seen, percentages="0", url="http://10.0.0.1/")
+            found = await focused(page)
+            assert (found["id"], found["invalid"]) == ("percentages", "true")
+            assert found["about"] == message
+            assert await page.locator("[aria-invalid=true]").count() == 2
+            assert await page.input_value("#url") == "http://10.0.0.1/"
+            assert await seen.faults() == []
+
+    async def test_skips_valid_fields_before_the_invalid_one(
+        self, office: Firm, browser: Browser
+    ) -> None:
+        async with looked(browser, office.gateway.url, WIDE, office.owner) as seen:
+            page = await submit_alerts(seen, percentages="50", url="http://10.0.0.1/")
+            found = await focused(page)
+            assert (found["id"], found["invalid"]) == ("url", "true")
+            assert "private or reserved address" in found["about"]
+
+    async def test_is_not_moved_on_a_page_without_mistakes(
+        self, office: Firm, browser: Browser
+    ) -> None:
+        async with looked(browser, office.gateway.url, WIDE, office.owner) as seen:
+            await seen.opens("/dashboard/limits")
+            assert await seen.page.evaluate("document.activeElement === document.body")
+
+
+async def require_cancels(seen: Looked, address: str, dialog: str) -> None:
+    """Cancel closes the dialog, changes nothing and gives the focus back to what opened it."""
+    page = seen.page
+    await seen.opens(address)
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.url) if one.method != "GET" else None)
+    box = page.locator(f"dialog#{dialog}")
+    for close in ("click", "keyboard"):
+        await page.click(f"button[popovertarget={dialog}]:not([popovertargetaction])")
+        assert await box.is_visible(), (dialog, close)
+        cancel = box.get_by_role("button", name="Cancel", exact=True)
+        if close == "click":
+            await cancel.click()
+        else:
+            await cancel.focus()
+            await page.keyboard.press("Enter")
+        assert not await box.is_visible(), (dialog, close)
+        opener = "document.activeElement.getAttribute('popovertarget')"
+        assert await page.evaluate(opener) == dialog
+    assert (page.url, sent) == (seen.url + address, [])
+
+
+class TestCancel:
+    async def test_closes_the_dialogs_of_a_key_and_the_key_works(
+        self, firm: Firm, browser: Browser
+    ) -> None:
+        address = f"/dashboard/keys/{ids.show('key', firm.gateway.key.row.id)}"
+        async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
+            await require_cancels(seen, address, "rotate")
+            await require_cancels(seen, address, "revoke")
+        assert (await firm.gateway.http.get("/v1/models")).status_code == 200
+
+    async def test_closes_the_dialogs_that_remove_a_member_or_oneself(
+        self, firm: Firm, browser: Browser
+    ) -> None:
+        gateway = firm.gateway
+        account = gateway.account.id
+        async with (
+            looker(gateway.url, gateway.parts, account, Role.VIEWER) as viewer,
+            looked(browser, gateway.url, WIDE, firm.owner) as seen,
+        ):
+            member = ids.show("person", viewer.person_id)
+            await require_cancels(seen, f"/dashboard/team/{member}", "remove")
+            await viewer.page("/dashboard/limits")
+
+    async def test_closes_the_dialog_that_cancels_a_plan_and_the_plan_goes_on(
+        self, firm: Firm, browser: Browser
+    ) -> None:
+        await offer(firm.gateway, SMALL)
+        await choose(firm.gateway, "small")
+        async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
+            await require_cancels(seen, "/dashboard/plan", "cancel")
+        subscription = (await firm.gateway.http.get("/v1/subscription")).json()
+        assert (subscription["status"], subscription["plan"]["plan"]) == ("active", "small")
+
+
+@pytest.mark.parametrize("look", [WIDE, PHONE])
+@pytest.mark.parametrize("address", ["/dashboard", "/dashboard/limits"])
+async def test_the_available_amount_and_the_first_bar_are_apart(
+    firm: Firm, browser: Browser, address: str, look: tuple[str, str, int]
+) -> None:
+    await offer(firm.gateway, SMALL)
+    await choose(firm.gateway, "small")
+    async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
+        await seen.opens(address)
+        above = await seen.page.locator(".figure:has(+ .bar)").bounding_box()
+        below = await seen.page.locator(".figure + .bar").bounding_box()
+        assert above is not None
+        assert below is not None
+        assert below["y"] - above["y"] - above["height"] >= _LEAST_GAP
