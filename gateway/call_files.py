@@ -24,9 +24,10 @@ async def calls_file(
         document = await document_of(session, account_id, invoice_id)
         selected = await selected_of_invoice(session, account_id, invoice_id, number)
         names: tuple[str, ...] = ()
-        if selected is not None:
+        if selected is not None and selected.period_id is not None:
             names = await tag_names(session, account_id, selected.period_id)
-    sheet = CallSheet(document.currency, zone_of(document.time_zone), names)
+    zone = zone_of(document.time_zone)
+    sheet = CallSheet(document.currency, zone, names, document.locale)
     name = document.name if number is None else f"{document.name}-line-{number}"
     headers = {"content-disposition": f'attachment; filename="{name}-calls.csv"'}
     content = calls_csv(database, account_id, selected, sheet)

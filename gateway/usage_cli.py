@@ -34,7 +34,7 @@ from gateway.console import Json, tell
 from gateway.keys import PREFIX as KEY_PREFIX
 from gateway.keys import list_keys
 from gateway.terminal import Terminal
-from gateway.usage_options import UsageFilterInvalid, ends_of, moment_of, tags_of
+from gateway.usage_options import UsageFilterInvalid, ends_of, errors_of, moment_of, tags_of
 from infra import ids
 from infra.clock import SystemClock
 from infra.db import Database
@@ -85,6 +85,10 @@ def usage_list(
     tag: Annotated[
         list[str] | None, typer.Option(help="Only calls with this tag, `name=value`; repeatable.")
     ] = None,
+    error: Annotated[
+        list[str] | None,
+        typer.Option(help="Only calls with this error code; `any` for all errors; repeatable."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many calls.")] = 50,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new calls; Ctrl-C ends it.")
@@ -107,6 +111,7 @@ def usage_list(
             models=model or (),
             key_id=None if key is None else await _key(session, owner, key),
             tags=tags_of(tag or []),
+            error_codes=errors_of(error or []),
         )
 
     def work(settings: Settings, terminal: Terminal) -> None:

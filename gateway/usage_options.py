@@ -1,4 +1,4 @@
-"""What `maas usage` is asked for, as people type it: times, statuses, tags.
+"""What usage is filtered by, as people type it: times, statuses, tags, error codes.
 
 Owns reading these. Does not own searching (billing/metering/usage_search.py). Pure.
 """
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from billing.metering.error_fixes import is_error_code
 from billing.tables import Settlement
 from infra.errors import AppError
 
@@ -77,3 +78,12 @@ def tags_of(words: Sequence[str]) -> dict[str, str]:
     if not all(name and sign and value for name, sign, value in pairs):
         raise UsageFilterInvalid("--tag is `name=value`, for example `order=A-17`.", param="--tag")
     return {name: value for name, _, value in pairs}
+
+
+def errors_of(words: Sequence[str]) -> Sequence[str]:
+    """Error codes. Raises UsageFilterInvalid."""
+    if not all(map(is_error_code, words)):
+        raise UsageFilterInvalid(
+            "--error is an error code (`model_not_found`), or `any`.", param="--error"
+        )
+    return words

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.agreements.totals import NO_TERMS
+from billing.metering.error_fixes import ANY_ERROR, fix_of
 from billing.metering.usage import REQUEST_PREFIX
 from billing.money import nano_text
 from billing.rating.quantities import METERS
@@ -49,6 +50,11 @@ class BilledCall:
     requested_model: str | None = None
     service_tier: str | None = None
 
+    def suggested_fix(self, language: str) -> str | None:
+        """What to do about its error; None where it has none."""
+        fix = fix_of(self.error_code, self.status)
+        return None if fix is None else fix.text(language)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "request_id": ids.show(REQUEST_PREFIX, self.request_id),
@@ -64,6 +70,7 @@ class BilledCall:
             "error_message": self.error_message,
             "error_param": self.error_param,
             "requested_model": self.requested_model,
+            "suggested_fix": self.suggested_fix("en"),
             **{meter: getattr(self, meter) for meter in METERS},
             "plan_version": None if self.version_id == NO_TERMS else self.version_id.hex,
             "late": self.late,
@@ -75,13 +82,15 @@ class BilledCall:
 @dataclass(frozen=True, slots=True)
 class CallFilter:
     """Which of a period's calls; None is all. `since` and `until` come together and leave out calls
-    of earlier periods. Unless `billed`, refused and failed calls are among them."""
+    of earlier periods. Unless `billed`, refused and failed calls are among them. `error_code` may
+    be ANY_ERROR."""
 
     billed: bool = True
     model: str | None = None
     key_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    error_code: str | None = None
 
     def conditions(self) -> str:
         """The conditions that are asked for, in SQL."""
@@ -89,6 +98,8 @@ class CallFilter:
             _IS_BILLED: self.billed,
             " and u.model = :only_model": self.model is not None,
             " and u.key_id = :only_key": self.key_id is not None,
+            " and u.error_code is not null": self.error_code == ANY_ERROR,
+            " and u.error_code = :only_error": self.error_code not in (None, ANY_ERROR),
             " and u.started_at >= :only_since and u.started_at < :only_until"
             " and u.started_at >= :starts_at": self.since is not None,
         }
@@ -101,6 +112,7 @@ class CallFilter:
             "only_key": self.key_id,
             "only_since": self.since,
             "only_until": self.until,
+            "only_error": self.error_code,
         }
 
 

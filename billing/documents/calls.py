@@ -8,6 +8,8 @@ in pages of any size. Does not own what the calls cost together
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -74,6 +76,17 @@ _TAG_NAMES = """
     where account_id = :account and period_id = :period order by 1 limit :limit
 """
 MOST_TAG_COLUMNS = 50
+# In place of a period's bounds: those that leave out nothing.
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_EVER: Mapping[str, Any] = MappingProxyType(
+    {
+        "starts_at": _BEGINNING,
+        "since": _BEGINNING,
+        "until": None,
+        "cut_before": 0,
+        "cut": 2**63 - 1,
+    }
+)
 # Said without functions of columns: by its statistics the planner then knows that a page is soon
 # full, and reads no further. With them it expects few calls, and reads all that the month has.
 _OF_LINE = """
@@ -105,19 +118,22 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """Calls of one period, or of one line of its invoice. `list_version` priced what names no
-    terms."""
+    """Calls of one period (all of the account's where it is None), or of one line of its invoice.
+    `list_version` priced what names no terms."""
 
-    period_id: UUID
+    period_id: UUID | None
     list_version: UUID = NO_TERMS
     only: CallFilter = BILLED
     of: tuple[Line, PlanTerms] | None = None
 
 
 async def counted_of(
-    session: AsyncSession, account_id: UUID, period_id: UUID, list_version: UUID = NO_TERMS
+    session: AsyncSession, account_id: UUID, period_id: UUID | None, list_version: UUID = NO_TERMS
 ) -> Counted:
-    """The calls of one of the account's periods. `list_version` priced what names no terms."""
+    """The calls of one of the account's periods; where it is None all of the account's, also those
+    that no total counts yet. `list_version` priced what names no terms."""
+    if period_id is None:
+        return Counted({"account": account_id, "list_version": list_version, **_EVER})
     place = {"account": account_id, "period": period_id}
     row = (await session.execute(text(_PERIOD), place)).mappings().one()
     return Counted({"account": account_id, "list_version": list_version, **row})

@@ -47,7 +47,8 @@ async def export_invoice(
 async def _write_calls(session: AsyncSession, document: InvoiceDocument, file: Path) -> None:
     account_id, period_id = document.account_id, document.period_id
     names = () if period_id is None else await tag_names(session, account_id, period_id)
-    sheet = CallSheet(document.currency, zone_of(document.time_zone), names)
+    zone = zone_of(document.time_zone)
+    sheet = CallSheet(document.currency, zone, names, document.locale)
     _write(file, sheet.header())
     if period_id is None:
         return

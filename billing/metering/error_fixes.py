@@ -4,6 +4,7 @@ The one table of suggested fixes. docs/errors.md says the same (a test compares 
 dashboard, CSV files and `maas usage` read it here. Owns the texts. Pure.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -163,6 +164,18 @@ OF_ROWS: Mapping[str, Fix] = MappingProxyType(
     }
 )
 FIXES: Mapping[str, Fix] = MappingProxyType({**_REQUEST, **_ACCESS, **_SERVICE})
+# For choosing one: the codes by what they are about.
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "request": tuple(_REQUEST),
+        "access": tuple(_ACCESS),
+        "service": tuple(_SERVICE),
+        "row": tuple(OF_ROWS),
+    }
+)
+# In place of a code, in filters: calls with an error, whatever it is.
+ANY_ERROR = "any"
+_CODE = re.compile(r"[a-z0-9_]{1,64}")
 _OTHER_4XX = Fix("correct the request as `param` and the code say", "请按 `param` 与错误码修正请求")
 _OTHER_5XX = Fix("not billed: try again shortly", "不计费：请稍后重试")
 
@@ -172,3 +185,8 @@ def fix_of(code: str | None, status: int) -> Fix | None:
     if code is None:
         return None
     return FIXES.get(code) or OF_ROWS.get(code) or (_OTHER_5XX if status >= 500 else _OTHER_4XX)
+
+
+def is_error_code(text: str) -> bool:
+    """Whether it can be one: codes that no table lists are possible too."""
+    return _CODE.fullmatch(text) is not None

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.error_fixes import fix_of
+from billing.metering.usage_search import has_error
 from billing.money import nano_text
 from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement, Usage
@@ -88,13 +89,20 @@ async def list_usage(
     limit: int,
     before: UUID | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
+    error_code: str | None = None,
 ) -> list[Usage]:
-    """The newest rows first. `account_id` None is the operator's view of every account."""
+    """The newest rows first. `account_id` None is the operator's view of every account;
+    `error_code` may be ANY_ERROR."""
     query = select(Usage).order_by(col(Usage.started_at).desc(), col(Usage.request_id).desc())
     if account_id is not None:
         query = query.where(col(Usage.account_id) == account_id)
     if since is not None:
         query = query.where(col(Usage.started_at) >= since)
+    if until is not None:
+        query = query.where(col(Usage.started_at) < until)
+    if error_code is not None:
+        query = query.where(has_error([error_code]))
     if before is not None:
         # Of the same account: another tenant's request id must not tell when that call was.
         mark = select(Usage.started_at).where(col(Usage.request_id) == before)

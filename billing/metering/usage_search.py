@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, text, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from billing.metering.error_fixes import ANY_ERROR
 from billing.tables import Usage
 
 Rows = TypeVar("Rows", bound=Select[Any])
@@ -26,7 +27,8 @@ _CUT = text("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 @dataclass(frozen=True, slots=True)
 class UsageFilter:
     """Which calls are wanted; None everywhere is all of them. `statuses` are pairs of the lowest
-    and highest HTTP status; `account_id` None is the operator's view of every account."""
+    and highest HTTP status, ANY_ERROR may be among `error_codes`; `account_id` None is the
+    operator's view of every account."""
 
     account_id: UUID | None = None
     since: datetime | None = None
@@ -36,7 +38,7 @@ class UsageFilter:
     models: Sequence[str] = ()
     key_id: UUID | None = None
     tags: Mapping[str, str] | None = None
-    error_code: str | None = None
+    error_codes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,8 @@ def _filtered(query: Rows, wanted: UsageFilter) -> Rows:
         conditions.append(col(Usage.key_id) == wanted.key_id)
     if wanted.models:
         conditions.append(col(Usage.model).in_(wanted.models))
-    if wanted.error_code is not None:
-        conditions.append(col(Usage.error_code) == wanted.error_code)
+    if wanted.error_codes:
+        conditions.append(has_error(wanted.error_codes))
     if wanted.tags:
         conditions.append(col(Usage.tags).op("@>")(func.jsonb_build_object(*_pairs(wanted.tags))))
     ended = _ended(wanted)
@@ -111,6 +113,12 @@ def _ended(wanted: UsageFilter) -> ColumnElement[bool] | None:
     if wanted.settlements:
         found.append(col(Usage.settlement).in_(wanted.settlements))
     return or_(*found) if found else None
+
+
+def has_error(codes: Sequence[str]) -> ColumnElement[bool]:
+    """Any of these error codes; any at all where ANY_ERROR is among them."""
+    code = col(Usage.error_code)
+    return code.is_not(None) if ANY_ERROR in codes else code.in_(codes)
 
 
 def _pairs(tags: Mapping[str, str]) -> list[str]:

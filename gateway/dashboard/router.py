@@ -12,6 +12,7 @@ from gateway.causes import begin_cause
 from gateway.dashboard.assets import Assets
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.audit import AuditPages
+from gateway.dashboard.pages.calls import CallPages
 from gateway.dashboard.pages.invoices import InvoicePages
 from gateway.dashboard.pages.key_page import KeyPage
 from gateway.dashboard.pages.keys import KeyPages
@@ -57,6 +58,7 @@ PATH = "/dashboard"
 HANDLERS = (
     overview,
     UsagePages,
+    CallPages,
     KeyPages,
     KeyPage,
     LimitPages,

@@ -9,6 +9,7 @@ from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
+from billing.metering.error_fixes import is_error_code
 from billing.metering.usage import REQUEST_PREFIX, list_usage, show_usage
 from billing.notices.limits_in_force import limits_json
 from gateway.adapting.calling import PATH as ADAPTATIONS
@@ -32,6 +33,10 @@ _Tags = Annotated[
 _Latency = Annotated[
     str | None, HeaderParameter(name="X-Maas-Latency-Ms", description="That of a call for `auto`")
 ]
+ErrorCode = Annotated[
+    str | None,
+    QueryParameter(description="Only calls with this error code; `any` for all errors"),
+]
 
 
 class AccountRoutes(Controller):
@@ -46,13 +51,23 @@ class AccountRoutes(Controller):
         database: NamedDependency[Database],
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         before: FromQuery[str | None] = None,
+        error_code: ErrorCode = None,
     ) -> dict[str, Any]:
+        if error_code is not None and not is_error_code(error_code):
+            raise ParameterInvalid(
+                "`error_code` is an error code such as `model_not_found`, or `any`.",
+                param="error_code",
+            )
         mark = None if before is None else ids.parse(REQUEST_PREFIX, before)
         if before is not None and mark is None:
             raise ParameterInvalid("`before` is a request id, `req_…`.", param="before")
         async with database.transaction() as session:
             rows = await list_usage(
-                session, account_id=principal.account_id, limit=limit + 1, before=mark
+                session,
+                account_id=principal.account_id,
+                limit=limit + 1,
+                before=mark,
+                error_code=error_code,
             )
         return shown_page(rows, limit, show_usage)
 

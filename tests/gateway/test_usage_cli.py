@@ -78,6 +78,15 @@ class TestFilters:
         assert await listed(maas, "--status", "refused") == [absent, limited]
         assert await listed(maas, "--status", "404", "--status", "complete") == [absent, good]
 
+    async def test_error_is_a_code_or_any(self, maas: Maas) -> None:
+        await call(maas, timedelta(minutes=4))
+        limited = await call(maas, timedelta(minutes=3), **refused(429, "rate_limit_exceeded"))
+        absent = await call(maas, timedelta(minutes=2), **refused(404, "model_not_found"))
+        assert await listed(maas, "--error", "model_not_found") == [absent]
+        both = ("--error", "model_not_found", "--error", "rate_limit_exceeded")
+        assert await listed(maas, *both) == [absent, limited]
+        assert await listed(maas, "--error", "any") == [absent, limited]
+
     async def test_model_key_and_tag(self, maas: Maas) -> None:
         made = await maas.say("keys", "create", "Acme", "--name", "line 1")
         tags, key_id = {"order": "A-17", "line": "2"}, ids.parse(KEY_PREFIX, made["id"])
@@ -97,6 +106,7 @@ class TestFilters:
             ("--status", "600"),
             ("--status", "lost"),
             ("--tag", "order"),
+            ("--error", "No such code"),
             ("--key", "no such name"),
         ],
     )

@@ -28,6 +28,7 @@ _FIRST = (
     "error_message",
     "error_param",
     "requested_model",
+    "suggested_fix",
     "settlement",
     *METERS,
     "plan_version",
@@ -38,11 +39,13 @@ _LAST = ("other_tags", "cost", "currency")
 
 @dataclass(frozen=True, slots=True)
 class CallSheet:
-    """A file of calls: its currency, time zone and the tags that have a column."""
+    """A file of calls: its currency, time zone, the tags that have a column, and the language of
+    suggested fixes."""
 
     currency: str
     zone: ZoneInfo
     tags: tuple[str, ...] = ()
+    language: str = "en"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,6 +64,7 @@ class CallSheet:
         own = [tags.pop(name, "") for name in self.tags]
         values = {
             **call.to_json(),
+            "suggested_fix": call.suggested_fix(self.language),
             "started_at": call.started_at.astimezone(self.zone).isoformat(),
             "late": "yes" if call.late else "no",
             "other_tags": json.dumps(tags, ensure_ascii=False) if tags else "",

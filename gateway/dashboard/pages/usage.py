@@ -1,7 +1,8 @@
-"""Usage: what a billing period's calls cost, by day, hour, model, key and tag; and the calls.
+"""Usage: what a billing period's calls cost, by day, hour, model, key and tag.
 
 Owns reading what is asked and what the pages show. The figures are those of the totals from which
-the period's invoice is made (billing/reports/spending.py).
+the period's invoice is made (billing/reports/spending.py). Does not own the list of
+calls (calls.py).
 """
 
 from collections.abc import Mapping
@@ -12,19 +13,16 @@ from uuid import UUID
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import currency_of, read_profile
-from billing.dates import midnight, zone_of
+from billing.dates import midnight
 from billing.documents.billed_calls import CallFilter
 from billing.documents.call_files import calls_csv
 from billing.documents.calls import Selected, tag_names
 from billing.documents.rendering.calls_csv import CallSheet
-from billing.metering.error_fixes import fix_of
-from billing.metering.usage import REQUEST_PREFIX, list_usage
-from billing.reports.priced_calls import CallNotFound, priced_call
 from billing.reports.spending import (
     Dimension,
     Only,
@@ -46,7 +44,6 @@ from infra import ids
 from infra.clock import Clock
 from infra.db import Database
 
-_CALLS = 50
 # What times and models do not tell.
 _BY = {"key": Dimension.KEY, "settlement": Dimension.SETTLEMENT}
 
@@ -65,13 +62,17 @@ class Asked:
     def address(self, **changes: str | None) -> str:
         """The same with changes."""
         names = ("period", "by", "day", "model", "key", "tag")
-        return _address("/dashboard/usage", {name: getattr(self, name) for name in names} | changes)
+        return address_of(
+            "/dashboard/usage", {name: getattr(self, name) for name in names} | changes
+        )
 
     @property
     def csv(self) -> str:
         """The calls that the page adds up, as a file: with the filters of the page."""
         names = ("period", "day", "model", "key")
-        return _address("/dashboard/usage/calls.csv", {name: getattr(self, name) for name in names})
+        return address_of(
+            "/dashboard/usage/calls.csv", {name: getattr(self, name) for name in names}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,56 +118,6 @@ class UsagePages(Controller):
             csv=replace(asked, period=found.periods.day.isoformat()).csv,
         )
 
-    @get("/calls", name="dashboard:calls")
-    async def calls(
-        self,
-        viewing: NamedDependency[Viewing],
-        database: NamedDependency[Database],
-        before: FromQuery[str | None] = None,
-    ) -> Response[str]:
-        mark = None if before is None else ids.parse(REQUEST_PREFIX, before)
-        async with database.transaction() as session:
-            profile = await read_profile(session, viewing.account_id)
-            rows = await list_usage(
-                session, account_id=viewing.account_id, limit=_CALLS + 1, before=mark
-            )
-        shown = rows[:_CALLS]
-        more = None
-        if len(rows) > _CALLS:
-            last = ids.show(REQUEST_PREFIX, shown[-1].request_id)
-            more = f"/dashboard/usage/calls?before={last}"
-        return viewing.page(
-            "calls.html",
-            calls=shown,
-            more=more,
-            first="/dashboard/usage/calls" if before else None,
-            zone=zone_of(profile.time_zone),
-        )
-
-    @get("/calls/{request_id:str}", name="dashboard:call")
-    async def call(
-        self,
-        viewing: NamedDependency[Viewing],
-        database: NamedDependency[Database],
-        request_id: FromPath[str],
-    ) -> Response[str]:
-        identity = ids.parse(REQUEST_PREFIX, request_id)
-        if identity is None:
-            raise CallNotFound("The account has no such call.", param="request_id")
-        async with database.transaction() as session:
-            profile = await read_profile(session, viewing.account_id)
-            priced = await priced_call(session, viewing.account_id, identity)
-            keys = await _key_names(session, viewing.account_id)
-        return viewing.page(
-            "call.html",
-            priced=priced,
-            call=priced.row,
-            fix=fix_of(priced.row.error_code, priced.row.status),
-            request_id=request_id,
-            key_name=keys.get(priced.row.key_id) if priced.row.key_id else None,
-            zone=zone_of(profile.time_zone),
-        )
-
     @get("/calls.csv", name="dashboard:calls-csv")
     async def as_csv(
         self,
@@ -185,19 +136,20 @@ class UsagePages(Controller):
             periods = await read_periods(session, account_id, clock.now(), period)
             currency = await currency_of(session, account_id)
             names = await tag_names(session, account_id, periods.shown.id)
+            locale = (await read_profile(session, account_id)).locale
         begins = _day(day, periods)
         only = _only(asked, begins, periods)
         chosen = CallFilter(False, only.model, only.key_id, only.since, only.until)
         selected = Selected(periods.shown.id, only=chosen)
-        content = calls_csv(
-            database, account_id, selected, CallSheet(currency, periods.zone, names)
-        )
+        sheet = CallSheet(currency, periods.zone, names, locale)
+        content = calls_csv(database, account_id, selected, sheet)
         shown = periods.day if begins is None else begins.astimezone(periods.zone).date()
         headers = {"content-disposition": f'attachment; filename="calls-{shown}.csv"'}
         return Stream(content, media_type="text/csv", headers=headers)
 
 
-def _address(path: str, said: Mapping[str, str | None]) -> str:
+def address_of(path: str, said: Mapping[str, str | None]) -> str:
+    """The path with those values as its query that are not empty."""
     query = urlencode({name: value for name, value in said.items() if value})
     return f"{path}?{query}" if query else path
 
@@ -223,7 +175,7 @@ async def _read(session: AsyncSession, account_id: UUID, now: datetime, asked: A
         times=spent,
         rows=rows,
         tags=tags,
-        keys=await _key_names(session, account_id),
+        keys=await key_names(session, account_id),
         day=day,
     )
 
@@ -250,7 +202,8 @@ def _day_after(day: datetime, periods: Periods) -> datetime:
     return midnight(local + timedelta(days=1), periods.zone)
 
 
-async def _key_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+async def key_names(session: AsyncSession, account_id: UUID) -> dict[UUID, str]:
+    """The names of the account's keys."""
     return {key.id: key.name for key in await list_keys(session, account_id)}
 
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +13,8 @@ from billing.documents.billed_calls import BILLED, CallFilter
 from billing.documents.call_files import calls_csv
 from billing.documents.calls import MOST_TAG_COLUMNS, Selected, tag_names
 from billing.documents.rendering.calls_csv import CallSheet
+from billing.metering.usage import UsageRecord, append_usage
+from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from infra import ids
 from infra.db import Database
@@ -44,7 +47,32 @@ async def rows(firm: Firm, only: CallFilter) -> list[dict[str, str]]:
     selected = Selected(period.id, only=only)
     parts = [part async for part in calls_csv(database, firm.account.id, selected, SHEET, size=2)]
     assert len(parts) >= 1
+    return read(parts)
+
+
+def read(parts: list[bytes]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(b"".join(parts).decode("utf-8-sig"))))
+
+
+def usage(account_id: UUID, code: str, status: int) -> UsageRecord:
+    """A call of October 5 that ended with an error."""
+    return UsageRecord(
+        request_id=ids.new_id(),
+        account_id=account_id,
+        key_id=None,
+        operation="chat",
+        model=None,
+        streamed=False,
+        settlement=Settlement.REFUSED,
+        status=status,
+        error_code=code,
+        quantities=Quantities(),
+        cost_nano=0,
+        currency=None,
+        started_at=datetime(2026, 10, 5, tzinfo=UTC),
+        duration_us=1,
+        first_chunk_us=None,
+    )
 
 
 def units(found: list[dict[str, str]]) -> list[str]:
@@ -56,6 +84,30 @@ async def test_billed_calls_only_unless_all_are_asked_for(firm: Firm) -> None:
     found = await rows(firm, EVERY)
     assert [row["settlement"] for row in found].count("refused") == 1
     assert len(found) == 5
+
+
+async def test_of_one_error_code_or_any(firm: Firm) -> None:
+    async with firm.story.database.transaction() as session:
+        wrong = usage(firm.account.id, "model_not_found", 404)
+        await append_usage(session, [wrong, usage(firm.account.id, "model_failed", 502)])
+    await firm.story.counts()
+    one = CallFilter(billed=False, error_code="model_not_found")
+    assert [row["error_code"] for row in await rows(firm, one)] == ["model_not_found"]
+    every = CallFilter(billed=False, error_code="any")
+    found = {row["error_code"] for row in await rows(firm, every)}
+    assert found == {"model_not_found", "model_failed"}
+
+
+async def test_without_a_period_all_calls_of_the_account_also_uncounted_ones(firm: Firm) -> None:
+    await firm.use("llm", output_tokens=9)
+    database = firm.story.database
+    for selected, expected in [
+        (Selected(None), ["1", "2", "3", "5", "9"]),
+        (Selected(None, only=CallFilter(model="vib")), ["3"]),
+    ]:
+        parts = [part async for part in calls_csv(database, firm.account.id, selected, SHEET, 2)]
+        assert units(read(parts)) == expected
+    assert read([part async for part in calls_csv(database, ids.new_id(), selected, SHEET)]) == []
 
 
 async def test_of_one_model(firm: Firm) -> None:

@@ -50,6 +50,17 @@ def row(call: BilledCall, sheet: CallSheet = SHEET) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("language", "fix"),
+    [("en", "`GET /v1/models` lists the models"), ("zh", "通过 `GET /v1/models` 查看可用模型")],
+)
+def test_a_calls_fix_is_in_the_accounts_language(language: str, fix: str) -> None:
+    refused = replace(CALL, status=404, error_code="model_not_found")
+    sheet = replace(SHEET, language=language)
+    assert row(refused, sheet)["suggested_fix"] == fix
+    assert row(CALL, sheet)["suggested_fix"] == ""
+
+
 class TestCsv:
     @pytest.mark.parametrize(
         ("cell", "kept"),
