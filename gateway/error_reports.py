@@ -17,7 +17,7 @@ import msgspec
 from gateway.errors import KeyElsewhere
 from gateway.flow import Call
 from gateway.translation import SpecialistRefused
-from gateway.wire import inference, requests
+from gateway.wire import inference, nested, requests
 from gateway.wire.parameters import PARAMETERS
 from infra.errors import AppError
 from models.catalog import Catalog
@@ -40,7 +40,8 @@ _WORDS = frozenset(
     "version instances inputs images image_url input_audio video_url text type name content role "
     "priority request_id cache_salt chat_template kv_transfer_params mm_processor_kwargs "
     "use_beam_search vllm_xargs ec_transfer_params media_io_kwargs session_id min_tokens "
-    "logit_bias parallel_tool_calls store metadata reasoning_effort".split()
+    "logit_bias parallel_tool_calls store metadata reasoning_effort function description "
+    "parameters strict arguments id index".split()
 )
 
 
@@ -71,6 +72,7 @@ def vocabulary(catalog: Catalog) -> frozenset[str]:
     shapes = (requests.ChatRequest, requests.CompletionRequest, requests.EmbeddingRequest)
     fields = {name for one in (*shapes, inference.PredictionRequest) for name in _fields(one)}
     listed = {name for table in PARAMETERS.values() for name in table}
+    listed |= nested.MESSAGE.union(nested.PARTS, *nested.PARTS.values())
     return frozenset({*_WORDS, *fields, *listed, *columns, *(one.id for one in models)})
 
 

@@ -24,6 +24,14 @@ class Fix:
 _REQUEST = {
     "invalid_json": Fix("the body is not valid JSON: correct it", "请求体不是有效的 JSON，请修正"),
     "invalid_value": Fix("correct the field that `param` names", "修正 `param` 所指的字段"),
+    "unknown_parameter": Fix(
+        "the endpoint has no field that `param` names: leave it out",
+        "该接口没有 `param` 所指的字段，请删除",
+    ),
+    "unsupported_parameter": Fix(
+        "the field that `param` names cannot be honoured here: leave it out",
+        "此处不支持 `param` 所指的字段，请删除",
+    ),
     "invalid_request": Fix(
         "the model refuses the request: check its fields", "模型拒绝了该请求，请检查各字段"
     ),
@@ -97,6 +105,11 @@ _ACCESS = {
     "model_not_allowed": Fix(
         "the key may call other models only: use another key, or widen its scope in the dashboard",
         "该密钥无权调用此模型：请换用其他密钥，或在控制台放宽范围",
+    ),
+    "service_tier_not_available": Fix(
+        "the plan does not sell this `service_tier` for the model, or the key may not use it: "
+        "leave it out, or ask the operator",
+        "套餐未提供该模型的此 `service_tier`，或密钥无权使用：请删除该字段，或联系运营方",
     ),
     "credit_exhausted": Fix(
         "the account's credit is spent, and what its plan includes: top up, or ask the operator "

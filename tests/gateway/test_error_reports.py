@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from billing.metering.error_fixes import FIXES, OF_ROWS, fix_of
 from gateway.error_reports import _without_content, vocabulary
+from gateway.wire import nested
+from gateway.wire.parameters import PARAMETERS
 from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 
 CANARY = "Kanarienvogel7391"
@@ -117,6 +119,47 @@ class TestTold:
         row = await gateway.row()
         assert row["error_param"] == "instances[1].torque"
         assert row["error_message"] == "`instances[1].torque` is missing."
+
+    @pytest.mark.parametrize(
+        ("path", "fields", "param", "code"),
+        [
+            (CHATS, {"messages": HI, "session_id": "x"}, "session_id", "unknown_parameter"),
+            (CHATS, {"messages": HI, CANARY: "x"}, "…", "unknown_parameter"),
+            (
+                CHATS,
+                {"messages": [{**HI[0], "tool_call_ids": 1}]},
+                "messages[0].…",
+                "unknown_parameter",
+            ),
+            (
+                CHATS,
+                {"messages": [{**HI[0], "function_call": {"name": "x"}, "parameters": 1}]},
+                "messages[0].parameters",
+                "unknown_parameter",
+            ),
+            (
+                CHATS,
+                {"messages": HI, "reasoning_effort": "high"},
+                "reasoning_effort",
+                "unsupported_parameter",
+            ),
+            ("/v1/completions", {"prompt": "hi", "messages": HI}, "messages", "unknown_parameter"),
+        ],
+    )
+    async def test_a_refused_parameter_is_named_where_it_is_of_a_known_table(
+        self, gateway: Gateway, path: str, fields: dict[str, Any], param: str, code: str
+    ) -> None:
+        await gateway.http.post(path, json={"model": CHAT, **fields})
+        row = await gateway.row()
+        assert (row["error_code"], row["error_param"]) == (code, param)
+        assert f"`{param}`" in row["error_message"]
+        assert row["suggested_fix"] == FIXES[code].en
+
+    def test_all_fields_of_the_tables_may_be_named(self) -> None:
+        words = vocabulary(CATALOG)
+        assert words >= {name for table in PARAMETERS.values() for name in table}
+        assert words >= {name for fields in nested.PARTS.values() for name in fields}
+        assert words >= nested.MESSAGE
 
     async def test_a_successful_call_has_none_of_it(self, gateway: Gateway) -> None:
         await gateway.chat("hi")
