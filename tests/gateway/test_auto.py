@@ -80,7 +80,8 @@ class TestText:
         assert (await both.row())["model"] == CHAT
 
     async def test_words_are_those_of_the_users_last_message(self, both: Gateway) -> None:
-        parts = [{"type": "text", "text": OEE}, {"type": "other", "text": 5}]
+        picture = {"url": "data:image/png;base64,iVBORw0KGgo="}
+        parts = [{"type": "text", "text": OEE}, {"type": "image_url", "image_url": picture}]
         messages = [
             {"role": "user", "content": "Write a poem"},
             {"role": "assistant", "content": "No."},

@@ -176,7 +176,7 @@ class TestRefused:
             (b'{"model":"%s","prompt":"x","input":"x"}', 400, "invalid_value", None),
             (b'{"model":"%s","messages":[]}', 400, "invalid_value", "messages"),
             (b'{"model":"%s","prompt":"x","max_tokens":0}', 400, "invalid_value", "max_tokens"),
-            (b'{"model":"%s","prompt":"x","priority":1}', 400, "invalid_value", "priority"),
+            (b'{"model":"%s","prompt":"x","priority":1}', 400, "unknown_parameter", "priority"),
             (b'{"model":"%s","input":"x"}', 400, "model_not_supported", "model"),
             (b'{"model":"%s","instances":[{}]}', 400, "model_not_supported", "model"),
             (b'{"model":"nope","prompt":"x"}', 404, "model_not_found", "model"),
