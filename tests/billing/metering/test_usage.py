@@ -43,7 +43,39 @@ async def accounts(database: Database) -> tuple[UUID, UUID]:
     return made[0].id, made[1].id
 
 
+def test_taken_is_what_quotas_gave_over_all_meters() -> None:
+    of = record(ids.new_id(), 1)
+    covered = {"input_tokens": {"a": 2, "b": 1}, "output_tokens": {"c": 4}}
+    assert replace(of, covered=covered).taken == {"a": 2, "b": 1, "c": 4}
+    assert of.taken == {}
+
+
 class TestList:
+    async def test_until_leaves_out_its_own_moment(self, database: Database) -> None:
+        mine, _ = await accounts(database)
+        async with database.transaction() as session:
+            await append_usage(session, [record(mine, minute) for minute in range(3)])
+        until = START + timedelta(minutes=2)
+        async with database.transaction() as session:
+            rows = await list_usage(session, account_id=mine, limit=10, until=until)
+        assert [row.input_tokens for row in rows] == [1, 0]
+
+    @pytest.mark.parametrize(("code", "found"), [("model_not_found", [1]), ("any", [2, 1])])
+    async def test_one_error_code_or_any(
+        self, database: Database, code: str, found: list[int]
+    ) -> None:
+        mine, other = await accounts(database)
+        failed = {1: "model_not_found", 2: "model_failed"}
+        records = [
+            replace(record(owner, minute), error_code=failed.get(minute))
+            for owner in (mine, other)
+            for minute in range(3)
+        ]
+        async with database.transaction() as session:
+            await append_usage(session, records)
+            listed = await list_usage(session, account_id=mine, limit=10, error_code=code)
+        assert [row.input_tokens for row in listed] == found
+
     async def test_by_account_and_time(self, database: Database) -> None:
         mine, other = await accounts(database)
         async with database.transaction() as session:
