@@ -1,7 +1,8 @@
 """A server on a raw socket: a script decides every byte that it answers, and how it leaves.
 
 Owns taking whole requests apart from each other and handing each to the script. What is answered
-need be no HTTP at all: a test sends what an upstream should not.
+need be no HTTP at all: a test sends what an upstream should not. A gateway's probes for the models
+that a server has are answered with 404 and not counted as requests.
 """
 
 import asyncio
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 
 Script = Callable[["Exchange"], Awaitable[None]]
 _MOST_AT_ONCE = 64 << 10
+# What a gateway asks its model servers by itself, to learn which models they have.
+_PROBES = (b"GET /v2/health/ready ", b"GET /v1/models ")
+_NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass
@@ -125,6 +129,9 @@ async def _serve(
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while not writer.is_closing():
                 request = await _request(reader)
+                if request.startswith(_PROBES):
+                    writer.write(_NOT_FOUND)
+                    continue
                 raw.requests.append(request)
                 await raw.script(Exchange(raw, request, writer))
     except asyncio.CancelledError:
