@@ -113,7 +113,8 @@ class Firm:
                 request_id=ids.new_id(),
                 account_id=self.account.id,
                 key_id=None,
-                operation=operation or ("chat" if "input_tokens" in units else "predictions"),
+                operation=operation
+                or ("chat" if any("tokens" in unit for unit in units) else "predictions"),
                 model=model,
                 streamed=False,
                 settlement=settlement,

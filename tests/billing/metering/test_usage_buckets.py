@@ -64,7 +64,8 @@ async def test_by_hours_and_models(firm: Firm) -> None:
 
 async def test_only_some_models_operations_and_keys(firm: Firm) -> None:
     assert [one.calls for one in await used(firm, models=["vib"])] == [1]
-    assert [one.calls for one in await used(firm, operations=["chat"])] == [3, 1]
+    assert [one.calls for one in await used(firm, operations=["chat"])] == [2, 1]
+    assert [one.calls for one in await used(firm, operations=["predictions"])] == [1]
     assert await used(firm, operations=["embeddings"]) == []
     key = ids.new_id()
     await sql(
