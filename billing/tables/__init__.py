@@ -43,6 +43,7 @@ from billing.tables.documents import (
 from billing.tables.identity import (
     Attempts,
     AuditEntry,
+    KeptInput,
     LoginSession,
     Membership,
     OneTimeToken,
@@ -113,6 +114,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceStatus",
     "KeptAnswer",
+    "KeptInput",
     "LedgerPosting",
     "LedgerTransaction",
     "LegalEntity",

@@ -136,6 +136,29 @@ class OneTimeToken(SQLModel, table=True):
     withdrawn_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
 
 
+class KeptInput(SQLModel, table=True):
+    """The input of a form whose session had expired, until the same person has signed in again.
+
+    `digest` is the SHA-256 of what the browser's cookie holds. `sealed` is the form's values,
+    sealed for this row, person, account and page. A row is deleted when it is shown.
+    """
+
+    __tablename__ = "kept_input"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        Index("ix_kept_input_person_id", "person_id"),
+        Index("ix_kept_input_expires_at", "expires_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    person_id: UUID = Field(foreign_key="person.id")
+    account_id: UUID | None = Field(default=None, foreign_key="account.id")
+    page: str = Field(sa_column=Column(Text, nullable=False))
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    expires_at: datetime = Field(sa_column=moment())
+
+
 class Attempts(SQLModel, table=True):
     """How often somebody failed of late, by what is counted: an address or an e-mail, hashed.
 

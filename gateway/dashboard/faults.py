@@ -41,13 +41,28 @@ class AmountUnreadable(AppError):
         super().__init__("This is no amount.", param="amount")
 
 
+class FormOutdated(AppError):
+    """A form of an earlier session of the same person, whose input was kept: `back` shows it."""
+
+    status = 403
+    type = "permission_error"
+    code = "form_outdated"
+
+    def __init__(self, back: str, kept: str) -> None:
+        super().__init__("The form was of an earlier session.")
+        self.back = back
+        self.kept = kept
+
+
 class SignInNeeded(AppError):
-    """Nobody is signed in; `back` is where to go afterwards."""
+    """Nobody is signed in; `back` is where to go afterwards. `kept` is the secret of a form's input
+    that will be shown there, None where nothing was kept."""
 
     status = 401
     type = "authentication_error"
     code = "sign_in_needed"
 
-    def __init__(self, back: str) -> None:
+    def __init__(self, back: str, kept: str | None = None) -> None:
         super().__init__("Please sign in.")
         self.back = back
+        self.kept = kept

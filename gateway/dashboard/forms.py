@@ -12,7 +12,7 @@ from typing import Any
 from litestar import Request
 
 from gateway.dashboard.mistakes import MISTAKES
-from gateway.dashboard.viewing import Looking
+from gateway.dashboard.viewing import Looking, Viewing
 from infra.collecting import errors_of
 from infra.errors import AppError
 
@@ -37,6 +37,12 @@ class Filled:
 
 
 EMPTY = Filled()
+
+
+def kept_form(viewing: Viewing, known: Mapping[str, str] = EMPTY.values) -> Filled:
+    """The form as it is shown first: with the input that was kept while its person signed in
+    again, else with what is known."""
+    return Filled({**known, **viewing.kept.values})
 
 
 async def fields_of(request: Request[Any, Any, Any]) -> dict[str, str]:

@@ -70,11 +70,15 @@ async def require_token(request: Request[Any, Any, Any], token: str) -> None:
     script's own request, in a header."""
     if request.method in _SAFE:
         return
-    said = request.headers.get(_TOKEN_HEADER)
-    if said is None:
-        said = str((await request.form()).get(TOKEN_FIELD, ""))
+    said = await token_of(request)
     if not hmac.compare_digest(said.encode(), token.encode()):
         raise FormNotOurs("The page was open for too long.")
+
+
+async def token_of(request: Request[Any, Any, Any]) -> str:
+    """The token that a change carries, in the form or in a script's header; empty without one."""
+    said = request.headers.get(_TOKEN_HEADER)
+    return said if said is not None else str((await request.form()).get(TOKEN_FIELD, ""))
 
 
 def cookie_name(secure: bool) -> str:

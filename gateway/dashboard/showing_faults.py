@@ -13,7 +13,8 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from gateway.dashboard.faults import PageNotFound, SignInNeeded
+from gateway.dashboard.faults import FormOutdated, PageNotFound, SignInNeeded
+from gateway.dashboard.keeping import kept_cookie
 from gateway.dashboard.rendering import Pages
 from gateway.dashboard.security import HEADERS
 from gateway.dashboard.viewing import Looking, sign_in_address
@@ -90,7 +91,9 @@ def fault_handlers(pages: Pages, *, secure: bool) -> dict[int | type[Exception],
 
 def _answer(looking: Looking, error: AppError) -> Response[Any]:
     if isinstance(error, SignInNeeded):
-        return looking.go(sign_in_address(error.back))
+        return _keeping(looking, sign_in_address(error.back, kept=bool(error.kept)), error.kept)
+    if isinstance(error, FormOutdated):
+        return _keeping(looking, error.back, error.kept)
     shown = _BY_CODE.get(error.code or "") or _BY_STATUS.get(error.status)
     if shown is None:
         shown = _OURS if error.status >= 500 else _REFUSED
@@ -98,6 +101,14 @@ def _answer(looking: Looking, error: AppError) -> Response[Any]:
     said = error.message if shown is _REFUSED else None
     template = "parts/notice.html" if looking.partly else "fault.html"
     return looking.page(template, status=error.status, shown=shown, said=said, fault=error)
+
+
+def _keeping(looking: Looking, address: str, kept: str | None) -> Response[Any]:
+    """Go on, with the cookie of the input that was kept."""
+    answer = looking.go(address)
+    if kept:
+        answer.set_cookie(kept_cookie(kept, secure=looking.secure))
+    return answer
 
 
 def _refused(status: int) -> AppError:

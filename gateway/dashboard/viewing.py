@@ -18,13 +18,22 @@ from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from gateway.causes import name_cause
-from gateway.dashboard.faults import NotAllowed, PageNotFound, SignInNeeded
+from gateway.dashboard.faults import (
+    FormNotOurs,
+    FormOutdated,
+    NotAllowed,
+    PageNotFound,
+    SignInNeeded,
+)
+from gateway.dashboard.keeping import NOTHING, Keeper, kept_cookie
 from gateway.dashboard.language import language_of
 from gateway.dashboard.navigation import entries_for
 from gateway.dashboard.rendering import Pages
 from gateway.dashboard.security import cookie_name, require_token
 from gateway.dashboard.writing import Writing
+from gateway.identity.assembly import Identity
 from gateway.identity.audit import Actor
+from gateway.identity.kept_input import Kept
 from gateway.identity.places import Place
 from gateway.identity.roles import Permission
 from gateway.identity.viewer import Viewer
@@ -85,6 +94,7 @@ class Looking:
             "theme": theme if theme in _THEMES else None,
             "base": str(self.request.base_url).rstrip("/"),
             "partly": self.partly,
+            "kept": None,
         }
 
 
@@ -93,6 +103,17 @@ class Viewing(Looking):
     """The same by somebody who is signed in and may see it."""
 
     viewer: Viewer
+    kept: Kept = NOTHING
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response[str]:
+        """The same, with a note where the page shows input that was kept."""
+        note = self.kept.lost or bool(self.kept.values)
+        answer = Looking.page(
+            self, template, status=status, kept=self.kept if note else None, **values
+        )
+        if note:
+            answer.set_cookie(kept_cookie("", secure=self.secure))
+        return answer
 
     @property
     def page_names(self) -> set[str]:
@@ -132,21 +153,35 @@ async def provide_viewing(
     secure: NamedDependency[bool],
     database: NamedDependency[Database],
     clock: NamedDependency[Clock],
+    identity: NamedDependency[Identity],
 ) -> Viewing:
-    """Raises SignInNeeded, NotAllowed, FormNotOurs."""
+    """Raises SignInNeeded, NotAllowed, FormNotOurs, FormOutdated."""
     cookie = request.cookies.get(cookie_name(secure))
     viewer = None
     if cookie:
         async with database.transaction() as session:
             viewer = await find_viewer(session, clock, cookie)
+    keeper = Keeper(request, database, clock, identity.sealer, secure)
     if viewer is None:
-        raise SignInNeeded(_back(request))
+        kept = await keeper.keep_expired(cookie)
+        raise SignInNeeded((keeper.page if kept else None) or _back(request), kept)
     wanted: Permission | None = request.route_handler.opt.get("permission", Permission.READ)
     if wanted is not None and not viewer.may(wanted):
         raise NotAllowed("Your role does not allow this.")
-    await require_token(request, viewer.csrf)
+    await _require_form(request, keeper, viewer)
     name_cause(request, person=viewer.person_id.hex)
-    return Viewing(request, pages, secure, viewer)
+    return Viewing(request, pages, secure, viewer, await keeper.take(viewer))
+
+
+async def _require_form(request: Request[Any, Any, Any], keeper: Keeper, viewer: Viewer) -> None:
+    """The session's token. Raises FormOutdated for a form whose input was kept, FormNotOurs."""
+    try:
+        await require_token(request, viewer.csrf)
+    except FormNotOurs:
+        kept = await keeper.keep_earlier(viewer)
+        if kept is None or keeper.page is None:
+            raise
+        raise FormOutdated(keeper.page, kept) from None
 
 
 def place_of(request: Request[Any, Any, Any]) -> Place:
@@ -155,9 +190,11 @@ def place_of(request: Request[Any, Any, Any]) -> Place:
     return Place.of(client.host if client else None, request.headers.get("user-agent"))
 
 
-def sign_in_address(back: str) -> str:
-    """Where to sign in, to come back to an address of ours."""
-    return f"/dashboard/sign-in?next={quote(back, safe='')}"
+def sign_in_address(back: str, *, kept: bool = False) -> str:
+    """Where to sign in, to come back to an address of ours; `kept` says that a form's input is
+    shown there."""
+    said = "&following=kept" if kept else ""
+    return f"/dashboard/sign-in?next={quote(back, safe='')}{said}"
 
 
 def safe_address(text: str | None) -> str:

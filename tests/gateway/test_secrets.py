@@ -39,7 +39,15 @@ UNKNOWN = make_secret()
 # Each request on a connection of its own: a loop that is kept waiting for a table's lock ends those
 # that were idle meanwhile.
 ALONE = {"connection": "close"}
-TABLES = ("api_key", "person", "login_session", "one_time_token", "outbox", "training_file")
+TABLES = (
+    "api_key",
+    "person",
+    "login_session",
+    "kept_input",
+    "one_time_token",
+    "outbox",
+    "training_file",
+)
 
 
 @dataclass

@@ -16,7 +16,8 @@ from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import zone_of
 from billing.documents.price_texts import short
 from billing.metering.quotas import LimitInvalid
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.viewing import INVALID, Viewing
 from gateway.identity.roles import Permission
 from gateway.key_limits import LimitUnreadable, change_limits, limits_from
@@ -31,6 +32,9 @@ from models.catalog import Catalog
 
 # What a form's checkbox of a model is called, before the model's id.
 _MODEL = "model:"
+LIMIT_FIELDS = ("budget", "requests", "tokens", "streams")
+SCOPE_FIELDS = ("networks", _MODEL)
+_PAGE = "/dashboard/keys/{key}"
 
 
 class KeyPage(Controller):
@@ -49,7 +53,7 @@ class KeyPage(Controller):
     ) -> Response[str]:
         return await show_key(viewing, database, clock, catalog, key_id_of(key))
 
-    @post("/name", permission=Permission.KEYS)
+    @post("/name", permission=Permission.KEYS, keeps=Keeps(_PAGE, ("name",)))
     async def rename(
         self,
         viewing: NamedDependency[Viewing],
@@ -70,7 +74,7 @@ class KeyPage(Controller):
             )
         return viewing.go(key_address(key_id))
 
-    @post("/limits")
+    @post("/limits", keeps=Keeps(_PAGE, LIMIT_FIELDS))
     async def limit(
         self,
         viewing: NamedDependency[Viewing],
@@ -94,7 +98,7 @@ class KeyPage(Controller):
             )
         return viewing.go(key_address(key_id))
 
-    @post("/scope", permission=Permission.KEYS)
+    @post("/scope", permission=Permission.KEYS, keeps=Keeps(_PAGE, SCOPE_FIELDS))
     async def narrow(
         self,
         viewing: NamedDependency[Viewing],
@@ -146,8 +150,8 @@ async def show_key(
         status=INVALID if form else 200,
         view=view,
         key=ids.show(PREFIX, key_id),
-        form=form or EMPTY,
-        said=_said(view, form or EMPTY),
+        form=form or kept_form(viewing),
+        said=_said(view, form or kept_form(viewing)),
         scope=scope_of(view.row),
         models=list(catalog.models),
         may_limit=may(Permission.KEYS) or may(Permission.LIMITS),

@@ -15,8 +15,11 @@ from litestar.params import FromPath
 from billing.accounts.profiles import currency_of
 from billing.metering.quotas import LimitInvalid
 from gateway.dashboard.faults import PageNotFound
-from gateway.dashboard.forms import Filled, fields_of, mistaken
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.pages.key_page import (
+    LIMIT_FIELDS,
+    SCOPE_FIELDS,
     common_values,
     key_address,
     key_id_of,
@@ -46,6 +49,7 @@ from infra.db import Database
 from models.catalog import Catalog
 
 _MISTAKES = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable, SeveralErrors)
+_KEEPS = Keeps("/dashboard/keys/new", ("id", "name", *LIMIT_FIELDS, *SCOPE_FIELDS))
 # Hours for which a rotated key works on, as its form says them.
 _OVERLAPS = ("0", "1", "24", "168")
 
@@ -76,9 +80,9 @@ class KeyPages(Controller):
     ) -> Response[str]:
         # The form says which key it makes: sent twice, it makes one.
         said = {"id": ids.show(PREFIX, ids.new_id())}
-        return await _asking(viewing, database, catalog, Filled(said))
+        return await _asking(viewing, database, catalog, kept_form(viewing, said))
 
-    @post("/", permission=Permission.KEYS)
+    @post("/", permission=Permission.KEYS, keeps=_KEEPS)
     async def create(
         self,
         viewing: NamedDependency[Viewing],

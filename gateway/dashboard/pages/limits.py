@@ -34,7 +34,8 @@ from billing.notices.targets import (
 from billing.notices.trying import NobodyToTell, TriedTooOften, TryResult, try_out
 from billing.notices.webhook_addresses import require_reachable
 from billing.tables import QuotaKind
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.viewing import INVALID, Viewing
 from gateway.identity.audit import record
 from gateway.identity.roles import Permission
@@ -47,6 +48,7 @@ from infra.reach import Reach
 from infra.signed_post import SignedPoster
 
 _PAGE = "/dashboard/limits"
+_KEEPS = Keeps(_PAGE, ("percentages", "email", "url"))
 _BETWEEN = re.compile(r"[\s,，、;；%％]+")
 
 
@@ -79,7 +81,7 @@ class LimitPages(Controller):
     ) -> Response[str]:
         return await _page(viewing, database, clock)
 
-    @post("/alerts", permission=Permission.LIMITS)
+    @post("/alerts", permission=Permission.LIMITS, keeps=_KEEPS)
     async def change(
         self,
         viewing: NamedDependency[Viewing],
@@ -162,7 +164,7 @@ async def _page(
     return viewing.page(
         "limits.html",
         status=INVALID if form else 200,
-        form=form or EMPTY,
+        form=form or kept_form(viewing),
         tested=tested,
         may=viewing.viewer.may(Permission.LIMITS),
         may_keys=viewing.viewer.may(Permission.KEYS),

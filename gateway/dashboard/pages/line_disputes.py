@@ -22,13 +22,16 @@ from billing.documents.calls import LineNotFound
 from billing.documents.documenting import document_of
 from billing.invoices.invoicing import PREFIX as INVOICE_PREFIX
 from billing.invoices.invoicing import InvoiceNotFound, get_invoice
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
 from gateway.identity.audit import Actor, record
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
 from infra.db import Database
+
+_KEEPS = Keeps("/dashboard/invoices/{invoice}/lines/{number}/dispute", ("reason",))
 
 
 class LineDisputePages(Controller):
@@ -45,9 +48,9 @@ class LineDisputePages(Controller):
         invoice: FromPath[str],
         number: FromPath[int],
     ) -> Response[str]:
-        return await _page(viewing, database, clock, _id(invoice), number, EMPTY, 200)
+        return await _page(viewing, database, clock, _id(invoice), number, kept_form(viewing), 200)
 
-    @post("/", permission=Permission.PAY)
+    @post("/", permission=Permission.PAY, keeps=_KEEPS)
     async def dispute(
         self,
         viewing: NamedDependency[Viewing],

@@ -15,7 +15,8 @@ from billing.accounts.profiles import read_profile
 from billing.dates import zone_of
 from gateway.dashboard.browsers import browser_name
 from gateway.dashboard.faults import NotAllowed, PageNotFound
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import EMPTY, Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.language import LANGUAGES
 from gateway.dashboard.security import Wish, wish_cookie
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
@@ -51,7 +52,7 @@ class OwnPages(Controller):
     ) -> Response[str]:
         return await _own(viewing, database, clock)
 
-    @post("/name", permission=None)
+    @post("/name", permission=None, keeps=Keeps(_PAGE, ("name",)))
     async def rename(
         self,
         viewing: NamedDependency[Viewing],
@@ -172,7 +173,7 @@ async def _own(
     return viewing.page(
         "own.html",
         status=INVALID if form else 200,
-        form=form or EMPTY,
+        form=form or kept_form(viewing),
         sessions=[(one, browser_name(one.agent)) for one in sessions],
         factor=factor,
         done=viewing.request.query_params.get("done"),

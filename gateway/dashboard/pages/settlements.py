@@ -34,7 +34,8 @@ from billing.outcomes.standing import CUSTOMER
 from billing.outcomes.terms import Measure, Share
 from billing.outcomes.words import price_text
 from billing.tables import Dispute
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.pages.effects import reports_of
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
 from gateway.identity.audit import Actor, record
@@ -44,6 +45,7 @@ from infra.clock import Clock
 from infra.db import Database
 
 _SETTLEMENTS = "/dashboard/outcomes/settlements"
+_KEEPS = Keeps(_SETTLEMENTS + "/{settlement}", ("outcome", "reason"))
 
 
 class SettlementPages(Controller):
@@ -59,7 +61,8 @@ class SettlementPages(Controller):
         clock: NamedDependency[Clock],
         settlement: FromPath[str],
     ) -> Response[str]:
-        return await _page(viewing, database, clock, _settlement_id(settlement), EMPTY, 200)
+        form = kept_form(viewing)
+        return await _page(viewing, database, clock, _settlement_id(settlement), form, 200)
 
     @get("/settlements/{settlement:str}/bundle.json", name="dashboard:bundle")
     async def bundle(
@@ -75,7 +78,7 @@ class SettlementPages(Controller):
         headers = {"content-disposition": f'attachment; filename="{settlement}.json"'}
         return Response(found.bundle.encode(), media_type="application/json", headers=headers)
 
-    @post("/settlements/{settlement:str}/disputes", permission=Permission.OUTCOMES)
+    @post("/settlements/{settlement:str}/disputes", permission=Permission.OUTCOMES, keeps=_KEEPS)
     async def dispute(
         self,
         viewing: NamedDependency[Viewing],
@@ -95,7 +98,7 @@ class SettlementPages(Controller):
                 name, what = ids.show(DISPUTE_PREFIX, made.id), {"settlement": settlement}
                 await record(session, clock, by, place[0], "dispute.opened", name, what)
         except (DisputeInvalid, DisputeStateWrong) as error:
-            form = mistaken(viewing, said, error)
+            form = mistaken(viewing, {**said, "outcome": "\n".join(named)}, error)
             return await _page(viewing, database, clock, identity, form, INVALID)
         return viewing.go(f"{_SETTLEMENTS}/{settlement}#disputes")
 

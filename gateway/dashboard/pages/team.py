@@ -13,7 +13,8 @@ from litestar.params import FromPath
 
 from billing.accounts.profiles import read_profile
 from billing.dates import zone_of
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import EMPTY, Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.viewing import INVALID, Viewing
 from gateway.identity.assembly import Identity
 from gateway.identity.emails import EmailInvalid, normal_email
@@ -38,6 +39,7 @@ from infra.clock import Clock
 from infra.collecting import SeveralErrors, collect
 from infra.db import Database
 
+_KEEPS = Keeps("/dashboard/team", ("email", "role"))
 _MEMBER, _INVITATION = "person", "invitation"
 _MISTAKES = (
     EmailInvalid,
@@ -64,7 +66,7 @@ class TeamPages(Controller):
     ) -> Response[str]:
         return await _team(viewing, identity, database, clock)
 
-    @post("/invitations", permission=Permission.TEAM)
+    @post("/invitations", permission=Permission.TEAM, keeps=_KEEPS)
     async def invite(
         self,
         viewing: NamedDependency[Viewing],
@@ -199,7 +201,7 @@ async def _team(
         status=INVALID if form else 200,
         team=team,
         invited=invited,
-        form=form or EMPTY,
+        form=form or kept_form(viewing),
         roles=_roles(),
         may=viewing.viewer.may(Permission.TEAM),
         zone=zone_of(profile.time_zone),

@@ -23,7 +23,8 @@ from billing.metering.quotas import LimitInvalid
 from billing.money import minor_from_text, nano_from_text
 from billing.reports.customers import Customer, read_customer
 from gateway.dashboard.faults import AmountUnreadable, PageNotFound
-from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.pages.platform.place import account_address, require_id
 from gateway.dashboard.viewing import INVALID, Viewing, place_of
 from gateway.identity.audit import Actor
@@ -49,6 +50,8 @@ _NO_CREDIT = (
     InvoiceStateWrong,
     SeveralErrors,
 )
+_PAGE = "/dashboard/platform/accounts/{account}"
+_KEEPS_CREDIT = Keeps(_PAGE + "/invoices/{invoice}/credit", ("key", "amount", "reason", "refund"))
 _SWITCHES = {"suspend": suspend_account, "restore": restore_account}
 
 
@@ -70,9 +73,11 @@ class AccountChanges(Controller):
         """Whether to suspend, or to restore."""
         _require_switch(switch)
         customer = await _customer(database, clock, account)
-        return viewing.page("platform/switch.html", customer=customer, switch=switch, form=EMPTY)
+        return viewing.page(
+            "platform/switch.html", customer=customer, switch=switch, form=kept_form(viewing)
+        )
 
-    @post("/{switch:str}")
+    @post("/{switch:str}", keeps=Keeps(_PAGE + "/{switch}", ("reason",)))
     async def switch(
         self,
         viewing: NamedDependency[Viewing],
@@ -104,9 +109,11 @@ class AccountChanges(Controller):
         account: FromPath[str],
     ) -> Response[str]:
         customer = await _customer(database, clock, account)
-        return viewing.page("platform/credit_limit.html", customer=customer, form=EMPTY)
+        return viewing.page(
+            "platform/credit_limit.html", customer=customer, form=kept_form(viewing)
+        )
 
-    @post("/credit-limit")
+    @post("/credit-limit", keeps=Keeps(_PAGE + "/credit-limit", ("amount", "reason")))
     async def limit(
         self,
         viewing: NamedDependency[Viewing],
@@ -143,9 +150,11 @@ class AccountChanges(Controller):
         async with database.transaction() as session:
             document = await _document(session, viewing, customer, invoice)
         # The note's own name: the form sent twice writes one.
-        return _credit_page(viewing, customer, document, Filled({"key": ids.new_id().hex}))
+        return _credit_page(
+            viewing, customer, document, kept_form(viewing, {"key": ids.new_id().hex})
+        )
 
-    @post("/invoices/{invoice:str}/credit")
+    @post("/invoices/{invoice:str}/credit", keeps=_KEEPS_CREDIT)
     async def credit(
         self,
         viewing: NamedDependency[Viewing],
