@@ -8,6 +8,7 @@ import psycopg
 from infra.installation import Running, only_one
 from infra.mail import Mailer, message
 from infra.postgres import start_postgres
+from infra.private_files import created_private
 
 
 def mode(path: Path) -> int:
@@ -57,3 +58,14 @@ def test_embedded_database_starts_in_a_private_directory(data_dir: Path) -> None
             assert row == ("error",)
         finally:
             server.stop()
+
+
+def test_embedded_database_in_a_private_directory_shuts_down_cleanly(data_dir: Path) -> None:
+    with created_private():
+        server = start_postgres(data_dir / "postgres")
+        started = mode(data_dir)
+        server.stop()
+    log = (data_dir / "postgres" / "log").read_text(encoding="utf-8")
+    assert "received fast shutdown request" in log
+    assert "database system is shut down" in log
+    assert mode(data_dir) == started
