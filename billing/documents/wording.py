@@ -117,9 +117,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "tags": ("Usage by tag", "按标签分摊的用量"),
     "tags_are": (
-        "Usage lines, divided by the tags of their calls; before discounts, fixed fees and tax "
-        "added to the lines. Sorted by amount, the highest first.",
-        "按调用标签分摊各用量行；未计优惠、固定费用及另加的税费。按金额从高到低排列。",
+        "Usage lines by tag, before discounts, fixed fees and any tax added to the lines. "
+        "Highest amount first.",
+        "按调用标签分摊的用量，未计优惠、固定费用及另加的税额；按金额从高到低排列。",
     ),
     "usage_net": ("Usage, excluding tax", "用量合计（不含税）"),
     "usage_gross": ("Usage, including tax", "用量合计（含税）"),
