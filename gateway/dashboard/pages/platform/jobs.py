@@ -66,6 +66,6 @@ class JobPages(Controller):
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 20 or int(text) >= _LARGEST:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 20 or int(text) >= _LARGEST:
         raise PageNotFound("There is no such job.")
     return int(text)
