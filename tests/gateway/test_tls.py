@@ -1,22 +1,14 @@
 """Upstreams behind TLS: only those that are whom they say, and one reading of what we trust."""
 
 import asyncio
-import datetime
 import ssl
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from gateway.connection import ConnectFailed, Origin, Pool, request_bytes
+from tests.fakes.certificates import self_signed
 from tests.fakes.raw_server import answering, run_raw_server
-
-pytest.importorskip("cryptography")
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 WHOLE = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole"
 
@@ -24,27 +16,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A certificate for this machine and its key, in one file, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path / "upstream.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return self_signed(tmp_path / "upstream.pem")
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """A test of an account's alerts: the e-mail is queued, the webhook called at once and told of."""
 
 import asyncio
+import ssl
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from billing.notices.trying import NobodyToTell, TriedTooOften, TryResult, try_o
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
 from tests.billing.making import sql
+from tests.fakes.certificates import self_signed
 from tests.fakes.raw_server import answering, run_raw_server
 from tests.fakes.webhook_receiver import run_hook
 from tests.flows.stories import Firm, Story
@@ -127,6 +130,15 @@ class TestFailures:
             poster = SignedPoster(LOCAL.reach, timeout_s=0.2)
             said = "The receiver did not answer in time."
             assert await failure(story, server.url, poster) == said
+
+    async def test_a_certificate_that_nobody_trusts(self, story: Story, tmp_path: Path) -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(self_signed(tmp_path / "receiver.pem"))
+        async with run_raw_server(tls=tls) as server:
+            poster = SignedPoster(LOCAL.reach, timeout_s=30)
+            said = "The TLS connection failed: check the receiver's certificate."
+            assert await failure(story, server.url, poster) == said
+            assert server.requests == []
 
     async def test_no_http(self, story: Story) -> None:
         async with run_raw_server(answering(b"220 mail\r\n\r\n")) as server:
