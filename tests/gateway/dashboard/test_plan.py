@@ -66,7 +66,7 @@ class TestChanging:
         await choose(firm.gateway, "small")
         preview = (await choose(firm.gateway, "large", preview=True, key="p")).json()
         page = await firm.owner.page("/dashboard/plan/change/large")
-        assert f"Total CN¥{preview['total']}" in words(page)
+        assert f"Total, including tax CN¥{preview['total']}" in words(page)
         assert "Small: unused part of the fixed fee" in words(page)
         answer = await firm.owner.send("/dashboard/plan/change/large", seen=seen_on(page))
         assert answer.headers["location"] == "/dashboard/plan?done=changed"
