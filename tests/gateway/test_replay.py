@@ -10,7 +10,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests import builders
-from tests.builders import CHAT, SPECIALIST, Gateway
+from tests.builders import CHAT, REMAINING_LIFE, SPECIALIST, Gateway
 from tests.fakes.raw_server import Exchange, RawServer, answering, in_turn, run_raw_server
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.errors import error_of
@@ -111,9 +111,14 @@ class TestAgain:
         assert len(upstream.received) == 1
 
     async def test_the_same_body_for_another_address(self, gateway: Gateway) -> None:
-        body = {"model": CHAT, "prompt": "x", "messages": [{"role": "user", "content": "x"}]}
-        assert (await post(gateway, body)).status_code == 200
-        assert (await post(gateway, body, "completions")).status_code == 422
+        tensor = {"name": "torque", "shape": [2], "datatype": "FP32", "data": [40.1, 41.0]}
+        answers = [
+            await gateway.http.post(
+                f"/v2/models/{model}/infer", json={"inputs": [tensor]}, headers=KEY
+            )
+            for model in (SPECIALIST, REMAINING_LIFE)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 422]
 
     async def test_the_key_is_the_accounts(self, gateway: Gateway, upstream: FakeUpstream) -> None:
         parts = gateway.parts

@@ -189,12 +189,13 @@ class TestInMidStream:
     async def test_what_cannot_be_cut_for_its_length(
         self, gateway: Gateway, raw: RawServer
     ) -> None:
-        """More tokens than can be had, told by an event that is none of a stream."""
+        """More tokens than can be had, told by an event that is none of a stream. The event is
+        withheld, so nothing has been sent yet and the call fails with a status of its own."""
         odd = chunk(b'data: {"usage":{"prompt_tokens":2,"completion_tokens":5000000}}\n\n')
         raw.script = stalling(STREAM, odd)
         got = await gateway.chat("one two", stream=True, max_tokens=None)
-        assert errors(got.text)["code"] == "model_failed"
-        assert await fault_of(gateway) == (200, "model_failed")
+        assert (got.status_code, errors(got.text)["code"]) == (502, "model_failed")
+        assert await fault_of(gateway) == (502, "model_failed")
 
     async def test_a_burst_is_paid_for(self, gateway: Gateway, raw: RawServer) -> None:
         """Tokens of several extensions in one piece, as when the client was slow meanwhile."""
