@@ -4,6 +4,7 @@ Owns the commands' names and arguments. Does not own what they mean (billing/acc
 gateway/keys.py).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,6 +18,8 @@ from billing.accounts.opening import open_account
 from billing.tables import Account, ApiKey
 from gateway import keys
 from gateway.console import AccountName, Json, tell, with_database
+from gateway.identity.audit import COMMAND_LINE
+from gateway.key_scopes import change_tiers, tiers_from
 from gateway.terminal import Terminal
 from gateway.up import first_terms
 from infra import ids
@@ -24,7 +27,11 @@ from infra.clock import SystemClock
 from infra.secret import secret_key
 from infra.settings import Settings
 
+_TIERS = "Service tiers that the key may use, separated by commas: default, priority, flex."
+Tiers = Annotated[str | None, typer.Option(help=f"{_TIERS} If not given: all.")]
 KeyId = Annotated[str, typer.Argument(help="The key's id (key_…).")]
+
+_KEY_COLUMNS = ("id", "name", "key", "service_tiers", "created_at", "expires_at", "revoked_at")
 
 accounts_app = typer.Typer(no_args_is_help=True)
 keys_app = typer.Typer(no_args_is_help=True)
@@ -65,6 +72,7 @@ def accounts_list(as_json: Json = False) -> None:
 def keys_create(
     account: AccountName,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
+    service_tiers: Tiers = None,
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown once and stored nowhere."""
@@ -72,8 +80,12 @@ def keys_create(
     def work(settings: Settings, terminal: Terminal) -> None:
         async def make(session: AsyncSession) -> keys.IssuedKey:
             owner = await get_account(session, account)
-            pepper = secret_key(settings)
-            return await keys.create_key(session, SystemClock(), pepper, owner.id, name)
+            pepper, clock = secret_key(settings), SystemClock()
+            tiers = _tiers(service_tiers)
+            issued = await keys.create_key(session, clock, pepper, owner.id, name)
+            place = COMMAND_LINE, owner.id, issued.row.id
+            await change_tiers(session, clock, *place, tiers)
+            return replace(issued, row=await _own_key(session, owner.id, issued.row.id))
 
         _show_issued(terminal, with_database(settings, make))
 
@@ -89,7 +101,30 @@ def keys_list(account: AccountName, as_json: Json = False) -> None:
             return await keys.list_keys(session, (await get_account(session, account)).id)
 
         rows = [_show_key(key) for key in with_database(settings, read)]
-        terminal.table(rows, ("id", "name", "key", "created_at", "expires_at", "revoked_at"))
+        terminal.table(rows, _KEY_COLUMNS)
+
+    tell(as_json, work)
+
+
+@keys_app.command("scope")
+def keys_scope(
+    account: AccountName,
+    key: KeyId,
+    service_tiers: Annotated[str, typer.Option(help=f"{_TIERS} `all` removes the restriction.")],
+    as_json: Json = False,
+) -> None:
+    """Restrict a key to service tiers; every gateway applies it within a second."""
+
+    def work(settings: Settings, terminal: Terminal) -> None:
+        async def change(session: AsyncSession) -> ApiKey:
+            owner = await get_account(session, account)
+            key_id = await keys.require_key(session, owner.id, key)
+            tiers = None if service_tiers == "all" else _tiers(service_tiers)
+            place = COMMAND_LINE, owner.id, key_id
+            await change_tiers(session, SystemClock(), *place, tiers)
+            return await _own_key(session, owner.id, key_id)
+
+        terminal.record("Scope changed.", _show_key(with_database(settings, change)))
 
     tell(as_json, work)
 
@@ -143,6 +178,15 @@ def _currency(wish: str | None, settings: Settings) -> str:
     return currency
 
 
+async def _own_key(session: AsyncSession, account_id: UUID, key_id: UUID) -> ApiKey:
+    rows = await keys.list_keys(session, account_id)
+    return next(row for row in rows if row.id == key_id)
+
+
+def _tiers(text: str | None) -> list[str] | None:
+    return tiers_from(name.strip() for name in (text or "").split(",") if name.strip())
+
+
 def _key_id(text: str) -> UUID:
     found = ids.parse(keys.PREFIX, text)
     if found is None:
@@ -167,6 +211,9 @@ def _show_key(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at.isoformat(),
         "expires_at": key.expires_at and key.expires_at.isoformat(),
         "revoked_at": key.revoked_at and key.revoked_at.isoformat(),
+        "models": key.models,
+        "networks": key.networks,
+        "service_tiers": key.service_tiers,
     }
 
 

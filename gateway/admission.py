@@ -13,7 +13,6 @@ from dataclasses import replace
 from billing.metering.quotas import QuotaRef
 from billing.money import nano_from_text, nano_text
 from billing.outcomes.attribution import CONTRACT_TAG
-from billing.rating.products import product
 from billing.rating.quantities import NOTHING
 from billing.tables import QuotaKind
 from gateway.demand import Demand
@@ -28,12 +27,12 @@ from gateway.errors import (
     ModelNotPriced,
     ParameterInvalid,
     RateLimited,
-    ServiceTierNotAvailable,
     TooManyStreams,
 )
-from gateway.flow import Ask, Call, Priced, Principal, Ticket, Tier
+from gateway.flow import Ask, Call, Priced, Principal, Ticket
 from gateway.holds import Hold
 from gateway.leasing import Lender, Refused, Short
+from gateway.tier_prices import price_at_tier
 from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
 from infra.errors import AppError
 
@@ -274,8 +273,7 @@ def max_cost(headers: Mapping[bytes, bytes]) -> int | None:
 def _priced(principal: Principal, ask: Ask) -> Priced:
     covering = _covering(principal, ask)
     prices = covering if ask.model.id in covering else principal.contract
-    priced = prices.get(ask.model.id)
-    if priced is None:
+    if ask.model.id not in prices:
         if principal.models is not None and ask.model.id not in principal.models:
             raise ModelNotAllowed(
                 f"This API key may not call the model {ask.model.id!r}.", param="model"
@@ -283,24 +281,7 @@ def _priced(principal: Principal, ask: Ask) -> Priced:
         raise ModelNotPriced(
             f"The model {ask.model.id!r} has no price in {principal.currency}.", param="model"
         )
-    return priced if ask.tier is Tier.DEFAULT else _at_tier(principal, ask, prices)
-
-
-def _at_tier(principal: Principal, ask: Ask, prices: Mapping[str, Priced]) -> Priced:
-    """The model at the tier asked for. Flex costs as the default where the terms do not price it;
-    priority is sold only at a price of its own. Raises ServiceTierNotAvailable."""
-    tier, model = ask.tier.value, ask.model.id
-    if principal.service_tiers is not None and tier not in principal.service_tiers:
-        raise ServiceTierNotAvailable(
-            f"This API key may not use the service tier `{tier}`.", param="service_tier"
-        )
-    priced = prices.get(product(model, tier))
-    if priced is None and ask.tier is Tier.PRIORITY:
-        raise ServiceTierNotAvailable(
-            f"The service tier `{tier}` is not available for the model {model!r} under your plan.",
-            param="service_tier",
-        )
-    return prices[model] if priced is None else priced
+    return price_at_tier(principal, ask.tier, ask.model.id, prices)
 
 
 def _covering(principal: Principal, ask: Ask) -> Mapping[str, Priced]:

@@ -111,7 +111,7 @@ class Principal:
     `rates` are the quotas told in headers. `variants` are its own, by the model's public id;
     `versions` those of shared models that answer everybody, by model, where not the built-in one.
     `models` are those that the key may call, None for all; others have no price here.
-    `service_tiers` are those that it may ask for beside the default, None for all.
+    `service_tiers` are those that the key may call at, None for all.
     """
 
     account_id: UUID

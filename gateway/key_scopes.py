@@ -1,4 +1,4 @@
-"""A key's scope: which models it may call, and from which networks.
+"""A key's scope: which models and service tiers it may call, and from which networks.
 
 Owns reading a scope, from a form or a row, and changing it. Does not own refusing a call
 (gateway/auth.py, gateway/admission.py).
@@ -6,7 +6,7 @@ Owns reading a scope, from a form or a row, and changing it. Does not own refusi
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.metering.access import advance_epoch
+from billing.rating.products import TIERS
 from billing.tables import ApiKey
 from gateway.identity.audit import Actor, record
 from gateway.key_limits import KEY_PREFIX
@@ -22,6 +23,8 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 Network = IPv4Network | IPv6Network
+# What a key may be kept to, as `service_tier` of a call names it.
+SERVICE_TIERS = ("default", *TIERS)
 _MOST = 50
 _BETWEEN = re.compile(r"[\s,，、;；]+")
 
@@ -34,10 +37,18 @@ class NetworksUnreadable(AppError):
     code = "networks_unreadable"
 
 
+class ServiceTierInvalid(AppError):
+    """A key cannot be restricted to this service tier."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "service_tier_invalid"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """None is all of them: ids of the catalog's models, variants going with their base; networks as
-    `203.0.113.0/24`; service tiers beside the default, where an empty list is none."""
+    `203.0.113.0/24`; names of service tiers, in the order of SERVICE_TIERS."""
 
     models: list[str] | None = None
     networks: list[str] | None = None
@@ -47,10 +58,10 @@ class Scope:
 ALL = Scope()
 
 
-def scope_from(models: Iterable[str], networks: str, tiers: list[str] | None = None) -> Scope:
-    """As forms say it: no model is all of them, and an empty text anywhere.
+def scope_from(models: Iterable[str], networks: str, tiers: Iterable[str] = ()) -> Scope:
+    """As forms say it: no model and no tier is all of them, and an empty text anywhere.
 
-    Raises NetworksUnreadable.
+    Raises NetworksUnreadable, ServiceTierInvalid.
     """
     texts = [text for text in _BETWEEN.split(networks) if text]
     try:
@@ -59,7 +70,21 @@ def scope_from(models: Iterable[str], networks: str, tiers: list[str] | None = N
         raise _unreadable() from error
     if len(read) > _MOST:
         raise _unreadable()
-    return Scope(sorted(models) or None, read or None, tiers)
+    return Scope(sorted(models) or None, read or None, tiers_from(tiers))
+
+
+def tiers_from(names: Iterable[str]) -> list[str] | None:
+    """The service tiers that a key is restricted to; no name is None, which allows all.
+
+    Raises ServiceTierInvalid.
+    """
+    wanted = set(names)
+    if unknown := sorted(wanted - set(SERVICE_TIERS)):
+        raise ServiceTierInvalid(
+            f"Unknown service tier: {unknown[0][:40]!r}. Choose from {', '.join(SERVICE_TIERS)}.",
+            param="service_tiers",
+        )
+    return [name for name in SERVICE_TIERS if name in wanted] or None
 
 
 def scope_of(row: ApiKey) -> Scope:
@@ -99,6 +124,22 @@ async def change_scope(
     details = {"from": asdict(known), "to": asdict(wanted)}
     subject = ids.show(KEY_PREFIX, key_id)
     await record(session, clock, by, account_id, "key.scope_changed", subject, details)
+
+
+async def change_tiers(
+    session: AsyncSession,
+    clock: Clock,
+    by: Actor,
+    account_id: UUID,
+    key_id: UUID,
+    tiers: list[str] | None,
+) -> None:
+    """Change only the service tiers of a key's scope; None allows all. The key must be the
+    account's."""
+    query = select(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.account_id) == account_id)
+    row = (await session.scalars(query.with_for_update())).one()
+    wanted = replace(scope_of(row), service_tiers=tiers)
+    await change_scope(session, clock, by, account_id, key_id, wanted)
 
 
 def _unreadable() -> NetworksUnreadable:

@@ -322,6 +322,11 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "unserved": marked("Not served"),
             "unknown": marked("Not called yet"),
         },
+        "tier": {
+            "default": marked("default"),
+            "priority": marked("priority"),
+            "flex": marked("flex"),
+        },
         "task": {
             "text-generation": marked("Language"),
             "embedding": marked("Embeddings"),

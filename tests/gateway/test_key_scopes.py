@@ -4,7 +4,15 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.key_scopes import ALL, NetworksUnreadable, Scope, scope_from, within
+from gateway.key_scopes import (
+    ALL,
+    NetworksUnreadable,
+    Scope,
+    ServiceTierInvalid,
+    scope_from,
+    tiers_from,
+    within,
+)
 
 OFFICE = (ip_network("203.0.113.0/24"), ip_network("2001:db8::/48"))
 
@@ -43,3 +51,14 @@ class TestReading:
 )
 def test_within(address: str, is_within: bool) -> None:
     assert within(OFFICE, address) is is_within
+
+
+class TestServiceTiers:
+    def test_none_selected_is_all_and_names_are_sorted(self) -> None:
+        assert tiers_from([]) is None
+        assert tiers_from(["flex", "default", "flex"]) == ["default", "flex"]
+
+    def test_an_unknown_name_is_an_error(self) -> None:
+        with pytest.raises(ServiceTierInvalid) as caught:
+            scope_from([], "", ["gold"])
+        assert caught.value.param == "service_tiers"

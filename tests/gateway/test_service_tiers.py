@@ -105,7 +105,7 @@ async def test_a_quote_is_at_the_tiers_price(sold: Gateway) -> None:
 async def test_a_key_without_the_tier_is_refused(sold: Gateway) -> None:
     async with sold.parts.database.transaction() as session:
         key = sold.key.row.id
-        scope = Scope(service_tiers=[])
+        scope = Scope(service_tiers=["default"])
         await change_scope(session, sold.parts.clock, COMMAND_LINE, sold.account.id, key, scope)
     answer = await sold.chat("one", service_tier="priority")
     assert (answer.status_code, error_of(answer)["code"]) == (403, "service_tier_not_available")

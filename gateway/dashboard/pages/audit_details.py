@@ -54,7 +54,7 @@ class Details:
         return self.say(WORDS["detail"].get(name, name))
 
     def _text(self, name: str, value: Any) -> str:
-        if value is None and name in ("models", "networks"):
+        if value is None and name in ("models", "networks", "service_tiers"):
             return self.say(marked("All"))
         if value is None or value == "":
             return _NONE
@@ -67,6 +67,8 @@ class Details:
                 return browser_name(str(value))
             case "until":
                 return self._moment(str(value))
+            case "service_tiers":
+                return ", ".join(self.say(WORDS["tier"].get(one, str(one))) for one in value)
         if isinstance(value, list):
             return ", ".join(str(one) for one in value)
         return str(value)

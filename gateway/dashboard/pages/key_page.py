@@ -21,7 +21,14 @@ from gateway.dashboard.keeping import Keeps
 from gateway.dashboard.viewing import INVALID, Viewing
 from gateway.identity.roles import Permission
 from gateway.key_limits import LimitUnreadable, change_limits, limits_from
-from gateway.key_scopes import NetworksUnreadable, Scope, change_scope, scope_from, scope_of
+from gateway.key_scopes import (
+    SERVICE_TIERS,
+    NetworksUnreadable,
+    Scope,
+    change_scope,
+    scope_from,
+    scope_of,
+)
 from gateway.key_views import KeyView, view_key
 from gateway.keys import PREFIX, KeyNameInvalid, KeyNotFound, rename_key, require_key
 from infra import ids
@@ -30,10 +37,11 @@ from infra.collecting import SeveralErrors
 from infra.db import Database
 from models.catalog import Catalog
 
-# What a form's checkbox of a model is called, before the model's id.
+# Prefixes of a form's checkboxes: before the model's id, and before the service tier.
 _MODEL = "model:"
+_TIER = "tier:"
 LIMIT_FIELDS = ("budget", "requests", "tokens", "streams")
-SCOPE_FIELDS = ("networks", _MODEL)
+SCOPE_FIELDS = ("networks", _MODEL, _TIER)
 _PAGE = "/dashboard/keys/{key}"
 
 
@@ -154,6 +162,7 @@ async def show_key(
         said=_said(view, form or kept_form(viewing)),
         scope=scope_of(view.row),
         models=list(catalog.models),
+        tiers=SERVICE_TIERS,
         may_limit=may(Permission.KEYS) or may(Permission.LIMITS),
         **common,
     )
@@ -165,12 +174,14 @@ def _said(view: KeyView, form: Filled) -> dict[str, str]:
     known = _written(view) | {"networks": ", ".join(scope.networks or [])}
     if "networks" not in form.values:  # a box that is not checked is not sent
         known |= {f"{_MODEL}{model}": "on" for model in scope.models or []}
+        known |= {f"{_TIER}{tier}": "on" for tier in scope.service_tiers or []}
     return known | dict(form.values)
 
 
 def scope_in(said: Mapping[str, str], catalog: Catalog) -> Scope:
     models = [model for model in catalog.models if f"{_MODEL}{model}" in said]
-    return scope_from(models, said.get("networks", ""))
+    tiers = [tier for tier in SERVICE_TIERS if f"{_TIER}{tier}" in said]
+    return scope_from(models, said.get("networks", ""), tiers)
 
 
 def _written(view: KeyView) -> dict[str, str]:

@@ -29,7 +29,7 @@ from gateway.dashboard.pages.key_page import (
 from gateway.dashboard.viewing import INVALID, Viewing
 from gateway.identity.roles import Permission
 from gateway.key_limits import LimitUnreadable, change_limits, limits_from
-from gateway.key_scopes import NetworksUnreadable, change_scope
+from gateway.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_scope
 from gateway.key_views import view_keys
 from gateway.keys import (
     PREFIX,
@@ -154,7 +154,12 @@ async def _asking(
     async with database.transaction() as session:
         currency = await currency_of(session, viewing.account_id)
     return viewing.page(
-        "key_new.html", status=status, form=form, currency=currency, models=list(catalog.models)
+        "key_new.html",
+        status=status,
+        form=form,
+        currency=currency,
+        models=list(catalog.models),
+        tiers=SERVICE_TIERS,
     )
 
 

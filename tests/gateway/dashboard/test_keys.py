@@ -8,8 +8,9 @@ import httpx
 from sqlmodel import col, select
 
 from billing.tables import ApiKey
-from gateway.identity.audit import entries_of
+from gateway.identity.audit import COMMAND_LINE, entries_of
 from gateway.identity.roles import Role
+from gateway.key_scopes import Scope, change_scope, scope_of
 from gateway.keys import PREFIX
 from infra import ids
 from tests.builders import CHAT, SPECIALIST
@@ -195,6 +196,55 @@ class TestScope:
         found = _SECRET.search(answer.text)
         assert found is not None
         assert await status(office, found[0]) == 403
+
+    async def test_saving_the_page_as_it_is_changes_no_scope(self, office: Firm) -> None:
+        key = own_key(office)
+        scope = Scope([CHAT], None, ["default", "flex"])
+        account = office.gateway.account.id
+        async with office.gateway.parts.database.transaction() as session:
+            place = COMMAND_LINE, account, office.gateway.key.row.id, scope
+            await change_scope(session, office.gateway.parts.clock, *place)
+        page = await office.owner.page(f"/dashboard/keys/{key}")
+        checked = dict.fromkeys(re.findall(r'name="(\w+:\S+)" checked', page), "on")
+        await office.owner.send(f"/dashboard/keys/{key}/scope", networks="", **checked)
+        assert scope_of((await rows(office))[key]) == scope
+
+    async def test_service_tiers_are_kept_and_refused_when_not_selected(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        only = {"tier:default": "on", "tier:flex": "on"}
+        assert (await office.owner.send(f"{address}/scope", **only)).status_code == 303
+        page = await office.owner.page(address)
+        assert 'name="tier:flex" checked' in page
+        assert 'name="tier:priority" checked' not in page
+        assert "Service tiers default, flex" in words(page)
+        assert "default, flex" in words(await office.owner.page("/dashboard/keys"))
+        assert (await rows(office))[own_key(office)].service_tiers == ["default", "flex"]
+        await until_known(office)
+        refused = await office.gateway.chat("now", service_tier="priority")
+        assert refused.json()["error"]["code"] == "service_tier_not_available"
+        assert "This API key" in refused.json()["error"]["message"]
+        assert (await office.gateway.chat("now", service_tier="flex")).status_code == 200
+        audit = words(await office.owner.page("/dashboard/audit"))
+        assert "Service tiers: All → default, flex" in audit
+
+    async def test_a_key_for_one_tier_refuses_calls_at_the_default(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        await office.owner.send(f"{address}/scope", **{"tier:flex": "on"})
+        await until_known(office)
+        refused = await office.gateway.chat("now")
+        assert refused.json()["error"]["code"] == "service_tier_not_available"
+
+    async def test_service_tiers_of_a_new_key(self, office: Firm) -> None:
+        key, _ = await creates(office.owner, **{"tier:priority": "on", "tier:gold": "on"})
+        assert (await rows(office))[key].service_tiers == ["priority"]
+
+    async def test_a_wrong_network_keeps_the_selected_tiers(self, office: Firm) -> None:
+        address = f"/dashboard/keys/{own_key(office)}"
+        answer = await office.owner.send(
+            f"{address}/scope", **{"tier:flex": "on", "networks": "home"}
+        )
+        assert answer.status_code == 422
+        assert 'name="tier:flex" checked' in answer.text
 
 
 class TestRotating:
