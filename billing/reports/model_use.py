@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.rating.products import model_of
 from billing.rating.quantities import METERS, Quantities
 from billing.reports.covering import covered_by_place, including_terms
 
@@ -52,9 +53,10 @@ async def use_by_model(session: AsyncSession, since: datetime) -> dict[str, Mode
     found: dict[str, ModelUse] = {}
     for row in rows:
         model, currency, version_id, calls, faults, *units, cost = row
-        known = found.get(model, NOTHING)
+        served = model_of(model)
+        known = found.get(served, NOTHING)
         of_row = covered_by_place(terms, [(None, model, version_id, *units, cost)], by_model=False)
-        found[model] = replace(
+        found[served] = replace(
             known,
             calls=known.calls + int(calls),
             faults=known.faults + int(faults),

@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from billing.metering.access import read_epoch
+from billing.rating.products import TIERS, product
 from gateway.availability import Availability
 from gateway.errors import ModelNotFound
 from gateway.flow import OwnVariant, Principal
@@ -138,6 +139,18 @@ def _show_model(model: Model, principal: Principal) -> dict[str, Any]:
         "adaptable": model.adapter is not None,
         "currency": principal.currency,
         "price_nano_per_unit": prices,
+        "service_tier_price_nano_per_unit": _tier_prices(model, principal),
+    }
+
+
+def _tier_prices(model: Model, principal: Principal) -> dict[str, Mapping[str, int]]:
+    """The prices of each tier that the key may use and that has prices of its own."""
+    allowed = TIERS if principal.service_tiers is None else principal.service_tiers
+    sold = {tier: principal.contract.get(product(model.id, tier)) for tier in TIERS}
+    return {
+        tier: dict(priced.prices)
+        for tier, priced in sold.items()
+        if priced is not None and tier in allowed
     }
 
 

@@ -1,8 +1,9 @@
-"""`python -m load.site.seeding NAME …`: accounts without limits that a load would meet, each with a
+"""`python -m load.site.seeding [--priority] NAME …`: accounts without limits that a load would meet, each with a
 key and an owner who has a link to sign in by.
 
 Owns making them, in one process and by the functions that the commands call: a command for each
-would take longer than the load. Reads the settings as those commands do. Says what it made as JSON.
+would take longer than the load. With --priority they are on a plan that sells the service tier
+priority. Reads the settings as those commands do. Says what it made as JSON.
 """
 
 import json
@@ -28,6 +29,18 @@ from infra.settings import Settings, load_settings
 
 # Every limit is in force, and none is reached.
 PLENTY = Terms(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
+
+
+async def sell_priority(
+    session: AsyncSession, clock: Clock, account_id: UUID, currency: str
+) -> None:
+    """Put an account on a plan of list prices that sells `priority` at twice the price."""
+    catalog = read_catalog()
+    plan = read_plan_file(
+        PRIORITY_PLAN.format(currency=currency), lambda name: catalog_prices(catalog, name)
+    )
+    version = await publish(session, clock, plan, listed=False)
+    await start(session, clock, account_id, version)
 
 
 async def open_firm(session: AsyncSession, settings: Settings, name: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from billing.invoices.settling import Receipt, record_payment
 from billing.metering.usage import UsageRecord, append_usage
 from billing.money import minor_from_text, minor_text, nano_from_text, nano_text
 from billing.rating.plan_files import list_terms, read_plan_file
+from billing.rating.products import product
 from billing.rating.quantities import Quantities, rate
 from billing.rating.statement import held_prices
 from billing.rounds import bill_accounts, count_usage, expire_wallets
@@ -95,12 +96,14 @@ class Firm:
         settlement: Settlement = Settlement.COMPLETE,
         version: UUID | None = None,
         operation: str | None = None,
+        tier: str | None = None,
         saved_nano: int = 0,
         **units: int,
     ) -> UsageRecord:
         """One call now, or one that began at another time and is written now; at the terms of its
         time, or at others. It is a chat where it consumes tokens, a prediction where it does not,
-        unless its operation is given. Included units made it cheaper by `saved_nano`."""
+        unless its operation is given; at the default tier, unless another is given. Included units
+        made it cheaper by `saved_nano`."""
         story, at = self.story, at or self.story.clock.now()
         async with story.database.transaction() as session:
             if version is None:
@@ -108,7 +111,7 @@ class Firm:
             else:
                 terms = (await terms_of(session, [version]))[version]
             quantities = Quantities(**units)
-            cost = rate(quantities, held_prices(terms, model)) - saved_nano
+            cost = rate(quantities, held_prices(terms, product(model, tier))) - saved_nano
             record = UsageRecord(
                 request_id=ids.new_id(),
                 account_id=self.account.id,
@@ -128,6 +131,7 @@ class Firm:
                 first_chunk_us=None,
                 plan_version_id=version,
                 tags=tags,
+                service_tier=tier,
             )
             await append_usage(session, [record])
             await session.execute(

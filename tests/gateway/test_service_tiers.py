@@ -121,3 +121,19 @@ async def test_the_totals_count_a_tier_apart(sold: Gateway) -> None:
         rows = (await session.execute(text(query))).all()
     # The default call has its 5 tokens included.
     assert [tuple(row) for row in rows] == [(CHAT, 1, 4_000), (f"{CHAT}@priority", 1, 81_000)]
+
+
+async def test_models_lists_the_prices_of_the_plans_tiers(sold: Gateway) -> None:
+    model = (await sold.http.get(f"/v1/models/{CHAT}")).json()
+    assert model["price_nano_per_unit"] == {"input_tokens": 2000, "output_tokens": 10000}
+    priority = {"input_tokens": 3000, "output_tokens": 15000}
+    assert model["service_tier_price_nano_per_unit"] == {"priority": priority}
+
+
+async def test_models_lists_no_tier_that_the_plan_or_the_key_does_not_have(sold: Gateway) -> None:
+    async with sold.parts.database.transaction() as session:
+        key = sold.key.row.id
+        scope = Scope(service_tiers=["default", "flex"])
+        await change_scope(session, sold.parts.clock, COMMAND_LINE, sold.account.id, key, scope)
+    for model in (await sold.http.get("/v1/models")).json()["data"]:
+        assert model["service_tier_price_nano_per_unit"] == {}

@@ -51,7 +51,7 @@ def cost_chart(
         if isinstance(one.value, datetime):
             by_model.setdefault(one.model or "", {})[one.value] = one.cost_nano
     ordered = sorted(by_model, key=lambda model: (-sum(by_model[model].values()), model))
-    shown = {model: by_model[model] for model in ordered[:MOST_MODELS]}
+    shown = {writing.product(model): by_model[model] for model in ordered[:MOST_MODELS]}
     if rest := [by_model[model] for model in ordered[MOST_MODELS:]]:
         shown[words.others] = _together(rest)
     totals = [sum(costs.get(start, 0) for costs in by_model.values()) for start in starts]

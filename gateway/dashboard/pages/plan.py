@@ -31,6 +31,7 @@ from billing.documents.line_words import words_of
 from billing.documents.price_texts import percent, price_words
 from billing.invoices.position import read_position
 from billing.notices.watched import Watched, watched_of
+from billing.rating.products import model_of
 from billing.rating.terms import PlanTerms
 from billing.subscribing.changes import ChangePreview, end, go_on
 from billing.subscribing.offers import Offer, find_offer, offers, preview, take
@@ -256,7 +257,7 @@ def _prices(
         (one.model, one.meter): None
         for terms in plans
         for one in terms.prices
-        if one.model in served.models
+        if model_of(one.model) in served.models
     }
     return [
         (model, meter, [_words(terms, model, meter, language) for terms in plans])

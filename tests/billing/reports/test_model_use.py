@@ -4,6 +4,7 @@ from billing.reports.model_use import open_calls, use_by_model
 from billing.tables import Settlement
 from infra import ids
 from tests.billing.making import sql
+from tests.flows.plan_texts import MAX
 from tests.flows.stories import Story
 
 
@@ -25,6 +26,20 @@ class TestUse:
         use = found["vib"]
         assert (use.calls, use.faults, use.quantities.rows) == (3, 1, 5)
         assert use.costs == {"CNY": 3_000_000, "USD": 2_000_000}
+
+    async def test_calls_at_every_service_tier_are_the_models(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(f'{MAX}[[tier]]\nname = "priority"\npercent = 150'))
+        since = story.clock.now()
+        await firm.use("llm", output_tokens=400_000)
+        await firm.use("llm", output_tokens=1_000, tier="priority")
+        await story.counts()
+        async with story.database.transaction() as session:
+            found = await use_by_model(session, since)
+        assert set(found) == {"llm"}
+        assert (found["llm"].calls, found["llm"].quantities.output_tokens) == (2, 401_000)
+        # 400,000 tokens at 2,000 nano-units, and 1,000 at 3,000.
+        assert found["llm"].costs == {"CNY": 803_000_000}
 
     async def test_open_calls(self, story: Story) -> None:
         firm = await story.firm()

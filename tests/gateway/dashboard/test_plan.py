@@ -6,7 +6,7 @@ import pytest
 
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
-from tests.builders import Gateway
+from tests.builders import CHAT, Gateway
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import looker, words
 from tests.gateway.test_subscription import LARGE as _LARGE
@@ -21,6 +21,12 @@ quantity = 1000
 [[discount]]
 model = "*"
 percent = "10"
+"""
+
+TIER = """
+[[tier]]
+name = "priority"
+percent = 150
 """
 
 
@@ -50,6 +56,14 @@ class TestLooking:
         assert "1,000 included · Output tokens of all models" in said
         assert "10 % off all models" in said
         assert "0.50 / 1,000,000" in said
+
+    async def test_prices_of_a_service_tier_are_named_as_people_read_them(
+        self, firm: Firm
+    ) -> None:
+        await offer(firm.gateway, SMALL + TIER, LARGE)
+        page = await firm.owner.page("/dashboard/plan")
+        assert f"{CHAT}, priority" in words(page)
+        assert "@priority" not in page
 
     async def test_what_is_used_of_it(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL + INCLUDING)

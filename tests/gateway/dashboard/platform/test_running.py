@@ -12,6 +12,7 @@ from billing.checks.nightly import check_records
 from billing.checks.outcome_checks import BUNDLED, CHARGED, SETTLED
 from billing.checks.reconciliation import _CHECKS
 from billing.outbox import put
+from billing.rounds import bill_accounts
 from billing.tables import InboxEvent
 from gateway.dashboard.pages.platform.models import health_of
 from gateway.dashboard.words import CHECKS
@@ -24,6 +25,7 @@ from tests.billing.queued import put_job
 from tests.builders import CATALOG, CHAT
 from tests.fakes.upstream import FakeUpstream
 from tests.flows import stories
+from tests.flows.plan_texts import MAX
 from tests.gateway.dashboard.conftest import Firm
 from tests.gateway.dashboard.looking import Looker, looker, words
 
@@ -131,6 +133,24 @@ class TestChecks:
     def test_each_has_its_words(self) -> None:
         names = {*_CHECKS, *BOOK_CHECKS, *INCLUDED_CHECKS, RERATED, BUNDLED, SETTLED, CHARGED}
         assert names <= set(CHECKS)
+
+
+class TestServiceTiers:
+    async def test_the_operators_pages_name_them_as_people_read_them(
+        self, firm: Firm, operator: Looker
+    ) -> None:
+        story = stories.Story(firm.gateway.parts.database)
+        story.clock._now = firm.clock.now() - timedelta(days=40)
+        made = await story.firm("Tiers")
+        version = await story.plan(f'{MAX}[[tier]]\nname = "priority"\npercent = 150')
+        await made.subscribe(version)
+        await made.use("llm", output_tokens=40_000_000, tier="priority")
+        await bill_accounts(story.database, firm.clock)
+        addresses = (f"plans/{version.id.hex}", "revenue?currency=CNY&by=model")
+        for address in addresses:
+            page = await operator.page(f"{PLATFORM}/{address}")
+            assert "llm, priority" in words(page)
+            assert "@priority" not in page
 
 
 class TestHealth:
