@@ -20,7 +20,7 @@ def own_service(firms: Sequence[str], speed: Speed | None, slots: int) -> Iterat
     """One with a key for each firm, on the constant upstream of that speed, or the real engine."""
     with tempfile.TemporaryDirectory(prefix="maas-load-") as name:
         # The queue must form where turns are taken: as many calls are sent at once as have slots.
-        wanted = Wanted(Path(name), tuple(firms), speed, slots=slots)
+        wanted = Wanted(Path(name), tuple(firms), speed, slots=slots, priority=True)
         with whole_service(wanted) as site:
             keys = {firm.name: firm.key for firm in site.firms}
             yield Target(site.url, _model(site.url, keys), keys)

@@ -23,6 +23,7 @@ import psutil
 from load.bench.gateways.processes import python_module, running, wait_for_port
 from load.constant.engine import Speed
 from load.site.firms import PASSWORD, Firm, Site
+from load.site.seeding import PRIORITY
 
 WEBHOOK_SECRET = "whsec_of_a_service_under_load"
 # The stand-in for Stripe is the tests'.
@@ -32,13 +33,15 @@ _ROOT = Path(__file__).parent.parent.parent
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to start. Without a `speed` it is the real engine; `gateways` are processes on one
-    port, `slots` the calls of one model that each sends at once."""
+    port, `slots` the calls of one model that each sends at once. With `priority` the firms' plan
+    sells that service tier."""
 
     folder: Path
     firms: tuple[str, ...]
     speed: Speed | None = None
     gateways: int = 1
     slots: int | None = None
+    priority: bool = False
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def whole_service(wanted: Wanted) -> Iterator[Site]:
             environment["MAAS_SERVING_URL"] = upstream
         url = f"http://127.0.0.1:{port}"
         up = stack.enter_context(_maas_up(wanted.folder, environment))
-        firms = settled_firms(url, environment, wanted.firms)
+        firms = settled_firms(url, environment, wanted.firms, priority=wanted.priority)
         constant, processes = wanted.speed is not None, _processes(up.pid)
         yield Site((url,), firms, WEBHOOK_SECRET, constant, processes)
 
@@ -100,10 +103,10 @@ def stripe_environment(folder: Path, stack: ExitStack) -> dict[str, str]:
 
 
 def settled_firms(
-    url: str, environment: Mapping[str, str], names: Sequence[str]
+    url: str, environment: Mapping[str, str], names: Sequence[str], *, priority: bool = False
 ) -> tuple[Firm, ...]:
     """Firms of these names, whose owners have passwords."""
-    command = python_module("load.site.seeding", *names)
+    command = python_module("load.site.seeding", *([PRIORITY] if priority else []), *names)
     done = subprocess.run(command, env=dict(environment), stdout=subprocess.PIPE, check=True)
     said = json.loads(done.stdout.splitlines()[-1])
     for one in said:

@@ -1,5 +1,5 @@
-"""`python -m load.site.seeding [--priority] NAME …`: accounts without limits that a load would meet, each with a
-key and an owner who has a link to sign in by.
+"""`python -m load.site.seeding [--priority] NAME …`: accounts without limits that a load would
+meet, each with a key and an owner who has a link to sign in by.
 
 Owns making them, in one process and by the functions that the commands call: a command for each
 would take longer than the load. With --priority they are on a plan that sells the service tier
@@ -15,7 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import PREFIX
 from billing.accounts.opening import Terms, open_account
+from billing.agreements.plans import publish
+from billing.rating.plan_files import read_plan_file
+from billing.subscribing.changes import start
+from billing.tables import Account
 from gateway.console import with_database
+from gateway.contracts import catalog_prices
 from gateway.identity.audit import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
@@ -26,27 +31,42 @@ from infra.clock import SystemClock
 from infra.log import configure_logging
 from infra.secret import secret_key
 from infra.settings import Settings, load_settings
+from models.catalog import load_catalog
 
 # Every limit is in force, and none is reached.
 PLENTY = Terms(credit_nano=10**6 * 10**9, requests=10**9, tokens=10**12, streams=10**5)
+PRIORITY = "--priority"
+PRIORITY_PLAN = """
+plan = "load"
+names = { en = "Load", zh = "压测" }
+currency = "CURRENCY"
+list_prices = true
+
+[[tier]]
+name = "priority"
+percent = 200
+"""
 
 
-async def sell_priority(
-    session: AsyncSession, clock: Clock, account_id: UUID, currency: str
-) -> None:
+async def sell_priority(session: AsyncSession, settings: Settings, account: Account) -> None:
     """Put an account on a plan of list prices that sells `priority` at twice the price."""
-    catalog = read_catalog()
+    clock, catalog = SystemClock(), load_catalog(settings.profile)
     plan = read_plan_file(
-        PRIORITY_PLAN.format(currency=currency), lambda name: catalog_prices(catalog, name)
+        PRIORITY_PLAN.replace("CURRENCY", account.currency),
+        lambda currency: catalog_prices(catalog, currency),
     )
     version = await publish(session, clock, plan, listed=False)
-    await start(session, clock, account_id, version)
+    await start(session, clock, account.id, version)
 
 
-async def open_firm(session: AsyncSession, settings: Settings, name: str) -> dict[str, Any]:
+async def open_firm(
+    session: AsyncSession, settings: Settings, name: str, *, priority: bool = False
+) -> dict[str, Any]:
     """An account with a key and an invited owner; the link is the invitation's."""
     clock = SystemClock()
     account = await open_account(session, clock, name, settings.currency, PLENTY)
+    if priority:
+        await sell_priority(session, settings, account)
     key = await create_key(session, clock, secret_key(settings), account.id, "line 1")
     email = f"owner@{name}.example"
     inviting = Inviting.of(settings, clock)
@@ -61,13 +81,14 @@ async def open_firm(session: AsyncSession, settings: Settings, name: str) -> dic
     }
 
 
-def main(names: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Make firms of these names."""
+    priority, names = PRIORITY in arguments, [one for one in arguments if one != PRIORITY]
     configure_logging("warning")
     settings = load_settings()
 
     async def work(session: AsyncSession) -> list[dict[str, Any]]:
-        return [await open_firm(session, settings, name) for name in names]
+        return [await open_firm(session, settings, name, priority=priority) for name in names]
 
     sys.stdout.write(json.dumps(with_database(settings, work)) + "\n")
 

@@ -57,9 +57,7 @@ class TestLooking:
         assert "10 % off all models" in said
         assert "0.50 / 1,000,000" in said
 
-    async def test_prices_of_a_service_tier_are_named_as_people_read_them(
-        self, firm: Firm
-    ) -> None:
+    async def test_prices_of_a_service_tier_are_named_as_people_read_them(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL + TIER, LARGE)
         page = await firm.owner.page("/dashboard/plan")
         assert f"{CHAT}, priority" in words(page)
