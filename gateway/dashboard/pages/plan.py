@@ -252,7 +252,7 @@ def _prices(
     plans: Sequence[PlanTerms], language: str, served: Catalog
 ) -> list[tuple[str, str, list[str]]]:
     """By served model and meter, what each of these plans takes; empty where a plan has no price of
-    its own, so that the list's holds."""
+    its own, so that the list's holds. A model's service tiers follow its default prices."""
     places = {
         (one.model, one.meter): None
         for terms in plans
@@ -261,7 +261,7 @@ def _prices(
     }
     return [
         (model, meter, [_words(terms, model, meter, language) for terms in plans])
-        for model, meter in places
+        for model, meter in sorted(places, key=lambda place: model_of(place[0]))
     ]
 
 

@@ -62,6 +62,9 @@ class TestLooking:
         page = await firm.owner.page("/dashboard/plan")
         assert f"{CHAT}, priority" in words(page)
         assert "@priority" not in page
+        models = re.findall(r'<th scope="row">([^<]+)', page)
+        last = len(models) - 1 - models[::-1].index(CHAT)
+        assert models[last + 1] == f"{CHAT}, priority"
 
     async def test_what_is_used_of_it(self, firm: Firm) -> None:
         await offer(firm.gateway, SMALL + INCLUDING)

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing.documents.price_texts import percent, price_words
+from billing.rating.products import model_of
 from billing.reports.sales import Sold, sold_plans
 from gateway.dashboard.faults import PageNotFound
 from gateway.dashboard.pages.platform.place import platform_zone
@@ -59,5 +60,5 @@ def _prices(sold: Sold, language: str) -> list[tuple[str, str, str]]:
     """Model, meter and the price in words."""
     return [
         (one.model, one.meter, price_words(one.price, one.meter, language))
-        for one in sold.terms.prices
+        for one in sorted(sold.terms.prices, key=lambda one: model_of(one.model))
     ]
