@@ -153,7 +153,7 @@ def _caps(limits: LimitsInForce, where: tzinfo) -> list[dict[str, Any]]:
 
 def _available_row(limits: LimitsInForce) -> dict[str, Any]:
     said = limits.available.to_json(limits.currency)
-    return {"kind": "available", "left": said["amount"], **said}
+    return {"kind": "available", "key": None, "of": "account", "left": said["amount"], **said}
 
 
 async def _shown(session: AsyncSession, account_id: UUID) -> list[dict[str, Any]]:

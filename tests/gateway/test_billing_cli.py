@@ -12,7 +12,7 @@ from billing.rounds import bill_accounts
 from billing.tables import QuotaKind
 from infra.clock import SystemClock
 from tests.billing.making import sql
-from tests.builders import CATALOG
+from tests.builders import CATALOG, CHAT, INDUSTRIAL
 from tests.gateway.commands import PLAIN, Maas
 
 CAPPED = PLAIN.replace("plain", "capped") + 'spend_cap = "20.00"\n'
@@ -25,7 +25,8 @@ class TestPlans:
         again = await maas.say("plans", "publish", str(GROWTH))
         assert (plan["plan"], plan["number"], plan["version"]) == ("growth", 1, again["version"])
         assert plan["fixed_fee"] == "299.00"
-        assert {price["model"] for price in plan["prices"]} == set(CATALOG.models)
+        tiers = {f"{model}@priority" for model in (INDUSTRIAL, CHAT)}
+        assert {price["model"] for price in plan["prices"]} == set(CATALOG.models) | tiers
         assert (await maas.say("plans", "show", "growth"))["version"] == plan["version"]
         shown = await maas.tell("plans", "show", "growth", "--currency", "cny", "--version", "1")
         assert "Each unit by its tier, per 1: 0.001 up to 100,000" in shown

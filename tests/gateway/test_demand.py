@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rating.quantities import METERS, WHOLE, Quantities, rate, units_by_meter
+from billing.rating.quantities import METERS, WHOLE, Quantities, call_cost, rate, units_by_meter
 from billing.tables import QuotaKind
-from gateway.cover import cover, saved
+from gateway.cover import cover, covered
 from gateway.demand import Demand, worst_cost
 from tests.gateway.quotas import ALL, allowance, quota
 
@@ -250,9 +250,8 @@ class TestCovered:
         held = demand.covered(free)
         consumed = data.draw(within(demand))
         units = {one.id: amount for one, amount in held.cover}
-        prices = {**dict.fromkeys(PRICES, 0), **demand.prices}
         taken = cover(units_by_meter(consumed, demand.prices), demand.included, units)
-        assert rate(consumed, demand.prices) - saved(taken, prices) <= held.cost
+        assert call_cost(consumed, demand.prices, covered(taken)) <= held.cost
 
 
 class TestCosting:

@@ -13,10 +13,11 @@ from types import MappingProxyType
 import pytest
 
 from models.catalog import Model, Task, Weights, load_catalog
+from models.extras import installed
 from serving import weights as subject
 from serving.errors import WeightsBroken
 from serving.packages import gguf_parts, package_file, package_folder
-from serving.weights import Report, assemble, folder_of, installed, making, obtain
+from serving.weights import Report, assemble, folder_of, making, obtain
 
 PIECES = (b"first ", b"second ", b"third")
 DIGEST = hashlib.sha256(b"".join(PIECES)).hexdigest()
