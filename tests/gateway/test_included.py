@@ -58,6 +58,13 @@ class TestCall:
         assert upstream.received[0]["max_tokens"] == 100
         assert error_of(await penniless.chat("one"))["code"] == "credit_exhausted"
 
+    async def test_a_stream_is_as_long_as_is_included(
+        self, penniless: Gateway, upstream: FakeUpstream
+    ) -> None:
+        answer = await penniless.chat("one", max_tokens=3_000, stream=True)
+        assert (answer.status_code, answer.headers["x-maas-max-tokens"]) == (200, "100")
+        assert upstream.received[0]["max_tokens"] == 100
+
     async def test_what_was_not_needed_is_free_again(self, penniless: Gateway) -> None:
         """Each call is held for all that is left, and uses 5 of it."""
         for _ in range(4):
