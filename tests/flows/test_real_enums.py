@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from models.industrial_llm.tasks import failure_mode
-from tests.builders import Gateway
+from tests.builders import INDUSTRIAL, Gateway
 
 pytestmark = pytest.mark.serving
 
@@ -25,7 +25,7 @@ ORDERS = ("pump seal leaking oil", "bearing running hot", "motor will not start"
 async def asked(gateway: Gateway, order: str, **more: Any) -> httpx.Response:
     instruction = failure_mode.TASK.instructions["en"][0]
     messages = [{"role": "system", "content": instruction}, {"role": "user", "content": order}]
-    values = {"model": "industrial-llm", "max_tokens": 24, "temperature": 0, **more}
+    values = {"model": INDUSTRIAL, "max_tokens": 24, "temperature": 0, **more}
     return await gateway.chat(order, messages=messages, **values)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.builders import PLENTY, Gateway, Limited, credit, word_tokenizer
+from tests.builders import CHAT, PLENTY, Gateway, Limited, credit, word_tokenizer
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.test_streams import events
 
@@ -37,7 +37,7 @@ def tokens_in(answer: httpx.Response) -> int:
 async def stream(gateway: Gateway, limit: str | None, **values: Any) -> httpx.Response:
     headers = {} if limit is None else {"x-max-cost": limit}
     body = {
-        "model": "industrial-llm-base",
+        "model": CHAT,
         "messages": [{"role": "user", "content": "endless words"}],
         "stream": True,
         "stream_options": USAGE,

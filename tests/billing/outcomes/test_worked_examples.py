@@ -11,6 +11,7 @@ from billing.outcomes.contract_files import read_contract_file
 from billing.outcomes.effects import Event, Measure
 from billing.outcomes.pricing import SILENCE, Counted, Priced, bounds_of, price_month
 from billing.outcomes.terms import MICRO, AttesterKind, OutcomeTerms
+from tests.builders import SPECIALIST
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "outcomes.md").read_text("utf-8").partition("## Worked examples")[2]
@@ -65,7 +66,7 @@ class TestPredictiveMaintenance:
             at, call = (
                 datetime(2027, 3, day, hour, tzinfo=UTC) for day, hour in (happened, called)
             )
-            supporting = Supporting(call, "failure-class", "predictions")
+            supporting = Supporting(call, SPECIALIST, "predictions")
             return Settled(at, at, by.value, at, (supporting,))
 
         kind = self.TERMS.kind

@@ -74,11 +74,21 @@ class TestRead:
         ]
         assert kept.messages[-1]["content"] == "two"
 
+    def test_a_line_of_another_form_has_all_its_fields_reported(self) -> None:
+        with pytest.raises(TrainingFileInvalid) as raised:
+            read(file(*orders(20)) + b"\n" + b'{"prompt": "a", "completion": "b"}')
+        found = {(one.line, one.code, one.field) for one in raised.value.problems.shown}
+        assert found == {
+            (21, "missing_field", "messages"),
+            (21, "unknown_field", "prompt"),
+            (21, "unknown_field", "completion"),
+        }
+
     @pytest.mark.parametrize(
         ("wrong", "told"),
         [
             (b"{", "Line 21"),
-            (b'{"prompt": "a", "completion": "b"}', "Line 21.*prompt"),
+            (b'{"prompt": "a", "completion": "b"}', "Line 21.*messages.*2 more problems"),
             (b'{"messages": []}', "Line 21, `messages`"),
             (file(line("a", "b"))[:-1] + b', "weight": 1}', "Line 21.*weight"),
             (b'{"messages": [{"role": "robot", "content": "x"}]}', "Line 21.*role"),
