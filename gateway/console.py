@@ -48,16 +48,11 @@ def tell(as_json: bool, work: Callable[[Settings, Terminal], None]) -> None:
 def with_database(settings: Settings, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
     """Run it in one transaction, on the database that is configured or an embedded one."""
 
-    async def run(url: str) -> Result:
-        database = Database(url, pool_size=1)
-        try:
-            async with database.transaction() as session:
-                return await work(session)
-        finally:
-            await database.close()
+    async def run(database: Database) -> Result:
+        async with database.transaction() as session:
+            return await work(session)
 
-    with database_url(settings) as url:
-        return asyncio.run(run(url))
+    return beside_database(settings, run)
 
 
 def beside_database(settings: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:
@@ -77,19 +72,14 @@ def beside_database(settings: Settings, work: Callable[[Database], Awaitable[Res
 def propagated(settings: Settings, change: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
     """The same of a change of keys or models, and wait until every gateway process serves it."""
 
-    async def run(url: str) -> Result:
-        database = Database(url, pool_size=1)
-        try:
-            async with database.transaction() as session:
-                changed = await change(session)
-                epoch = await read_epoch(session)
-            await Propagation(database, SystemClock()).wait(epoch)
-            return changed
-        finally:
-            await database.close()
+    async def run(database: Database) -> Result:
+        async with database.transaction() as session:
+            changed = await change(session)
+            epoch = await read_epoch(session)
+        await Propagation(database, SystemClock()).wait(epoch)
+        return changed
 
-    with database_url(settings) as url:
-        return asyncio.run(run(url))
+    return beside_database(settings, run)
 
 
 def text_of(file: Path, what: str, otherwise: type[AppError]) -> str:
