@@ -140,6 +140,8 @@ class TestLimits:
         assert rows["spend_cap"]["limit"] == "8000.000000000"
         assert rows["available"] == {
             "kind": "available",
+            "key": None,
+            "of": "account",
             "left": "1000.000000000",
             "amount": "1000.000000000",
             "currency": "CNY",
