@@ -176,7 +176,7 @@ class TestText:
         ("values", "code", "param"),
         [
             ({"max_tokens": 100_000}, "context_length_exceeded", "max_tokens"),
-            ({"response_format": {"type": "xml"}}, "invalid_value", "response_format"),
+            ({"response_format": {"type": "xml"}}, "invalid_value", "response_format.type"),
             (
                 {
                     "response_format": {
