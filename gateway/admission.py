@@ -181,7 +181,7 @@ class Admission:
     def _affordable(self, demand: Demand, whole: int, most: int | None) -> int:
         """The output tokens that a stream can have at most: what its limits leave, were all other
         calls to give back what they hold, and what the client lets it cost."""
-        wished = self._lender.at_best(replace(demand, output_tokens=whole, cover=()))
+        wished = self._lender.within_limits(replace(demand, output_tokens=whole, cover=()))
         within = wished if most is None or wished is None else wished.costing(most)
         held = demand.output_tokens
         return held if within is None else max(held, within.output_tokens)

@@ -149,7 +149,7 @@ class Lender:
                 self._waiters.remove(waiter)
             holdings.dequeue(waiting_for)
 
-    def at_best(self, demand: Demand) -> Demand | None:
+    def within_limits(self, demand: Demand) -> Demand | None:
         """As much of a demand as its limits leave, were all calls that run and all other processes
         to give back what they hold; None where not even the least of it."""
         return self._holdings.within_limits(demand)
