@@ -7,7 +7,7 @@ its way back must not be given out. Does not own the changes (gateway/leasing.py
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from billing.metering.leases import Standing, Wish
@@ -24,19 +24,23 @@ _UNLIMITED = 10**18
 
 @dataclass(slots=True)
 class _Entry:
-    """A lease, its quota as last read, what the lease had used by then, and how busy it was;
-    `asked` where a call has looked at it, though it may have found nothing."""
+    """A lease, its quota as last read, and how busy the lease was; `asked` where a call has looked
+    at it, though it may have found nothing."""
 
     lease: Lease
     standing: Standing | None = None
-    used_then: int = 0
     taken_then: int = 0
     lately: int = 0  # units taken in the last whole second
     asked: bool = False
 
     def spent(self) -> int:
-        """What was used of the quota when it was read, and since by our own calls."""
-        return (self.standing.spent if self.standing else 0) + self.lease.used - self.used_then
+        """What other processes had used of the quota when it was read, and what our own calls have.
+
+        The database may know of a call before its hold is closed here, so of what it says our own
+        part is not taken: the call would count twice, as used and as held.
+        """
+        others = self.standing.spent - self.standing.used if self.standing else 0
+        return others + self.lease.used
 
     def left(self) -> int:
         """What of the quota no call has used or holds and no other process has, if it is known."""
@@ -170,7 +174,7 @@ class Holdings:
         if entry is None or entry.standing is None:
             return None
         read = entry.standing
-        return Standing(read.amount, entry.spent(), read.borrowed, read.elsewhere, read.recalls)
+        return replace(read, spent=entry.spent(), used=entry.lease.used)
 
     def remaining(self, quota_id: str, now: float) -> tuple[int, float] | None:
         """Of a rate: units that are left, and seconds until all are; None where not known."""
@@ -246,7 +250,7 @@ class Holdings:
             if lease.used > lease.borrowed:
                 # It had ended, in a change whose answer was lost: what is there now is another.
                 lease.used = 0
-            entry.standing, entry.used_then = standing, lease.used
+            entry.standing = standing
         self._changing.difference_update(standings)
         return set(self._recalled)
 

@@ -48,7 +48,8 @@ class Standing:
     """A quota as all see it.
 
     `spent` counts settled calls of all processes, `borrowed` is what this process has taken in
-    all, `elsewhere` what other processes have and their settled calls have not used.
+    all, `elsewhere` what other processes have and their settled calls have not used. `used` is the
+    part of `borrowed` that this process's settled calls have used, as the database knows it.
     """
 
     amount: int | None
@@ -56,6 +57,7 @@ class Standing:
     borrowed: int
     elsewhere: int
     recalls: int
+    used: int
 
 
 def grant(free: int, wish: Wish) -> int:
@@ -140,13 +142,14 @@ async def change_leases(
 _STANDINGS = """
     select q.id::text, q.amount,
            (q.used + l.unfolded)::bigint, l.mine::bigint, (q.leased - l.with_us - l.theirs)::bigint,
-           q.recalls
+           q.recalls, l.used_here::bigint
     from quota q cross join lateral (
         select coalesce(sum(used - folded), 0) as unfolded,
                coalesce(sum(borrowed) filter (where process_id = %(process)s), 0) as mine,
                coalesce(sum(borrowed - folded) filter (where process_id = %(process)s), 0)
                    as with_us,
-               coalesce(sum(used - folded) filter (where process_id <> %(process)s), 0) as theirs
+               coalesce(sum(used - folded) filter (where process_id <> %(process)s), 0) as theirs,
+               coalesce(sum(used) filter (where process_id = %(process)s), 0) as used_here
         from quota_lease where quota_id = q.id
     ) l
     where q.id = any(%(quotas)s::uuid[])
@@ -249,4 +252,5 @@ def _standing(quota: Quota, lease: QuotaLease | None, unfolded: int) -> Standing
         borrowed=lease.borrowed if lease else 0,
         elsewhere=quota.leased - (lease.borrowed - lease.folded if lease else 0) - unfolded,
         recalls=quota.recalls,
+        used=lease.used if lease else 0,
     )

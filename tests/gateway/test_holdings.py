@@ -32,7 +32,7 @@ CALL = Demand(
 
 
 def read(borrowed: int, amount: int | None = 1000, **values: int) -> Standing:
-    counts = {"spent": 0, "elsewhere": 0, "recalls": 0, **values}
+    counts = {"spent": 0, "elsewhere": 0, "recalls": 0, "used": 0, **values}
     return Standing(amount=amount, borrowed=borrowed, **counts)
 
 
@@ -134,6 +134,14 @@ class TestCovered:
         """There are 1000 units, of which 99 are here."""
         assert including(own=99).covered(INCLUDING, 0.0) is None
 
+    def test_borrows_where_the_database_knew_of_a_call_before_its_hold_was_closed(self) -> None:
+        """60 of 100 units are used, 40 are left: a call of 60 pays for 20 and not for all of it."""
+        holdings = including(own=61)
+        running = hold(holdings, 60, OWN)
+        holdings.learn({OWN.id: read(61, amount=100, spent=60, used=60)})
+        running.close(0, 60, 0.0, {OWN.id: 60})
+        assert holdings.covered(INCLUDING, 0.0) is None
+
     def test_what_nobody_can_borrow_is_paid_for(self) -> None:
         holdings = including()
         holdings.learn({OWN.id: read(60, spent=900, elsewhere=40), SHARED.id: read(0, spent=1000)})
@@ -225,9 +233,19 @@ class TestStanding:
     def test_counts_our_own_calls_since(self) -> None:
         holdings = having(100, spent=7, elsewhere=3)
         hold(holdings, 60).close(20, 0, 0.0)
-        assert holdings.standing(CREDIT.id) == read(100, spent=27, elsewhere=3)
-        holdings.learn({CREDIT.id: read(100, spent=27)})
-        assert holdings.standing(CREDIT.id) == read(100, spent=27)
+        assert holdings.standing(CREDIT.id) == read(100, spent=27, elsewhere=3, used=20)
+        holdings.learn({CREDIT.id: read(100, spent=27, used=20)})
+        assert holdings.standing(CREDIT.id) == read(100, spent=27, used=20)
+
+    def test_a_call_that_the_database_knew_first_counts_once(self) -> None:
+        """Its row was read before its hold was closed here."""
+        holdings = having(100, spent=7)
+        running = hold(holdings, 60)
+        holdings.learn({CREDIT.id: read(100, spent=67, used=60)})
+        assert holdings.standing(CREDIT.id) == read(100, spent=7)
+        running.close(60, 0, 0.0)
+        assert holdings.standing(CREDIT.id) == read(100, spent=67, used=60)
+        assert holdings.can_have(CREDIT.id, 1000 - 67)
 
 
 class TestRemaining:

@@ -135,7 +135,7 @@ class TestChange:
         first, second = await process(database), await process(database)
         assert (await borrow(database, first, credit(of), 600)).borrowed == 600
         assert (await borrow(database, second, credit(of), 600)).borrowed == 0
-        assert await borrow(database, second, credit(of), 400) == Standing(1000, 0, 400, 600, 1)
+        assert await borrow(database, second, credit(of), 400) == Standing(1000, 0, 400, 600, 1, 0)
 
     async def test_gives_back_what_is_too_much(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
@@ -151,7 +151,7 @@ class TestChange:
             await borrow(database, mine, payer, 600)
         await write(connection, mine, [], [settled(of, 100)])
         changed = await wish(database, mine, {credit(of): Wish(surplus=10_000)})
-        assert changed[credit(of)] == Standing(1000, 100, 100, 0, 1)
+        assert changed[credit(of)] == Standing(1000, 100, 100, 0, 1, 100)
         assert await differences(database) == ()
 
     async def test_an_ended_lease_leaves_nothing_but_what_was_used(
@@ -170,7 +170,7 @@ class TestChange:
     async def test_the_end_of_what_never_was_changes_nothing(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         changed = await wish(database, mine, {credit(of): Wish(end=True)})
-        assert changed[credit(of)] == Standing(1000, 0, 0, 0, 1)
+        assert changed[credit(of)] == Standing(1000, 0, 0, 0, 1, 0)
         assert await sql(database, "select count(*) from quota_lease") == [(0,)]
 
     async def test_without_a_limit_there_is_always_enough(self, database: Database) -> None:
@@ -186,7 +186,7 @@ class TestChange:
             await set_limit(session, of.account_id, QuotaKind.TOKENS, 500)
         assert (await borrow(database, mine, tokens, 1)).borrowed == 600
         back = await wish(database, mine, {tokens: Wish(surplus=200, needs=((200, 50),))})
-        assert back[tokens] == Standing(500, 0, 500, 0, 1)
+        assert back[tokens] == Standing(500, 0, 500, 0, 1, 0)
 
     async def test_the_dead_may_have_nothing(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
@@ -206,14 +206,14 @@ class TestStandings:
                 await borrow(database, borrower, payer, 300)
         await write(connection, other, [], [settled(of, 120)])
         read = await standing(connection, mine, credit(of))
-        assert read == Standing(1000, 120, 300, 180, 1)
+        assert read == Standing(1000, 120, 300, 180, 1, 0)
         assert await wish(database, mine, {credit(of): Wish()}) == {credit(of): read}
 
     async def test_of_a_quota_that_nobody_borrowed(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
-        assert await standing(connection, ids.new_id(), credit(of)) == Standing(1000, 0, 0, 0, 1)
+        assert await standing(connection, ids.new_id(), credit(of)) == Standing(1000, 0, 0, 0, 1, 0)
 
 
 class TestCreditLeft:
