@@ -30,8 +30,9 @@ from gateway.errors import (
     KeyRevoked,
 )
 from gateway.flow import Call, OnBehalf, Principal
+from gateway.key_format import well_formed
 from gateway.key_scopes import within
-from gateway.keys import hash_secret, well_formed
+from gateway.keys import hash_secret
 from gateway.known_keys import KnownKey, find_key, key_by_id
 from gateway.membership import Membership
 from gateway.propagation import TRUST_S

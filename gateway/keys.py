@@ -1,8 +1,7 @@
-"""API keys: their format, and their rows.
+"""API keys: their rows.
 
-A key is `maas_`, 32 random base-62 characters and 6 that check them, so that a mistyped key is
-refused without asking the database and scanners can find a leaked one. Stored is only a hash
-keyed with the installation's secret: neither a copy of the table nor of the code gives a key.
+Stored is only a hash keyed with the installation's secret: neither a copy of the table nor of the
+code gives a key. The form of a key is in gateway/key_format.py.
 
 Owns making, listing, renaming, revoking and rotating, each with its entry in the audit log. Does
 not own finding a caller's key (gateway/known_keys.py) nor limits and scopes (gateway/key_limits.py,
@@ -10,9 +9,6 @@ gateway/key_scopes.py).
 """
 
 import hmac
-import secrets
-import string
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,6 +20,7 @@ from sqlmodel import col, select
 from billing.metering.access import advance_epoch
 from billing.tables import ApiKey
 from gateway.identity.audit import COMMAND_LINE, Actor, record
+from gateway.key_format import HEAD, make_secret
 from gateway.key_limits import KEY_PREFIX, change_limits, read_limits
 from gateway.key_scopes import change_scope, scope_of
 from infra import ids
@@ -31,11 +28,7 @@ from infra.clock import Clock
 from infra.errors import AppError
 
 PREFIX = KEY_PREFIX
-_HEAD = "maas_"
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_RANDOM, _CHECK = 32, 6
 _LONGEST_NAME = 100
-KEY_LENGTH = len(_HEAD) + _RANDOM + _CHECK
 
 
 class KeyNotFound(AppError):
@@ -76,19 +69,6 @@ class IssuedKey:
 
     secret: str
     row: ApiKey
-
-
-def make_secret() -> str:
-    """A fresh key: about 190 random bits."""
-    middle = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-    return _HEAD + middle + _checksum(middle)
-
-
-def well_formed(secret: str) -> bool:
-    """Whether prefix, length and checksum are those of a key; says nothing of its rights."""
-    if len(secret) != KEY_LENGTH or not secret.startswith(_HEAD) or not secret.isascii():
-        return False
-    return _checksum(secret[len(_HEAD) : -_CHECK]) == secret[-_CHECK:]
 
 
 def hash_secret(secret: str, pepper: bytes) -> bytes:
@@ -224,7 +204,7 @@ def _fresh(
         id=key_id or ids.new_id(),
         account_id=account_id,
         name=name,
-        hint=f"{secret[: len(_HEAD) + 4]}…{secret[-4:]}",
+        hint=f"{secret[: len(HEAD) + 4]}…{secret[-4:]}",
         hash=hash_secret(secret, pepper),
         created_at=clock.now(),
         replaces=replaces,
@@ -253,12 +233,3 @@ async def _require_rotatable(session: AsyncSession, row: ApiKey, now: datetime) 
     )
     if await session.scalar(successor.limit(1)) is not None:
         raise KeyNotActive("This key was rotated already; rotate its successor instead.")
-
-
-def _checksum(text: str) -> str:
-    number = zlib.crc32(text.encode())
-    digits = ""
-    for _ in range(_CHECK):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits

@@ -5,7 +5,9 @@ This is the one place of the command line that imports by name: everything toget
 to import, and an operator types many commands.
 """
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -25,7 +27,8 @@ class Command:
 
     def load(self) -> "typer.Typer | Callable[..., Any]":
         module, _, name = self.place.partition(":")
-        found: typer.Typer | Callable[..., Any] = getattr(import_module(module), name)
+        with _without_collections():
+            found: typer.Typer | Callable[..., Any] = getattr(import_module(module), name)
         return found
 
 
@@ -58,6 +61,17 @@ class LazyGroup(TyperGroup):
 def lazy_group(commands: Sequence[Command]) -> type[LazyGroup]:
     """For `typer.Typer(cls=…)`: a group of these commands."""
     return type("Group", (LazyGroup,), {"table": tuple(commands)})
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Imports create many objects that stay: to look for garbage among them takes 0.1 s."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _built(command: Command) -> Any:

@@ -21,7 +21,7 @@ from billing.invoices.credit_notes import CreditInvalid
 from billing.tables import LineDispute
 from gateway.cli_amounts import minor_of
 from gateway.console import AccountName, Json, tell, with_database
-from gateway.routes.line_disputes import line_dispute_json
+from gateway.line_dispute_views import line_dispute_json
 from gateway.terminal import Terminal
 from infra import ids
 from infra.clock import SystemClock

@@ -7,18 +7,25 @@ themselves are in infra/migrations/versions/.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from infra.connecting import driver_url
 from infra.errors import AppError
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import alembic.command
+    import alembic.config
+    import alembic.migration
+    import alembic.script
+    import alembic.util
+    from alembic.config import Config
+    from alembic.script import Script
+else:
+    alembic = LazyModule("alembic")
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK = 0x6D616173  # "maas"; any number that no other program takes in this database
@@ -84,21 +91,21 @@ def migrate(url: str, *, contract: bool = False, scripts: Path = _SCRIPTS) -> tu
 
 def newest_revision() -> str | None:
     """The revision that this version of the software brings the database to."""
-    return ScriptDirectory.from_config(_config(_SCRIPTS)).get_current_head()
+    return alembic.script.ScriptDirectory.from_config(_config(_SCRIPTS)).get_current_head()
 
 
-def _upgrade(connection: Connection, config: Config, contract: bool) -> tuple[str, ...]:
+def _upgrade(connection: Connection, config: "Config", contract: bool) -> tuple[str, ...]:
     config.attributes["connection"] = connection
     try:
-        now = MigrationContext.configure(connection).get_current_revision()
+        now = alembic.migration.MigrationContext.configure(connection).get_current_revision()
         # Or all steps would be one transaction, and hold what each has locked until the last.
         connection.commit()
         missing = _missing(config, now)
         kept = () if contract or now is None else _from_first_contract(missing)
         wanted = missing[: len(missing) - len(kept)]
         if wanted:
-            command.upgrade(config, wanted[-1].revision)
-    except (CommandError, RevisionError) as error:
+            alembic.command.upgrade(config, wanted[-1].revision)
+    except (alembic.util.CommandError, alembic.script.revision.RevisionError) as error:
         raise SchemaNewer(
             "The database was written by a newer version of this software. Run that version, or "
             "restore a backup made before the upgrade."
@@ -107,13 +114,15 @@ def _upgrade(connection: Connection, config: Config, contract: bool) -> tuple[st
     return tuple(step.revision for step in kept)
 
 
-def _missing(config: Config, now: str | None) -> tuple[Script, ...]:
+def _missing(config: "Config", now: str | None) -> "tuple[Script, ...]":
     """The steps after this revision, oldest first."""
-    steps = ScriptDirectory.from_config(config).iterate_revisions("head", now or "base")
+    steps = alembic.script.ScriptDirectory.from_config(config).iterate_revisions(
+        "head", now or "base"
+    )
     return tuple(reversed(tuple(steps)))
 
 
-def _from_first_contract(steps: tuple[Script, ...]) -> tuple[Script, ...]:
+def _from_first_contract(steps: "tuple[Script, ...]") -> "tuple[Script, ...]":
     """Those that have to wait. Raises ContractPending where one of them adds something."""
     first = next((n for n, step in enumerate(steps) if _takes_away(step)), len(steps))
     waiting = steps[first:]
@@ -126,11 +135,11 @@ def _from_first_contract(steps: tuple[Script, ...]) -> tuple[Script, ...]:
     return waiting
 
 
-def _takes_away(step: Script) -> bool:
+def _takes_away(step: "Script") -> bool:
     return bool(getattr(step.module, "contract", False))
 
 
-def _config(scripts: Path) -> Config:
-    config = Config()
+def _config(scripts: Path) -> "Config":
+    config = alembic.config.Config()
     config.set_main_option("script_location", str(scripts))
     return config

@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pint
 from numpy.typing import NDArray
+
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import pint
+else:
+    pint = LazyModule("pint")
 
 # Ours and not pint's own, which knows a thousand names that nobody here vouches for, and takes a
 # radian for 1: 60 rpm are 6.28 1/s to it. In the standards a rotational speed counts turns.

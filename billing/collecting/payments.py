@@ -9,11 +9,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
-
-import stripe
-from stripe import params as asked
-from stripe.params import billing_portal, checkout
+from typing import TYPE_CHECKING, Any
 
 from billing.collecting.stripe_facts import (
     Charge,
@@ -25,6 +21,14 @@ from billing.collecting.stripe_facts import (
 )
 from billing.outbox import Refused, TryLater
 from infra.errors import AppError
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import stripe
+    from stripe import params as asked
+    from stripe.params import billing_portal, checkout
+else:
+    stripe = LazyModule("stripe")
 
 API_VERSION = "2026-10-28.endive"
 _TIMEOUT_S = 20.0
@@ -299,7 +303,7 @@ async def _told() -> AsyncIterator[None]:
         ) from error
 
 
-def _decline(error: stripe.CardError) -> str:
+def _decline(error: "stripe.CardError") -> str:
     said = error.json_body if isinstance(error.json_body, dict) else {}
     return str(said.get("error", {}).get("decline_code") or error.code or "declined")
 
@@ -312,7 +316,7 @@ def _event(said: dict[str, Any]) -> Event:
     return Event(said["id"], said["type"], str(said["data"]["object"].get("id") or ""), said)
 
 
-def _invoice(found: stripe.Invoice) -> StripeInvoice:
+def _invoice(found: "stripe.Invoice") -> StripeInvoice:
     return StripeInvoice(
         id=found.id or "",
         status=found.status or "",
@@ -327,10 +331,10 @@ def _invoice(found: stripe.Invoice) -> StripeInvoice:
     )
 
 
-def _credit(found: stripe.CreditNote) -> KnownCredit:
+def _credit(found: "stripe.CreditNote") -> KnownCredit:
     refunded = sum(one.amount_refunded for one in found.refunds)
     return KnownCredit(_noted(found.metadata, "maas_credit"), refunded)
 
 
-def _noted(metadata: stripe.StripeObject | None, name: str) -> str | None:
+def _noted(metadata: "stripe.StripeObject | None", name: str) -> str | None:
     return metadata.to_dict().get(name) if metadata else None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from billing.accounts.accounts import PREFIX as ACCOUNT_PREFIX
-from gateway.keys import KEY_LENGTH, well_formed
+from gateway.key_format import KEY_LENGTH, well_formed
 from infra import ids
 from models.adaptation import TrainingFileInvalid
 from models.industrial_llm.dialogues import Dialogue

@@ -14,18 +14,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.collecting.line_disputes import (
-    PREFIX,
-    dispute_line,
-    line_dispute_status,
-    line_disputes_of,
-)
+from billing.collecting.line_disputes import dispute_line, line_disputes_of
 from billing.invoices.invoicing import PREFIX as INVOICE_PREFIX
 from billing.invoices.invoicing import InvoiceNotFound, get_invoice
-from billing.tables import LineDispute
 from gateway.changing import Key, answered_once
 from gateway.flow import Principal
 from gateway.keys import PREFIX as KEY_PREFIX
+from gateway.line_dispute_views import line_dispute_json
 from gateway.wire.body import read_strictly
 from infra import ids
 from infra.clock import Clock
@@ -77,24 +72,6 @@ class LineDisputeRoutes(Controller):
         wish = read_strictly(_WISH, await request.body())
         change = partial(_open, clock, principal, invoice, wish)
         return await answered_once(database, principal, request, idempotency_key, change)
-
-
-def line_dispute_json(dispute: LineDispute) -> dict[str, Any]:
-    """A dispute of a line, for the API and the command line."""
-    note = dispute.credit_note_id
-    return {
-        "object": "line_dispute",
-        "id": ids.show(PREFIX, dispute.id),
-        "invoice": ids.show(INVOICE_PREFIX, dispute.invoice_id),
-        "line": dispute.line,
-        "status": line_dispute_status(dispute),
-        "reason": dispute.reason,
-        "opened_by": dispute.opened_by,
-        "opened_at": dispute.opened_at.isoformat(),
-        "answer": dispute.answer,
-        "answered_at": dispute.answered_at and dispute.answered_at.isoformat(),
-        "credit_note": None if note is None else ids.show("cn", note),
-    }
 
 
 def invoice_id(text: str) -> UUID:

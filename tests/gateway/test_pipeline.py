@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from gateway.keys import make_secret
+from gateway.key_format import make_secret
 from gateway.routing import Router, parse_upstreams
 from tests.builders import CHAT, EMBEDDING, Gateway
 from tests.fakes.upstream import FakeUpstream

@@ -19,7 +19,7 @@ import pytest
 import structlog
 from sqlalchemy import create_engine, text
 
-from gateway.keys import make_secret
+from gateway.key_format import make_secret
 from infra.connecting import driver_url
 from infra.log import configure_logging
 from infra.reach import Reach

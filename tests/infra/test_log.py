@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.keys import make_secret
+from gateway.key_format import make_secret
 from infra.log import configure_logging, keep_money_log, money_log, strike_secrets
 from tests.money_lines import money_lines
 

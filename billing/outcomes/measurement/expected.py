@@ -9,15 +9,21 @@ rounding (measured.py). Pure.
 """
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import t as student
 
 from billing.outcomes.measurement.agreed import PPM, Agreed
 from billing.outcomes.measurement.baseline import Baseline
 from billing.outcomes.measurement.days import Table
 from billing.outcomes.measurement.measured import MeasuredDay, resolution_for, to_nearest
 from billing.outcomes.measurement.saving import adjusted
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import scipy.special
+else:
+    scipy = LazyModule("scipy")
 
 
 def by_day(
@@ -31,7 +37,7 @@ def by_day(
     inverse = np.linalg.pinv(known.T @ known)
     leverage = np.einsum("ij,jk,ik->i", asked, inverse, asked)
     off = np.sqrt(baseline.residuals @ baseline.residuals / free * (1 + leverage))
-    off = off * student.ppf(1 - (PPM - agreed.confidence) / PPM / 2, free)
+    off = off * scipy.special.stdtrit(free, 1 - (PPM - agreed.confidence) / PPM / 2)
     expected = asked @ effects + adjusted(after, agreed.adjustments)
     most = float(np.abs([*expected, *after.values]).max(initial=0.0))
     step = resolution_for(agreed.resolution, most)

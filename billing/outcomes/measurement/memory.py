@@ -17,11 +17,17 @@ as well. Measured against Newey-West, prewhitened and other errors in docs/decis
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtr
 
 from billing.outcomes.measurement.noise import Days, Floats, Noise
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import scipy.special
+else:
+    scipy = LazyModule("scipy")
 
 _SHARES = np.arange(1, 11) / 10
 _RHOS = np.tanh(np.arange(1, 20) * 0.115)  # 0.11 to 0.975, denser where noise lasts longer
@@ -80,7 +86,7 @@ class Mixture:
         low, high = self.centre - reach, self.centre + reach
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            below = stdtr(self.freedom, (middle - centres) / scales)
+            below = scipy.special.stdtr(self.freedom, (middle - centres) / scales)
             low, high = (low, middle) if weights @ below > share else (middle, high)
         return (low + high) / 2
 

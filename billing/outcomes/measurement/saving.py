@@ -10,9 +10,9 @@ of both periods. Does not own the estimator (memory.py) or rounding (measured.py
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from billing.outcomes.measurement.agreed import Adjustment, Agreed
 from billing.outcomes.measurement.baseline import Baseline, roughness
@@ -21,6 +21,12 @@ from billing.outcomes.measurement.days import Table
 from billing.outcomes.measurement.faults import BaselineUnfit
 from billing.outcomes.measurement.memory import Mixture, Other, likelihood, weigh
 from billing.outcomes.measurement.noise import Floats
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import scipy.linalg
+else:
+    scipy = LazyModule("scipy")
 
 _TELLING = 30  # reporting days that say something about how rough they are
 _MOST_LEVEL = 2.0  # times; an effect that leaves less calms no plant in proportion
@@ -123,7 +129,7 @@ def _told_by_both(before: Table, after: Table, baseline: Baseline, rougher: floa
     terms = baseline.terms
     if len(after.days) < _TELLING or not are_distinct(terms.named(after)):
         return []
-    columns = block_diag(terms.columns(before), terms.columns(after))
+    columns = scipy.linalg.block_diag(terms.columns(before), terms.columns(after))
     values = np.concatenate([before.values, after.values / np.sqrt(rougher)])
     days = np.concatenate([before.days, after.days])
     order = np.argsort(days)

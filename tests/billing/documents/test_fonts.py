@@ -38,6 +38,7 @@ class TestPrintable:
         ("text", "shown"),
         [
             ("a\x00b\x1b", "a b "),
+            ("\u200b", ""),
             ("a\u200bb\u202e\ufeff", "ab"),  # what shows nothing, and could turn text around
             ("❤\ufe0f", "❤"),
             ("e\u0301", "\u00e9"),
