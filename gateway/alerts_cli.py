@@ -9,9 +9,9 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from billing.notices.targets import set_target, target_json
+from billing.notices.changing import change_target
+from billing.notices.targets import target_json
 from billing.notices.trying import try_out
-from billing.notices.webhook_addresses import require_reachable
 from gateway.console import AccountName, Json, beside_database, tell, with_database
 from gateway.outward import poster_of
 from gateway.terminal import Terminal
@@ -40,7 +40,10 @@ def alerts_show(account: AccountName, as_json: Json = False) -> None:
 def alerts_set(
     account: AccountName,
     webhook: Annotated[
-        str | None, typer.Option(help="A URL, or `none`. Its secret is shown once.")
+        str | None,
+        typer.Option(
+            help="A URL, or `none`. Its host name is looked up; its secret is shown once."
+        ),
     ] = None,
     percent: Annotated[
         list[int] | None, typer.Option(help="Of a limit; may be given several times.")
@@ -50,16 +53,13 @@ def alerts_set(
     """Change where alerts go. E-mails go to the address of `maas billing set --email`."""
 
     def work(settings: Settings, terminal: Terminal) -> None:
-        async def write(session: AsyncSession) -> dict[str, Any]:
-            owner = (await get_account(session, account)).id
+        async def change(database: Database) -> dict[str, Any]:
+            async with database.transaction() as session:
+                owner = (await get_account(session, account)).id
             url = "" if webhook == _NONE else webhook
-            if url is not None:
-                require_reachable(url, poster_of(settings).reach)
-            secret = await set_target(session, owner, url, percent)
-            shown = await target_json(session, owner)
-            return shown if secret is None else {**shown, "secret": secret}
+            return await change_target(database, poster_of(settings).reach, owner, url, percent)
 
-        terminal.record("It is told so from now on:", with_database(settings, write))
+        terminal.record("It is told so from now on:", beside_database(settings, change))
 
     tell(as_json, work)
 

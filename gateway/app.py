@@ -38,7 +38,7 @@ from gateway.lifespan import lifespan, settle_memory
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
-from gateway.outward import payments_of
+from gateway.outward import payments_of, poster_of
 from gateway.parsing import Parser
 from gateway.parts import Parts, dependencies
 from gateway.pipeline import Pipeline, Stages
@@ -114,17 +114,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         embedder=embedder,
     )
     propagation = Propagation(database, clock)
-    learning = Tools(
-        catalog=catalog,
-        clock=clock,
-        database=database,
-        contracts=links.contracts,
-        stages=stages,
-        membership=links.membership,
-        router=router,
-        upstream=upstream,
-        propagation=propagation,
-    )
+    learning = _learning_tools(links, clock, catalog, stages, propagation)
     return Parts(
         settings=settings,
         clock=clock,
@@ -141,6 +131,7 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         gauges=_gauges(links, clock, catalog, stages.writer),
         quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
+        poster=poster_of(settings),
         router=router,
         upstream=upstream,
         parser=stages.parser,
@@ -156,6 +147,22 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         offers=_offers(links, settings, clock, catalog, stages.admission),
         pipeline=Pipeline(stages, clock, settings),
         tracer=stages.tracer,
+    )
+
+
+def _learning_tools(
+    links: "_Links", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
+) -> Tools:
+    return Tools(
+        catalog=catalog,
+        clock=clock,
+        database=links.connections.handlers,
+        contracts=links.contracts,
+        stages=stages,
+        membership=links.membership,
+        router=links.router,
+        upstream=links.upstream,
+        propagation=propagation,
     )
 
 

@@ -25,7 +25,6 @@ from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
-from gateway.outward import poster_of
 from gateway.parsing import Parser
 from gateway.pipeline import Pipeline
 from gateway.propagation import Propagation
@@ -40,6 +39,7 @@ from infra.clock import Clock
 from infra.db import Database
 from infra.metrics import Metrics
 from infra.settings import Settings
+from infra.signed_post import SignedPoster
 from infra.tracing import Tracer
 from models.catalog import Catalog
 
@@ -63,6 +63,7 @@ class Parts:
     gauges: Gauges
     quoting: Quoting
     payments: Payments | None
+    poster: SignedPoster
     router: Router
     upstream: Upstream
     parser: Parser
@@ -104,7 +105,7 @@ def dependencies(parts: Parts) -> dict[str, Provide]:
         "offers": provide(parts.offers),
         "pipeline": provide(parts.pipeline),
         "parser": provide(parts.parser),
-        "poster": provide(poster_of(parts.settings)),
+        "poster": provide(parts.poster),
         "propagation": provide(parts.propagation),
         "quoting": provide(parts.quoting),
         "payments": provide(parts.payments),

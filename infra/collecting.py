@@ -2,11 +2,13 @@
 
     amount, reason = collect(lambda: amount_from(text), lambda: require_reason(said))
 
+A check that awaits something goes first: `await attempt(check)` is its result, for `collect`.
 Owns running every check and raising what they found together. Does not own any check.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, NoReturn
 
 from infra.errors import AppError
 
@@ -37,6 +39,19 @@ def collect(*checks: Callable[[], Any]) -> list[Any]:
     if errors:
         raise errors[0] if len(errors) == 1 else SeveralErrors(tuple(errors))
     return results
+
+
+async def attempt(check: Awaitable[Any]) -> Callable[[], Any]:
+    """Run a check that awaits; gives a check for `collect` with the same result or error."""
+    try:
+        result = await check
+    except AppError as error:
+        return partial(_raise, error)
+    return lambda: result
+
+
+def _raise(error: AppError) -> NoReturn:
+    raise error
 
 
 def errors_of(error: AppError) -> tuple[AppError, ...]:

@@ -2,18 +2,25 @@
 
 A webhook's address is a customer's, and its host name may be of anything: of this machine, of the
 database, of a cloud's metadata. So what a name stands for is looked up once, and only an address
-that passed is connected to. Owns that. Does not own what is sent (infra/signed_post.py).
+that passed is connected to. `check` says the same of a name beforehand, without connecting.
+Owns that. Does not own what is sent (infra/signed_post.py) nor the lookup (infra/resolver.py).
 """
 
 import asyncio
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import httpcore
 
+from infra.resolver import Address, Resolver
+
 Network = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
+# Raises OSError (socket.gaierror, TimeoutError) or ValueError, as Resolver does.
+Resolve = Callable[[str], Awaitable[list[Address]]]
+# The name does not exist, or has no address. Any other error says that DNS is not available.
+_NO_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 # Whatever comes after it is an IPv4 address, and the way to it a gateway of the local network.
 _NAT64 = IPv6Network("64:ff9b::/96")
 # Outside it there are ways to an IPv4 address that Python holds for global, as ::127.0.0.1.
@@ -26,11 +33,21 @@ class OutOfReach(httpcore.ConnectError):
     """None of a name's addresses is on the public internet or in a network that was allowed."""
 
 
+class NameStatus(Enum):
+    """What a lookup says of a host name at the moment. Every delivery looks it up again."""
+
+    ALLOWED = "allowed"  # at least one address may be connected to
+    PRIVATE = "private"  # it has addresses, but none that may be
+    NOT_FOUND = "not_found"  # it does not exist, or has no address
+    UNAVAILABLE = "unavailable"  # DNS did not answer in time, or failed
+
+
 class Reach(httpcore.AsyncNetworkBackend):
     """Connects to the public internet, and to private networks that the operator names."""
 
-    def __init__(self, networks: Sequence[Network] = ()) -> None:
+    def __init__(self, networks: Sequence[Network] = (), resolve: Resolve | None = None) -> None:
         self._networks = tuple(networks)
+        self._resolve = resolve or Resolver()
         self._backend = httpcore.AnyIOBackend()
 
     @property
@@ -46,6 +63,18 @@ class Reach(httpcore.AsyncNetworkBackend):
         if plain in _PROTOCOLS or (isinstance(plain, IPv6Address) and plain not in _UNICAST):
             return False
         return plain.is_global and not plain.is_multicast
+
+    async def check(self, host: str) -> NameStatus:
+        """Look up a host name without connecting to it."""
+        try:
+            addresses = await self._resolve(host)
+        except ValueError:
+            return NameStatus.NOT_FOUND
+        except OSError as error:
+            missing = isinstance(error, socket.gaierror) and error.errno in _NO_NAME
+            return NameStatus.NOT_FOUND if missing else NameStatus.UNAVAILABLE
+        allowed = any(self.allows(address) for address in addresses)
+        return NameStatus.ALLOWED if allowed else NameStatus.PRIVATE
 
     async def connect_tcp(
         self,

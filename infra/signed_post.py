@@ -60,6 +60,11 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def host_of(url: str) -> str:
+    """The host name, as a post to this URL looks it up. Raises httpx.InvalidURL."""
+    return httpx.URL(url).raw_host.decode("ascii")
+
+
 @dataclass(frozen=True, slots=True)
 class SignedPoster:
     """Posts where `reach` lets it."""

@@ -23,10 +23,13 @@ from gateway.listening import Listening
 from infra.clock import Clock, SystemClock
 from infra.connecting import driver_url
 from infra.db import Database
+from infra.reach import Reach
 from infra.sealing import Sealer
 from infra.secret import secret_key
 from infra.settings import Settings
+from infra.signed_post import SignedPoster
 from models.catalog import Catalog, Meter, Task, load_catalog
+from tests.fakes import names
 
 CATALOG = load_catalog("cpu")
 # Sold first, and answered by an adapter on the engine of the other.
@@ -173,6 +176,7 @@ async def run_gateway(
 ) -> AsyncIterator[Gateway]:
     """Serve on a free port until the block ends, for an account under these terms."""
     parts = build_parts(configured, clock or SystemClock(), catalog)
+    parts = replace(parts, poster=SignedPoster(Reach(configured.webhook_networks, names.resolve)))
     account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:
         headers = {"authorization": f"Bearer {key.secret}"}

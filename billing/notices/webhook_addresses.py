@@ -1,28 +1,41 @@
 """Webhook addresses: which URLs can be delivered to at all, checked when one is entered.
 
 Refused are URLs that no delivery could ever reach: private, loopback, link-local and reserved
-addresses, names that public DNS cannot have, and URLs with credentials. Names are not looked up:
-DNS may be down for a moment, and a test delivery tells. Owns that check. Does not own which
-addresses may be connected to (infra/reach.py).
+addresses, names that public DNS cannot have, and URLs with credentials. The name of a new URL is
+also looked up: it must exist and have an address that is allowed. Where DNS does not answer, the
+URL is accepted with a warning. Owns these checks. Does not own which addresses may be connected
+to, which each delivery checks again (infra/reach.py).
 """
 
 import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
+
 from billing.notices.targets import AlertTargetInvalid
-from infra.reach import Address, Reach
+from infra.reach import NameStatus, Reach
+from infra.resolver import Address
+from infra.signed_post import host_of
 
 # Top-level names that never resolve in public DNS (RFC 2606, 6761, 6762, 7686, 8375, 9476).
 _NEVER = ("invalid", "onion", "alt")
 # Names that can only resolve inside a network: allowed where the operator allows any such network.
 _INSIDE = ("local", "localhost", "internal", "intranet", "lan", "home", "corp", "arpa", "test")
+NOT_CHECKED = (
+    "DNS did not answer, so the host name was not checked. Send a test event to check the webhook."
+)
+_ALLOWED = (
+    "Webhooks are delivered to the public internet and to networks that the operator allows "
+    "(MAAS_WEBHOOK_NETWORKS)."
+)
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)")
 _LABEL = re.compile(r"[^\W_]([\w-]{0,61}[^\W_])?")
 
 
 class WebhookUnreachable(AlertTargetInvalid):
-    """A URL that no delivery can reach; `why` is scheme, credentials, port, private or name."""
+    """A URL that no delivery can reach; `why` is url, scheme, credentials, port, private or name
+    of what is written, and not_found or private_name of what DNS says."""
 
     def __init__(self, why: str, message: str) -> None:
         self.why = why
@@ -47,6 +60,31 @@ def require_reachable(url: str, reach: Reach) -> str:
     else:
         _require_name(host, reach)
     return url
+
+
+async def look_up(url: str, reach: Reach) -> str | None:
+    """Look up the host name of a URL that passed `require_reachable`; not within a transaction, as
+    it takes up to two seconds. Returns a warning where DNS did not answer. Raises
+    WebhookUnreachable."""
+    host = _host(url)
+    if _address(host) is not None:
+        return None
+    status = await reach.check(host)
+    if status is NameStatus.NOT_FOUND:
+        raise WebhookUnreachable("not_found", f"{host[:100]} does not exist or has no address.")
+    if status is NameStatus.PRIVATE:
+        raise WebhookUnreachable(
+            "private_name",
+            f"{host[:100]} resolves only to private or reserved addresses. {_ALLOWED}",
+        )
+    return NOT_CHECKED if status is NameStatus.UNAVAILABLE else None
+
+
+def _host(url: str) -> str:
+    try:
+        return host_of(url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise WebhookUnreachable("url", "The webhook URL is not valid.") from error
 
 
 def _parts(url: str) -> SplitResult:
@@ -74,8 +112,7 @@ def _require_allowed(address: Address, reach: Reach) -> None:
     if not reach.allows(address):
         raise WebhookUnreachable(
             "private",
-            f"{address} is a private or reserved address. Webhooks are delivered to the public "
-            "internet and to networks that the operator allows (MAAS_WEBHOOK_NETWORKS).",
+            f"{address} is a private or reserved address. {_ALLOWED}",
         )
 
 

@@ -19,6 +19,14 @@ DELIVERY_ERRORS = (
     marked("The receiver did not answer with valid HTTP."),
 )
 
+# What a new webhook is accepted with, as billing/notices/webhook_addresses.py says it.
+WEBHOOK_WARNINGS = (
+    marked(
+        "DNS did not answer, so the host name was not checked. Send a test event to check the "
+        "webhook."
+    ),
+)
+
 # What is wrong with a form, by the code of the fact, and after a dot why where there are several;
 # what is not here is said as billing or identity say it.
 MISTAKES: Mapping[str, str] = MappingProxyType(
@@ -58,6 +66,13 @@ MISTAKES: Mapping[str, str] = MappingProxyType(
         ),
         "alert_target_invalid.name": marked(
             "This host name cannot be resolved on the public internet."
+        ),
+        "alert_target_invalid.not_found": marked(
+            "This host name does not exist or has no address. Check the spelling."
+        ),
+        "alert_target_invalid.private_name": marked(
+            "This host name resolves only to private or reserved addresses, which cannot be "
+            "reached from here."
         ),
         "alert_test_too_soon": marked("A test was sent a moment ago. Try again in ten seconds."),
         "alert_target_invalid.percentages": marked(

@@ -11,9 +11,9 @@ from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from msgspec import UNSET, UnsetType
 
-from billing.notices.targets import set_target, target_json
+from billing.notices.changing import change_target
+from billing.notices.targets import target_json
 from billing.notices.trying import try_out
-from billing.notices.webhook_addresses import require_reachable
 from gateway.flow import Principal
 from gateway.wire.body import read_strictly
 from infra.clock import Clock
@@ -28,6 +28,11 @@ class AlertWish(msgspec.Struct):
     percentages: list[int] | UnsetType = UNSET
 
 
+_CHANGE = (
+    "The host name of a new URL is looked up: it must exist and have an address that deliveries "
+    "may go to, else the answer is 400 `alert_target_invalid` with `param` `url`. If DNS does not "
+    "answer within two seconds, the URL is accepted, and the answer has a `warning`."
+)
 _WISH = msgspec.json.Decoder(AlertWish)
 BODIES: Mapping[str, type[msgspec.Struct]] = {"/v1/alerts": AlertWish}
 
@@ -44,7 +49,12 @@ class AlertRoutes(Controller):
         async with database.transaction() as session:
             return await target_json(session, principal.account_id)
 
-    @post("/", status_code=200, summary="Change it; a new address has a secret, shown once")
+    @post(
+        "/",
+        status_code=200,
+        summary="Change it; a new address has a secret, shown once",
+        description=_CHANGE,
+    )
     async def change(
         self,
         principal: NamedDependency[Principal],
@@ -53,12 +63,10 @@ class AlertRoutes(Controller):
         request: Request[Any, Any, Any],
     ) -> dict[str, Any]:
         wish = read_strictly(_WISH, await request.body())
-        url = None if wish.url is UNSET else require_reachable(wish.url or "", poster.reach)
+        url = None if wish.url is UNSET else wish.url or ""
         percentages = None if wish.percentages is UNSET else wish.percentages
-        async with database.transaction() as session:
-            secret = await set_target(session, principal.account_id, url, percentages)
-            shown = await target_json(session, principal.account_id)
-        return shown if secret is None else {**shown, "secret": secret}
+        account_id, reach = principal.account_id, poster.reach
+        return await change_target(database, reach, account_id, url, percentages)
 
     @post("/test", status_code=200, summary="Send a test event, and show how the delivery went")
     async def test(

@@ -40,6 +40,8 @@ async def test_it_is_the_accounts_own(gateway: Gateway) -> None:
         ({"url": "acme.example"}, "alert_target_invalid", "url"),
         ({"url": "https://10.0.0.1/"}, "alert_target_invalid", "url"),
         ({"url": "https://mes.local/"}, "alert_target_invalid", "url"),
+        ({"url": "https://missing.example/"}, "alert_target_invalid", "url"),
+        ({"url": "https://inside.example/"}, "alert_target_invalid", "url"),
         ({"url": "https://li:x@acme.example/"}, "alert_target_invalid", "url"),
         ({"percentages": []}, "alert_target_invalid", "percentages"),
         ({"percentages": ["50"]}, "invalid_value", "percentages[0]"),
@@ -55,6 +57,24 @@ async def test_what_cannot_be(
     answer = await change(gateway, **body)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
+
+
+async def test_where_dns_does_not_answer_the_url_is_accepted_with_a_warning(
+    gateway: Gateway,
+) -> None:
+    url = "https://away.example/hook"
+    answer = await change(gateway, url=url)
+    made = answer.json()
+    assert (answer.status_code, made["url"]) == (200, url)
+    assert made["secret"].startswith("whsec_")
+    assert made["warning"].startswith("DNS did not answer, so the host name was not checked.")
+    assert "warning" not in (await gateway.http.get("/v1/alerts")).json()
+    assert "warning" not in (await change(gateway, url=HOOK)).json()
+
+
+async def test_the_openapi_document_tells_of_the_warning(gateway: Gateway) -> None:
+    document = (await gateway.http.get("/openapi.json")).json()
+    assert "`warning`" in document["paths"]["/v1/alerts"]["post"]["description"]
 
 
 async def test_no_key(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fakes import names
 from tests.gateway.commands import PLAIN, Maas
 
 HOOK = "https://acme.example/hook"
@@ -56,6 +57,10 @@ class TestEntities:
 
 
 class TestAlerts:
+    @pytest.fixture(autouse=True)
+    def dns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        names.answer_lookups(monkeypatch)
+
     async def test_a_webhook_and_percentages(self, maas: Maas) -> None:
         words = ("--webhook", HOOK, "--percent", "70", "--percent", "95")
         made = await maas.say("alerts", "set", "Acme", *words)
@@ -69,7 +74,7 @@ class TestAlerts:
 
     async def test_a_test_event_tells_how_the_delivery_went(self, maas: Maas) -> None:
         assert await maas.refuse("alerts", "test", "Acme") == "nobody_to_tell"
-        await maas.say("alerts", "set", "Acme", "--webhook", "https://hook.invalid.example/")
+        await maas.say("alerts", "set", "Acme", "--webhook", "https://away.example/")
         tested = await maas.say("alerts", "test", "Acme")
         assert tested["webhook"]["error"] == "The host name cannot be resolved by DNS."
         assert await maas.refuse("alerts", "test", "Acme") == "alert_test_too_soon"
@@ -78,6 +83,20 @@ class TestAlerts:
         for url in ("https://10.0.0.1/", "https://mes.local/", "https://li:x@acme.example/"):
             refused = await maas.refuse("alerts", "set", "Acme", "--webhook", url)
             assert refused == "alert_target_invalid"
+
+    @pytest.mark.parametrize("host", ["missing.example", "inside.example"])
+    async def test_a_name_that_dns_refuses_is_refused(self, maas: Maas, host: str) -> None:
+        refused = await maas.refuse("alerts", "set", "Acme", "--webhook", f"https://{host}/")
+        assert refused == "alert_target_invalid"
+        assert (await maas.say("alerts", "show", "Acme"))["url"] is None
+
+    async def test_where_dns_does_not_answer_it_is_set_with_a_warning(self, maas: Maas) -> None:
+        words = ("alerts", "set", "Acme", "--webhook")
+        made = await maas.say(*words, "https://away.example/")
+        assert made["url"] == "https://away.example/"
+        assert made["warning"].startswith("DNS did not answer")
+        told = await maas.tell(*words, "https://broken.example/")
+        assert "  warning: DNS did not answer, so the host name was not checked." in told
 
     async def test_what_cannot_be(self, maas: Maas) -> None:
         assert await maas.refuse("alerts", "set", "Acme", "--webhook", "x") == (

@@ -9,7 +9,8 @@ from typing import Any
 import httpcore
 import pytest
 
-from infra.reach import OutOfReach, Reach
+from infra.reach import NameStatus, OutOfReach, Reach
+from tests.fakes import names as fake_names
 
 PUBLIC = Reach()
 OWN = Reach([ip_network("10.1.0.0/16"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")])
@@ -81,6 +82,76 @@ class TestAddresses:
     @pytest.mark.parametrize("address", ["10.2.0.1", "192.168.1.1", "169.254.169.254", "::1"])
     def test_of_another(self, address: str) -> None:
         assert not OWN.allows(ip_address(address))
+
+
+class TestChecking:
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("hook.example", NameStatus.ALLOWED),
+            ("mixed.example", NameStatus.ALLOWED),
+            ("inside.example", NameStatus.PRIVATE),
+            ("missing.example", NameStatus.NOT_FOUND),
+            ("empty.example", NameStatus.NOT_FOUND),
+            ("away.example", NameStatus.UNAVAILABLE),
+            ("broken.example", NameStatus.UNAVAILABLE),
+        ],
+    )
+    async def test_a_name_by_its_addresses_or_the_error(
+        self, host: str, status: NameStatus
+    ) -> None:
+        assert await Reach(resolve=fake_names.resolve).check(host) is status
+
+    async def test_a_private_name_in_a_network_that_is_allowed(self) -> None:
+        own = Reach([ip_network("10.9.0.0/16")], fake_names.resolve)
+        assert await own.check("inside.example") is NameStatus.PRIVATE
+        own = Reach([ip_network("10.0.0.0/8")], fake_names.resolve)
+        assert await own.check("inside.example") is NameStatus.ALLOWED
+
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [
+            (TimeoutError(), NameStatus.UNAVAILABLE),
+            (OSError("no sockets left"), NameStatus.UNAVAILABLE),
+            (UnicodeError("label too long"), NameStatus.NOT_FOUND),
+        ],
+    )
+    async def test_other_errors(self, error: Exception, status: NameStatus) -> None:
+        async def failing(_host: str) -> list[Any]:
+            raise error
+
+        assert await Reach(resolve=failing).check("hook.example") is status
+
+    async def test_by_the_system_where_no_resolver_is_given(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake_names.answer_lookups(monkeypatch)
+        assert await PUBLIC.check("hook.example") is NameStatus.ALLOWED
+        assert await PUBLIC.check("missing.example") is NameStatus.NOT_FOUND
+        assert await PUBLIC.check("localhost") is NameStatus.PRIVATE
+
+    async def test_a_name_that_passed_and_changes_is_refused_when_connecting(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """DNS rebinding: what was said at entry counts for nothing in a delivery."""
+        reach = Reach(resolve=fake_names.resolve)
+        assert await reach.check("hook.example") is NameStatus.ALLOWED
+        names(monkeypatch, "127.0.0.1", "10.1.2.3")
+        with pytest.raises(OutOfReach):
+            await reach.connect_tcp("hook.example", port)
+
+    async def test_of_mixed_addresses_only_the_allowed_ones_are_connected_to(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connected: list[str] = []
+
+        async def connect(_self: Any, host: str, *_: Any) -> None:
+            connected.append(host)
+
+        names(monkeypatch, "10.1.2.3", "8.8.8.8")
+        monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
+        await PUBLIC.connect_tcp("mixed.example", port)
+        assert connected == ["8.8.8.8"]
 
 
 class TestConnecting:

@@ -5,7 +5,7 @@ and rates are the operator's to set, a key's are changed on its own page (keys.p
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from billing.accounts.profiles import (
 from billing.dates import zone_of
 from billing.invoices.position import read_position
 from billing.metering.quotas import QuotaState
+from billing.notices.changing import CheckedUrl, check_url
 from billing.notices.limits_in_force import limits_in_force
 from billing.notices.targets import (
     AlertTargetInvalid,
@@ -32,7 +33,6 @@ from billing.notices.targets import (
     undelivered,
 )
 from billing.notices.trying import NobodyToTell, TriedTooOften, TryResult, try_out
-from billing.notices.webhook_addresses import require_reachable
 from billing.tables import QuotaKind
 from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
 from gateway.dashboard.keeping import Keeps
@@ -42,9 +42,8 @@ from gateway.identity.roles import Permission
 from gateway.key_limits import RATES
 from gateway.key_views import view_keys
 from infra.clock import Clock
-from infra.collecting import SeveralErrors, collect
+from infra.collecting import SeveralErrors, attempt, collect
 from infra.db import Database
-from infra.reach import Reach
 from infra.signed_post import SignedPoster
 
 _PAGE = "/dashboard/limits"
@@ -92,13 +91,17 @@ class LimitPages(Controller):
     ) -> Response[Any]:
         said = await fields_of(request)
         try:
-            wanted = _wanted(said, poster.reach)
+            url = said.get("url", "").strip()
+            checked = await attempt(check_url(database, viewing.account_id, url, poster.reach))
+            wanted, warning = _wanted(said, checked)
             async with database.transaction() as session:
                 secret = await _change(session, viewing, clock, wanted)
         except (AlertTargetInvalid, ProfileInvalid, SeveralErrors) as error:
             return await _page(viewing, database, clock, mistaken(viewing, said, error))
         if secret is not None:
-            return viewing.page("webhook_secret.html", secret=secret, url=wanted.url)
+            return viewing.page(
+                "webhook_secret.html", secret=secret, url=wanted.url, warning=warning
+            )
         return viewing.go(f"{_PAGE}?done=alerts")
 
     @post("/test", permission=Permission.LIMITS)
@@ -183,14 +186,15 @@ def _rates(quotas: Sequence[QuotaState]) -> dict[str, int | None]:
     return {name: own.get(kind) for name, kind in RATES.items()}
 
 
-def _wanted(said: dict[str, str], reach: Reach) -> _Alerts:
-    """What a form says. Raises AlertTargetInvalid, ProfileInvalid, SeveralErrors."""
-    percentages, email, url = collect(
+def _wanted(said: dict[str, str], check: Callable[[], CheckedUrl]) -> tuple[_Alerts, str | None]:
+    """What a form says, and a warning about its URL. Raises AlertTargetInvalid, ProfileInvalid,
+    SeveralErrors."""
+    percentages, email, checked = collect(
         lambda: _percentages(said.get("percentages", "")),
         lambda: require_email(said.get("email", "").strip()),
-        lambda: require_reachable(said.get("url", "").strip(), reach),
+        check,
     )
-    return _Alerts(email, url, percentages)
+    return _Alerts(email, checked.url, percentages), checked.warning
 
 
 def _percentages(text: str) -> list[int]:

@@ -5,8 +5,15 @@ from ipaddress import ip_network
 import pytest
 
 from billing.notices.targets import AlertTargetInvalid
-from billing.notices.webhook_addresses import WebhookUnreachable, require_reachable
+from billing.notices.webhook_addresses import (
+    NOT_CHECKED,
+    WebhookUnreachable,
+    look_up,
+    require_reachable,
+)
 from infra.reach import Reach
+from infra.resolver import Address
+from tests.fakes import names
 
 PUBLIC = Reach()
 INSIDE = Reach([ip_network("10.0.0.0/8")])
@@ -82,3 +89,50 @@ def test_networks_that_the_operator_allows_are_taken(url: str) -> None:
 def test_other_networks_and_names_that_never_resolve_are_not(url: str) -> None:
     with pytest.raises(WebhookUnreachable):
         require_reachable(url, INSIDE)
+
+
+NAMES = Reach(resolve=names.resolve)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hook.example/", "https://mixed.example:8443/x", "https://8.8.8.8/"]
+)
+async def test_names_with_an_allowed_address_pass_the_lookup(url: str) -> None:
+    assert await look_up(url, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "why", "said"),
+    [
+        ("https://missing.example/?k=secret", "not_found", "missing.example does not exist"),
+        ("https://empty.example/", "not_found", "empty.example does not exist or has no address"),
+        ("https://inside.example/", "private_name", "resolves only to private"),
+        ("https://hook.example/\ud800", "url", "not valid"),
+        ("https://hook.example/a\n", "url", "not valid"),
+    ],
+)
+async def test_names_that_no_delivery_reaches_are_refused_with_the_reason(
+    url: str, why: str, said: str
+) -> None:
+    with pytest.raises(WebhookUnreachable) as refused:
+        await look_up(url, NAMES)
+    assert (refused.value.why, refused.value.param) == (why, "url")
+    assert said in refused.value.message
+    assert "secret" not in refused.value.message
+
+
+@pytest.mark.parametrize("host", ["away.example", "broken.example"])
+async def test_where_dns_is_not_available_the_lookup_warns(host: str) -> None:
+    assert await look_up(f"https://{host}/", NAMES) == NOT_CHECKED
+
+
+async def test_the_name_looked_up_is_the_one_that_a_delivery_connects_to() -> None:
+    """In IDNA 2008, as the delivery encodes it; Python's own encoding is an older one."""
+    asked: list[str] = []
+
+    async def resolve(host: str) -> list[Address]:
+        asked.append(host)
+        return await names.resolve(host)
+
+    await look_up("https://Straße.采购.example/", Reach(resolve=resolve))
+    assert asked == ["xn--strae-oqa.xn--7n3ap4g.example"]

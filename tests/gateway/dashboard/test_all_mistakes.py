@@ -41,6 +41,13 @@ async def test_alerts(office: Firm) -> None:
         assert f'value="{value}"' in answer.text
 
 
+async def test_alerts_with_a_url_that_dns_refuses(office: Firm) -> None:
+    said = {"percentages": "0", "email": "nobody", "url": "https://missing.example/"}
+    answer = await office.owner.send("/dashboard/limits/alerts", **said)
+    assert wrong_fields(answer.text) == list(said)
+    assert "does not exist or has no address" in answer.text
+
+
 async def test_an_invitation(office: Firm) -> None:
     answer = await office.owner.send("/dashboard/team/invitations", email="x", role="king")
     assert answer.status_code == 422

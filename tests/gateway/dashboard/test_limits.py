@@ -148,6 +148,29 @@ class TestAlerts:
             assert said in words(answer.text)
         assert await entries(office) == []
 
+    async def test_names_that_dns_refuses_are_refused(self, office: Firm) -> None:
+        for host, said in (
+            ("missing.example", "This host name does not exist or has no address."),
+            ("empty.example", "This host name does not exist or has no address."),
+            ("inside.example", "This host name resolves only to private or reserved addresses"),
+        ):
+            answer = await changes(office, url=f"https://{host}/hook")
+            assert answer.status_code == 422
+            assert said in words(answer.text)
+            assert f'value="https://{host}/hook"' in answer.text
+        assert await entries(office) == []
+
+    async def test_where_dns_does_not_answer_the_url_is_saved_with_a_warning(
+        self, office: Firm
+    ) -> None:
+        answer = await changes(office, url="https://away.example/hook")
+        assert answer.status_code == 200
+        assert "DNS did not answer, so the host name was not checked." in words(answer.text)
+        assert "whsec_" in answer.text
+        checked = await changes(office, url="https://mixed.example/hook")
+        assert "whsec_" in checked.text
+        assert "DNS did not answer" not in checked.text
+
     async def test_a_test_event_is_sent_and_its_result_shown(self, office: Firm) -> None:
         answer = await office.owner.send(TEST)
         assert answer.status_code == 422
