@@ -5,7 +5,6 @@ them in order. Nothing is built anywhere else.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
@@ -18,7 +17,7 @@ from gateway.auth import Authenticator
 from gateway.availability import Availability
 from gateway.causes import begin_cause
 from gateway.choosing import Chooser
-from gateway.connections import Connections, connect_all
+from gateway.connections import Connect, Connections, connect_all
 from gateway.contracts import Contracts
 from gateway.dashboard.router import dashboard_router
 from gateway.describing import Describing
@@ -27,6 +26,9 @@ from gateway.document_queue import DocumentQueue
 from gateway.faults import show_fact, show_fault, show_http
 from gateway.figures import Figures
 from gateway.gauges import Gauges
+from gateway.identity.assembly import Identity, build_identity
+from gateway.identity.links import Links
+from gateway.identity.passwords import Passwords
 from gateway.inner import InnerCalls
 from gateway.knowledge import ingesting as knowledge
 from gateway.knowledge.embedding import Embedder
@@ -34,7 +36,7 @@ from gateway.knowledge.grounding import Grounder
 from gateway.knowledge.ingesting import KnowledgeRunner
 from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
-from gateway.lifespan import lifespan, settle_memory
+from gateway.lifespan import Lifespan, lifespan, settle_memory
 from gateway.membership import Membership
 from gateway.metering import UsageWriter
 from gateway.openapi import assets_router, document_route, openapi_config
@@ -75,6 +77,7 @@ from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
 from gateway.variant_loading import VariantLoader
 from infra.clock import Clock, SystemClock
+from infra.db import Database
 from infra.errors import AppError
 from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
@@ -92,14 +95,17 @@ def create_app() -> Litestar:
     """The application of a real process, from its environment."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    app = build_app(build_parts(settings, SystemClock(), load_catalog(settings.profile)))
+    parts = build_parts(settings, SystemClock(), load_catalog(settings.profile))
+    app = build_app(parts, lifespan_of(parts))
     app.on_startup.append(settle_memory)
     return app
 
 
-def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
+def build_parts(
+    settings: Settings, clock: Clock, catalog: Catalog, connect: Connect = connect_all
+) -> Parts:
     """Build everything; nothing is connected yet. Raises SettingsInvalid."""
-    links, most = _links(settings, clock, catalog), settings.max_body_bytes
+    links, most = _links(settings, clock, catalog, connect), settings.max_body_bytes
     chooser = Chooser(catalog, RouteClassifier.load(), links.availability.serves)
     database, router, upstream = links.connections.handlers, links.router, links.upstream
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
@@ -147,6 +153,8 @@ def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
         offers=_offers(links, settings, clock, catalog, stages.admission),
         pipeline=Pipeline(stages, clock, settings),
         tracer=stages.tracer,
+        identity=_identity(settings, database, clock),
+        pepper=secret_key(settings),
     )
 
 
@@ -164,6 +172,11 @@ def _learning_tools(
         upstream=links.upstream,
         propagation=propagation,
     )
+
+
+def _identity(settings: Settings, database: Database, clock: Clock) -> Identity:
+    links = Links.of(settings)
+    return build_identity(database, clock, secret_key(settings), links, Passwords())
 
 
 def _offers(
@@ -194,14 +207,14 @@ class _Links:
     schedulers: Schedulers
 
 
-def _links(settings: Settings, clock: Clock, catalog: Catalog) -> _Links:
+def _links(settings: Settings, clock: Clock, catalog: Catalog, connect: Connect) -> _Links:
     """Raises SettingsInvalid."""
     if settings.database_url is None or settings.serving_url is None:
         raise SettingsInvalid(
             "A gateway process needs MAAS_DATABASE_URL and MAAS_SERVING_URL; `maas up` sets both."
         )
     url, metrics = settings.database_url.get_secret_value(), declare_metrics()
-    connections = connect_all(url, settings.settle_timeout_s, metrics)
+    connections = connect(url, settings.settle_timeout_s, metrics)
     quotas, reading = connections.quotas, connections.reading
     membership = Membership(quotas, reading, clock, metrics)
     upstream = Upstream(settings.connect_timeout_s)
@@ -257,11 +270,11 @@ def _dispatcher(settings: Settings, clock: Clock, links: _Links, figures: Figure
     return Dispatcher(*links_of, figures, clock, patience_s)
 
 
-def build_app(parts: Parts) -> Litestar:
-    """The addresses, and what their handlers may ask for."""
+def build_app(parts: Parts, *lifespans: Lifespan) -> Litestar:
+    """The addresses, and what their handlers may ask for; `lifespans` run around all of it."""
     return Litestar(
         route_handlers=[
-            *inference_routes(parts.pipeline, parts.clock),
+            *inference_routes(parts),
             AccountRoutes,
             LimitRoutes,
             ModelRoutes,
@@ -305,7 +318,7 @@ def build_app(parts: Parts) -> Litestar:
             Exception: show_fault,
         },
         before_request=begin_cause,
-        lifespan=[_life(parts)],
+        lifespan=list(lifespans),
         openapi_config=openapi_config(parts.catalog),
         logging_config=None,
     )
@@ -314,7 +327,7 @@ def build_app(parts: Parts) -> Litestar:
 def _dashboard(parts: Parts) -> list[ControllerRouterHandler]:
     if not parts.settings.dashboard:
         return []
-    return [dashboard_router(parts.settings, parts.database, parts.clock)]
+    return [dashboard_router(parts)]
 
 
 def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
@@ -325,7 +338,8 @@ def _upstreams(text: str, catalog: Catalog) -> tuple[ServerSpec, ...]:
     return specs
 
 
-def _life(parts: Parts) -> Any:
+def lifespan_of(parts: Parts) -> Lifespan:
+    """Starts the parts of a process in order, and ends them."""
     closing = [one.close for one in parts.connections.all]
     if parts.payments is not None:
         closing.append(parts.payments.close)

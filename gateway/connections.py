@@ -4,10 +4,11 @@ Owns how many there are, how long each waits, and that why one failed is counted
 opening and judging them (infra/db.py, infra/direct.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from infra.db import Database
+from infra.db import Absence, Database
 from infra.direct import DirectConnection
 from infra.metrics import Metrics
 
@@ -40,7 +41,17 @@ class Connections:
         return self.calls, self.handlers, self.quotas, self.records, self.reading
 
 
-def connect_all(url: str, settle_timeout_s: float, metrics: Metrics) -> Connections:
+# Of a database's URL, how long a settlement waits, and where absences are counted.
+Connect = Callable[[str, float, Metrics], Connections]
+
+
+class Counting(Protocol):
+    """Where absences of the database are counted, by pool."""
+
+    def absence(self, pool: str) -> Callable[[Absence], None]: ...
+
+
+def connect_all(url: str, settle_timeout_s: float, metrics: Counting) -> Connections:
     """None is opened before it is needed."""
     heard = metrics.absence
     return Connections(

@@ -6,10 +6,12 @@ which there are (gateway/app.py).
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from litestar import Litestar
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
 class Startable(Protocol):
@@ -20,7 +22,9 @@ class Startable(Protocol):
     async def stop(self) -> None: ...
 
 
-def lifespan(closing: Sequence[Callable[[], Awaitable[None]]], parts: Sequence[Startable]) -> Any:
+def lifespan(
+    closing: Sequence[Callable[[], Awaitable[None]]], parts: Sequence[Startable]
+) -> Lifespan:
     """What Litestar runs around the application; `closing` is done last, whatever was started."""
 
     @asynccontextmanager

@@ -1,10 +1,9 @@
 """What one gateway process consists of, and what of it handlers may ask for.
 
-Owns the list. Does not own building any part (gateway/app.py).
+Owns the list, and what of it handlers are given. Does not own building any part (gateway/app.py).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from litestar.di import Provide
 
@@ -20,6 +19,7 @@ from gateway.describing import Describing
 from gateway.document_queue import DocumentQueue
 from gateway.figures import Figures
 from gateway.gauges import Gauges
+from gateway.identity.assembly import Identity
 from gateway.knowledge.ingesting import KnowledgeRunner
 from gateway.knowledge.searching import Searcher
 from gateway.leasing import Lender
@@ -79,45 +79,38 @@ class Parts:
     offers: Offers
     pipeline: Pipeline
     tracer: Tracer
+    identity: Identity
+    pepper: bytes
 
     @property
     def database(self) -> Database:
         """What handlers ask."""
         return self.connections.handlers
 
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the dashboard by HTTPS, so that cookies are sent only there."""
+        return self.identity.links.base.startswith("https://")
+
+
+# What handlers may ask for, by the name that they ask by.
+_GIVEN = (
+    *("adaptations", "authenticator", "availability", "catalog", "chooser", "clock", "database"),
+    *("describing", "documents", "figures", "identity", "knowledge", "loader", "metrics", "offers"),
+    *("parser", "payments", "pepper", "pipeline", "poster", "propagation", "quoting"),
+    *("request_limits", "router", "searcher", "secure", "settings", "upstream"),
+)
+
 
 def dependencies(parts: Parts) -> dict[str, Provide]:
-    """What handlers may ask for, by the name that they ask by."""
+    """What handlers get for a request. Parts are looked up then and not before, so that one
+    application can serve one process's parts after another's, as it does in tests."""
     return {
-        "adaptations": provide(parts.adaptations),
-        "authenticator": provide(parts.authenticator),
-        "availability": provide(parts.availability),
-        "catalog": provide(parts.catalog),
-        "chooser": provide(parts.chooser),
-        "clock": provide(parts.clock),
-        "database": provide(parts.database),
-        "describing": provide(parts.describing),
-        "documents": provide(parts.documents),
-        "figures": provide(parts.figures),
-        "knowledge": provide(parts.knowledge),
-        "loader": provide(parts.loader),
-        "metrics": provide(parts.metrics),
-        "offers": provide(parts.offers),
-        "pipeline": provide(parts.pipeline),
-        "parser": provide(parts.parser),
-        "poster": provide(parts.poster),
-        "propagation": provide(parts.propagation),
-        "quoting": provide(parts.quoting),
-        "payments": provide(parts.payments),
-        "request_limits": provide(parts.request_limits),
-        "router": provide(parts.router),
-        "searcher": provide(parts.searcher),
-        "settings": provide(parts.settings),
-        "upstream": provide(parts.upstream),
+        **{name: _part(parts, name) for name in _GIVEN},
         "principal": Provide(provide_principal),
         "asked": Provide(provide_asked),
     }
 
 
-def provide(value: Any) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)
+def _part(parts: Parts, name: str) -> Provide:
+    return Provide(lambda: getattr(parts, name), sync_to_thread=False)

@@ -1,15 +1,14 @@
 """Makes what tests need, with every default spelled here once."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from sqlalchemy import create_engine, text
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -17,9 +16,8 @@ from billing.accounts.opening import Terms, open_account
 from billing.checks.reconciliation import Reconciled, reconcile
 from billing.metering.usage import list_usage, show_usage
 from billing.tables import Account
-from gateway.app import Parts, build_app, build_parts
 from gateway.keys import IssuedKey, create_key
-from gateway.listening import Listening
+from gateway.parts import Parts
 from infra.clock import Clock, SystemClock
 from infra.connecting import driver_url
 from infra.db import Database
@@ -30,6 +28,8 @@ from infra.settings import Settings
 from infra.signed_post import SignedPoster
 from models.catalog import Catalog, Meter, Task, load_catalog
 from tests.fakes import names
+from tests.support.serving import build_parts as build_parts
+from tests.support.serving import serve as serve
 
 CATALOG = load_catalog("cpu")
 # Sold first, and answered by an adapter on the engine of the other.
@@ -37,7 +37,8 @@ INDUSTRIAL = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
 CHAT = CATALOG.models[INDUSTRIAL].engine_id
 EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
 SEALER = Sealer(b"s" * 32)
-_LEAVING_S = 0.005  # until a connection that a client closed is known to be closed
+# Of clients that use none: to read the authorities takes as long as a test's calls.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
 SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
 REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id
@@ -180,57 +181,20 @@ async def run_gateway(
     account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:
         headers = {"authorization": f"Bearer {key.secret}"}
-        # A real engine on a busy machine takes its time; nothing is measured by this.
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as http:
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=120, verify=NO_TLS
+        ) as http:
             yield Gateway(url, parts, account, key, http)
+
+
+def client(url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """For a gateway. A real engine on a busy machine takes its time; nothing is measured by it."""
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=120, verify=NO_TLS)
 
 
 def parts_like(gateway: Gateway) -> Parts:
     """The parts of another process with the same settings."""
     return build_parts(gateway.parts.settings, gateway.parts.clock, CATALOG)
-
-
-class PromptServer(uvicorn.Server):
-    """Ends when it is told to, where nobody is connected any more. Uvicorn looks ten times a second
-    whether it shall, and then waits a tenth: minutes in all these tests."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._told = asyncio.Event()
-
-    def end(self) -> None:
-        self._told.set()
-
-    async def main_loop(self) -> None:
-        ticking = asyncio.create_task(super().main_loop())
-        await self._told.wait()
-        ticking.cancel()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.sleep(_LEAVING_S)
-        if self.server_state.connections or self.server_state.tasks:
-            return await super().shutdown(sockets)
-        for server in self.servers:
-            server.close()
-        await self.lifespan.shutdown()
-
-
-@asynccontextmanager
-async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterator[str]:
-    """The application behind a real socket; gives its URL."""
-    config = uvicorn.Config(
-        build_app(parts), log_config=None, access_log=False, http=http, ws="none"
-    )
-    server = PromptServer(config)
-    listener = socket.create_server(("127.0.0.1", 0))
-    task = asyncio.create_task(server.serve([listener]))
-    while not server.started:  # noqa: ASYNC110  # uvicorn gives no event to wait for
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.end()
-        await task
 
 
 async def customer(

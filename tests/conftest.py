@@ -20,6 +20,7 @@ from tests.builders import Gateway, Limited, run_gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.flows.stories import Story
 from tests.flows.stripe_stories import StripeStory, run_stripe_story
+from tests.support.serving import APPLICATIONS
 
 
 def pytest_collection_finish() -> None:
@@ -28,6 +29,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.collect()  # by what is left here, how often to look is reckoned
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _applications() -> AsyncIterator[None]:
+    """Ends the applications that tests were served by."""
+    yield
+    await APPLICATIONS.stop()
 
 
 @pytest.fixture(scope="session")

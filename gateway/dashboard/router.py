@@ -44,15 +44,8 @@ from gateway.dashboard.pages.usage import UsagePages
 from gateway.dashboard.pages.welcoming import WelcomePages
 from gateway.dashboard.rendering import Pages
 from gateway.dashboard.security import protect, require_own_origin
-from gateway.dashboard.showing_faults import fault_handlers
+from gateway.dashboard.showing_faults import Secured, fault_handlers
 from gateway.dashboard.viewing import provide_looking, provide_viewing
-from gateway.identity.assembly import Identity, build_identity
-from gateway.identity.links import Links
-from gateway.identity.passwords import Passwords
-from infra.clock import Clock
-from infra.db import Database
-from infra.secret import secret_key
-from infra.settings import Settings
 
 PATH = "/dashboard"
 HANDLERS = (
@@ -93,37 +86,24 @@ HANDLERS = (
 _MOST_BYTES = 64 << 10
 
 
-def dashboard_router(settings: Settings, database: Database, clock: Clock) -> Router:
+def dashboard_router(parts: Secured) -> Router:
     """Everything under `/dashboard`. Handlers get what the application provides, besides."""
-    links = Links.of(settings)
-    secure = links.base.startswith("https://")
-    pepper = secret_key(settings)
-    identity = build_identity(database, clock, pepper, links, Passwords())
     assets = Assets()
     pages = Pages(assets)
     return Router(
         path=PATH,
         route_handlers=[*HANDLERS, _assets(assets), _elsewhere()],
         dependencies={
-            **_given(identity=identity, pages=pages, secure=secure, pepper=pepper),
+            "pages": Provide(lambda: pages, sync_to_thread=False),
             "looking": Provide(provide_looking),
             "viewing": Provide(provide_viewing),
         },
         before_request=_before,
         after_request=protect,
-        exception_handlers=fault_handlers(pages, secure=secure),
+        exception_handlers=fault_handlers(pages, parts),
         include_in_schema=False,
         request_max_body_size=_MOST_BYTES,
     )
-
-
-def _given(identity: Identity, pages: Pages, secure: bool, pepper: bytes) -> dict[str, Provide]:
-    values = {"identity": identity, "pages": pages, "secure": secure, "pepper": pepper}
-    return {name: _always(value) for name, value in values.items()}
-
-
-def _always(value: Any) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)
 
 
 async def _before(request: Request[Any, Any, Any]) -> None:

@@ -7,7 +7,7 @@ their words. Does not own the facts (faults.py, and each package's own).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from litestar import Request, Response
@@ -67,12 +67,19 @@ _OURS = Shown(
 )
 
 
-def fault_handlers(pages: Pages, *, secure: bool) -> dict[int | type[Exception], Any]:
+class Secured(Protocol):
+    """What knows whether people reach the dashboard by HTTPS."""
+
+    @property
+    def secure(self) -> bool: ...
+
+
+def fault_handlers(pages: Pages, parts: Secured) -> dict[int | type[Exception], Any]:
     """The exception handlers of the dashboard's router. Functions and no methods: the framework
     copies a router whole, and with a method all that it hangs on."""
 
     def fact(request: Request[Any, Any, Any], error: AppError) -> Response[Any]:
-        answer = _protected(_answer(Looking(request, pages, secure), error))
+        answer = _protected(_answer(Looking(request, pages, parts.secure), error))
         for name, value in error.headers.items():
             answer.headers.setdefault(name, value)
         return answer

@@ -4,7 +4,7 @@ Owns the addresses and reading a request's line and headers. The pipeline does t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from litestar import Request, asgi, route
 from litestar.handlers import BaseRouteHandler
@@ -31,9 +31,19 @@ INFER_VERSION = "/v2/models/{name:str}/versions/{version:str}/infer"
 REST = "/v1/{rest:path}"
 
 
-def inference_routes(pipeline: Pipeline, clock: Clock) -> Sequence[BaseRouteHandler]:
+class Served(Protocol):
+    """What answers calls. Looked up for each call, as parts are (gateway/parts.py)."""
+
+    @property
+    def pipeline(self) -> Pipeline: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+def inference_routes(parts: Served) -> Sequence[BaseRouteHandler]:
     """One handler for each address."""
-    entrance = _Entrance(pipeline, clock)
+    entrance = _Entrance(parts)
     return [
         *(_plain(path, operation, entrance) for path, operation in PLAIN.items()),
         _with_parameters(INFER, Operation.INFER, ["POST"], entrance),
@@ -47,9 +57,8 @@ def inference_routes(pipeline: Pipeline, clock: Clock) -> Sequence[BaseRouteHand
 class _Entrance:
     """From a scope to a call in the pipeline."""
 
-    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
-        self._pipeline = pipeline
-        self._clock = clock
+    def __init__(self, parts: Served) -> None:
+        self._parts = parts
         self._deadlines = Deadlines()
 
     async def enter(
@@ -63,10 +72,10 @@ class _Entrance:
             completion = refused(call, wrong)
             await client.finish(completion, completion.tail)
         else:
-            await self._pipeline.serve(call, client)
+            await self._parts.pipeline.serve(call, client)
 
     def _call(self, scope: HTTPScope, headers: dict[bytes, bytes], operation: Operation) -> Call:
-        credentials = headers.get(b"authorization")
+        credentials, clock = headers.get(b"authorization"), self._parts.clock
         return Call(
             request_id=ids.new_id(),
             operation=operation,
@@ -74,8 +83,8 @@ class _Entrance:
             credentials=None if credentials is None else credentials.decode("latin-1"),
             headers=headers,
             model_in_path=scope["path_params"].get("name"),
-            started_at=self._clock.now(),
-            started=self._clock.monotonic(),
+            started_at=clock.now(),
+            started=clock.monotonic(),
             version_in_path=scope["path_params"].get("version"),
             address=_address(scope),
         )

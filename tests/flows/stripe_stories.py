@@ -25,7 +25,6 @@ from billing.collecting.payments import Payments
 from billing.jobs import Worker
 from billing.outbox import retry
 from billing.tables import Invoice, OutboxItem
-from gateway.app import build_parts
 from gateway.keys import create_key
 from infra.clock import SystemClock
 from infra.db import Database
@@ -39,6 +38,7 @@ from tests.builders import CATALOG, CHAT, SEALER, serve
 from tests.fakes.stripe.account import Obj
 from tests.fakes.stripe.running import FakeStripe, run_fake_stripe
 from tests.flows.stories import Calendar, Firm, Story
+from tests.support.serving import build_parts
 
 CHARGE, SEND = Collection.STRIPE_CHARGE, Collection.STRIPE_INVOICE
 

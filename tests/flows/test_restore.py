@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import text
 
 from billing.checks.reconciliation import reconcile
-from gateway.app import build_parts
 from infra.clock import SystemClock
 from infra.db import Database
 from infra.migrate import migrate
@@ -31,6 +30,7 @@ from tests.fleet import run_fleet
 from tests.flows.clients import Clients, Seen, all_settled, usage_rows, whole_answers_are_billed
 from tests.flows.random_month import live
 from tests.flows.stories import Story
+from tests.support.serving import build_parts
 
 WHOLE = in_full(1_000, 30)
 # Every row of a table as one number; rows that say the same are told apart by how many there are.

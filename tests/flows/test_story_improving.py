@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import build_parts
 from gateway.model_versions import ModelVersionConflict, promote, roll_back
 from tests.builders import serve
 from tests.fakes.adapters import ANSWER
 from tests.gateway.adapting.conftest import client
 from tests.gateway.improving.askers import Asker
 from tests.gateway.improving.shops import SHARED, SOLD, Shop, run_shop
+from tests.support.serving import build_parts
 
 
 @pytest.fixture

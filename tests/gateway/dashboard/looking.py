@@ -11,10 +11,10 @@ from uuid import UUID
 import httpx
 
 from billing.tables import Membership, Person
-from gateway.app import Parts
 from gateway.identity.places import Place
 from gateway.identity.roles import Role
 from gateway.identity.sessions import open_session
+from gateway.parts import Parts
 from infra import ids
 
 PLACE = Place("127.0.0.1", "a test")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from billing.tables import ModelVersion
-from gateway.app import Parts
 from gateway.improving.examples import Rules
 from gateway.improving.proposing import Proposer, Tools
 from gateway.model_versions import versions_of
+from gateway.parts import Parts
 from models.catalog import Catalog, Meter, Weights
 from models.industrial_llm.examples import Example
 from models.industrial_llm.examples import Parts as Tasks

@@ -1,0 +1,1 @@
+"""What tests of all packages share: servers, databases, and clients of both."""

@@ -1,0 +1,143 @@
+"""Gateways of tests: parts of their own for every test, behind an application that stays.
+
+To put Litestar's application together takes ten times the processor of a test's calls, and nothing
+in it belongs to one process: its handlers look up the parts that they work with at each request.
+So each kind of application is built once and serves one test's parts after another's. Parts are
+started and stopped for each test as in a real process.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import uvicorn
+
+from gateway import app
+from gateway.listening import Listening
+from gateway.parts import Parts
+from infra.clock import Clock
+from infra.settings import Settings
+from models.catalog import Catalog
+from tests.support.connecting import POOLS
+
+_TICK_S = 0.005
+# So long a client that went may need to be noticed, and an answer that is under way to end.
+_PATIENCE_S = 60.0
+
+
+def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
+    """The parts of a process, as `gateway.app` builds them."""
+    return app.build_parts(settings, clock, catalog, POOLS.connect)
+
+
+class CurrentParts:
+    """Stands for the parts of the process that is served just now."""
+
+    def __init__(self) -> None:
+        self.parts: Parts | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.parts, name)
+
+
+class LastingServer(uvicorn.Server):
+    """A server that goes on: at the end of a test it only ends the connections of that test."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.current = CurrentParts()
+
+    async def settle(self) -> None:
+        """Return when nobody is connected and nothing is being answered."""
+        await asyncio.sleep(_TICK_S)
+        state = self.server_state
+        if not state.connections and not state.tasks:
+            return
+        for connection in list(state.connections):
+            connection.shutdown()
+        async with asyncio.timeout(_PATIENCE_S):
+            while state.connections or state.tasks:  # noqa: ASYNC110
+                await asyncio.sleep(_TICK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A running server, where it listens, and its task."""
+
+    server: LastingServer
+    listener: socket.socket
+    task: asyncio.Task[None]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    async def stop(self) -> None:
+        self.server.should_exit = True
+        await self.task
+
+
+@dataclass(slots=True)
+class Applications:
+    """The applications of one event loop that serve nobody just now, by their kind."""
+
+    idle: dict[Any, list[Application]] = field(default_factory=dict)
+
+    async def take(self, parts: Parts, http: type[Listening]) -> Application:
+        waiting = self.idle.get(_kind(parts, http))
+        return waiting.pop() if waiting else await _started(parts, http)
+
+    def put_back(self, parts: Parts, http: type[Listening], application: Application) -> None:
+        application.server.current.parts = None
+        self.idle.setdefault(_kind(parts, http), []).append(application)
+
+    async def stop(self) -> None:
+        for waiting in self.idle.values():
+            for application in waiting:
+                await application.stop()
+        self.idle.clear()
+
+
+APPLICATIONS = Applications()
+
+
+def _kind(parts: Parts, http: type[Listening]) -> Any:
+    """What an application is built for: the models in its document, pages or none, the protocol."""
+    return id(parts.catalog), parts.settings.dashboard, http
+
+
+async def _started(parts: Parts, http: type[Listening]) -> Application:
+    current = CurrentParts()
+    current.parts = parts
+    config = uvicorn.Config(
+        app.build_app(cast(Parts, current)),
+        log_config=None,
+        access_log=False,
+        http=http,
+        ws="none",
+        lifespan="off",
+    )
+    server = LastingServer(config)
+    server.current = current
+    listener = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve([listener]))
+    while not server.started:  # noqa: ASYNC110  # uvicorn gives no event to wait for
+        await asyncio.sleep(_TICK_S)
+    return Application(server, listener, task)
+
+
+@asynccontextmanager
+async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterator[str]:
+    """The parts, started, behind a real socket; gives its URL."""
+    application = await APPLICATIONS.take(parts, http)
+    application.server.current.parts = parts
+    async with app.lifespan_of(parts)(cast(Any, application.server.config.app)):
+        try:
+            yield application.url
+        finally:
+            await application.server.settle()
+    APPLICATIONS.put_back(parts, http, application)
+    POOLS.put_back(parts.connections)
