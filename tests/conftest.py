@@ -20,6 +20,7 @@ from tests.builders import Gateway, Limited, run_gateway
 from tests.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.flows.stories import Story
 from tests.flows.stripe_stories import StripeStory, run_stripe_story
+from tests.support.connecting import POOLS, close_if_used
 from tests.support.serving import APPLICATIONS
 
 
@@ -64,36 +65,40 @@ def emptying(postgres: str) -> Iterator[builders.Emptying]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+async def lasting(postgres: str) -> AsyncIterator[tuple[Database, Database]]:
+    """What `database` and `working` are; gateways keep their connections as long as they do."""
+    POOLS.lasting_url = postgres
+    both = Database(postgres, pool_size=2), Database(postgres, pool_size=8)
+    yield both
+    for one in both:
+        await one.close()
+    await POOLS.stop()
+
+
 @pytest.fixture
-def database_url(postgres: str, emptying: builders.Emptying) -> str:
+def database_url(
+    postgres: str, emptying: builders.Emptying, lasting: tuple[Database, Database]
+) -> str:
     """The same database, empty."""
     emptying()
     return postgres
 
 
-@pytest.fixture(scope="session")
-def databases(postgres: str) -> tuple[Database, Database]:
-    """What `database` and `working` are: to compile each statement again for every test takes
-    longer than many of them."""
-    return Database(postgres, pool_size=2), Database(postgres, pool_size=8)
-
-
 @pytest.fixture
 async def database(
-    database_url: str, databases: tuple[Database, Database]
+    database_url: str, lasting: tuple[Database, Database]
 ) -> AsyncIterator[Database]:
-    """With connections of its own; those of the test before are closed."""
-    yield databases[0]
-    await databases[0].close()
+    """The database, with two connections."""
+    yield lasting[0]
+    await close_if_used(lasting[0])
 
 
 @pytest.fixture
-async def working(
-    database_url: str, databases: tuple[Database, Database]
-) -> AsyncIterator[Database]:
+async def working(database_url: str, lasting: tuple[Database, Database]) -> AsyncIterator[Database]:
     """The same for a worker, which does several things at once."""
-    yield databases[1]
-    await databases[1].close()
+    yield lasting[1]
+    await close_if_used(lasting[1])
 
 
 @pytest.fixture

@@ -1,20 +1,24 @@
-"""Connections of gateways of tests: closed after every test, with statements compiled once.
+"""Connections of gateways of tests to the database of all tests: kept open from one to the next.
 
-A pool that is new compiles each statement again, which takes longer than most tests do. What a test
-has left open is closed with its gateway; the pool itself serves the next one.
+A new pool compiles each statement again, and a new connection has PostgreSQL start a process that
+looks up each table again: together that takes longer than most tests do.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.connections import Connections, connect_all
-from infra.db import Absence
+from infra.db import Absence, Database
+from infra.direct import DirectConnection
 from infra.metrics import Metrics
+
+# A database's URL and how long a settlement waits.
+Kind = tuple[str, float]
 
 
 @dataclass(slots=True)
-class _Heard:
-    """Counts absences in the metrics of the gateway whose connections they are just now."""
+class Counting:
+    """Counts absences in the metrics of the gateway that has the connections just now."""
 
     metrics: Metrics | None = None
 
@@ -22,31 +26,64 @@ class _Heard:
         return lambda why: self.metrics and self.metrics.absence(pool)(why)
 
 
+class LastingConnections(Connections):
+    """Connections that their gateway leaves open when it stops."""
+
+    @property
+    def all(self) -> tuple[Database | DirectConnection, ...]:
+        return ()
+
+    async def close(self) -> None:
+        for one in (self.calls, self.handlers, self.quotas, self.records, self.reading):
+            await one.close()
+
+
 @dataclass(slots=True)
 class Pools:
-    """Connections that no gateway has just now, by database and patience."""
+    """Connections to one database that no gateway has just now."""
 
-    idle: dict[tuple[str, float], list[tuple[Connections, _Heard]]] = field(default_factory=dict)
-    taken: dict[Connections, tuple[tuple[str, float], _Heard]] = field(default_factory=dict)
+    lasting_url: str = ""
+    idle: dict[Kind, list[tuple[LastingConnections, Counting]]] = field(default_factory=dict)
+    taken: dict[int, tuple[Kind, LastingConnections, Counting]] = field(default_factory=dict)
 
     def connect(self, url: str, settle_timeout_s: float, metrics: Metrics) -> Connections:
         """In the place of the gateway's own `connect_all`."""
+        if url != self.lasting_url:
+            return connect_all(url, settle_timeout_s, metrics)
         kind = url, settle_timeout_s
         waiting = self.idle.get(kind)
-        if waiting:
-            connections, heard = waiting.pop()
-        else:
-            heard = _Heard()
-            connections = connect_all(url, settle_timeout_s, heard)
-        heard.metrics = metrics
-        self.taken[connections] = kind, heard
+        connections, counting = waiting.pop() if waiting else _opened(*kind)
+        counting.metrics = metrics
+        self.taken[id(connections)] = kind, connections, counting
         return connections
 
-    def put_back(self, connections: Connections) -> None:
-        """They are closed, and may serve another gateway."""
-        if connections in self.taken:
-            kind, heard = self.taken.pop(connections)
-            self.idle.setdefault(kind, []).append((connections, heard))
+    async def put_back(self, connections: Connections) -> None:
+        """Another gateway may have them. What a test left in the middle of something is closed."""
+        if id(connections) not in self.taken:
+            return
+        kind, lasting, counting = self.taken.pop(id(connections))
+        for pool in lasting.pools.values():
+            await close_if_used(pool)
+        self.idle.setdefault(kind, []).append((lasting, counting))
+
+    async def stop(self) -> None:
+        for waiting in self.idle.values():
+            for connections, _ in waiting:
+                await connections.close()
+        self.idle.clear()
+
+
+async def close_if_used(pool: Database) -> None:
+    """Of what a test has left in the middle of something, nothing may reach the next one."""
+    if pool.in_use:
+        await pool.close()
+
+
+def _opened(url: str, settle_timeout_s: float) -> tuple[LastingConnections, Counting]:
+    counting = Counting()
+    made = connect_all(url, settle_timeout_s, counting)
+    pools = made.calls, made.handlers, made.quotas
+    return LastingConnections(*pools, made.reading, made.records), counting
 
 
 POOLS = Pools()

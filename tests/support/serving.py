@@ -140,4 +140,4 @@ async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterato
         finally:
             await application.server.settle()
     APPLICATIONS.put_back(parts, http, application)
-    POOLS.put_back(parts.connections)
+    await POOLS.put_back(parts.connections)

@@ -16,6 +16,7 @@ from gateway.identity.roles import Role
 from gateway.identity.sessions import open_session
 from gateway.parts import Parts
 from infra import ids
+from tests.builders import NO_TLS
 
 PLACE = Place("127.0.0.1", "a test")
 # Argon2 of nothing that anybody knows: these people sign in by a session that is made for them.
@@ -44,7 +45,7 @@ class Looker:
 def client(url: str, language: str = "en") -> httpx.AsyncClient:
     """A browser in which nobody is signed in."""
     headers = {"origin": url, "accept-language": language}
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=60, verify=NO_TLS)
 
 
 @asynccontextmanager
