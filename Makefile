@@ -22,7 +22,7 @@ run: $(SERVED)
 # processes, so there are more workers than cores, each with one thread of linear algebra: two would wait
 # for each other ten times as long as they work. A host that is busy with others starves tests that time
 # real processes: what fails in the crowd is shown, and judged once more by itself.
-MEASURED := $(addprefix tests/,billing flows gateway infra models serving)
+MEASURED := $(addprefix tests/,billing flows gateway infra models processes serving stories)
 OTHERS := tests $(addprefix --ignore=,$(MEASURED))
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 CROWD = --numprocesses $(WORKERS) --maxprocesses 12 --dist worksteal --durations 25
@@ -44,8 +44,9 @@ check: lint types audit test
 
 # The tests that kill, stop, freeze and crowd, in full; `make test` has them shortened.
 chaos: $(TESTED)
-	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/flows/test_kill.py tests/flows/test_caps.py \
-	  tests/flows/test_outage.py tests/flows/test_deploy.py tests/billing/metering/test_sharing.py \
+	MAAS_CHAOS=1 $(BIN)/python -m pytest -s \
+	  $(addprefix tests/processes/test_,kill.py caps.py outage.py deploy.py) \
+	  tests/billing/metering/test_sharing.py \
 	  tests/gateway/test_holds.py tests/load/soak/test_soak.py
 
 # What is read of others: cases without end of what they may send, and a table of how many there were.

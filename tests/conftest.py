@@ -15,13 +15,13 @@ from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
 from models.catalog import Catalog
-from tests import builders
-from tests.builders import Gateway, Limited, run_gateway
-from tests.fakes.upstream import FakeUpstream, run_fake_upstream
-from tests.flows.stories import Story
-from tests.flows.stripe_stories import StripeStory, run_stripe_story
+from tests.support import builders
+from tests.support.builders import Gateway, Limited, run_gateway
 from tests.support.connecting import POOLS, close_if_used
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.serving import APPLICATIONS
+from tests.support.stories.story import Story
+from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
 
 def pytest_collection_finish() -> None:

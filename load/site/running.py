@@ -90,7 +90,7 @@ def stripe_environment(folder: Path, stack: ExitStack) -> dict[str, str]:
     settings = {"MAAS_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET}
     if not (_ROOT / "tests" / "fakes" / "stripe").is_dir():
         return settings
-    command = python_module("tests.fakes.stripe")
+    command = python_module("tests.support.fakes.stripe")
     child = stack.enter_context(running(command, folder / "stripe.log", stdout=subprocess.PIPE))
     line = child.stdout.readline() if child.stdout else b""
     if not line:

@@ -13,9 +13,9 @@ import httpx
 
 from billing.outcomes.signing import make_keys, message_of, sign
 from tests.attacks.support.target import Target, run_target
-from tests.builders import CHAT
-from tests.gateway.outcome_bodies import PUMPS, as_json
-from tests.raw_http import wire_to
+from tests.support.builders import CHAT
+from tests.support.outcomes.outcome_bodies import PUMPS, as_json
+from tests.support.raw_http import wire_to
 
 HOSTS = ["a:b", "x:1, y", "x:1:2", "x:99999", "[::1", "x/y", "user@x", "x,y", "\xff"]
 PATHS = ["/health/live", "/v1/models", "/v1/chat/completions", "/dashboard/sign-in"]

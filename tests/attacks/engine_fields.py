@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.attacks.support.target import Target, run_target
-from tests.builders import CHAT, EMBEDDING
+from tests.support.builders import CHAT, EMBEDDING
 
 # Of vLLM 0.29's request models, what is neither OpenAI's nor a sampling setting; a value each that
 # the engine would take.

@@ -11,7 +11,7 @@ import httpx
 
 from billing.checks.reconciliation import reconcile
 from tests.attacks.support.target import Target, run_target
-from tests.builders import CHAT
+from tests.support.builders import CHAT
 
 CALLS = 20
 

@@ -15,8 +15,8 @@ from billing.metering.quotas import set_limit
 from billing.rounds import bill_accounts, count_usage
 from billing.tables import QuotaKind
 from tests.attacks.support.target import Target, run_target
-from tests.builders import CHAT, PLENTY
-from tests.clocks import ShiftedClock
+from tests.support.builders import CHAT, PLENTY
+from tests.support.clocks import ShiftedClock
 
 LIMIT, CALLS, DOWNLOADS = 5, 40, 80
 KEY = {"idempotency-key": "order 4711"}

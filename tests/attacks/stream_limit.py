@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.attacks.support.target import Target, run_target
-from tests.builders import CHAT
+from tests.support.builders import CHAT
 
 LIMIT = "0.0034"
 TOKENS = 4_000

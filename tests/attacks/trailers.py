@@ -15,8 +15,8 @@ from gateway.identity.audit import COMMAND_LINE
 from gateway.key_scopes import Scope, change_scope
 from infra.clock import SystemClock
 from tests.attacks.support.target import Target, run_target
-from tests.builders import CHAT
-from tests.raw_http import wire_to
+from tests.support.builders import CHAT
+from tests.support.raw_http import wire_to
 
 CONNECTIONS, TRAILERS_MIB = 4, 60
 MOST_GROWTH_MIB = 32

@@ -6,7 +6,7 @@ import pytest
 
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.flows.stories import Story
+from tests.support.stories.story import Story
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """The job queue: what waits and failed, and running what failed once more."""
 
 from billing.job_queue import failed_jobs, retry_job, running_workers, task_states
-from tests.billing.making import sql
-from tests.billing.queued import put_job
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.billing.queued import put_job
+from tests.support.stories.story import Story
 
 
 class TestQueue:

@@ -17,10 +17,10 @@ from infra.db import Database
 from infra.mail import Mailer
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
-from tests.billing.making import sql
-from tests.builders import SEALER
-from tests.flows.stories import Story
-from tests.flows.stripe_stories import SEND, StripeStory
+from tests.support.billing.making import sql
+from tests.support.builders import SEALER
+from tests.support.stories.story import Story
+from tests.support.stories.stripe_story import SEND, StripeStory
 
 NAMES = {"ask", "bill", "check", "count", "dun", "exchange", "improve", "notify"}
 

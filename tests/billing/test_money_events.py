@@ -14,8 +14,8 @@ from billing.metering.quotas import set_credit_limit
 from billing.money_events import MoneyEvent
 from infra import ids
 from infra.committed import once_committed
-from tests.flows.stories import Story
-from tests.money_lines import money_lines
+from tests.support.money_lines import money_lines
+from tests.support.stories.story import Story
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -11,9 +11,9 @@ import pytest
 from billing.collecting.payments import Payments
 from billing.outbox import Item, Refused, TryLater, deliver, put, retry
 from infra.db import Database, DatabaseUnavailable
-from tests.billing.making import customer, sql
-from tests.fakes.stripe.running import FakeStripe, run_fake_stripe
-from tests.flows.stories import Calendar
+from tests.support.billing.making import customer, sql
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.stories.story import Calendar
 
 
 class Receiver:

@@ -25,8 +25,8 @@ from billing.rounds import (
 )
 from billing.tables import Invoice
 from infra.clock import Clock
-from tests.billing.making import append, call, sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import append, call, sql
+from tests.support.stories.story import Firm, Story
 
 
 async def three_firms(story: Story) -> list[Firm]:

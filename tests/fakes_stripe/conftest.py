@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes.stripe.running import FakeStripe, run_fake_stripe
 from tests.fakes_stripe.receiving import Receiver, run_receiver
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 
 KEY = "MAAS_TEST_STRIPE_KEY"
 # The SDK hands httpx its forms as `data`; httpx wants texts as `content`, and says so.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import stripe
 from aiohttp import web
 
-from tests.fakes.listening import listening
+from tests.support.fakes.listening import listening
 
 
 @dataclass

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes.stripe.refusals import Refusal
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
+from tests.support.fakes.stripe.refusals import Refusal
+from tests.support.fakes.stripe.running import FakeStripe
 
 NEVER: Any = {"enabled": True, "allow_redirects": "never"}
 

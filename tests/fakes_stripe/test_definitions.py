@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 import stripe
 
-from tests.fakes.stripe.account import Obj
-from tests.fakes.stripe.routes import ROUTES
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
 from tests.fakes_stripe.walkthrough import objects, walk
+from tests.support.fakes.stripe.account import Obj
+from tests.support.fakes.stripe.routes import ROUTES
+from tests.support.fakes.stripe.running import FakeStripe
 
 CLASSES = (
     stripe.billing_portal.Session,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
+from tests.support.fakes.stripe.running import FakeStripe
 
 
 class TestItems:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import stripe
 
-from tests.fakes.stripe.forms import decode
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
+from tests.support.fakes.stripe.forms import decode
+from tests.support.fakes.stripe.running import FakeStripe
 
 
 def raw(fake: FakeStripe, **headers: str) -> httpx.AsyncClient:

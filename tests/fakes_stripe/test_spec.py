@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.stripe.account import Obj
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
 from tests.fakes_stripe.spec import WHEEL, fetch, schemas
 from tests.fakes_stripe.walkthrough import objects, walk
+from tests.support.fakes.stripe.account import Obj
+from tests.support.fakes.stripe.running import FakeStripe
 
 jsonschema: Any = pytest.importorskip("jsonschema")
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 import stripe
 
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
+from tests.support.fakes.stripe.running import FakeStripe
 
 
 class TestDown:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
 from tests.fakes_stripe.receiving import Receiver
+from tests.support.fakes.stripe.running import FakeStripe
 
 
 @pytest.fixture

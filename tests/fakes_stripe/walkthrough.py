@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes.stripe.account import Obj
-from tests.fakes.stripe.running import FakeStripe
 from tests.fakes_stripe.conftest import Side
+from tests.support.fakes.stripe.account import Obj
+from tests.support.fakes.stripe.running import FakeStripe
 
 ADDRESS: Any = {"line1": "1 Main St", "city": "Springfield", "country": "US"}
 

@@ -14,11 +14,11 @@ from openai import AsyncOpenAI
 
 from infra.db import Database
 from infra.processes import start_module, stop
-from tests import builders
-from tests.builders import Gateway, run_gateway
-from tests.fakes.otlp_collector import Collector, run_collector
-from tests.flows.stories import Story
-from tests.gateway.test_up import free_port
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.fakes.otlp_collector import Collector, run_collector
+from tests.support.maas_process import free_port
+from tests.support.stories.story import Story
 
 # Kept between runs: converting the weights again would teach nothing.
 WEIGHTS = Path(__file__).parent.parent.parent / "build" / "weights"

@@ -11,10 +11,10 @@ from openai import AsyncOpenAI
 from models.catalog import Task
 from models.rul.data import SENSORS
 from models.tag_align.aligner import TagAligner
-from tests.builders import CATALOG, REMAINING_LIFE, Gateway
 from tests.flows.adaptations import adapted, lines
-from tests.models.made_up_engines import engine
-from tests.models.made_up_rig import hours, leaking
+from tests.support.builders import CATALOG, REMAINING_LIFE, Gateway
+from tests.support.models.made_up_engines import engine
+from tests.support.models.made_up_rig import hours, leaking
 
 pytestmark = pytest.mark.serving
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from models.industrial_llm.tasks import failure_mode
-from tests.builders import INDUSTRIAL, Gateway
+from tests.support.builders import INDUSTRIAL, Gateway
 
 pytestmark = pytest.mark.serving
 

@@ -8,8 +8,8 @@ from openai import AsyncOpenAI, NotFoundError
 
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import ENGLISH
-from tests.builders import CATALOG, CHAT, INDUSTRIAL, Gateway, customer
 from tests.flows.adaptations import adapted, lines
+from tests.support.builders import CATALOG, CHAT, INDUSTRIAL, Gateway, customer
 
 pytestmark = pytest.mark.serving
 

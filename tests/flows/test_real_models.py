@@ -13,7 +13,7 @@ from openai import AsyncOpenAI, BadRequestError
 from tritonclient.utils import InferenceServerException
 
 from models.rul.data import SENSORS
-from tests.builders import (
+from tests.support.builders import (
     BEARING_LIFE,
     CATALOG,
     CHAT,
@@ -22,7 +22,7 @@ from tests.builders import (
     SPECIALIST,
     Gateway,
 )
-from tests.models.made_up_engines import engine
+from tests.support.models.made_up_engines import engine
 
 pytestmark = pytest.mark.serving
 

@@ -20,8 +20,8 @@ from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from gateway.engine_counts import ask_engines
 from infra import ids
-from tests.builders import CHAT, Gateway
-from tests.gateway.test_up import run
+from tests.support.builders import CHAT, Gateway
+from tests.support.maas_process import run
 
 pytestmark = pytest.mark.serving
 

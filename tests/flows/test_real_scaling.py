@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from infra.processes import stop
-from tests.builders import REMAINING_LIFE
 from tests.flows.conftest import WEIGHTS, wait_until_ready
-from tests.gateway.test_up import free_port
-from tests.serving.artefacts import write_artefact
+from tests.support.builders import REMAINING_LIFE
+from tests.support.maas_process import free_port
+from tests.support.models.artefacts import write_artefact
 
 pytestmark = pytest.mark.serving
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import builders
-from tests.builders import CHAT
-from tests.fakes.otlp_collector import Collector, Span
+from tests.support import builders
+from tests.support.builders import CHAT
+from tests.support.fakes.otlp_collector import Collector, Span
 
 pytestmark = pytest.mark.serving
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import schemathesis
 
-from tests.builders import CHAT, EMBEDDING, SPECIALIST
+from tests.support.builders import CHAT, EMBEDDING, SPECIALIST
 
 _MODELS: Mapping[str, str] = {
     "/v1/chat/completions": CHAT,

@@ -19,12 +19,12 @@ from infra.clock import SystemClock
 from infra.db import Database
 from infra.secret import secret_key
 from infra.settings import Settings
-from tests import builders
-from tests.fakes.upstream import run_fake_upstream
-from tests.fleet import run_fleet
-from tests.flows.stories import Firm, Story
 from tests.fuzzing.budget import FULL
-from tests.gateway.commands import Maas, leave_logs_alone
+from tests.support import builders
+from tests.support.fakes.upstream import run_fake_upstream
+from tests.support.fleet import run_fleet
+from tests.support.gateway.commands import Maas, leave_logs_alone
+from tests.support.stories.story import Firm, Story
 
 # Where the first of each kind is found, by the parameter that names one in a path.
 _LISTS: Mapping[str, str] = {

@@ -25,10 +25,10 @@ from gateway.wire import feedback, fine_tuning, inference, openai, vector_stores
 from infra.errors import AppError
 from models.industrial_llm import dialogues
 from serving import protocol
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
 from tests.fuzzing.budget import TALLY, found, tried
 from tests.fuzzing.mutating import mutated
+from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
 SECRET = "whsec_planted"
 TERMS = read_contract_file(MEASURE)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import CHAT, EMBEDDING, SPECIALIST
 from tests.fuzzing.budget import TALLY, tried
 from tests.fuzzing.mutating import altered, mutated
 from tests.fuzzing.service import Service
-from tests.raw_http import wire_to
+from tests.support.builders import CHAT, EMBEDDING, SPECIALIST
+from tests.support.raw_http import wire_to
 
 MESSAGES = [{"role": "user", "content": "a"}]
 FORM = b"--b\r\ncontent-disposition: form-data; name=%b\r\n\r\n%b\r\n"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.catalog import Catalog
-from tests.builders import CATALOG, CHAT, INDUSTRIAL
+from tests.support.builders import CATALOG, CHAT, INDUSTRIAL
 
 # 2 tokens in and 5 out cost 11,000 nano at CHAT's prices, and 7 times as much at SWIFT's.
 PRICES = {"CNY": {meter: 7 * price for meter, price in CATALOG.models[CHAT].prices["CNY"].items()}}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.db import Database
-from tests.flows.stories import Story
-from tests.gateway.commands import Maas, leave_logs_alone
+from tests.support.gateway.commands import Maas, leave_logs_alone
+from tests.support.stories.story import Story
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from gateway.demand import Demand
 from gateway.holdings import Holdings
 from gateway.holds import Hold
 from infra import ids
-from tests.gateway.quotas import allowance, quota
+from tests.support.gateway.quotas import allowance, quota
 
 PROCESS = ids.new_id()
 CREDIT, STREAMS, TOKENS = (

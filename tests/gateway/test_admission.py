@@ -11,9 +11,9 @@ from openai import AsyncOpenAI, RateLimitError
 
 from billing.metering.quotas import change_credit, set_budget, set_limit
 from billing.tables import CreditReason, QuotaKind
-from tests.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
+from tests.support.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 
 async def stream(gateway: Gateway, prompt: str, **values: Any) -> httpx.Response:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.builders import Gateway, customer
+from tests.support.builders import Gateway, customer
 
 HOOK = "https://acme.example/hook"
 

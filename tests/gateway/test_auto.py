@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from models.catalog import Catalog
-from tests.builders import (
+from tests.gateway.choices import SWIFT, chat, two
+from tests.support.builders import (
     CATALOG,
     CHAT,
     CONTROL_CHART,
@@ -16,9 +17,8 @@ from tests.builders import (
     Gateway,
     Limited,
 )
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.choices import SWIFT, chat, two
-from tests.gateway.errors import error_of
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 OEE = "OEE: 480 min planned, 430 run, 0.9 min each, 440 made, 432 good"
 POINTS = {"points": [1.0, 2.0], "centre": 1.0, "deviation": 0.5}

@@ -18,10 +18,10 @@ from infra import ids
 from infra.clock import SystemClock
 from models.catalog import Task
 from models.extras import extra_of
-from tests import builders
-from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
-from tests.fakes.upstream import FakeUpstream, run_fake_upstream
-from tests.gateway.commands import Maas
+from tests.support import builders
+from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.gateway.commands import Maas
 
 SURFACE = CATALOG.with_task(Task.IMAGE_CLASSIFICATION)[0].id
 MULTILINGUAL = next(one.id for one in CATALOG.models.values() if one.retrieval is not None)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from gateway.listening import is_host
-from tests.builders import CHAT, EMBEDDING, Gateway
-from tests.gateway.outcome_bodies import PUMPS
 from tests.gateway.test_evidence import Sender, sender  # noqa: F401  # a fixture
-from tests.raw_http import is_unharmed, wire_to
+from tests.support.builders import CHAT, EMBEDDING, Gateway
+from tests.support.outcomes.outcome_bodies import PUMPS
+from tests.support.raw_http import is_unharmed, wire_to
 
 NUL, DIGITS = "a\x00b", "000000005" + "9" * 5_000
 MESSAGES = [{"role": "user", "content": "a"}]

@@ -11,9 +11,9 @@ from billing.documents.documenting import document_of
 from billing.rounds import bill_accounts
 from billing.tables import QuotaKind
 from infra.clock import SystemClock
-from tests.billing.making import sql
-from tests.builders import CATALOG, CHAT, INDUSTRIAL
-from tests.gateway.commands import PLAIN, Maas
+from tests.support.billing.making import sql
+from tests.support.builders import CATALOG, CHAT, INDUSTRIAL
+from tests.support.gateway.commands import PLAIN, Maas
 
 CAPPED = PLAIN.replace("plain", "capped") + 'spend_cap = "20.00"\n'
 GROWTH = Path(__file__).parent.parent.parent / "docs" / "plans" / "growth.toml"

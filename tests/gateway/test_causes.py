@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from infra import ids
-from tests.builders import Gateway
 from tests.gateway.test_subscription import SMALL, choose, offer
-from tests.money_lines import money_lines
+from tests.support.builders import Gateway
+from tests.support.money_lines import money_lines
 
 
 class TestRequests:

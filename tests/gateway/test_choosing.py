@@ -17,7 +17,7 @@ from gateway.errors import ModelNotFound, ModelNotPriced, ParameterInvalid
 from gateway.flow import Priced
 from models.catalog import Catalog, CatalogInvalid, Model, Route
 from models.routing.classifier import RouteClassifier
-from tests.builders import BEARING_LIFE, CATALOG, CONTROL_CHART, INDUSTRIAL, SPECIALIST
+from tests.support.builders import BEARING_LIFE, CATALOG, CONTROL_CHART, INDUSTRIAL, SPECIALIST
 
 CLASSIFIER = RouteClassifier.load()
 OEE = "OEE of the shift: 480 min planned, 430 run, 0.9 min each, 440 made, 432 good"

@@ -16,11 +16,11 @@ import pytest
 from gateway.client import Client, ClientGone
 from gateway.deadlines import Deadlines
 from gateway.errors import UpstreamTimeout
-from tests import builders
-from tests.builders import CHAT, PLENTY, Gateway, run_gateway
-from tests.fakes.raw_server import Exchange, RawServer, answering, run_raw_server
-from tests.gateway.asking import until
-from tests.gateway.faults import STREAM, answer, done, event, nothing_is_held, run_before
+from tests.support import builders
+from tests.support.builders import CHAT, PLENTY, Gateway, run_gateway
+from tests.support.fakes.raw_server import Exchange, RawServer, answering, run_raw_server
+from tests.support.gateway.asking import until
+from tests.support.gateway.faults import STREAM, answer, done, event, nothing_is_held, run_before
 
 Started = Callable[..., AbstractAsyncContextManager[Gateway]]
 

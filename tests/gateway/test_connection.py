@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.connection import BrokenOff, Origin, Pool, request_bytes
-from tests.fakes.raw_server import Exchange, answering, run_raw_server
-from tests.gateway.asking import LIMIT, Asker, ask, standstill, until
+from tests.support.fakes.raw_server import Exchange, answering, run_raw_server
+from tests.support.gateway.asking import LIMIT, Asker, ask, standstill, until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"content-length: 5\r\n\r\nwhole"

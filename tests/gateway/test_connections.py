@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from tests.builders import Gateway
+from tests.support.builders import Gateway
 
 
 async def test_a_call_needs_none_that_handlers_have(gateway: Gateway) -> None:

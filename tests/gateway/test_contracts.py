@@ -8,8 +8,8 @@ from billing.rating.plan_files import read_plan_file
 from billing.subscribing.changes import end, start
 from gateway.contracts import catalog_prices
 from gateway.known_keys import KnownKey
-from tests.billing.making import sql
-from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.support.billing.making import sql
+from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 
 PLAN = f"""
 plan = "included"

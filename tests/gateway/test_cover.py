@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cover import by_meter, cover, covered
-from tests.gateway.quotas import allowance
+from tests.support.gateway.quotas import allowance
 
 OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
 ROWS = allowance("rows")

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from gateway.known_keys import KnownKey
-from tests import builders
-from tests.builders import CHAT, EMBEDDING, PLENTY, Limited, credit
-from tests.clocks import ShiftedClock
-from tests.flows.covered import Covered, asked, covered_customer, tagged
-from tests.gateway.errors import error_of
-from tests.gateway.faults import nothing_is_held
+from tests.support import builders
+from tests.support.builders import CHAT, EMBEDDING, PLENTY, Limited, credit
+from tests.support.clocks import ShiftedClock
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import nothing_is_held
+from tests.support.stories.covered import Covered, asked, covered_customer, tagged
 
 FREE, AS_EVER = "0.000000000", "0.000020500"
 

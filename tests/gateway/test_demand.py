@@ -10,7 +10,7 @@ from billing.rating.quantities import METERS, WHOLE, Quantities, call_cost, rate
 from billing.tables import QuotaKind
 from gateway.cover import cover, covered
 from gateway.demand import Demand, worst_cost
-from tests.gateway.quotas import ALL, allowance, quota
+from tests.support.gateway.quotas import ALL, allowance, quota
 
 TEXT = {"input_tokens": 500, "cached_input_tokens": 100, "output_tokens": 2000}
 PRICES = {**TEXT, "rows": 7, "images": 30, "adaptation_seconds": 11}

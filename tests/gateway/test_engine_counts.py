@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from billing.checks.reconciliation import EngineCount
 from gateway.engine_counts import CountsUnknown, NotAsked, ask_engines, parse_counts
 from serving.exposition import uncounted
-from tests.builders import CHAT, Gateway
-from tests.fakes.upstream import FakeUpstream, run_fake_upstream
-from tests.gateway.test_up import free_port, run
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.maas_process import free_port, run
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 # Of vLLM 0.29's API server after one call; left out are most of its metrics, of the same forms.

@@ -11,7 +11,7 @@ from billing.metering.error_fixes import FIXES, OF_ROWS, fix_of
 from gateway.error_reports import _without_content, vocabulary
 from gateway.wire import nested
 from gateway.wire.parameters import PARAMETERS
-from tests.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
 
 CANARY = "Kanarienvogel7391"
 TICKED = f"a` {CANARY} `b"

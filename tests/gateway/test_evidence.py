@@ -12,8 +12,8 @@ from billing.outcomes.parties import Party, Side
 from billing.outcomes.signing import read_public_key
 from billing.outcomes.terms import AttesterKind
 from infra import ids
-from tests.builders import Gateway, customer
-from tests.gateway.outcome_bodies import (
+from tests.support.builders import Gateway, customer
+from tests.support.outcomes.outcome_bodies import (
     ATTESTERS,
     ENERGY,
     EVIDENCE,

@@ -11,8 +11,9 @@ import pytest
 
 from gateway.connection import Connection, Origin, Pool
 from models.catalog import Catalog
-from tests import builders
-from tests.builders import (
+from tests.gateway.choices import SWIFT, chat, two
+from tests.support import builders
+from tests.support.builders import (
     CATALOG,
     CHAT,
     PLENTY,
@@ -22,10 +23,9 @@ from tests.builders import (
     credit,
     run_gateway,
 )
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.choices import SWIFT, chat, two
-from tests.gateway.errors import error_of
-from tests.gateway.faults import nothing_is_held
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import nothing_is_held
 
 
 @pytest.fixture

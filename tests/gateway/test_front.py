@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import builders
-from tests.builders import Gateway, run_gateway
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.fakes.upstream import FakeUpstream
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

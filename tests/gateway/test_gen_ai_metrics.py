@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.figures import Figures, Sent
 from infra.metrics import declare_metrics
 from models.catalog import Task
-from tests import builders
-from tests.builders import CATALOG, CHAT, Gateway
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import CATALOG, CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream
 
 CALL = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "maas"}
 OURS = {**CALL, "gen_ai_request_model": CHAT}

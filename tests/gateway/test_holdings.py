@@ -18,7 +18,7 @@ from tests.gateway.holdings import (
     idle,
     read,
 )
-from tests.gateway.quotas import ALL, quota
+from tests.support.gateway.quotas import ALL, quota
 
 
 class TestTry:

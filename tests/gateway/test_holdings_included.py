@@ -14,7 +14,7 @@ from tests.gateway.holdings import (
     including,
     read,
 )
-from tests.gateway.quotas import allowance
+from tests.support.gateway.quotas import allowance
 
 
 class TestCovered:

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from billing.tables import QuotaKind
 from gateway.holds import Held, Hold, Lease, Part, take
 from infra import ids
-from tests.chaos import in_full
-from tests.gateway.quotas import ALL, KINDS, allowance, quota
+from tests.support.chaos import in_full
+from tests.support.gateway.quotas import ALL, KINDS, allowance, quota
 
 PROCESS = ids.new_id()
 INCLUDED = allowance("output_tokens")

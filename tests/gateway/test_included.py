@@ -14,12 +14,12 @@ from billing.agreements.plans import publish
 from billing.rating.plan_files import read_plan_file
 from billing.subscribing.changes import start
 from gateway.cli import build_app
-from tests.builders import CHAT, EMBEDDING, Gateway, Limited, credit
-from tests.fakes.upstream import FakeUpstream
-from tests.flows.included import plan_text
-from tests.gateway.commands import leave_logs_alone
-from tests.gateway.errors import error_of
-from tests.gateway.faults import nothing_is_held
+from tests.support.builders import CHAT, EMBEDDING, Gateway, Limited, credit
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.commands import leave_logs_alone
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import nothing_is_held
+from tests.support.stories.included import plan_text
 
 # What the body's size bounds the prompt by is a few hundred tokens.
 PLENTY = 100_000

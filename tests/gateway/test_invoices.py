@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from billing.rounds import bill_accounts, count_usage
-from tests.billing.pdf_reading import pages
-from tests.builders import PLENTY, SPECIALIST, Gateway, Limited, customer
-from tests.clocks import ShiftedClock
+from tests.support.billing.pdf_reading import pages
+from tests.support.builders import PLENTY, SPECIALIST, Gateway, Limited, customer
+from tests.support.clocks import ShiftedClock
 
 ROWS = [[300.0, 310.0, 1500.0, 40.0, 0.0]]
 

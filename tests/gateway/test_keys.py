@@ -18,9 +18,9 @@ from gateway.errors import KeyInvalid
 from infra import ids
 from infra.clock import SystemClock
 from infra.secret import secret_key
-from tests import builders
-from tests.builders import Gateway, customer
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import Gateway, customer
+from tests.support.fakes.upstream import FakeUpstream
 
 CLOCK = SystemClock()
 

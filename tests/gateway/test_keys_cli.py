@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from tests.gateway.commands import Maas
+from tests.support.gateway.commands import Maas
 
 
 async def test_service_tiers_are_set_at_creation_and_listed(maas: Maas) -> None:

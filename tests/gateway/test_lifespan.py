@@ -8,7 +8,7 @@ import pytest
 from gateway import app as application
 from gateway.app import create_app
 from gateway.lifespan import settle_memory
-from tests.builders import run_gateway, settings
+from tests.support.builders import run_gateway, settings
 
 
 def test_a_process_of_its_own_settles_its_memory(

@@ -8,10 +8,10 @@ import gateway.line_disputes_cli
 from billing.rounds import bill_accounts
 from infra import ids
 from tests.billing.collecting.test_line_disputes import disputed
-from tests.builders import PLENTY, Gateway, Limited, customer
-from tests.clocks import ShiftedClock
-from tests.gateway.commands import Maas
-from tests.gateway.errors import error_of
+from tests.support.builders import PLENTY, Gateway, Limited, customer
+from tests.support.clocks import ShiftedClock
+from tests.support.gateway.commands import Maas
+from tests.support.gateway.errors import error_of
 
 GONE = "0" * 32
 

@@ -11,11 +11,11 @@ import pytest
 
 from gateway.listening import Bounds, Listening
 from infra.db import Database
-from tests import builders
-from tests.builders import CHAT, Gateway, serve
-from tests.fakes.upstream import run_fake_upstream
-from tests.fleet import run_fleet
-from tests.raw_http import Wire, is_unharmed, wire_to
+from tests.support import builders
+from tests.support.builders import CHAT, Gateway, serve
+from tests.support.fakes.upstream import run_fake_upstream
+from tests.support.fleet import run_fleet
+from tests.support.raw_http import Wire, is_unharmed, wire_to
 
 HOST = b"host: x\r\n"
 GET = b"GET /health/live HTTP/1.1\r\n" + HOST

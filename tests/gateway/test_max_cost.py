@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import EMBEDDING, SPECIALIST, Gateway
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
+from tests.support.builders import EMBEDDING, SPECIALIST, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 TENSOR: Any = {"name": "torque", "shape": [2], "datatype": "FP32", "data": [40.1, 41.0]}
 CALLS: dict[str, tuple[str, dict[str, Any], str]] = {

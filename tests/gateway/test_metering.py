@@ -17,7 +17,7 @@ from infra import ids
 from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
 from infra.metrics import declare_metrics
-from tests.builders import Gateway
+from tests.support.builders import Gateway
 
 
 def record(gateway: Gateway, **values: object) -> UsageRecord:

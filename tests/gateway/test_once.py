@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import builders
-from tests.billing.making import sql
-from tests.builders import CHAT, Gateway
 from tests.gateway.test_subscription import LARGE, SMALL, offer
+from tests.support import builders
+from tests.support.billing.making import sql
+from tests.support.builders import CHAT, Gateway
 
 PATH = "/v1/subscription"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.builders import Gateway
+from tests.support.builders import Gateway
 
 READ = (
     "/v1/invoices",

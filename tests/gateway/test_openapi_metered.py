@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from gateway.flow import Operation
 from gateway.wire import inference, openai
 from infra.errors import AppError
-from tests.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
 
 METERED = (
     "/v1/chat/completions",

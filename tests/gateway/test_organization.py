@@ -17,7 +17,7 @@ from openai.types.admin.organization.usage_images_response import (
 
 from billing.rounds import count_usage
 from infra import ids
-from tests.builders import (
+from tests.support.builders import (
     CHAT,
     CONTROL_CHART,
     EMBEDDING,

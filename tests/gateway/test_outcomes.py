@@ -11,8 +11,8 @@ from billing.outcomes.contracts import find_contract
 from billing.outcomes.parties import Party, Side
 from gateway.contracts import listed_terms
 from infra import ids
-from tests.builders import CATALOG, SPECIALIST, Gateway, customer
-from tests.gateway.outcome_bodies import CONTRACTS, ENERGY, PUMPS, as_json, code, propose
+from tests.support.builders import CATALOG, SPECIALIST, Gateway, customer
+from tests.support.outcomes.outcome_bodies import CONTRACTS, ENERGY, PUMPS, as_json, code, propose
 
 LATE, INVALID = "outcome_starts_too_soon", "outcome_terms_invalid"
 COVERED = f'\n[[covered]]\nmodel = "{SPECIALIST}"\nmeter = "rows"\nquantity = 1000\n'

@@ -11,10 +11,10 @@ from billing.outcomes.contracts import find_contract
 from billing.outcomes.parties import Party, Side
 from gateway.contracts import listed_terms
 from infra.clock import SystemClock
-from tests.billing.making import sql
-from tests.builders import CATALOG
-from tests.gateway.commands import Maas
-from tests.gateway.outcome_bodies import ENERGY, PUMPS, READINGS
+from tests.support.billing.making import sql
+from tests.support.builders import CATALOG
+from tests.support.gateway.commands import Maas
+from tests.support.outcomes.outcome_bodies import ENERGY, PUMPS, READINGS
 
 BY = ("--by", "Li Na")
 

@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from billing.accounts.profiles import change_profile, read_profile
-from tests import builders
-from tests.builders import Gateway, run_gateway
-from tests.fakes.stripe.running import FakeStripe, run_fake_stripe
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.fakes.upstream import FakeUpstream
 
 BACK = "https://factory.example/billing"
 

@@ -8,9 +8,9 @@ from openai import AsyncOpenAI
 
 from gateway.key_format import make_secret
 from gateway.routing import Router, parse_upstreams
-from tests.builders import CHAT, EMBEDDING, Gateway
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
+from tests.support.builders import CHAT, EMBEDDING, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 
 class TestAnswers:

@@ -3,7 +3,7 @@ plan files that are none."""
 
 import json
 
-from tests.gateway.commands import PLAIN, Maas
+from tests.support.gateway.commands import PLAIN, Maas
 
 
 class TestUnlisted:

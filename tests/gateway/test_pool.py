@@ -7,8 +7,8 @@ import pytest
 import uvloop
 
 from gateway.connection import BrokenOff, ConnectFailed, Origin, Pool, request_bytes
-from tests.fakes.raw_server import Exchange, Script, answering, in_turn, run_raw_server
-from tests.gateway.asking import Asker, ask, until
+from tests.support.fakes.raw_server import Exchange, Script, answering, in_turn, run_raw_server
+from tests.support.gateway.asking import Asker, ask, until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"content-length: 5\r\n\r\nwhole"

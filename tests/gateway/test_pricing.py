@@ -16,8 +16,8 @@ from gateway.flow import Ask, Call, Completion, Operation, Priced, Principal, Ti
 from gateway.holds import Held, Hold, Lease
 from gateway.pricing import HOLD_EXCEEDED, intent_of, price, unbilled
 from infra import ids
-from tests.builders import CATALOG, CHAT
-from tests.gateway.quotas import allowance, quota
+from tests.support.builders import CATALOG, CHAT
+from tests.support.gateway.quotas import allowance, quota
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 PRICES = {"input_tokens": 500, "output_tokens": 2000}

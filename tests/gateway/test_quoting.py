@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from tests.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
-from tests.gateway.faults import nothing_is_held
+from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import nothing_is_held
 
 NANO = Decimal("0.000000001")
 WORDS = st.lists(st.text("abc你é😀", min_size=1, max_size=9), min_size=1, max_size=30).map(" ".join)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import Gateway
+from tests.support.builders import Gateway
 
 ROOT = Path(__file__).parents[2]
 # Whole sentences in each language, up to the next one.

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
-from tests import builders
-from tests.builders import CHAT, REMAINING_LIFE, SPECIALIST, Gateway
-from tests.fakes.raw_server import Exchange, RawServer, answering, in_turn, run_raw_server
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
-from tests.gateway.faults import STREAM, answer, done, event, nothing_is_held, run_before
+from tests.support import builders
+from tests.support.builders import CHAT, REMAINING_LIFE, SPECIALIST, Gateway
+from tests.support.fakes.raw_server import Exchange, RawServer, answering, in_turn, run_raw_server
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import STREAM, answer, done, event, nothing_is_held, run_before
 
 PREDICTION = {"model": SPECIALIST, "instances": [{"torque": 1}, {"torque": 2}]}
 KEY = {"idempotency-key": "order 4711"}

@@ -12,9 +12,9 @@ from billing.rounds import bill_accounts
 from gateway.document_queue import AT_ONCE, MOST_OF_ACCOUNT, DocumentQueue
 from gateway.errors import RateLimited
 from infra import ids
-from tests.builders import CHAT, PLENTY, Gateway, Limited
-from tests.clocks import ShiftedClock
-from tests.gateway.errors import error_of
+from tests.support.builders import CHAT, PLENTY, Gateway, Limited
+from tests.support.clocks import ShiftedClock
+from tests.support.gateway.errors import error_of
 
 KEY = {"idempotency-key": "order 4711"}
 CALL = {"model": CHAT, "messages": [{"role": "user", "content": "a"}], "max_tokens": 5}

@@ -13,7 +13,7 @@ from gateway.errors import UpstreamBusy
 from gateway.flow import Tier
 from gateway.scheduling import Scheduler, Schedulers, slots_of
 from infra.settings import Settings
-from tests.builders import CATALOG, CHAT, EMBEDDING
+from tests.support.builders import CATALOG, CHAT, EMBEDDING
 
 P, D, F = Tier.PRIORITY, Tier.DEFAULT, Tier.FLEX
 

@@ -24,10 +24,10 @@ from infra.connecting import driver_url
 from infra.log import configure_logging
 from infra.reach import Reach
 from infra.signed_post import PostFailed, SignedPoster, new_secret
-from tests import builders
-from tests.builders import Gateway, run_gateway
-from tests.clocks import ShiftedClock
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.clocks import ShiftedClock
+from tests.support.fakes.upstream import FakeUpstream
 
 PASSWORD = "planted wise turbines"
 CODE = "734219"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.fakes import names
-from tests.gateway.commands import PLAIN, Maas
+from tests.support.fakes import names
+from tests.support.gateway.commands import PLAIN, Maas
 
 HOOK = "https://acme.example/hook"
 

@@ -12,9 +12,9 @@ from billing.rating.plan_files import read_plan_file
 from billing.subscribing.changes import start
 from gateway.identity.audit import COMMAND_LINE
 from gateway.key_scopes import Scope, change_scope
-from tests.builders import CHAT, Gateway
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 PLAN = f"""
 plan = "tiers"

@@ -11,10 +11,10 @@ import pytest
 from billing.outcomes.disputes import get_dispute
 from infra import ids
 from infra.clock import SystemClock
-from tests.builders import PLENTY, Gateway, Limited
-from tests.flows.outcome_stories import Contract, contract
-from tests.flows.stories import Calendar, Firm, Story
-from tests.gateway.errors import error_of
+from tests.support.builders import PLENTY, Gateway, Limited
+from tests.support.gateway.errors import error_of
+from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.story import Calendar, Firm, Story
 
 GONE = "0" * 32
 

@@ -7,8 +7,8 @@ import pytest
 import gateway.disputes_cli
 import gateway.settlements_cli
 from infra import ids
-from tests.flows.outcome_stories import Contract, contract
-from tests.gateway.commands import Maas
+from tests.support.gateway.commands import Maas
+from tests.support.stories.outcome_story import Contract, contract
 
 GONE = "0" * 32
 

@@ -10,9 +10,17 @@ from billing.agreements.plans import publish
 from billing.rating.plan_files import read_plan_file
 from billing.rating.quantities import METERS
 from billing.subscribing.changes import start
-from tests.builders import CONTROL_CHART, PICTURES, PLENTY, SPECIALIST, Gateway, Limited, credit
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
+from tests.support.builders import (
+    CONTROL_CHART,
+    PICTURES,
+    PLENTY,
+    SPECIALIST,
+    Gateway,
+    Limited,
+    credit,
+)
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 
 class TestSpecialists:

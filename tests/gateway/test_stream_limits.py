@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.builders import CHAT, PLENTY, Gateway, Limited, credit, word_tokenizer
-from tests.fakes.upstream import FakeUpstream
 from tests.gateway.test_streams import events
+from tests.support.builders import CHAT, PLENTY, Gateway, Limited, credit, word_tokenizer
+from tests.support.fakes.upstream import FakeUpstream
 
 USAGE = {"include_usage": True}
 

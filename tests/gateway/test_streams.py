@@ -8,8 +8,8 @@ import httpx
 import pytest
 from openai import APIError, AsyncOpenAI
 
-from tests.builders import CHAT, PLENTY, Gateway, Limited
-from tests.fakes.upstream import FakeUpstream
+from tests.support.builders import CHAT, PLENTY, Gateway, Limited
+from tests.support.fakes.upstream import FakeUpstream
 
 
 def events(answer: httpx.Response) -> list[Any]:

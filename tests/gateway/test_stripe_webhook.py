@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.billing.making import sql
-from tests.builders import PLENTY, Gateway, Limited
-from tests.fakes.stripe.deliveries import signature
+from tests.support.billing.making import sql
+from tests.support.builders import PLENTY, Gateway, Limited
+from tests.support.fakes.stripe.deliveries import signature
 
 SECRET = "whsec_of_this_endpoint"
 EVENT: dict[str, Any] = {

@@ -9,7 +9,7 @@ from billing.agreements.plans import publish
 from billing.books.wallets import Grant, top_up
 from billing.rating.plan_files import read_plan_file
 from gateway.contracts import catalog_prices
-from tests.builders import CATALOG, CHAT, Gateway, customer
+from tests.support.builders import CATALOG, CHAT, Gateway, customer
 
 SMALL = """
 plan = "small"

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.errors import ParameterInvalid
 from gateway.tags import tags_of
-from tests.builders import Gateway
+from tests.support.builders import Gateway
 
 
 class TestHeader:

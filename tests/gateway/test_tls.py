@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.connection import ConnectFailed, Origin, Pool, request_bytes
-from tests.fakes.certificates import self_signed
-from tests.fakes.raw_server import answering, run_raw_server
+from tests.support.fakes.certificates import self_signed
+from tests.support.fakes.raw_server import answering, run_raw_server
 
 WHOLE = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole"
 

@@ -22,7 +22,7 @@ from gateway.flow import Operation
 from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
-from tests import builders
+from tests.support import builders
 
 BUILD = Path(__file__).parents[2] / "build"
 GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)

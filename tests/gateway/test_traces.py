@@ -12,10 +12,10 @@ import structlog
 from structlog.testing import LogCapture
 
 from infra.tracers import tracer_of
-from tests import builders
-from tests.builders import CHAT, Gateway
-from tests.fakes.otlp_collector import Collector, Span, run_collector
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.otlp_collector import Collector, Span, run_collector
+from tests.support.fakes.upstream import FakeUpstream
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SERVER, CLIENT = 2, 3

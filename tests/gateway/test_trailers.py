@@ -16,11 +16,11 @@ from gateway.key_scopes import Scope, change_scope
 from gateway.keys import IssuedKey
 from infra.clock import SystemClock
 from infra.db import Database
-from tests import builders
-from tests.builders import CHAT
-from tests.fakes.upstream import run_fake_upstream
-from tests.fleet import run_fleet
-from tests.raw_http import Answer, Wire, is_unharmed, wire_to
+from tests.support import builders
+from tests.support.builders import CHAT
+from tests.support.fakes.upstream import run_fake_upstream
+from tests.support.fleet import run_fleet
+from tests.support.raw_http import Answer, Wire, is_unharmed, wire_to
 
 HOST, CHUNKED = b"host: x\r\n", b"transfer-encoding: chunked\r\n"
 LIVE = b"GET /health/live HTTP/1.1\r\n" + HOST + b"\r\n"

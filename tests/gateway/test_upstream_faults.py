@@ -13,10 +13,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.builders import CHAT, SPECIALIST, Gateway
-from tests.fakes.raw_server import Exchange, RawServer, Script, answering, in_turn, run_raw_server
-from tests.gateway.errors import error_of
-from tests.gateway.faults import (
+from tests.support.builders import CHAT, SPECIALIST, Gateway
+from tests.support.fakes.raw_server import (
+    Exchange,
+    RawServer,
+    Script,
+    answering,
+    in_turn,
+    run_raw_server,
+)
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import (
     END,
     PLAIN,
     STREAM,

@@ -18,8 +18,8 @@ from gateway.keys import PREFIX as KEY_PREFIX
 from gateway.usage_options import UsageFilterInvalid, moment_of
 from infra import ids
 from infra.db import Database
-from tests.gateway.commands import Maas
-from tests.gateway.test_cli import MAAS
+from tests.support.gateway.commands import Maas
+from tests.support.maas_process import MAAS
 
 NOW = datetime.now(UTC)
 

@@ -23,9 +23,9 @@ import httpx
 from infra.clock import SystemClock
 from infra.migrate import migrate
 from infra.postgres import start_postgres
-from tests import builders
-from tests.builders import Gateway
-from tests.fakes.upstream import run_fake_upstream
+from tests.support import builders
+from tests.support.builders import Gateway
+from tests.support.fakes.upstream import run_fake_upstream
 
 _COLLECTOR = """
 import http.server, sys

@@ -1,4 +1,4 @@
-"""Backup and restore by themselves; that no cent is lost is in tests/flows/test_restore.py."""
+"""Backup and restore by themselves; that no cent is lost is in tests/processes/test_restore.py."""
 
 from collections.abc import Iterator
 from pathlib import Path

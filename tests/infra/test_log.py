@@ -11,7 +11,7 @@ import structlog
 
 from gateway.key_format import make_secret
 from infra.log import configure_logging, keep_money_log, money_log, strike_secrets
-from tests.money_lines import money_lines
+from tests.support.money_lines import money_lines
 
 
 class TestSecrets:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.mail import Mailer, MailNotSent, MailRefused, message
-from tests.fakes.smtp import FakeSmtp, run_fake_smtp
+from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
 
 SENDER, RECIPIENT = "bill@maas.example", "pay@acme.example"
 

@@ -10,7 +10,7 @@ import httpcore
 import pytest
 
 from infra.reach import NameStatus, OutOfReach, Reach
-from tests.fakes import names as fake_names
+from tests.support.fakes import names as fake_names
 
 PUBLIC = Reach()
 OWN = Reach([ip_network("10.1.0.0/16"), ip_network("127.0.0.0/8"), ip_network("fd00::/8")])

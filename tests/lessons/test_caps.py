@@ -2,7 +2,7 @@
 who could pay.
 
 Each test names the threads that it is the lesson of. How it is done is in docs/limits.md; four
-processes and 200 calls at once are in tests/flows/test_caps.py.
+processes and 200 calls at once are in tests/processes/test_caps.py.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from billing.rating.quantities import Quantities, rate
 from billing.tables import QuotaKind
 from gateway.demand import worst_cost
 from gateway.routes.inference import INFER, PLAIN
-from tests import builders
-from tests.builders import CHAT, EMBEDDING, PLENTY, SPECIALIST, Gateway, Limited, credit
-from tests.clocks import ShiftedClock
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.errors import error_of
+from tests.support import builders
+from tests.support.builders import CHAT, EMBEDDING, PLENTY, SPECIALIST, Gateway, Limited, credit
+from tests.support.clocks import ShiftedClock
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 # A prompt of one word, an answer of 20 tokens.
 COST = 500 + 20 * 2000

@@ -15,9 +15,9 @@ from billing.metering.quotas import set_limit
 from billing.tables import QuotaKind
 from gateway.keys import create_key
 from infra.secret import secret_key
-from tests import builders
-from tests.builders import CHAT, PLENTY, Gateway, Limited
-from tests.fakes.upstream import FakeUpstream
+from tests.support import builders
+from tests.support.builders import CHAT, PLENTY, Gateway, Limited
+from tests.support.fakes.upstream import FakeUpstream
 
 COST = 500 + 5 * 2000  # one word, five tokens
 # For crowds, which share one process here with the gateways, their clients and the model.

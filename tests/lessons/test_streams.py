@@ -12,8 +12,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.builders import CHAT, Gateway
-from tests.fakes.upstream import FakeUpstream
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream
 
 # Two words of a prompt at 500 nano-yuan, and each token of the answer at 2000.
 PROMPT_COST = 2 * 500

@@ -14,8 +14,8 @@ from models.anomaly.evaluate import METRICS, Rates, choose, count
 from models.anomaly.fitting import HoursInvalid, fit
 from models.anomaly.settings import Settings
 from models.training_data import TrainingDataMissing, default_directory
-from tests.models import made_up_rig
-from tests.models.made_up_rig import hours, leaking
+from tests.support.models import made_up_rig
+from tests.support.models.made_up_rig import hours, leaking
 
 TOLERANCE = 0.002
 FLOW, CURRENT, ROOM = 1, 2, 3

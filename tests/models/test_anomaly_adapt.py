@@ -14,7 +14,7 @@ from models.anomaly.fitting import fit
 from models.anomaly.hours import MAX_SENSORS, read
 from models.anomaly.settings import Settings
 from models.anomaly.variant import load
-from tests.models.made_up_rig import SENSORS, hours, leaking
+from tests.support.models.made_up_rig import SENSORS, hours, leaking
 
 UNITS = {"pressure": "bar", "room": "°C"}
 

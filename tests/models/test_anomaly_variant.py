@@ -19,7 +19,7 @@ from models.anomaly.variant import (
     render,
 )
 from models.signature import Columns, InputInvalid, checked
-from tests.models.made_up_rig import SENSORS, hours, leaking
+from tests.support.models.made_up_rig import SENSORS, hours, leaking
 
 UNITS = {"pressure": "bar", "room": "°C"}
 

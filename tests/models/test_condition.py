@@ -19,7 +19,7 @@ from models.condition.features import NAMES, PHASE_SECONDS, Scaling, engineer
 from models.condition.levels import Moments, fit
 from models.condition.train import STRENGTHS, Trained, choose, learn, predict, run, stretches
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing
-from tests.models.made_up_cycles import TELLS, dataset
+from tests.support.models.made_up_cycles import TELLS, dataset
 
 STRENGTH = (0.001,) * len(TARGETS)
 

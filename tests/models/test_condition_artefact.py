@@ -15,7 +15,7 @@ from models.onnx_graph import METADATA_KEY, opened
 from models.reason_fields import TOLD
 from models.training_data import TrainingDataMissing, default_directory
 from models.units import conversion
-from tests.models.made_up_cycles import dataset as made_up
+from tests.support.models.made_up_cycles import dataset as made_up
 
 # Two machines may sum products in another order.
 TOLERANCE = 1e-3

@@ -23,7 +23,12 @@ from models.onnx_graph import METADATA_KEY, opened
 from models.signature import Signature
 from models.training_data import TrainingDataMissing, default_directory
 from serving.specialists import OnnxSpecialist, load_specialist
-from tests.models.made_up_mill import WEAKER, labelled_lines, operating_points, training_file
+from tests.support.models.made_up_mill import (
+    WEAKER,
+    labelled_lines,
+    operating_points,
+    training_file,
+)
 
 BASE = Base.of(ARTEFACT.read_bytes())
 POINTS = operating_points(1, 400)

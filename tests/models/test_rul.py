@@ -27,7 +27,7 @@ from models.rul.features import NAMES, SHORTEST, STEPS, Scaling, engineer, lates
 from models.rul.intervals import CONFIDENCE, EDGES, Widths, calibrate
 from models.rul.train import ARTEFACT, run
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
-from tests.models.made_up_engines import engine
+from tests.support.models.made_up_engines import engine
 
 TOLERANCE = 0.02
 

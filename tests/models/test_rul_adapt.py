@@ -24,7 +24,7 @@ from models.rul.prototypes import (
 from models.rul.signature import signature
 from models.rul.train import run
 from models.signature import Signature
-from tests.models.made_up_engines import engine
+from tests.support.models.made_up_engines import engine
 
 KNOWN = msgspec.json.decode(signature([engine(0, 60)]), type=Signature)
 

@@ -17,7 +17,7 @@ from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbo
 from models.surface_defect.head import HeadBroken
 from models.surface_defect.held_out import divided, judge, probabilities
 from models.surface_defect.variant import VERSION, Variant, load
-from tests.models.made_up_surfaces import (
+from tests.support.models.made_up_surfaces import (
     LABELS,
     WIDTH,
     base64_of,

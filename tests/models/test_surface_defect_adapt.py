@@ -14,7 +14,7 @@ from models.surface_defect.adapt import METRIC, SurfaceAdapter
 from models.surface_defect.backbone import BackboneBroken, open_backbone
 from models.surface_defect.labelled_pictures import read
 from models.surface_defect.variant import load
-from tests.models.made_up_surfaces import (
+from tests.support.models.made_up_surfaces import (
     LABELS,
     base64_of,
     file_of,

@@ -28,8 +28,8 @@ from models.surface_defect.data import LABELS, Dataset, load
 from models.surface_defect.evaluate import METRICS, Bench, few_shot
 from models.surface_defect.variant import load as load_variant
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
-from tests.models import made_up_surfaces
-from tests.models.made_up_surfaces import base64_of, file_of, lines, surface, training_file
+from tests.support.models import made_up_surfaces
+from tests.support.models.made_up_surfaces import base64_of, file_of, lines, surface, training_file
 
 # Two kinds of processor may round a feature, and so one picture in hundreds, otherwise.
 TOLERANCE = 0.003

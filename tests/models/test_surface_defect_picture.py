@@ -19,7 +19,7 @@ from models.surface_defect.picture import (
     mirrored,
     read,
 )
-from tests.models.made_up_surfaces import base64_of, file_of, surface
+from tests.support.models.made_up_surfaces import base64_of, file_of, surface
 
 ORIENTATION = 0x0112
 

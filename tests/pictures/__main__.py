@@ -22,8 +22,8 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from load.bench.pages.kinds import HOME
 from load.bench.servers import said
-from tests.gateway.dashboard.browsing import CHROMIUM
 from tests.pictures.walking import walk
+from tests.support.dashboard.browsing import CHROMIUM
 
 LANGUAGES, THEMES, WIDTHS = ("zh-CN", "en-US"), ("light", "dark"), (1440, 390)
 LOOKS = tuple("/".join(map(str, look)) for look in product(LANGUAGES, THEMES, WIDTHS))

@@ -21,7 +21,12 @@ from serving.adapting import (
 from serving.errors import InputInvalid
 from serving.loading import Source
 from serving.specialists import load_specialist
-from tests.models.made_up_mill import WEAKER, labelled_lines, operating_points, training_file
+from tests.support.models.made_up_mill import (
+    WEAKER,
+    labelled_lines,
+    operating_points,
+    training_file,
+)
 
 
 def learn(training_file: bytes, progress: Progress) -> Adaptation:

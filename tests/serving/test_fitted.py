@@ -13,8 +13,8 @@ from serving.errors import InputInvalid, ModelUnfitted, WeightsBroken
 from serving.inference import render, run_all, understand
 from serving.loading import Source, load
 from serving.specialists import Specialist, metadata_of
-from tests.models.made_up_rig import hours, leaking
-from tests.models.made_up_surfaces import line, lines, training_file, write_backbone
+from tests.support.models.made_up_rig import hours, leaking
+from tests.support.models.made_up_surfaces import line, lines, training_file, write_backbone
 
 NAMES = ("pressure", "flow", "current", "room")
 

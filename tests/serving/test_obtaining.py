@@ -7,7 +7,7 @@ import pytest
 from models.catalog import CATALOG_FILE
 from serving import obtaining
 from serving.errors import WeightsBroken
-from tests.builders import BEARING_LIFE, INDUSTRIAL
+from tests.support.builders import BEARING_LIFE, INDUSTRIAL
 
 
 def test_it_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

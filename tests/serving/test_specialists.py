@@ -22,7 +22,7 @@ from serving.specialists import (
     require_outputs,
     split,
 )
-from tests.serving.artefacts import SIGNATURE, write_artefact, write_lists_artefact
+from tests.support.models.artefacts import SIGNATURE, write_artefact, write_lists_artefact
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from serving.errors import ModelUnknown, WeightsBroken
 from serving.specialists import OnnxSpecialist, Specialist, load_specialist
 from serving.variant_folder import VariantFolder
 from serving.variant_shelf import VariantShelf
-from tests.serving.artefacts import write_artefact
+from tests.support.models.artefacts import write_artefact
 
 ONE, TWO = (f"var_{number:032x}" for number in range(2))
 

@@ -21,9 +21,9 @@ from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
 from infra.settings import Settings
-from tests import builders
-from tests.fakes.upstream import FakeUpstream, run_fake_upstream
-from tests.fleet import run_fleet
+from tests.support import builders
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.fleet import run_fleet
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from billing.accounts.opening import Terms, open_account
 from billing.accounts.profiles import Collection, NewProfile, ProfileInvalid, change_profile
 from billing.money import currency_exponent
 from infra.db import Database
-from tests.billing.making import CLOCK
+from tests.support.billing.making import CLOCK
 
 NO_LIMITS = Terms(0, None, None, None)
 

@@ -14,7 +14,7 @@ from billing.accounts.entities import (
     open_entity,
 )
 from infra.db import Database
-from tests.billing.making import CLOCK, sql
+from tests.support.billing.making import CLOCK, sql
 
 SELLER = EntityWish("上海销售有限公司", "上海市 1 号", "91310000X")
 

@@ -7,7 +7,7 @@ from billing.accounts.opening import Terms, open_account
 from billing.metering.quotas import LimitInvalid, list_limits
 from billing.tables import QuotaKind
 from infra.db import Database
-from tests.billing.making import CLOCK, differences, sql
+from tests.support.billing.making import CLOCK, differences, sql
 
 
 async def opened(database: Database, terms: Terms) -> dict[str, int | None]:

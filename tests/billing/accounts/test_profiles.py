@@ -24,7 +24,7 @@ from billing.rating.taxes import Tax, TaxTreatment
 from billing.tables import LegalEntity
 from infra import ids
 from infra.db import Database
-from tests.billing.making import CLOCK, customer
+from tests.support.billing.making import CLOCK, customer
 
 GOOD: list[tuple[str, Any]] = [
     ("time_zone", "America/New_York"),

@@ -6,8 +6,8 @@ from typing import Any
 from billing.agreements.coverings import Covering, coverings_of
 from billing.outcomes.terms import OutcomeTerms
 from billing.rating.terms import Allowance
-from tests.flows.outcome_stories import contract, proposed, terms
-from tests.flows.stories import Firm, Story
+from tests.support.stories.outcome_story import contract, proposed, terms
+from tests.support.stories.story import Firm, Story
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import lock_profile
 from billing.agreements.periods import begin_anew, ensure_periods, open_periods, running_period
-from tests.billing.making import sql, until_somebody_waits
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql, until_somebody_waits
+from tests.support.stories.story import Firm, Story
 
 _PERIODS = """
     select to_char(starts_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD'),

@@ -11,7 +11,7 @@ from billing.agreements.plans import PlanNotFound, find_version, list_versions, 
 from billing.rating.terms import PlanTerms
 from billing.tables import PlanVersion
 from infra.db import Database
-from tests.billing.making import CLOCK, sql
+from tests.support.billing.making import CLOCK, sql
 
 TERMS = PlanTerms("team", {"en": "Team", "zh": "团队"}, "CNY", prices=(), fixed_fee=100)
 

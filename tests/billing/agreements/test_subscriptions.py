@@ -25,9 +25,9 @@ from billing.agreements.subscriptions import (
 from billing.rating.terms import Interval, PlanTerms
 from billing.tables import SubscriptionPhase
 from infra import ids
-from tests.billing.making import sql
-from tests.flows.plan_texts import GROWTH, MAX, SCALE
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.plan_texts import GROWTH, MAX, SCALE
+from tests.support.stories.story import Firm, Story
 
 FREE = """
 plan = "free"

@@ -24,8 +24,8 @@ from billing.rating.statement import Consumed
 from billing.tables import Settlement
 from infra import ids
 from infra.db import Database
-from tests.billing.making import append, call, sql, until_somebody_waits
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import append, call, sql, until_somebody_waits
+from tests.support.stories.story import Firm, Story
 
 VERSION = UUID(int=7)
 _TOTALS = """

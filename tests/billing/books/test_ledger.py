@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from billing.books.ledger import Book, Kind, Posting, balance, booked_for, booked_of, owed, post
 from infra import ids
 from infra.db import Database
-from tests.billing.making import CLOCK, Customer, customer, sql
-from tests.flows.stories import Story
+from tests.support.billing.making import CLOCK, Customer, customer, sql
+from tests.support.stories.story import Story
 
 SALE = (Posting(Book.RECEIVABLE, 106), Posting(Book.REVENUE_USAGE, -100), Posting(Book.TAX, -6))
 _ADD = """

@@ -22,8 +22,8 @@ from billing.books.wallets import (
 )
 from billing.tables import WalletGrant
 from infra import ids
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 NOW = datetime(2026, 9, 30, 16, tzinfo=UTC)  # midnight in China
 

@@ -12,9 +12,9 @@ from billing.metering.recording import Charge, Settled, write
 from billing.rating.quantities import Quantities
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import CLOCK, borrow, customer, differences, process, record
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Story
+from tests.support.billing.making import CLOCK, borrow, customer, differences, process, record
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Story
 
 USED, TAKEN, TOTALS = CHECKS
 # By what somebody did behind our back: what contradicts it.

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from billing.checks.outcome_checks import BUNDLED, CHARGED, SETTLED, recompute
-from tests.flows.outcome_stories import contract
-from tests.flows.stories import Story
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Story
 
 FAULTS = {
     BUNDLED: ["update outcome_settlement set bundle = bundle || ' '"],

@@ -10,7 +10,7 @@ from billing.metering.recording import write
 from billing.tables import QuotaKind, Settlement
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import (
+from tests.support.billing.making import (
     Customer,
     borrow,
     customer,

@@ -19,7 +19,7 @@ from billing.rating.quantities import Quantities
 from billing.tables import QuotaKind, Settlement
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import (
+from tests.support.billing.making import (
     CLOCK,
     Customer,
     append,

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from billing.checks.nightly import check_records
 from billing.checks.runs import MOST_DIFFERENCES, keep_run, last_runs
-from tests.billing.making import sql
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Story
 
 
 class TestRuns:

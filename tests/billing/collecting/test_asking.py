@@ -5,9 +5,9 @@ import asyncio
 from billing.collecting.asking import ask_about_invoices, catch_up
 from billing.collecting.webhooks import StripeEvents
 from infra.db import Database
-from tests.billing.making import sql
-from tests.flows.stories import Firm
-from tests.flows.stripe_stories import CHARGE, SEND, StripeStory
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 READS = "GET /v1/invoices/{id}"
 

@@ -1,6 +1,6 @@
 """Collecting: what Stripe is told of an invoice where nothing goes wrong there, but here.
 
-What Stripe itself can do wrong is in tests/flows/test_story_stripe_faults.py.
+What Stripe itself can do wrong is in tests/stories/test_story_stripe_faults.py.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ import httpx
 from billing.accounts.profiles import lock_profile, read_profile
 from billing.collecting.stripe_facts import Charge
 from billing.invoices.invoicing import end_collection
-from tests.billing.making import sql
-from tests.flows.stories import Firm
-from tests.flows.stripe_stories import CHARGE, SEND, StripeStory
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 
 async def last_error(stripe: StripeStory) -> str:

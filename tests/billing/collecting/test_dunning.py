@@ -6,8 +6,8 @@ from billing.accounts.profiles import read_profile
 from billing.collecting.dunning import USUAL, DunningPolicy, dun, overdue_invoices, stage_of
 from billing.rounds import dun_accounts
 from billing.tables import Invoice
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 
 @pytest.fixture

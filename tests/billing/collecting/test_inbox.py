@@ -12,8 +12,8 @@ from billing.collecting.stripe_facts import Event
 from billing.invoices.invoicing import InvoiceStateWrong
 from billing.outbox import Refused, TryLater
 from infra.db import Database, DatabaseUnavailable
-from tests.billing.making import sql
-from tests.flows.stories import Calendar
+from tests.support.billing.making import sql
+from tests.support.stories.story import Calendar
 
 
 class Handler:

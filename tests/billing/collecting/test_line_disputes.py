@@ -23,8 +23,8 @@ from billing.invoices.credit_notes import CreditInvalid
 from billing.invoices.invoicing import InvoiceNotFound
 from billing.tables import Invoice, LineDispute, OutboxItem
 from infra import ids
-from tests.flows.outcome_stories import contract
-from tests.flows.stories import Firm, Story
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Firm, Story
 
 REASON = "The presses stood still on these days."
 

@@ -5,8 +5,8 @@ import pytest
 from billing.collecting.payment_pages import paying_page
 from billing.invoices.invoicing import InvoiceNotFound
 from infra import ids
-from tests.flows.stories import Firm
-from tests.flows.stripe_stories import SEND, StripeStory
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import SEND, StripeStory
 
 BACK = "https://maas.example/dashboard/invoices/x"
 

@@ -20,8 +20,8 @@ from billing.collecting.payments import (
 )
 from billing.collecting.stripe_facts import Charge, KnownCredit, StripeCredit, StripeInvoice
 from billing.outbox import Refused, TryLater
-from tests.fakes.stripe.deliveries import signature
-from tests.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.fakes.stripe.deliveries import signature
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 
 OURS = "0" * 31 + "1"
 DECLINED, ASKS = "pm_card_chargeDeclinedInsufficientFunds", "pm_card_authenticationRequired"

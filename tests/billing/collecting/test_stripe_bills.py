@@ -11,7 +11,7 @@ from billing.collecting.stripe_facts import Charge, StripeCredit, StripeInvoice
 from billing.outbox import Refused
 from billing.tables import CreditNote, Invoice
 from infra import ids
-from tests.flows.stories import Firm, Story
+from tests.support.stories.story import Firm, Story
 
 
 async def bill(story: Story, firm: Firm, invoice: Invoice) -> Bill:

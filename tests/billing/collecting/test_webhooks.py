@@ -1,6 +1,6 @@
 """What comes of an event: by its kind, by whose it is, and however often it is handled.
 
-Events on their way are in tests/flows/test_story_stripe_webhooks.py.
+Events on their way are in tests/stories/test_story_stripe_webhooks.py.
 """
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from billing.collecting.stripe_facts import Event
 from billing.collecting.webhooks import FOREIGN, IGNORED, StripeEvents, charge_again
 from billing.outbox import Refused
-from tests.flows.stripe_stories import CHARGE, SEND, StripeStory
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 
 def events(stripe: StripeStory) -> StripeEvents:

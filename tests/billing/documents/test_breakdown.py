@@ -26,8 +26,8 @@ from billing.rating.statement import Consumed, Line, LineKind, usage_lines
 from billing.rating.terms import ModelPrice, PlanTerms
 from infra import ids
 from infra.db import Database
-from tests.billing.making import sql
-from tests.billing.random_terms import plan_terms
+from tests.support.billing.making import sql
+from tests.support.billing.random_terms import plan_terms
 
 TERMS = PlanTerms(
     plan="list",

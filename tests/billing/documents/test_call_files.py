@@ -18,7 +18,7 @@ from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from infra import ids
 from infra.db import Database
-from tests.flows.stories import Firm, Story
+from tests.support.stories.story import Firm, Story
 
 SHEET = CallSheet("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
 EVERY = CallFilter(billed=False)

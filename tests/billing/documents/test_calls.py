@@ -15,8 +15,8 @@ from billing.documents.sources import stored_lines
 from billing.tables import Invoice
 from infra import ids
 from infra.db import Database
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 CACHED = """
 plan = "cached"

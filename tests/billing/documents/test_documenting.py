@@ -18,8 +18,8 @@ from billing.rating.plan_files import list_terms
 from billing.tables import Invoice
 from infra import ids
 from infra.db import Database
-from tests.billing.making import sql
-from tests.flows.stories import LISTED, Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import LISTED, Firm, Story
 
 GROWTH = """
 plan = "growth"

@@ -9,7 +9,7 @@ from billing.invoices.balances import booked_for
 from billing.invoices.invoicing import InvoiceNotFound
 from infra import ids
 from infra.db import Database
-from tests.flows.stories import Firm, Story
+from tests.support.stories.story import Firm, Story
 
 PLAN = """
 plan = "plan"

@@ -17,8 +17,8 @@ from billing.documents.documents import InvoiceDocument
 from billing.documents.exporting import export_invoice
 from billing.documents.lists import final_invoices
 from billing.tables import Invoice
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 PLAN = """
 plan = "plan"

@@ -29,7 +29,7 @@ from billing.documents.rendering.pdf import invoice_pdf
 from billing.invoices.balances import Balance
 from infra import ids
 from tests.billing.documents.sample_invoice import INVOICE, USAGE
-from tests.billing.pdf_reading import pages
+from tests.support.billing.pdf_reading import pages
 
 NOTE = NoteShown(ids.new_id(), "MAAS-CN-000001", date(2026, 11, 2), "重复计费", 9, 1, 10, 0, 0)
 TAG = Tag(

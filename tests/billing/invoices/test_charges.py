@@ -2,8 +2,8 @@
 
 from billing.documents.documenting import preview_of
 from billing.rating.statement import LineKind
-from tests.flows.outcome_stories import Contract, contract
-from tests.flows.stories import Story
+from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.story import Story
 
 
 async def accepted(story: Story) -> Contract:

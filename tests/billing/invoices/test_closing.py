@@ -16,9 +16,9 @@ from billing.invoices.closing import (
     unused_fees,
 )
 from billing.tables import Invoice
-from tests.billing.making import sql
-from tests.flows.plan_texts import GROWTH, SCALE
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.plan_texts import GROWTH, SCALE
+from tests.support.stories.story import Firm, Story
 
 _CLOSED = "select closed_at is not null from billing_period order by starts_at"
 

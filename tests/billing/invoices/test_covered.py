@@ -14,11 +14,11 @@ from billing.metering.usage import append_usage
 from billing.outcomes.agreeing import end
 from billing.rating.quantities import Quantities
 from billing.rating.terms import Allowance
-from tests.billing.making import call, sql
-from tests.billing.outcomes.deals import CUSTOMER
-from tests.flows.outcome_stories import Contract, contract, terms
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import call, sql
+from tests.support.outcomes.deals import CUSTOMER
+from tests.support.stories.outcome_story import Contract, contract, terms
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 MORE = (Allowance("vib", "rows", 2_000),)
 

@@ -11,9 +11,9 @@ from billing.agreements.totals import advance
 from billing.invoices.credit import refresh_credit, to_invoice
 from infra import ids
 from infra.db import Database
-from tests.billing.making import sql, until_somebody_waits
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql, until_somebody_waits
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 FLAT = """
 plan = "flat"

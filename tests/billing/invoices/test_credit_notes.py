@@ -15,9 +15,9 @@ from billing.invoices.credit_notes import (
 )
 from billing.invoices.invoicing import InvoiceNotFound, InvoiceStateWrong
 from billing.tables import CreditNote, Invoice
-from tests.billing.making import sql
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 
 async def invoiced(story: Story) -> tuple[Firm, Invoice]:

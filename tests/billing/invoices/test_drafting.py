@@ -14,9 +14,9 @@ from billing.rating.quantities import NOTHING, Quantities
 from billing.rating.statement import Consumed, Line, LineKind
 from billing.rating.taxes import Tax, Taxed, TaxTreatment
 from billing.rating.terms import PlanTerms
-from tests.billing.making import append, call
-from tests.flows.plan_texts import GROWTH, SCALE
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import append, call
+from tests.support.stories.plan_texts import GROWTH, SCALE
+from tests.support.stories.story import Firm, Story
 
 NET = PlanTerms("net", {"en": "Net", "zh": "净"}, "CNY", prices=())
 GROSS = replace(NET, plan="gross", tax_inclusive=True)

@@ -10,9 +10,9 @@ from billing.invoices.included import Included, included_at
 from billing.metering.quotas import QuotaRef
 from billing.metering.usage import append_usage
 from billing.rating.quantities import Quantities
-from tests.billing.making import call, sql
-from tests.flows.plan_texts import GROWTH, SCALE
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import call, sql
+from tests.support.stories.plan_texts import GROWTH, SCALE
+from tests.support.stories.story import Firm, Story
 
 PACKED = """
 plan = "packed"

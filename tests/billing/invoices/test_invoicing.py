@@ -25,9 +25,9 @@ from billing.invoices.invoicing import (
 from billing.rating.statement import Line, LineKind
 from billing.tables import Invoice, InvoiceLine
 from infra import ids
-from tests.billing.making import sql
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 _OUTBOX = "select action, business_key from outbox order by id"
 

@@ -11,8 +11,8 @@ from billing.invoices.invoicing import InvoiceNotFound, InvoiceStateWrong
 from billing.invoices.settling import PaymentDiffers, PaymentInvalid, Receipt, record_payment
 from billing.invoices.suspension import suspend
 from billing.tables import BillingProfile, Invoice
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 _PAYMENTS = "select reference, minor from payment order by recorded_at, reference"
 

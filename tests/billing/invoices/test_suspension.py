@@ -7,8 +7,8 @@ import pytest
 from billing.accounts.profiles import Collection, read_profile
 from billing.invoices.suspension import is_worth, restore, restore_if_paid, suspend
 from billing.tables import BillingProfile, Invoice
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 
 class Seen:

@@ -9,7 +9,7 @@ from billing.metering.reaping import tidy
 from infra import ids
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import sql
+from tests.support.billing.making import sql
 
 
 async def change(database: Database, *accounts: UUID | None) -> None:

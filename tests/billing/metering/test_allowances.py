@@ -19,7 +19,16 @@ from billing.tables import QuotaKind
 from infra import ids
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import CLOCK, Customer, borrow, customer, process, record, sql, wish
+from tests.support.billing.making import (
+    CLOCK,
+    Customer,
+    borrow,
+    customer,
+    process,
+    record,
+    sql,
+    wish,
+)
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 VERSION, OTHER = ids.new_id(), ids.new_id()

@@ -15,7 +15,7 @@ from billing.tables import KeptAnswer
 from infra import ids
 from infra.db import Database, driver_url
 from infra.direct import DirectConnection
-from tests.billing.making import CLOCK, Customer, customer, process, record, sql
+from tests.support.billing.making import CLOCK, Customer, customer, process, record, sql
 
 EXPIRE = "update kept_answer set expires_at = now() - interval '1 second'"
 

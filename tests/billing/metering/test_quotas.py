@@ -27,7 +27,7 @@ from billing.metering.recording import write
 from billing.tables import CreditReason, QuotaKind
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import (
+from tests.support.billing.making import (
     CLOCK,
     Customer,
     borrow,

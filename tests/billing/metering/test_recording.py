@@ -13,7 +13,7 @@ from billing.tables import QuotaKind, Settlement
 from infra import ids
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.making import (
+from tests.support.billing.making import (
     CLOCK,
     Customer,
     borrow,

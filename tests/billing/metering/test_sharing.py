@@ -39,10 +39,10 @@ from billing.tables import CreditReason, QuotaKind
 from gateway.demand import Demand
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.billing.borrower import PRICE, Borrower, Fate
-from tests.billing.making import CLOCK, customer, differences, sql, with_key
-from tests.builders import empty
-from tests.chaos import in_full
+from tests.support.billing.borrower import PRICE, Borrower, Fate
+from tests.support.billing.making import CLOCK, customer, differences, sql, with_key
+from tests.support.builders import empty
+from tests.support.chaos import in_full
 
 _PROCESSES = 3
 _TERMS = Terms(credit_nano=20_000, requests=40, tokens=5_000, streams=4)

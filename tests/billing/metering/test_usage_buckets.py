@@ -8,8 +8,8 @@ import pytest
 from billing.metering.usage_buckets import UsageWish, Used, Width, counted_until, used_by
 from infra import ids
 from infra.db import Database
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 DAY = datetime(2026, 10, 12, tzinfo=UTC)
 

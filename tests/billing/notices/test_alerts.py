@@ -10,10 +10,10 @@ from billing.notices.alerts import alert
 from billing.notices.targets import PERCENTAGES, read_target, set_target
 from billing.tables import Quota, QuotaKind
 from infra import ids
-from tests.billing.making import make_key, sql
-from tests.flows.outcome_stories import contract
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import make_key, sql
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 CAPPED = """
 plan = "capped"

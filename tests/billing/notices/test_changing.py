@@ -8,8 +8,8 @@ from billing.notices.webhook_addresses import NOT_CHECKED, WebhookUnreachable
 from infra.db import Database
 from infra.reach import Reach
 from infra.resolver import Address
-from tests.fakes import names
-from tests.flows.stories import Firm, Story
+from tests.support.fakes import names
+from tests.support.stories.story import Firm, Story
 
 HOOK = "https://hook.example/"
 

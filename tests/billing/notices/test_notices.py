@@ -4,8 +4,8 @@ import pytest
 
 from billing.accounts.profiles import read_profile
 from billing.notices.notices import Notice, tell
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 INVOICE = {"number": "MAAS-000001", "owed": "30.00 CNY", "due": "2026-11-01"}
 USED = {"subject": "the credit", "percent": "80", "used": "80.00 CNY", "amount": "100.00 CNY"}

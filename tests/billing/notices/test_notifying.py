@@ -17,11 +17,11 @@ from billing.outbox import deliver, put
 from infra.mail import Mailer
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
-from tests.billing.making import sql
-from tests.builders import SEALER
-from tests.fakes.smtp import FakeSmtp, run_fake_smtp
-from tests.fakes.webhook_receiver import Hook, run_hook
-from tests.flows.stories import Calendar, Firm, Story
+from tests.support.billing.making import sql
+from tests.support.builders import SEALER
+from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
+from tests.support.fakes.webhook_receiver import Hook, run_hook
+from tests.support.stories.story import Calendar, Firm, Story
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from billing.notices.targets import (
     target_json,
 )
 from billing.outbox import Item, Refused, TryLater, deliver, put
-from tests.flows.stories import Firm, Story
+from tests.support.stories.story import Firm, Story
 
 HOOK = "https://acme.example/hook"
 

@@ -12,11 +12,11 @@ from billing.notices.targets import set_target
 from billing.notices.trying import NobodyToTell, TriedTooOften, TryResult, try_out
 from infra.reach import Reach
 from infra.signed_post import SignedPoster
-from tests.billing.making import sql
-from tests.fakes.certificates import self_signed
-from tests.fakes.raw_server import answering, run_raw_server
-from tests.fakes.webhook_receiver import run_hook
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.fakes.certificates import self_signed
+from tests.support.fakes.raw_server import answering, run_raw_server
+from tests.support.fakes.webhook_receiver import run_hook
+from tests.support.stories.story import Firm, Story
 
 LOCAL = SignedPoster(Reach([ip_network("127.0.0.0/8")]), timeout_s=1)
 

@@ -7,9 +7,9 @@ from billing.money import nano_from_text
 from billing.notices.alerts import alert
 from billing.notices.watched import Watched, watched_of
 from billing.tables import PlanVersion
-from tests.billing.making import make_key, sql
-from tests.flows.outcome_stories import contract
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import make_key, sql
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Firm, Story
 
 BASIC = """
 plan = "basic"

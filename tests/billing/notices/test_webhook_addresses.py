@@ -13,7 +13,7 @@ from billing.notices.webhook_addresses import (
 )
 from infra.reach import Reach
 from infra.resolver import Address
-from tests.fakes import names
+from tests.support.fakes import names
 
 PUBLIC = Reach()
 INSIDE = Reach([ip_network("10.0.0.0/8")])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.billing.outcomes.deals import Deal
-from tests.flows.stories import Story
+from tests.support.outcomes.deals import Deal
+from tests.support.stories.story import Story
 
 
 @pytest.fixture

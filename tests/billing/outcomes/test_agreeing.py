@@ -14,9 +14,9 @@ from billing.outcomes.terms import OutcomeTermsInvalid
 from billing.rating.prices import PerUnit
 from billing.rating.terms import Allowance, Discount, PlanTerms
 from billing.tables import OutcomeVersion
-from tests.billing.making import sql
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.billing.outcomes.deals import CUSTOMER, FIT, OPERATOR, Deal
+from tests.support.billing.making import sql
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.deals import CUSTOMER, FIT, OPERATOR, Deal
 
 DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")
 NAMED = '\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'

@@ -21,9 +21,9 @@ from billing.outcomes.attesters import (
 from billing.outcomes.parties import Party
 from billing.outcomes.terms import AttesterKind
 from billing.tables import Attester, OutcomeVersion
-from tests.billing.making import sql
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.billing.outcomes.deals import CUSTOMER, OPERATOR, Deal
+from tests.support.billing.making import sql
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.deals import CUSTOMER, OPERATOR, Deal
 
 ALL = "attesters = [" + ", ".join(f'"{kind}"' for kind in AttesterKind) + "]"
 ANY = MEASURE.replace('attesters = ["neutral_sensor"]', ALL)

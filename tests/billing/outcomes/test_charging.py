@@ -5,8 +5,8 @@ import pytest
 from billing.outcomes.standing import charged_for
 from billing.outcomes.terms import AttesterKind
 from billing.tables import Outcome
-from tests.flows.outcome_stories import Contract, contract
-from tests.flows.stories import Story
+from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.story import Story
 
 
 class Month:

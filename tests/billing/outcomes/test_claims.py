@@ -31,9 +31,9 @@ from billing.outcomes.terms import (
 from billing.outcomes.versions import OutcomeContractNotAgreed
 from billing.tables import Outcome, Settlement
 from infra import ids
-from tests.billing.outcomes.deals import FIT
-from tests.flows.outcome_stories import Contract, contract, proposed, terms
-from tests.flows.stories import Story
+from tests.support.outcomes.deals import FIT
+from tests.support.stories.outcome_story import Contract, contract, proposed, terms
+from tests.support.stories.story import Story
 
 SYSTEM, OURS = AttesterKind.CUSTOMER_SYSTEM, AttesterKind.OUR_MODEL
 FAILURE = (2026, 10, 11, 12)

@@ -25,8 +25,8 @@ from billing.outcomes.terms import (
 from billing.rating.prices import PerUnit, PriceInvalid
 from billing.rating.terms import Allowance
 from infra.errors import AppError
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.builders import CATALOG
+from tests.support.builders import CATALOG
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
 TEMPLATES = Path(__file__).parents[3] / "docs" / "outcomes"
 PARTS = Variable("parts", "pcs")

@@ -19,11 +19,11 @@ from billing.outcomes.contracts import (
 from billing.outcomes.terms import OutcomeTermsInvalid
 from gateway.contracts import listed_terms
 from infra import ids
-from tests.billing.making import sql
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.billing.outcomes.deals import CUSTOMER, OPERATOR, Deal
-from tests.builders import CATALOG
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.builders import CATALOG
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.deals import CUSTOMER, OPERATOR, Deal
+from tests.support.stories.story import Story
 
 TEMPLATES = Path(__file__).parents[3] / "docs" / "outcomes"
 DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")

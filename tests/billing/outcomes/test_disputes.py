@@ -14,9 +14,9 @@ from billing.outcomes.disputes import (
 )
 from billing.tables import Dispute, Outcome, OutcomeSettlement
 from infra import ids
-from tests.billing.making import sql
-from tests.flows.outcome_stories import Contract, contract
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.story import Story
 
 CUSTOMER, OPERATOR = "customer", "operator"
 

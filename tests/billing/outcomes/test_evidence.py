@@ -22,9 +22,9 @@ from billing.outcomes.signing import AttestationInvalid
 from billing.outcomes.terms import AttesterKind
 from billing.outcomes.views import evidence_json
 from billing.tables import Evidence
-from tests.billing.making import sql
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.billing.outcomes.deals import CUSTOMER, OPERATOR, READINGS, Deal, Signer
+from tests.support.billing.making import sql
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.deals import CUSTOMER, OPERATOR, READINGS, Deal, Signer
 
 CLAIM = EvidenceKind.CLAIM
 LATER = READINGS.replace(b"2026-10-01", b"2026-10-02")

@@ -14,7 +14,7 @@ from billing.outcomes.measured_effects import fit_baseline, measure_effect
 from billing.outcomes.measurement.faults import BaselineUnfit, MeasureInvalid, ReadingsInvalid
 from billing.outcomes.series import CORRECTION
 from billing.outcomes.terms import AttesterKind, OutcomeTerms
-from tests.billing.outcomes.castings import (
+from tests.support.outcomes.castings import (
     FIRST,
     SCRAP,
     START,
@@ -27,7 +27,7 @@ from tests.billing.outcomes.castings import (
     told,
     written,
 )
-from tests.billing.outcomes.contract_texts import EVENT
+from tests.support.outcomes.contract_texts import EVENT
 
 NOVEMBER = date(2026, 11, 1)
 DAYS = foundry(304)

@@ -12,8 +12,8 @@ from billing.outcomes.evidence import EvidenceKind
 from billing.outcomes.measuring import Month, days_in, inputs_of, readings_for
 from billing.outcomes.series import series_of
 from billing.tables import OutcomeVersion
-from tests.billing.outcomes.contract_texts import MEASURE
-from tests.billing.outcomes.deals import READINGS, Deal, Signer
+from tests.support.outcomes.contract_texts import MEASURE
+from tests.support.outcomes.deals import READINGS, Deal, Signer
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 WEEKS = MEASURE.replace('"kWh"', '"kWh"\ndesign = "switchback"\nturns = {}')

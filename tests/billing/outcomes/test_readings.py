@@ -10,7 +10,7 @@ import pytest
 from billing.outcomes.contract_files import read_contract_file
 from billing.outcomes.evidence import MOST_BYTES
 from billing.outcomes.readings import MOST_ROWS, EvidenceInvalid, Reading, read_readings
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
 
 TERMS = read_contract_file(MEASURE)
 APART = read_contract_file(

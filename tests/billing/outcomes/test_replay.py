@@ -10,8 +10,8 @@ from billing.outcomes.measured_effects import measure_effect
 from billing.outcomes.replay import priced_without, replay
 from billing.outcomes.terms import AttesterKind
 from billing.rating.terms import Allowance
-from tests.flows.outcome_stories import contract
-from tests.flows.stories import Story
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Story
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from itertools import count
 from billing.outcomes.contract_files import read_contract_file
 from billing.outcomes.series import CORRECTION, READINGS, Told, series_of
 from billing.outcomes.terms import AttesterKind
-from tests.billing.outcomes.contract_texts import MEASURE
+from tests.support.outcomes.contract_texts import MEASURE
 
 TERMS = read_contract_file(MEASURE)
 SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM

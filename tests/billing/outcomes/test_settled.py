@@ -10,8 +10,8 @@ from billing.outcomes.settled import (
     settled_of,
 )
 from infra import ids
-from tests.flows.outcome_stories import Contract, contract
-from tests.flows.stories import Story
+from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.story import Story
 
 
 async def october(story: Story) -> Contract:

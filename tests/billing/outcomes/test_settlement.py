@@ -19,8 +19,8 @@ from billing.rating.prices import PerUnit
 from billing.rating.terms import Allowance
 from infra import ids
 from infra.db import Database
-from tests.flows.outcome_stories import Contract, contract, terms
-from tests.flows.stories import Story
+from tests.support.stories.outcome_story import Contract, contract, terms
+from tests.support.stories.story import Story
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from billing.outcomes.versions import (
     nearest,
     share_in_force,
 )
-from tests.flows.outcome_stories import Contract, contract, terms
-from tests.flows.stories import SHANGHAI, Story
+from tests.support.stories.outcome_story import Contract, contract, terms
+from tests.support.stories.story import SHANGHAI, Story
 
 
 async def versions(of: Contract) -> list[Span]:

@@ -4,8 +4,8 @@ from billing.outcomes.attesters import attesters_of
 from billing.outcomes.contracts import find_contract, terms_of, versions_of
 from billing.outcomes.evidence import evidence_page
 from billing.outcomes.views import attester_json, contract_json, evidence_json
-from tests.billing.outcomes.contract_texts import EVENT, MEASURE
-from tests.billing.outcomes.deals import Deal
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.deals import Deal
 
 DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")
 

@@ -11,7 +11,7 @@ from billing.outcomes.contract_files import read_contract_file
 from billing.outcomes.effects import Event, Measure
 from billing.outcomes.pricing import SILENCE, Counted, Priced, bounds_of, price_month
 from billing.outcomes.terms import MICRO, AttesterKind, OutcomeTerms
-from tests.builders import SPECIALIST
+from tests.support.builders import SPECIALIST
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "outcomes.md").read_text("utf-8").partition("## Worked examples")[2]

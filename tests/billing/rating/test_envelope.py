@@ -17,7 +17,7 @@ from billing.rating.prices import PerUnit
 from billing.rating.quantities import Quantities
 from billing.rating.statement import Consumed, LineKind, running, usage_lines
 from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount, ModelPrice, PlanTerms
-from tests.billing.random_terms import PER_UNIT, AnyOrder, Case, FirstCome, cases
+from tests.support.billing.random_terms import PER_UNIT, AnyOrder, Case, FirstCome, cases
 
 # Where nothing is held beside the units, the envelope is tight.
 CASES = cases() | cases(PER_UNIT)

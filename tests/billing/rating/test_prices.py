@@ -18,7 +18,7 @@ from billing.rating.prices import (
     reserve_of,
     slope_of,
 )
-from tests.billing.random_terms import PRICES, RISING
+from tests.support.billing.random_terms import PRICES, RISING
 
 HUGE = 10**15
 PER_UNIT = PerUnit(7)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.quantities import METERS, NOTHING, Quantities, rate, units_by_meter
-from tests.billing.random_terms import quantities
+from tests.support.billing.random_terms import quantities
 
 PRICES = {
     "input_tokens": 500,

@@ -20,7 +20,7 @@ from billing.rating.statement import (
     usage_lines,
 )
 from billing.rating.terms import ANY_MODEL, ModelPrice, PlanTerms
-from tests.billing.random_terms import RISING, Case, cases
+from tests.support.billing.random_terms import RISING, Case, cases
 
 MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

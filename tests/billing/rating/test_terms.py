@@ -23,7 +23,7 @@ from billing.rating.terms import (
     price_json,
     read_terms,
 )
-from tests.billing.random_terms import any_terms
+from tests.support.billing.random_terms import any_terms
 
 MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TERMS = PlanTerms(

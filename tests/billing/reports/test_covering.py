@@ -9,8 +9,8 @@ from billing.reports.model_use import use_by_model
 from billing.reports.spending import Dimension, Spent, by_models, spending, spending_by_tag
 from billing.tables import Settlement
 from infra.db import Database
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 # 100,000 output tokens at 0.002 are 200.00 of list price; the plan includes 310,000 of them.
 TOKEN = 2_000

@@ -8,8 +8,8 @@ from billing.accounts.accounts import AccountNotFound
 from billing.invoices.suspension import suspend
 from billing.reports.customers import Customer, Found, Search, State, find_accounts, read_customer
 from infra import ids
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from billing.reports.deliveries import (
     list_outgoing,
 )
 from billing.tables import OutboxItem
-from tests.billing.making import sql
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Story
 
 
 class TestOutgoing:

@@ -6,8 +6,8 @@ from billing.documents.documenting import preview_of
 from billing.invoices.position import read_position
 from billing.reports.foreseeing import Foreseen, foresee
 from infra.db import Database
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Firm, Story
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
 
 
 async def foreseen(firm: Firm) -> Foreseen | None:

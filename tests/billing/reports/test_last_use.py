@@ -3,8 +3,8 @@
 from billing.reports.last_use import last_hours
 from billing.tables import Settlement
 from infra.db import Database
-from tests.billing.making import append, record, with_key
-from tests.flows.stories import Story
+from tests.support.billing.making import append, record, with_key
+from tests.support.stories.story import Story
 
 
 async def test_of_each_key_the_last_hour_of_thirty_days(database: Database) -> None:

@@ -3,9 +3,9 @@
 from billing.reports.model_use import open_calls, use_by_model
 from billing.tables import Settlement
 from infra import ids
-from tests.billing.making import sql
-from tests.flows.plan_texts import MAX
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.stories.plan_texts import MAX
+from tests.support.stories.story import Story
 
 
 class TestUse:

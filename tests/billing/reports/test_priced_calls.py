@@ -10,8 +10,8 @@ from billing.reports.priced_calls import CallNotFound, MeterPriced, PricedCall, 
 from billing.tables import Settlement
 from infra import ids
 from infra.db import Database
-from tests.billing.making import append
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import append
+from tests.support.stories.story import Firm, Story
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What is owed, how old it is, and by whom."""
 
 from billing.reports.receivables import Age, ageing, overdue
-from tests.flows.stories import Story
+from tests.support.stories.story import Story
 
 
 class TestReceivables:

@@ -14,8 +14,8 @@ from billing.reports.revenue import (
     revenue_by_month,
     running_usage,
 )
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import SHANGHAI, Story
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import SHANGHAI, Story
 
 
 @pytest.fixture

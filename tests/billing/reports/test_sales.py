@@ -2,8 +2,8 @@
 
 from billing.agreements.plans import publish
 from billing.reports.sales import sold_plans
-from tests.flows.plan_texts import GROWTH
-from tests.flows.stories import Story
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Story
 
 
 class TestSales:

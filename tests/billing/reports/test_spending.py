@@ -19,8 +19,8 @@ from billing.reports.spending import (
 )
 from billing.tables import BillingPeriod, Settlement
 from infra.db import Database
-from tests.billing.making import sql
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
 
 
 @pytest.fixture

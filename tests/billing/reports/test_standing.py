@@ -7,8 +7,8 @@ from billing.collecting.inbox import keep
 from billing.collecting.stripe_facts import Event
 from billing.outbox import put
 from billing.reports.standing import Counted, platform_standing
-from tests.billing.making import sql
-from tests.flows.stories import Story
+from tests.support.billing.making import sql
+from tests.support.stories.story import Story
 
 
 class TestStanding:

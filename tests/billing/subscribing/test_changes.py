@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from billing.metering.access import advance_epoch
 from billing.rating.statement import LineKind
-from tests.billing.making import sql, until_somebody_waits
-from tests.flows.plan_texts import GROWTH, SCALE
-from tests.flows.stories import Firm, Story
+from tests.support.billing.making import sql, until_somebody_waits
+from tests.support.stories.plan_texts import GROWTH, SCALE
+from tests.support.stories.story import Firm, Story
 
 YEARLY = """
 plan = "yearly"

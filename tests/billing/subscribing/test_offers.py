@@ -17,7 +17,7 @@ from billing.subscribing.changes import Change, ChangePreview
 from billing.subscribing.offers import find_offer, offers, preview, take
 from billing.tables import PlanVersion
 from infra.db import Database
-from tests.flows.stories import LISTED, Firm, Story
+from tests.support.stories.story import LISTED, Firm, Story
 
 SMALL = """
 plan = "small"

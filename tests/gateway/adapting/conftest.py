@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from openai import APIStatusError, AsyncOpenAI
 
-from tests import builders
-from tests.builders import PLENTY, REMAINING_LIFE, Gateway, Limited
 from tests.gateway.adapting.dialogues import INDUSTRY, TEXTS, dialogues
 from tests.gateway.adapting.machines import machines
+from tests.support import builders
+from tests.support.builders import PLENTY, REMAINING_LIFE, Gateway, Limited
 
 
 class Customer:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.catalog import Catalog, Meter, Weights
-from tests.builders import CATALOG, CHAT
+from tests.support.builders import CATALOG, CHAT
 
 INDUSTRY = f"{CHAT}-industry"
 # Nano-units for a second of learning.

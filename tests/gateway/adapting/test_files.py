@@ -7,7 +7,7 @@ from openai import APIStatusError
 
 from gateway import files
 from tests.gateway.adapting.conftest import Customer, another
-from tests.gateway.errors import error_of
+from tests.support.gateway.errors import error_of
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 

@@ -6,7 +6,9 @@ import pytest
 from openai import APIStatusError
 from sqlalchemy import text
 
-from tests.builders import (
+from tests.gateway.adapting.conftest import Customer, another, client, code_of
+from tests.gateway.adapting.machines import machines
+from tests.support.builders import (
     BEARING_LIFE,
     CATALOG,
     REMAINING_LIFE,
@@ -15,10 +17,8 @@ from tests.builders import (
     parts_like,
     serve,
 )
-from tests.fakes.learner import SECONDS
-from tests.fakes.upstream import FakeUpstream
-from tests.gateway.adapting.conftest import Customer, another, client, code_of
-from tests.gateway.adapting.machines import machines
+from tests.support.fakes.learner import SECONDS
+from tests.support.fakes.upstream import FakeUpstream
 
 PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
 

@@ -8,10 +8,10 @@ import tritonclient.http as triton
 from openai import APIStatusError
 
 from gateway.variants import MOST_VERSIONS
-from tests.builders import REMAINING_LIFE
-from tests.fakes.upstream import FakeUpstream
 from tests.gateway.adapting.conftest import Customer, another
-from tests.gateway.errors import error_of
+from tests.support.builders import REMAINING_LIFE
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 
 async def known(customer: Customer, name: str, there: bool = True) -> None:

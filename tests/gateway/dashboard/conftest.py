@@ -11,14 +11,14 @@ from playwright.async_api import Browser, async_playwright
 
 from billing.rounds import bill_accounts, count_usage
 from infra.db import Database
-from tests.builders import PLENTY, Gateway, Limited, customer
-from tests.clocks import ShiftedClock
-from tests.flows.outcome_stories import contract
-from tests.flows.stories import Firm as StoryFirm
-from tests.flows.stories import Story
-from tests.gateway.dashboard.browsing import CHROMIUM
-from tests.gateway.dashboard.looking import Looker, looker
 from tests.gateway.test_settlements import CalendarClock, Told
+from tests.support.builders import PLENTY, Gateway, Limited, customer
+from tests.support.clocks import ShiftedClock
+from tests.support.dashboard.browsing import CHROMIUM
+from tests.support.dashboard.looking import Looker, looker
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Firm as StoryFirm
+from tests.support.stories.story import Story
 
 
 @dataclass

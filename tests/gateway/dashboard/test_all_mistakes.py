@@ -5,7 +5,7 @@ import re
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import client, looker
+from tests.support.dashboard.looking import client, looker
 
 
 def wrong_fields(page: str) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import client
+from tests.support.dashboard.looking import client
 
 _FIRST_LOAD = 200_000
 

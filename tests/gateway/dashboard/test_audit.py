@@ -12,7 +12,7 @@ from gateway.dashboard.writing import Writing
 from gateway.identity.audit import Actor, record
 from gateway.identity.roles import Role
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker, words
+from tests.support.dashboard.looking import looker, words
 
 PAGE = "/dashboard/audit"
 EN = read_languages()["en"]

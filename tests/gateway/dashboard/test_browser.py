@@ -8,10 +8,10 @@ from playwright.async_api import Browser
 
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.browsing import NEEDS_BROWSER, looked
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker
 from tests.gateway.test_subscription import SMALL, offer
+from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.looking import looker
 
 pytestmark = NEEDS_BROWSER
 # Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones,

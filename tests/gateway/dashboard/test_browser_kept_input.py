@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from gateway.dashboard.language import texts_of
-from tests.gateway.dashboard.browsing import NEEDS_BROWSER, looked
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import Looker, client
 from tests.gateway.dashboard.test_signing_in import EMAIL, PASSWORD, Door
+from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.looking import Looker, client
 
 pytestmark = NEEDS_BROWSER
 WIDE, PHONE = ("en-US", "light", 1440), ("zh-CN", "dark", 390)

@@ -15,10 +15,10 @@ from gateway.identity.kept_input import MOST_BYTES
 from gateway.identity.roles import Role
 from gateway.identity.sessions import open_session
 from infra import ids
-from tests.billing.making import sql
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import PLACE, Looker, client, looker
 from tests.gateway.dashboard.test_signing_in import PASSWORD, Door
+from tests.support.billing.making import sql
+from tests.support.dashboard.looking import PLACE, Looker, client, looker
 
 ALERTS = "/dashboard/limits/alerts"
 INPUT = {"percentages": "33, 66", "email": "wu@acme.example", "url": "https://hooks.acme.example/q"}

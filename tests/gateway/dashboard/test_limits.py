@@ -9,8 +9,8 @@ from gateway.identity.roles import Role
 from gateway.keys import create_key
 from infra.secret import secret_key
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker, words
 from tests.gateway.test_subscription import LARGE, SMALL, choose, offer
+from tests.support.dashboard.looking import looker, words
 
 ALERTS, TEST = "/dashboard/limits/alerts", "/dashboard/limits/test"
 INCLUDING = """

@@ -7,8 +7,8 @@ from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker, words
 from tests.gateway.dashboard.test_pages import invoice_of
+from tests.support.dashboard.looking import looker, words
 
 
 async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:

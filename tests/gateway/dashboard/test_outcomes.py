@@ -14,12 +14,12 @@ from gateway.contracts import listed_terms
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
-from tests.billing.outcomes.castings import written
-from tests.builders import CATALOG
-from tests.flows.outcome_stories import terms
-from tests.flows.test_story_scrap_reduction import OCTOBER, scrap_contract
 from tests.gateway.dashboard.conftest import Seen
-from tests.gateway.dashboard.looking import looker, words
+from tests.stories.test_story_scrap_reduction import OCTOBER, scrap_contract
+from tests.support.builders import CATALOG
+from tests.support.dashboard.looking import looker, words
+from tests.support.outcomes.castings import written
+from tests.support.stories.outcome_story import terms
 
 CONTRACTS = "/dashboard/outcomes/contracts"
 SETTLEMENTS = "/dashboard/outcomes/settlements"

@@ -13,7 +13,7 @@ from gateway.identity.impersonating import begin
 from gateway.identity.roles import Role
 from gateway.identity.viewing import find_viewer
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import client, looker, words
+from tests.support.dashboard.looking import client, looker, words
 
 EMAIL, PASSWORD, FRESH = "wu@acme.example", "three wise turbines", "four quiet compressors"
 

@@ -12,10 +12,10 @@ import pytest
 from billing.rounds import bill_accounts, count_usage
 from gateway.identity.roles import Role
 from infra import ids
-from tests.billing.pdf_reading import pages
-from tests.builders import CHAT
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker, words
+from tests.support.billing.pdf_reading import pages
+from tests.support.builders import CHAT
+from tests.support.dashboard.looking import looker, words
 
 
 async def api(firm: Firm, path: str) -> Any:

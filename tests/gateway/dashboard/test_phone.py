@@ -6,11 +6,11 @@ from playwright.async_api import Browser
 
 from gateway.identity.roles import Role
 from infra import ids
-from tests.billing.making import sql
-from tests.gateway.dashboard.browsing import NEEDS_BROWSER, Looked, looked
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker
 from tests.gateway.dashboard.test_browser import PLATFORM, addresses
+from tests.support.billing.making import sql
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.looking import looker
 
 pytestmark = NEEDS_BROWSER
 LONG = "Ningbo-Haishu-Precision-Machinery-Works-No-3"

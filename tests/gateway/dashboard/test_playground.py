@@ -17,10 +17,10 @@ from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from gateway.keys import revoke_key
 from infra import ids
-from tests.builders import CATALOG, INDUSTRIAL, SPECIALIST
-from tests.fakes.upstream import FakeUpstream
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import looker, words
+from tests.support.builders import CATALOG, INDUSTRIAL, SPECIALIST
+from tests.support.dashboard.looking import looker, words
+from tests.support.fakes.upstream import FakeUpstream
 
 PAGE = "/dashboard/playground"
 INPUTS = [

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.dashboard.router import HANDLERS
 from gateway.identity.roles import Role
-from tests.builders import PLENTY, Limited
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import client, looker
+from tests.support.builders import PLENTY, Limited
+from tests.support.dashboard.looking import client, looker
 
 PAGES = (
     "/dashboard",

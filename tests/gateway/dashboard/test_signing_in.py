@@ -20,8 +20,8 @@ from gateway.identity.roles import Role
 from gateway.identity.totp import confirm, enrol
 from infra.sealing import Sealer
 from infra.secret import secret_key
-from tests.builders import Gateway, customer
-from tests.gateway.dashboard.looking import client, words
+from tests.support.builders import Gateway, customer
+from tests.support.dashboard.looking import client, words
 
 PASSWORD = "three wise turbines"
 EMAIL = "li@acme.example"

@@ -19,12 +19,12 @@ from gateway.identity.audit import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
 from infra import ids
-from tests.builders import CHAT
-from tests.flows.stories import Firm as StoryFirm
-from tests.flows.stripe_stories import SEND, StripeStory, chat
-from tests.gateway.dashboard.browsing import NEEDS_BROWSER, Looked, looked
 from tests.gateway.dashboard.conftest import Firm, Seen
-from tests.gateway.dashboard.looking import looker
+from tests.support.builders import CHAT
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.looking import looker
+from tests.support.stories.story import Firm as StoryFirm
+from tests.support.stories.stripe_story import SEND, StripeStory, chat
 
 pytestmark = NEEDS_BROWSER
 ENGLISH = ("en-US", "light", 1440)

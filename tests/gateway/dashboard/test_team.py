@@ -7,7 +7,7 @@ from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import Looker, client, looker, words
+from tests.support.dashboard.looking import Looker, client, looker, words
 
 EMAIL = "wu@acme.example"
 

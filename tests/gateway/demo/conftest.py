@@ -12,9 +12,9 @@ from billing.accounts.accounts import get_account
 from billing.tables import Account
 from infra.db import Database
 from infra.settings import Settings
-from tests import builders
-from tests.flows.stories import Firm, Story
-from tests.gateway.commands import Maas, leave_logs_alone
+from tests.support import builders
+from tests.support.gateway.commands import Maas, leave_logs_alone
+from tests.support.stories.story import Firm, Story
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from gateway.demo.machining import MACHINING
 from infra import ids
 from infra.clock import SystemClock
 from infra.db import Database
-from tests.builders import PLENTY
-from tests.gateway.commands import Maas
+from tests.support.builders import PLENTY
+from tests.support.gateway.commands import Maas
 
 
 async def names(database: Database) -> list[str]:

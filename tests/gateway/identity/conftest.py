@@ -10,8 +10,8 @@ from gateway.identity.assembly import build_identity
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from infra.db import Database
-from tests.flows.stories import Calendar
-from tests.gateway.identity.desks import Desk, Someone
+from tests.support.gateway.desks import Desk, Someone
+from tests.support.stories.story import Calendar
 
 # The weakest there are: what is tested is not how long they take.
 QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))

@@ -20,7 +20,7 @@ from gateway.identity.passwords import PasswordUnfit
 from gateway.identity.roles import Permission, Role
 from gateway.identity.team import RoleInvalid, members
 from infra import ids
-from tests.gateway.identity.desks import OFFICE, PASSWORD, Desk, Someone
+from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
 
 NEW = "wu@acme.example"
 WU = Newcomer("Wu Yan 吴岩", PASSWORD, "en")

@@ -24,7 +24,7 @@ from gateway.identity.totp import (
     second_factor_of,
 )
 from infra.sealing import SealBroken, Sealer
-from tests.gateway.identity.desks import OFFICE, PASSWORD, Desk, Someone
+from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
 
 FRESH = "four quiet compressors"
 

@@ -18,7 +18,7 @@ from gateway.identity.sessions import (
 )
 from gateway.identity.viewing import find_viewer
 from infra import ids
-from tests.gateway.identity.desks import OFFICE, Desk, Someone
+from tests.support.gateway.desks import OFFICE, Desk, Someone
 
 
 class TestFinding:

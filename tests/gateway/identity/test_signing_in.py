@@ -17,7 +17,7 @@ from gateway.identity.roles import Role
 from gateway.identity.signing_in import CredentialsWrong, SecondFactorWanted
 from gateway.identity.team import remove
 from gateway.identity.totp import CodeWrong
-from tests.gateway.identity.desks import OFFICE, PASSWORD, Desk, Someone
+from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
 
 WRONG = "three wise turbans"
 

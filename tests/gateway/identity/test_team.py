@@ -23,7 +23,7 @@ from gateway.identity.team import (
     remove,
 )
 from infra import ids
-from tests.gateway.identity.desks import Desk, Someone
+from tests.support.gateway.desks import Desk, Someone
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import Gateway
 from tests.gateway.adapting.conftest import client
-from tests.gateway.improving.askers import Asker
-from tests.gateway.improving.shops import Shop, run_shop
+from tests.support.builders import Gateway
+from tests.support.gateway.askers import Asker
+from tests.support.gateway.shops import Shop, run_shop
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gateway.improving.examples import (
     is_held_out,
 )
 from infra import ids
-from tests.gateway.improving.shops import faults
+from tests.support.gateway.shops import faults
 
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)

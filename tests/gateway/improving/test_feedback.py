@@ -7,10 +7,10 @@ import pytest
 from openai import APIStatusError
 from sqlalchemy import text
 
-from tests.builders import SPECIALIST, Gateway
 from tests.gateway.adapting.conftest import code_of
-from tests.gateway.errors import error_of
-from tests.gateway.improving.askers import Asker, firm
+from tests.support.builders import SPECIALIST, Gateway
+from tests.support.gateway.askers import Asker, firm
+from tests.support.gateway.errors import error_of
 
 ASKED = [{"role": "user", "content": "Which failure mode: pump leaks at seal?"}]
 LESSON = {"messages": ASKED, "correction": "Leaking", "consent": True}

@@ -7,9 +7,9 @@ import pytest
 import gateway.improving.assembly
 import gateway.models_cli
 import gateway.models_learning_cli
-from tests.builders import CATALOG, CHAT
-from tests.gateway.commands import Maas
-from tests.gateway.improving.shops import SHARED, SOLD, Shop, tasks
+from tests.support.builders import CATALOG, CHAT
+from tests.support.gateway.commands import Maas
+from tests.support.gateway.shops import SHARED, SOLD, Shop, tasks
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from gateway.improving.nightly import Nightly
 from gateway.improving.proposing import Proposer, Tools
 from infra import ids
-from tests.builders import CHAT
-from tests.flows.stories import Calendar
-from tests.gateway.improving.shops import RULES, SHARED, SOLD, Shop, tasks
+from tests.support.builders import CHAT
+from tests.support.gateway.shops import RULES, SHARED, SOLD, Shop, tasks
+from tests.support.stories.story import Calendar
 
 AT = time(18, 30)
 

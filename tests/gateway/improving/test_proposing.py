@@ -20,8 +20,8 @@ from gateway.improving.provenance import provenance
 from gateway.model_versions import promote
 from gateway.translation import SpecialistRefused
 from infra.clock import SystemClock
-from tests.fakes.adapters import ANSWER
-from tests.gateway.improving.shops import (
+from tests.support.fakes.adapters import ANSWER
+from tests.support.gateway.shops import (
     MODEL,
     RULES,
     SHARED,

@@ -11,7 +11,7 @@ from models.industrial_llm.dialogues import read
 from models.industrial_llm.examples import Example as TaskExample
 from models.industrial_llm.examples import Parts
 from models.industrial_llm.tasks.failure_mode import FMC, OWN
-from tests.gateway.improving.shops import faults, tasks
+from tests.support.gateway.shops import faults, tasks
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from tests.builders import CATALOG, Gateway
 from tests.gateway.adapting.conftest import client
+from tests.support.builders import CATALOG, Gateway
 
 MANUAL = """# Drive F7
 

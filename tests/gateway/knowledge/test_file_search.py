@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from tests import builders
-from tests.builders import CATALOG, CHAT, Limited, credit
-from tests.fakes.upstream import FakeUpstream
 from tests.gateway.adapting.conftest import another, client, code_of
-from tests.gateway.errors import error_of
 from tests.gateway.knowledge.conftest import MANUAL, RETRIEVING, Firm
 from tests.gateway.knowledge.test_stores import SMALL
+from tests.support import builders
+from tests.support.builders import CATALOG, CHAT, Limited, credit
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 PRICES = CATALOG.models[CHAT].prices["CNY"]
 FUNCTION: Any = {"type": "function", "function": {"name": "stop_line", "parameters": {}}}

@@ -8,13 +8,13 @@ import pytest
 from openai import APIStatusError, BadRequestError
 
 from gateway.knowledge import attached, cutting, jobs, pieces
-from tests import builders
-from tests.builders import Limited, credit
-from tests.clocks import ShiftedClock
-from tests.fakes.upstream import FakeUpstream
-from tests.fleet import run_fleet
 from tests.gateway.adapting.conftest import client, code_of
 from tests.gateway.knowledge.conftest import MANUAL, RETRIEVING, Firm
+from tests.support import builders
+from tests.support.builders import Limited, credit
+from tests.support.clocks import ShiftedClock
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.fleet import run_fleet
 
 MANY = "\n\n".join(f"Station {n}: check gauge G{n:05}." for n in range(400))
 TINY: Any = {

@@ -9,8 +9,8 @@ from gateway.knowledge.lengths import counter_of, estimated
 from gateway.knowledge.reading import Document
 from gateway.knowledge.splitting import split
 from models.multilingual import EncoderMissing, load_encoder
-from tests.builders import CATALOG
 from tests.gateway.knowledge.conftest import RETRIEVING
+from tests.support.builders import CATALOG
 
 
 def words(text: str) -> int:

@@ -7,10 +7,10 @@ import pytest
 from openai import APIStatusError
 
 from gateway.knowledge import stores
-from tests.fakes.upstream import FakeUpstream
 from tests.gateway.adapting.conftest import another, code_of
-from tests.gateway.errors import error_of
 from tests.gateway.knowledge.conftest import MANUAL, RETRIEVING, Firm
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
 
 EQ_A = {"type": "eq", "key": "line", "value": "a"}
 NO_WEIGHTS = {"embedding_weight": 0, "text_weight": 0}

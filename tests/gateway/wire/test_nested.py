@@ -10,7 +10,7 @@ from gateway.flow import Operation
 from gateway.wire.answer_fields import Message
 from gateway.wire.nested import MESSAGE
 from gateway.wire.openai import read_request
-from tests.builders import CHAT
+from tests.support.builders import CHAT
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 FUNCTION = {"name": "a", "description": "b", "parameters": {"type": "object"}, "strict": True}

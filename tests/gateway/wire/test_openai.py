@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
 from gateway.flow import Ask, Operation, Served
 from gateway.wire.openai import ask, read_request
-from tests.builders import CATALOG, CHAT, EMBEDDING
+from tests.support.builders import CATALOG, CHAT, EMBEDDING
 
 REQUIRED: dict[Operation, dict[str, Any]] = {
     Operation.CHAT: {"model": CHAT, "messages": [{"role": "user", "content": "a"}]},

@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import ParameterInvalid
 from gateway.flow import Operation
 from gateway.wire.openai import read_request
-from tests.builders import CHAT, Gateway
+from tests.support.builders import CHAT, Gateway
 
 WITHIN = "http://169.254.169.254/latest/meta-data"
 TEXT = {"type": "text", "text": f"see {WITHIN}"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from load.constant.engine import Engine, Speed, steps
 from load.constant.server import application
-from tests.fakes.listening import listening
+from tests.support.fakes.listening import listening
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from load.day.pages import (
     secret_of,
     token_of,
 )
-from tests.builders import PLENTY, Gateway, Limited
-from tests.gateway.dashboard.looking import client, looker
+from tests.support.builders import PLENTY, Gateway, Limited
+from tests.support.dashboard.looking import client, looker
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from load.replay.experiments import CLASSES
 from load.replay.playing import Target, play
 from load.replay.schedule import Due
 from load.site.seeding import sell_priority
-from tests.builders import CHAT, Gateway
+from tests.support.builders import CHAT, Gateway
 
 
 class TestPlay:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from load.site.firms import Firm
 from load.soak.clients import Clients
-from tests.fakes.listening import listening
+from tests.support.fakes.listening import listening
 
 LATE_S = 0.3
 MODELS = [{"task": task, "id": task} for task in ("classification", "embedding", "text-generation")]

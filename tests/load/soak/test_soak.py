@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from load.soak.report import read_soak, verdicts
-from tests.chaos import in_full
+from tests.support.chaos import in_full
 
 SECONDS = in_full(180, 12)
 

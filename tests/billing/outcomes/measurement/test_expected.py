@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from billing.outcomes.bundles import Measured
 from billing.outcomes.measured_effects import measure_effect
-from tests.billing.outcomes.castings import (
+from tests.support.outcomes.castings import (
     FIRST,
     START,
     TERMS,

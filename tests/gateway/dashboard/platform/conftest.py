@@ -7,9 +7,9 @@ import pytest
 
 from billing.rounds import bill_accounts
 from gateway.identity.roles import Role
-from tests.flows import stories
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import Looker, looker
+from tests.support.dashboard.looking import Looker, looker
+from tests.support.stories import story as stories
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from gateway.identity.memberships import join
 from gateway.identity.roles import Role
 from infra import ids
 from infra.clock import Clock
-from tests.flows import stories
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import Looker, looker, words
+from tests.support.dashboard.looking import Looker, looker, words
+from tests.support.stories import story as stories
 
 ACCOUNTS = "/dashboard/platform/accounts"
 

@@ -20,14 +20,14 @@ from gateway.identity.audit import all_entries
 from gateway.identity.roles import Role
 from gateway.routing import CircuitState
 from models.catalog import Task
-from tests.billing.making import sql
-from tests.billing.queued import put_job
-from tests.builders import CATALOG, CHAT
-from tests.fakes.upstream import FakeUpstream
-from tests.flows import stories
-from tests.flows.plan_texts import MAX
 from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.looking import Looker, looker, words
+from tests.support.billing.making import sql
+from tests.support.billing.queued import put_job
+from tests.support.builders import CATALOG, CHAT
+from tests.support.dashboard.looking import Looker, looker, words
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.stories import story as stories
+from tests.support.stories.plan_texts import MAX
 
 PLATFORM = "/dashboard/platform"
 CLOSED, OPEN, HALF = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN

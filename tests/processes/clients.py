@@ -1,0 +1,206 @@
+"""Clients of every kind at once, and what each of them has seen.
+
+Owns the calls and the account of what came back. No two calls ask for as many tokens of both
+kinds, so each usage row can be told to be of one call, also where its client saw no answer.
+"""
+
+import asyncio
+import itertools
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from billing.checks.reconciliation import Reconciled, reconcile
+from billing.metering.usage import list_usage, show_usage
+from infra.db import Database
+from tests.support.builders import CHAT
+
+Size = tuple[int, int]
+Row = dict[str, Any]
+INPUT, OUTPUT = 500, 2000  # nano-yuan for a token of the chat model
+
+
+@dataclass
+class Seen:
+    """What clients saw. `whole` are answers that arrived to their last byte, by request id."""
+
+    sent: int = 0
+    whole: dict[str, Size] = field(default_factory=dict)
+    # By request id: tokens that an aborting client had been told of when it left, and asked for.
+    left: dict[str, Size] = field(default_factory=dict)
+    # Calls that were repeated under one Idempotency-Key until an answer came.
+    repeated: set[Size] = field(default_factory=set)
+    broken: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class Clients:
+    """Calls gateways until told to stop. `urls` gives those that run at the moment."""
+
+    def __init__(self, urls: Callable[[], list[str]], secret: str, seed: int) -> None:
+        self._urls = urls
+        self._headers = {"authorization": f"Bearer {secret}"}
+        self._chance = random.Random(seed)
+        # Prompts of a plain call have 1 to 60 words, of a stream 61 to 300, of others more.
+        self._plain = ((1 + n % 60, 5 + n // 60) for n in itertools.count())
+        self._streamed = ((61 + n % 240, 5 + n // 240) for n in itertools.count())
+        self._repeated = ((301 + n % 60, 5 + n // 60) for n in itertools.count())
+        self._stopping = False
+        self.seen = Seen()
+
+    async def run(self, each: int) -> None:
+        """So many clients of each kind, until `stop`."""
+        kinds = (self._call_plain, self._call_streamed, self._leave, self._repeat)
+        async with (
+            aiohttp.ClientSession(
+                headers=self._headers,
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=60),
+            ) as http,
+            asyncio.TaskGroup() as group,
+        ):
+            for kind in kinds * each:
+                group.create_task(self._go_on(kind, http))
+
+    def stop(self) -> None:
+        """Let the running calls end, and begin no others."""
+        self._stopping = True
+
+    async def _go_on(
+        self, kind: Callable[[aiohttp.ClientSession], Awaitable[None]], http: aiohttp.ClientSession
+    ) -> None:
+        while not self._stopping:
+            self.seen.sent += 1
+            try:
+                await kind(http)
+            except (aiohttp.ClientError, ConnectionError, TimeoutError):
+                self.seen.broken += 1
+            await asyncio.sleep(self._chance.uniform(0, 0.04))
+
+    async def _call_plain(self, http: aiohttp.ClientSession) -> None:
+        size = next(self._plain)
+        async with self._post(http, size) as answer:
+            document = await answer.json()
+            if self._is_good(answer, document):
+                self.seen.whole[_request_id(answer)] = _size(document["usage"])
+
+    async def _call_streamed(self, http: aiohttp.ClientSession) -> None:
+        size = next(self._streamed)
+        async with self._post(http, size, stream=True) as answer:
+            text = (await answer.read()).decode()
+            if not self._is_good(answer, {} if answer.status == 200 else json.loads(text)):
+                return
+            events = [event for event in text.split("\n\n") if event]
+            if events[-1] == "data: [DONE]":
+                total = json.loads(events[-2].removeprefix("data: "))
+                self.seen.whole[_request_id(answer)] = _size(total["usage"])
+
+    async def _leave(self, http: aiohttp.ClientSession) -> None:
+        """Read some events of a slow stream, and close the connection."""
+        asked, enough = 200, self._chance.randrange(1, 12)
+        async with self._post(http, (400, asked), verb="drip", stream=True) as answer:
+            told = 0
+            async for line in answer.content:
+                if line.startswith(b"data: {") and b'"choices":[{' in line:
+                    told += 1
+                if told == enough:
+                    self.seen.left[_request_id(answer)] = (told, asked)
+                    answer.close()
+                    return
+
+    async def _repeat(self, http: aiohttp.ClientSession) -> None:
+        """Ask under one key until there is an answer, at whichever gateway."""
+        size = next(self._repeated)
+        key = f"{size[0]}-{size[1]}"
+        for _ in range(100):
+            try:
+                async with self._post(http, size, key=key) as answer:
+                    if self._is_good(answer, await answer.json()):
+                        self.seen.repeated.add(size)
+                        return
+            except (aiohttp.ClientError, ConnectionError, TimeoutError):
+                self.seen.broken += 1
+            await asyncio.sleep(0.3)
+        raise AssertionError(f"no answer under the key {key}")
+
+    def _post(
+        self,
+        http: aiohttp.ClientSession,
+        size: Size,
+        verb: str = "word",
+        key: str | None = None,
+        **values: Any,
+    ) -> Any:
+        words, tokens = size
+        url = self._chance.choice(self._urls())
+        body = {
+            "model": CHAT,
+            "messages": [{"role": "user", "content": verb + " word" * (words - 1)}],
+            "max_tokens": tokens,
+            **values,
+        }
+        if "stream" in values:
+            body["stream_options"] = {"include_usage": True}
+        headers = {} if key is None else {"idempotency-key": key}
+        return http.post(f"{url}/v1/chat/completions", json=body, headers=headers)
+
+    def _is_good(self, answer: aiohttp.ClientResponse, document: Mapping[str, Any]) -> bool:
+        if answer.status == 200:
+            return True
+        code = document["error"]["code"]
+        self.seen.refused[code] = self.seen.refused.get(code, 0) + 1
+        return False
+
+
+async def usage_rows(database: Database) -> list[Row]:
+    """Every usage row, as the API shows it, with its cost as a number too."""
+    async with database.transaction() as session:
+        rows = await list_usage(session, account_id=None, limit=1_000_000)
+    return [{**show_usage(row), "cost_nano": row.cost_nano} for row in rows]
+
+
+def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
+    """Each answer that arrived whole has one row, which bills it to the token."""
+    by_id = {row["request_id"]: row for row in rows}
+    assert len(by_id) == len(rows)
+    for request_id, size in seen.whole.items():
+        row = by_id[request_id]
+        assert row["settlement"] == "complete"
+        assert size_of(row) == size
+        assert row["cost_nano"] == cost_of(row)
+
+
+async def all_settled(database: Database, processes: int | None = None) -> Reconciled:
+    """Once no call is open and nothing is held, and so many processes are left; the records agree
+    all the while."""
+    async with asyncio.timeout(60):
+        while True:
+            async with database.transaction() as session:
+                found = await reconcile(session)
+            assert not found.differences
+            done = processes is None or found.processes == processes
+            if done and not (found.held or found.open_calls):
+                return found
+            await asyncio.sleep(0.3)
+
+
+def size_of(row: Row) -> Size:
+    return row["input_tokens"], row["output_tokens"]
+
+
+def cost_of(row: Row) -> int:
+    """Worked out from the tokens and the list price."""
+    cost: int = row["input_tokens"] * INPUT + row["output_tokens"] * OUTPUT
+    return cost
+
+
+def _request_id(answer: aiohttp.ClientResponse) -> str:
+    return answer.headers["x-request-id"]
+
+
+def _size(usage: Mapping[str, int]) -> Size:
+    return usage["prompt_tokens"], usage["completion_tokens"]

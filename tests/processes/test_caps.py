@@ -1,0 +1,202 @@
+"""A cap is a cap: four gateway processes, 200 calls at once, a limit worth 37.5 of them.
+
+Whatever the limit is of, more than it allows is never used, and nearly all of it can be.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from billing.metering.quotas import set_budget, set_limit
+from billing.metering.usage import list_usage
+from billing.tables import QuotaKind
+from infra.clock import SystemClock
+from infra.db import Database
+from tests.processes.clients import all_settled
+from tests.support import builders
+from tests.support.builders import CHAT, PLENTY
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.fleet import Fleet, run_fleet
+
+CALLS = 200
+WORDS, TOKENS = 6, 20
+# 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
+COST = WORDS * 500 + TOKENS * 2000
+HALF_SPENT = 37.5
+
+
+@dataclass
+class Firm:
+    """A customer of the four gateways."""
+
+    account_id: UUID
+    key_id: UUID
+    secret: str
+
+
+@dataclass
+class Site:
+    """The four gateways, their database and the one model server."""
+
+    fleet: Fleet
+    database: Database
+    upstream: FakeUpstream
+
+    async def firm(self, name: str, **terms: Any) -> Firm:
+        given = replace(PLENTY, **terms)
+        account, key = await builders.customer(
+            self.database, self.fleet.configured, name=name, terms=given
+        )
+        return Firm(account.id, key.row.id, key.secret)
+
+    async def burst(self, firm: Firm, tries: int = 1, **values: Any) -> list[tuple[int, str]]:
+        """All calls at once, spread over the gateways: each one's status and error code."""
+        async with caller(firm) as http:
+            return await asyncio.gather(
+                *(call(http, self.fleet.urls[n % 4], values, tries) for n in range(CALLS))
+            )
+
+    async def spent(self, firm: Firm) -> int:
+        """What the account's calls cost, by their rows."""
+        async with self.database.transaction() as session:
+            rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
+        return sum(row.cost_nano for row in rows)
+
+    async def tokens(self, firm: Firm) -> int:
+        async with self.database.transaction() as session:
+            rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
+        return sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in rows)
+
+
+@asynccontextmanager
+async def caller(firm: Firm) -> AsyncIterator[aiohttp.ClientSession]:
+    headers = {"authorization": f"Bearer {firm.secret}"}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
+        yield http
+
+
+async def call(
+    http: aiohttp.ClientSession, url: str, values: dict[str, Any], tries: int
+) -> tuple[int, str]:
+    """One call; as the official clients do, it is made again where the answer says when."""
+    body = {
+        "model": CHAT,
+        "messages": [{"role": "user", "content": " ".join(["word"] * WORDS)}],
+        "max_tokens": TOKENS,
+        **values,
+    }
+    async with http.post(f"{url}/v1/chat/completions", json=body) as answer:
+        raw = await answer.read()
+        code = "" if answer.status == 200 else (await answer.json())["error"]["code"]
+        assert answer.status != 200 or b'"usage"' in raw or b"[DONE]" in raw
+        again = tries > 1 and answer.headers.get("x-should-retry") != "false"
+        wait_s = float(answer.headers.get("retry-after", 0))
+    if not wait_s or not again:
+        return answer.status, code
+    await asyncio.sleep(wait_s)
+    return await call(http, url, values, tries - 1)
+
+
+@pytest.fixture(scope="module")
+async def site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    builders.empty(postgres)
+    folder: Path = tmp_path_factory.mktemp("fleet")
+    builders.word_tokenizer(folder)
+    database = Database(postgres)
+    async with run_fake_upstream() as upstream:
+        upstream.delay_s = 0.05
+        configured = builders.settings(postgres, folder, upstream.url, model_concurrency=1000)
+        async with run_fleet(configured, 4) as fleet:
+            yield Site(fleet, database, upstream)
+    await database.close()
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left(site: Site) -> AsyncIterator[None]:
+    """After each test the records agree, and once the gateways are idle nothing is held."""
+    yield
+    await all_settled(site.database)
+
+
+def outcomes(answers: list[tuple[int, str]]) -> Counter[str]:
+    return Counter(code or str(status) for status, code in answers)
+
+
+class TestMoney:
+    async def test_credit(self, site: Site) -> None:
+        cap = int(HALF_SPENT * COST)
+        firm = await site.firm("credit", credit_nano=cap)
+        answers = outcomes(await site.burst(firm))
+        spent = await site.spent(firm)
+        assert 0.95 * cap <= spent <= cap, (spent / cap, answers)
+        assert answers["200"] in (37, 38)
+        assert set(answers) <= {"200", "credit_exhausted", "credit_reserved"}
+
+    async def test_credit_with_holds_far_above_the_cost(self, site: Site) -> None:
+        """Each call asks for 40 times what its answer will have, so one alone holds all there is:
+        what is held comes back, and serves the others while they wait, or when they try again."""
+        firm = await site.firm("over-asking", credit_nano=int(HALF_SPENT * COST))
+        brief = [{"role": "user", "content": "brief" + " word" * (WORDS - 1)}]
+        answers = outcomes(await site.burst(firm, tries=5, max_tokens=800, messages=brief))
+        spent, cap = await site.spent(firm), int(HALF_SPENT * COST)
+        assert spent <= cap
+        assert spent >= 0.95 * cap, (spent / cap, answers)
+
+    async def test_a_keys_budget(self, site: Site) -> None:
+        firm = await site.firm("budget")
+        cap = int(HALF_SPENT * COST)
+        async with site.database.transaction() as session:
+            await set_budget(session, SystemClock(), firm.account_id, firm.key_id, cap)
+        answers = outcomes(await site.burst(firm))
+        spent = await site.spent(firm)
+        assert 0.95 * cap <= spent <= cap, (spent / cap, answers)
+        assert set(answers) <= {"200", "budget_exhausted", "credit_reserved"}
+
+    async def test_streams_spend_within_it_too(self, site: Site) -> None:
+        cap = int(HALF_SPENT * COST)
+        firm = await site.firm("streamed", credit_nano=cap)
+        answers = outcomes(await site.burst(firm, stream=True))
+        spent = await site.spent(firm)
+        assert 0.95 * cap <= spent <= cap, (spent / cap, answers)
+
+
+class TestRates:
+    async def test_tokens_a_minute(self, site: Site) -> None:
+        cap = int(HALF_SPENT * (WORDS + TOKENS))
+        firm = await site.firm("tokens", tokens=cap)
+        answers = outcomes(await site.burst(firm))
+        used = await site.tokens(firm)
+        assert 0.95 * cap <= used <= cap, (used / cap, answers)
+        assert set(answers) <= {"200", "rate_limit_exceeded"}
+
+    async def test_requests_a_minute(self, site: Site) -> None:
+        firm = await site.firm("requests", requests=37)
+        answers = outcomes(await site.burst(firm))
+        assert answers == {"200": 37, "rate_limit_exceeded": CALLS - 37}
+
+    async def test_the_keys_own_requests(self, site: Site) -> None:
+        firm = await site.firm("key-requests")
+        async with site.database.transaction() as session:
+            kind = QuotaKind.REQUESTS
+            await set_limit(session, firm.account_id, kind, 37, firm.key_id)
+        answers = outcomes(await site.burst(firm))
+        assert answers == {"200": 37, "rate_limit_exceeded": CALLS - 37}
+
+    async def test_streams_at_a_time(self, site: Site) -> None:
+        """Streams of some seconds: as many run at a time as are allowed, and never more."""
+        firm = await site.firm("streams", streams=37)
+        site.upstream.most_running = 0
+        drip = [{"role": "user", "content": "drip " + "word " * 5}]
+        answers = outcomes(await site.burst(firm, stream=True, messages=drip, max_tokens=150))
+        assert 36 <= site.upstream.most_running <= 37
+        assert set(answers) == {"200", "concurrent_streams_exceeded"}
+        assert answers["200"] >= 36

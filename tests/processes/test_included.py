@@ -1,0 +1,198 @@
+"""Included units: used without any credit to the last one, by several gateways, and after a crash.
+
+A token of the prompt costs 500 nano-yuan and one of the answer 2000, where they are not included.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from billing.rounds import count_usage
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.settings import Settings
+from tests.processes.clients import Clients, all_settled, cost_of, size_of, usage_rows
+from tests.support import builders
+from tests.support.builders import CHAT
+from tests.support.chaos import in_full
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.fleet import Fleet, run_fleet
+from tests.support.stories.included import INPUT, OUTPUT, Subscriber, subscriber
+
+CALLS, WORDS, TOKENS = 120, 6, 20
+OWN_IN, OWN_OUT, ANY_OUT = (f"{CHAT}/input_tokens", f"{CHAT}/output_tokens", "*/output_tokens")
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=2)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def configured(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Settings:
+    builders.word_tokenizer(tmp_path)
+    return builders.settings(database_url, tmp_path, upstream.url, model_concurrency=1000)
+
+
+@pytest.fixture
+async def fleet(configured: Settings) -> AsyncIterator[Fleet]:
+    async with run_fleet(configured, 2) as fleet:
+        yield fleet
+
+
+def caller(firm: Subscriber) -> aiohttp.ClientSession:
+    headers = {"authorization": f"Bearer {firm.secret}"}
+    return aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0))
+
+
+@dataclass
+class Answer:
+    """What came back of a call."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def call(http: aiohttp.ClientSession, url: str, **values: object) -> Answer:
+    body = {
+        "model": CHAT,
+        "messages": [{"role": "user", "content": " ".join(["word"] * WORDS)}],
+        "max_tokens": TOKENS,
+        **values,
+    }
+    async with http.post(f"{url}/v1/chat/completions", json=body) as answer:
+        return Answer(answer.status, answer.headers, await answer.read())
+
+
+class TestWithoutCredit:
+    async def test_to_the_last_unit(
+        self, fleet: Fleet, database: Database, configured: Settings
+    ) -> None:
+        """Ten calls' prompts and answers are included, and of all models 5 tokens more: the
+        eleventh gets no answer, which would have 20."""
+        includes = {
+            "input_tokens": 20 * WORDS,
+            "output_tokens": 10 * TOKENS,
+            "any_output_tokens": 5,
+        }
+        firm = await subscriber(database, configured, CLOCK, **includes)
+        async with caller(firm) as http:
+            for count in range(10):
+                answer = await call(http, fleet.urls[count % 2])
+                assert answer.status == 200, answer.body
+                assert answer.headers["x-maas-cost"] == "0.000000000"
+            refused = await call(http, fleet.urls[0])
+        error = json.loads(refused.body)["error"]
+        assert (refused.status, error["type"], error["code"]) == (
+            429,
+            "insufficient_quota",
+            "credit_exhausted",
+        )
+        # 16 tokens at least, of which 5 are included.
+        assert "needs 0.000022000 CNY at least beyond what is included" in error["message"]
+        assert "0.000000000 is left" in error["message"]
+        assert await firm.used() == {
+            OWN_IN: (20 * WORDS, 10 * WORDS),
+            OWN_OUT: (10 * TOKENS, 10 * TOKENS),
+            ANY_OUT: (5, 0),
+        }
+        assert await firm.spent() == 0
+        await all_settled(database)
+
+    async def test_two_gateways_cover_no_more_than_is_included(
+        self, fleet: Fleet, database: Database, configured: Settings
+    ) -> None:
+        """120 calls at once, of which 37.5 are included: nothing costs anything, and what could
+        not be covered was refused."""
+        includes = {"input_tokens": CALLS * WORDS, "output_tokens": 30 * TOKENS}
+        includes["any_output_tokens"] = int(7.5 * TOKENS)
+        firm = await subscriber(database, configured, CLOCK, **includes)
+        async with caller(firm) as http:
+            answers = await asyncio.gather(
+                *(call(http, fleet.urls[count % 2]) for count in range(CALLS))
+            )
+        assert await firm.spent() == 0
+        used = await firm.used()
+        assert used[OWN_OUT][1] <= 30 * TOKENS
+        assert used[ANY_OUT][1] <= 7.5 * TOKENS
+        assert used[OWN_OUT][1] + used[ANY_OUT][1] >= 0.95 * 37.5 * TOKENS
+        assert Counter(answer.status for answer in answers)[200] in (36, 37, 38)
+        await all_settled(database)
+        # The bill gives a model's own units first, whatever calls found: as many are left in all.
+        await count_usage(database, CLOCK)
+        counted = await firm.used()
+        assert sum(amount for amount, _ in counted.values()) == sum(includes.values())
+        assert [taken for _, taken in counted.values()] == [taken for _, taken in used.values()]
+
+    async def test_a_stream_ends_for_its_length(
+        self, fleet: Fleet, database: Database, configured: Settings
+    ) -> None:
+        """3000 tokens are asked for, 1500 are included."""
+        includes = {"input_tokens": 100, "output_tokens": 1_500}
+        firm = await subscriber(database, configured, CLOCK, **includes)
+        async with caller(firm) as http:
+            answer = await call(http, fleet.urls[0], stream=True, max_tokens=3_000)
+        assert answer.status == 200
+        assert b'"finish_reason":"length"' in answer.body
+        assert (await firm.used())[OWN_OUT] == (1_500, 1_500)
+        assert await firm.spent() == 0
+        await all_settled(database)
+
+
+class TestWithCredit:
+    async def test_the_rest_is_paid_for(
+        self, fleet: Fleet, database: Database, configured: Settings
+    ) -> None:
+        """Of three answers of 20 tokens 50 are included: 10 are paid for, and all prompts."""
+        plenty = {"credit_nano": 10**9, "output_tokens": 50}
+        firm = await subscriber(database, configured, CLOCK, **plenty)
+        async with caller(firm) as http:
+            costs = [(await call(http, fleet.urls[0])).headers["x-maas-cost"] for _ in range(3)]
+        assert costs == ["0.000003000", "0.000003000", "0.000023000"]
+        assert await firm.spent() == 3 * WORDS * INPUT + 10 * OUTPUT
+        assert (await firm.used())[OWN_OUT] == (50, 50)
+        await all_settled(database)
+
+    async def test_kills_lose_and_double_nothing(
+        self, fleet: Fleet, database: Database, configured: Settings
+    ) -> None:
+        """Clients of every kind call two gateways, which are killed again and again; what is
+        included runs out meanwhile."""
+        chance = random.Random(20261125)
+        plenty = {"credit_nano": 10**12, "output_tokens": 6_000, "any_input_tokens": 30_000}
+        firm = await subscriber(database, configured, CLOCK, **plenty)
+        clients = Clients(lambda: fleet.urls, firm.secret, seed=7)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(clients.run(each=2))
+            for _ in range(in_full(30, 2)):
+                await asyncio.sleep(chance.uniform(0.3, 1.5))
+                await fleet.replace(chance)
+            await asyncio.sleep(1.0)
+            clients.stop()
+        await all_settled(database, processes=2)
+        rows = {row["request_id"]: row for row in await usage_rows(database)}
+        for request_id, size in clients.seen.whole.items():
+            assert size_of(rows[request_id]) == size
+        taken: Counter[str] = Counter()
+        for row in rows.values():
+            included = row["included"]
+            taken.update(included)
+            free = (
+                included.get("input_tokens", 0) * INPUT + included.get("output_tokens", 0) * OUTPUT
+            )
+            assert not row["cost_nano"] or row["cost_nano"] == cost_of(row) - free
+        used = await firm.used()
+        assert used[OWN_OUT][1] == taken["output_tokens"] <= 6_000
+        assert used["*/input_tokens"][1] == taken["input_tokens"] <= 30_000
+        assert taken["output_tokens"] > 5_000

@@ -1,0 +1,70 @@
+"""`kill -9` between the search and the answer of a chat: neither costs anything."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from infra.db import Database
+from infra.settings import Settings
+from tests.processes.clients import all_settled, usage_rows
+from tests.support import builders
+from tests.support.builders import CHAT
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.fleet import run_fleet
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def configured(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Settings:
+    return builders.settings(database_url, tmp_path, upstream.url)
+
+
+async def _until_the_chat_is_sent(upstream: FakeUpstream) -> None:
+    async with asyncio.timeout(60):
+        while not any("messages" in body for body in upstream.received):  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0.02)
+
+
+async def test_a_search_whose_gateway_is_killed_before_the_answer_costs_nothing(
+    configured: Settings, database: Database, upstream: FakeUpstream
+) -> None:
+    _, key = await builders.customer(database, configured)
+    headers = {"authorization": f"Bearer {key.secret}"}
+    async with run_fleet(configured, 2) as fleet:
+        victim = fleet.members[0]
+        async with httpx.AsyncClient(base_url=victim.url, headers=headers, timeout=60) as http:
+            store = (await http.post("/v1/vector_stores", json={"name": "empty"})).json()["id"]
+            body = {
+                "model": CHAT,
+                "messages": [
+                    {"role": "user", "content": "which grease"},
+                    {"role": "assistant", "content": "hang"},
+                ],
+                "tools": [{"type": "file_search", "vector_store_ids": [store]}],
+                "max_tokens": 5,
+            }
+            calling = asyncio.create_task(http.post("/v1/chat/completions", json=body))
+            await _until_the_chat_is_sent(upstream)
+            await asyncio.sleep(0.5)  # the intent is durable 5 ms after it was opened
+            victim.kill()
+            with suppress(httpx.HTTPError):
+                await calling
+        fleet.members.remove(victim)
+        await all_settled(database, processes=1)
+    (row,) = await usage_rows(database)
+    assert (row["operation"], row["settlement"], row["cost_nano"]) == ("chat", "unknown", 0)
+    assert any("input" in sent for sent in upstream.received)
+    async with database.transaction() as session:
+        used = await session.execute(text("select sum(used) from quota where kind = 'credit'"))
+        assert used.scalar_one() == 0

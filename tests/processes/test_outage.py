@@ -1,0 +1,141 @@
+"""PostgreSQL goes away under load: nothing is answered that is not recorded, and all goes on
+without a restart when it is back.
+
+Stopped as an operator stops it, and frozen, as a host that is gone without a word. For 3 s here,
+10 in `make chaos`.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from infra.db import Database
+from infra.migrate import migrate
+from infra.postgres import EmbeddedPostgres, start_postgres
+from tests.processes.clients import Clients, all_settled, usage_rows, whole_answers_are_billed
+from tests.support import builders
+from tests.support.builders import CHAT
+from tests.support.chaos import in_full
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.fleet import Fleet, run_fleet
+from tests.support.gateway.errors import error_of
+
+AWAY_S = in_full(10, 3)
+Gone = Callable[[EmbeddedPostgres], AbstractContextManager[None]]
+REFUSALS = {"metering_unavailable", "database_unavailable"}
+
+
+@dataclass
+class Site:
+    """Two gateways, and a database that a test may take away from them."""
+
+    postgres: EmbeddedPostgres
+    fleet: Fleet
+    database: Database
+    secret: str
+
+
+@pytest.fixture
+async def site(data_dir: Path, upstream: FakeUpstream) -> AsyncIterator[Site]:
+    postgres = start_postgres(data_dir / "postgres")
+    migrate(postgres.url)
+    database = Database(postgres.url)
+    configured = builders.settings(postgres.url, data_dir, upstream.url)
+    _, key = await builders.customer(database, configured)
+    try:
+        async with run_fleet(configured, 2) as fleet:
+            yield Site(postgres, fleet, database, key.secret)
+    finally:
+        await database.close()
+        postgres.stop()
+
+
+@contextmanager
+def stopped(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """As an operator's restart: connections are ended, new ones refused."""
+    postgres._server.stop()
+    yield
+    postgres._server.ensure_postgres_running()
+
+
+@contextmanager
+def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """Nothing is refused and nothing answers."""
+    top = psutil.Process(postgres._server.get_pid())
+    processes = [top, *top.children()]
+    for process in processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    yield
+    for process in processes:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("gone", [stopped, frozen])
+async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
+    clients = Clients(lambda: site.fleet.urls, site.secret, seed=3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(clients.run(each=3))
+        await asyncio.sleep(1.0)
+        with gone(site.postgres):
+            await asyncio.sleep(1.5)
+            await _calls_are_refused(site)
+            await asyncio.sleep(AWAY_S - 1.5)
+            async with asyncio.timeout(30):
+                # A client that a busy machine lets run late meets the outage late.
+                while not clients.seen.refused:  # noqa: ASYNC110  # clients only count
+                    await asyncio.sleep(0.1)
+        before = len(clients.seen.whole)
+        async with asyncio.timeout(40):
+            while len(clients.seen.whole) < before + 50:  # noqa: ASYNC110  # clients only count
+                await asyncio.sleep(0.1)
+        clients.stop()
+    assert set(clients.seen.refused) <= REFUSALS
+    rows = await usage_rows(site.database)
+    whole_answers_are_billed(clients.seen, rows)
+    await all_settled(site.database)
+    sys.stderr.write(
+        f"away for {AWAY_S} s: {len(clients.seen.whole)} whole, {clients.seen.broken} broken, "
+        f"refused {clients.seen.refused}\n"
+    )
+
+
+async def test_a_call_that_was_under_way_is_answered_afterwards(site: Site) -> None:
+    """Its answer waits for the row, and the row for the database."""
+    headers = {"authorization": f"Bearer {site.secret}"}
+    url = f"{site.fleet.urls[0]}/v1/chat/completions"
+    drip = {"role": "user", "content": "drip by drip"}
+    body = {"model": CHAT, "messages": [drip], "max_tokens": 40, "stream": True}
+    async with httpx.AsyncClient(headers=headers, timeout=30) as http:
+        call = asyncio.create_task(http.post(url, json=body))
+        await asyncio.sleep(0.4)
+        with stopped(site.postgres):
+            await asyncio.sleep(AWAY_S)
+            assert not call.done()
+        answer = await call
+    assert answer.text.endswith("data: [DONE]\n\n")
+    (row,) = await usage_rows(site.database)
+    assert (row["settlement"], row["output_tokens"]) == ("complete", 40)
+    await all_settled(site.database)
+
+
+async def _calls_are_refused(site: Site) -> None:
+    """At every gateway, soon, in the documented shape."""
+    headers = {"authorization": f"Bearer {site.secret}"}
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+    async with httpx.AsyncClient(headers=headers, timeout=30) as http:
+        for url in site.fleet.urls:
+            answer = await http.post(f"{url}/v1/chat/completions", json=body)
+            assert answer.status_code == 503
+            assert error_of(answer)["code"] in REFUSALS
+            assert (await http.get(f"{url}/health/live")).status_code == 200
+            for path in ("/health/ready", "/health/ready?models=false"):
+                assert (await http.get(f"{url}{path}")).status_code == 503

@@ -1,0 +1,273 @@
+"""The database is destroyed and brought back: not a cent is lost, by a backup and by the log."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from billing.checks.reconciliation import reconcile
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.migrate import migrate
+from infra.postgres import EmbeddedPostgres, program, start_postgres
+from infra.settings import Settings
+from tests.processes.clients import Clients, Seen, all_settled, usage_rows, whole_answers_are_billed
+from tests.support import builders
+from tests.support.builders import CATALOG, run_gateway
+from tests.support.chaos import in_full
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.fleet import run_fleet
+from tests.support.serving import build_parts
+from tests.support.stories.random_month import live
+from tests.support.stories.story import Story
+
+WHOLE = in_full(1_000, 30)
+# Every row of a table as one number; rows that say the same are told apart by how many there are.
+_DIGEST = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
+_TABLES = """
+    select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables
+    where schemaname in ('public', 'jobs') order by 1
+"""
+_MONEY = """
+    select (select sum(cost_nano) from usage), (select count(number) from invoice),
+           (select sum(total) from invoice), (select sum(abs(minor)) from ledger_posting)
+"""
+
+
+async def ask(database: Database, statement: str) -> list[tuple[Any, ...]]:
+    async with database.transaction() as session:
+        return [tuple(row) for row in await session.execute(text(statement))]
+
+
+async def contents(database: Database) -> dict[str, tuple[Any, ...]]:
+    """What each table holds, to the bit."""
+    tables = [name for (name,) in await ask(database, _TABLES)]
+    return {name: (await ask(database, _DIGEST.format(name)))[0] for name in tables}
+
+
+async def maas(settings: Settings, *arguments: str) -> tuple[int, Any]:
+    """The command in a process of its own, on the embedded database of the folder."""
+    environment = {name: one for name, one in os.environ.items() if not name.startswith("MAAS_")}
+    environment["MAAS_DATA_DIR"] = str(settings.data_dir)
+    environment["MAAS_SERVING_URL"] = settings.serving_url or ""
+    command = [sys.executable, "-c", "from gateway.cli import main; main()", *arguments, "--json"]
+    done = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, json.loads(done.stdout or "null")
+
+
+@asynccontextmanager
+async def running(data_dir: Path) -> AsyncIterator[tuple[EmbeddedPostgres, Database]]:
+    """The embedded database of the folder, migrated."""
+    server = await asyncio.to_thread(start_postgres, data_dir / "postgres")
+    builders.without_syncing(server.url)
+    await asyncio.to_thread(migrate, server.url)
+    database = Database(server.url, pool_size=2)
+    try:
+        yield server, database
+    finally:
+        await database.close()
+        await asyncio.to_thread(server.stop)
+
+
+@pytest.fixture
+def settings(data_dir: Path, upstream: FakeUpstream) -> Settings:
+    return builders.settings("postgresql://not-yet", data_dir, upstream.url)
+
+
+def on(settings: Settings, server: EmbeddedPostgres) -> Settings:
+    return builders.settings(server.url, settings.data_dir, settings.serving_url or "")
+
+
+async def no_difference(database: Database) -> None:
+    async with database.transaction() as session:
+        assert not (await reconcile(session)).differences
+
+
+async def the_key_still_works(settings: Settings, secret: str) -> None:
+    parts = build_parts(settings, SystemClock(), CATALOG)
+    headers = {"authorization": f"Bearer {secret}"}
+    async with builders.serve(parts) as url, httpx.AsyncClient(headers=headers) as http:
+        assert (await http.get(f"{url}/v1/usage")).status_code == 200
+
+
+class TestBackup:
+    async def test_what_comes_back_is_the_same_to_the_bit(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        """Two months of three firms that the real jobs bill, and calls by a real gateway."""
+        data_dir, backup = settings.data_dir, tmp_path / "all.dump"
+        async with running(data_dir) as (server, database):
+            await live(Story(database), seed=26, firms=3)
+            async with run_gateway(on(settings, server)) as gateway:
+                for number in range(20):
+                    assert (await gateway.chat("a part", stream=number % 2 == 0)).is_success
+                assert (await gateway.chat("a part", model="none")).status_code == 404
+                secret = gateway.key.secret
+            await no_difference(database)
+            before, money = await contents(database), (await ask(database, _MONEY))[0]
+        assert all(money), "there is nothing to lose"
+
+        code, said = await maas(settings, "backup", str(backup))
+        assert (code, said["bytes"]) == (0, backup.stat().st_size)
+        assert backup.stat().st_mode & 0o077 == 0
+        shutil.rmtree(data_dir / "postgres")
+        code, said = await maas(settings, "restore", str(backup))
+        assert (code, said["newest_call"] is None) == (0, False), said
+
+        async with running(data_dir) as (server, database):
+            assert await contents(database) == before
+            assert (await ask(database, _MONEY))[0] == money
+            await the_key_still_works(on(settings, server), secret)
+        code, said = await maas(settings, "reconcile")
+        assert (code, said["differences"]) == (0, [])
+        sys.stderr.write(
+            f"{len(before)} tables, {sum(rows for rows, _ in before.values())} rows, of money "
+            f"{money}: the same after it was destroyed and brought back\n"
+        )
+
+    async def test_calls_go_on_meanwhile(self, settings: Settings, tmp_path: Path) -> None:
+        """What clients had whole before the backup began is in it, and all of it agrees."""
+        backup = tmp_path / "all.dump"
+        async with running(settings.data_dir) as (server, database):
+            _, key = await builders.customer(database, on(settings, server))
+            async with calling(on(settings, server), key.secret) as seen:
+                known = await so_many(seen, WHOLE)
+                assert (await maas(settings, "backup", str(backup)))[0] == 0
+                await so_many(seen, len(seen.whole) + 10)
+        shutil.rmtree(settings.data_dir / "postgres")
+        assert (await maas(settings, "restore", str(backup)))[0] == 0
+        async with running(settings.data_dir) as (server, database):
+            await what_was_whole_is_billed(database, known)
+            async with run_fleet(on(settings, server), 1):
+                # It ends what gateways had begun that are no more.
+                await all_settled(database, processes=1)
+            await what_was_whole_is_billed(database, known)
+
+    async def test_a_database_that_holds_something_is_left_alone(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        backup = tmp_path / "all.dump"
+        async with running(settings.data_dir) as (server, database):
+            await builders.customer(database, on(settings, server))
+            before = await contents(database)
+            assert (await maas(settings, "backup", str(backup)))[0] == 0
+            code, said = await maas(settings, "restore", str(backup))
+            assert (code, said["error"]["code"]) == (1, "database_not_empty")
+            assert await contents(database) == before
+
+    async def test_a_damaged_backup_brings_nothing_back(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        backup = tmp_path / "all.dump"
+        async with running(settings.data_dir):
+            assert (await maas(settings, "backup", str(backup)))[0] == 0
+        shutil.rmtree(settings.data_dir / "postgres")
+        whole = backup.read_bytes()
+        backup.write_bytes(whole[: len(whole) // 2])
+        code, said = await maas(settings, "restore", str(backup))
+        assert (code, said["error"]["code"]) == (1, "backup_failed")
+        backup.write_bytes(whole)
+        assert (await maas(settings, "restore", str(backup)))[0] == 0
+
+    async def test_a_folder_keeps_so_many(self, settings: Settings, tmp_path: Path) -> None:
+        for day in (1, 2, 3):
+            (tmp_path / f"maas-2026110{day}T000000Z.dump").write_bytes(b"old")
+        (tmp_path / "of-somebody-else.dump").write_bytes(b"theirs")
+        code, said = await maas(settings, "backup", str(tmp_path), "--keep", "2")
+        assert code == 0, said
+        kept = set(os.listdir(tmp_path))
+        newest = Path(said["file"]).name
+        assert kept == {"of-somebody-else.dump", "maas-20261103T000000Z.dump", newest}
+
+
+class TestLog:
+    async def test_back_to_a_moment_after_the_backup(
+        self, settings: Settings, data_dir: Path
+    ) -> None:
+        """By PostgreSQL's own archive of its log, to just before somebody's mistake."""
+        archive, base = data_dir / "archive", data_dir / "base"
+        archive.mkdir()
+        archive.chmod(0o777)
+        async with running(data_dir) as (server, _):
+            _change(server, archive_mode="on", archive_command=f"cp %p {archive}/%f")
+        async with running(data_dir) as (server, database):
+            _, key = await builders.customer(database, on(settings, server))
+            _base_backup(server, base)
+            async with calling(on(settings, server), key.secret) as seen:
+                known = await so_many(seen, WHOLE)
+            before = await contents(database)
+            moment = (await ask(database, "select clock_timestamp()::text"))[0][0]
+            await ask(database, "select pg_switch_wal()")
+            await ask(database, "update account set name = 'a mistake' returning 1")
+            await ask(database, "select pg_switch_wal()")
+        shutil.rmtree(data_dir / "postgres")
+
+        base.rename(data_dir / "postgres")
+        _recover(data_dir / "postgres", archive, moment)
+        async with running(data_dir) as (_, database):
+            assert (await ask(database, "select pg_is_in_recovery()"))[0] == (False,)
+            await what_was_whole_is_billed(database, known)
+            assert await contents(database) == before
+
+
+@asynccontextmanager
+async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
+    """Clients of all kinds call a gateway for as long as the block goes on."""
+    async with run_fleet(settings, 1) as fleet:
+        clients = Clients(lambda: fleet.urls, secret, seed=26)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(clients.run(each=2))
+            yield clients.seen
+            clients.stop()
+
+
+async def so_many(seen: Seen, number: int) -> Seen:
+    """What clients have seen once so many answers came whole."""
+    async with asyncio.timeout(120):
+        while len(seen.whole) < number:  # noqa: ASYNC110  # clients only count
+            await asyncio.sleep(0.05)
+    return deepcopy(seen)
+
+
+async def what_was_whole_is_billed(database: Database, known: Seen) -> None:
+    await no_difference(database)
+    whole_answers_are_billed(known, await usage_rows(database))
+
+
+def _change(server: EmbeddedPostgres, **values: str) -> None:
+    for name, value in values.items():
+        server._server.psql(f"alter system set {name} = '{value}'")
+
+
+def _base_backup(server: EmbeddedPostgres, folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    user = server._server.system_user
+    if user is not None:
+        shutil.chown(folder, user)
+    command = [program("pg_basebackup"), "-d", server.url, "-D", folder, "-c", "fast", "-X", "none"]
+    subprocess.run(command, check=True, capture_output=True, user=user)
+
+
+def _recover(folder: Path, archive: Path, moment: str) -> None:
+    # What a server that ran there left; its socket lies in the folder.
+    for left in folder.glob(".s.PGSQL.*"):
+        left.unlink()
+    (folder / "recovery.signal").touch()
+    with (folder / "postgresql.auto.conf").open("a") as file:
+        file.write(
+            f"restore_command = 'cp {archive}/%f %p'\nrecovery_target_time = '{moment}'\n"
+            "recovery_target_action = 'promote'\narchive_mode = 'off'\n"
+        )

@@ -1,0 +1,263 @@
+"""The worker as a process: it counts, bills, collects and tells; ends in order; and is one of
+several without doing anything twice.
+
+It works by the machine's clock, so its firms used what it bills in October 2026.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sized
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from billing.accounts.profiles import Collection
+from billing.notices.targets import set_target
+from billing.tables import Invoice
+from gateway.worker import work
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.migrate import migrate
+from infra.postgres import start_postgres
+from infra.processes import start_module
+from infra.settings import Settings, SettingsInvalid
+from tests.support.billing.making import sql
+from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
+from tests.support.fakes.stripe.clock import MovableClock
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.stories.story import Firm, Story
+
+PATIENCE_S = 180
+
+
+class StripesClock(SystemClock):
+    """The stand-in's, which is the worker's."""
+
+    def advance(self, by: object) -> None:
+        raise AssertionError("time passes by itself here")
+
+
+@pytest.fixture
+async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    clock: MovableClock = StripesClock()
+    async with run_fake_stripe(clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[FakeSmtp]:
+    async with run_fake_smtp() as running:
+        yield running
+
+
+@pytest.fixture
+def story(database: Database) -> Story:
+    return Story(database)
+
+
+@pytest.fixture
+def environment(
+    database_url: str, tmp_path: Path, fake: FakeStripe, smtp: FakeSmtp
+) -> dict[str, str]:
+    return {
+        "MAAS_DATABASE_URL": database_url,
+        "MAAS_DATA_DIR": str(tmp_path),
+        "MAAS_STRIPE_SECRET_KEY": fake.key,
+        "MAAS_STRIPE_API_BASE": fake.url,
+        "MAAS_SMTP_URL": smtp.url,
+    }
+
+
+Running = subprocess.Popen[bytes]
+
+
+@contextmanager
+def running(environment: dict[str, str], count: int = 1) -> Iterator[list[Running]]:
+    """So many workers, until the block ends."""
+    workers = [start_module("gateway.worker", (), environment) for _ in range(count)]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+async def counts(found: Sized, count: int) -> bool:
+    return len(found) == count
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what another process does."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await true():  # noqa: ASYNC110  # another process does it
+            await asyncio.sleep(0.1)
+
+
+async def used(story: Story, *names: str) -> list[Firm]:
+    """Firms that used 30.00 each in October, and 30.00 just now; Stripe sends their invoices, and
+    they are told when they have used a tenth of their credit."""
+    firms = []
+    for name in names:
+        firm = await story.firm(name, credit="50", collection=Collection.STRIPE_INVOICE)
+        await firm.billed(email=f"{name}@acme.example")
+        async with story.database.transaction() as session:
+            await set_target(session, firm.account.id, percentages=[10])
+        await firm.use("vib", rows=30_000)
+        await firm.use("vib", datetime.now(UTC), rows=30_000)
+        firms.append(firm)
+    return firms
+
+
+async def collected(firms: list[Firm]) -> list[Invoice]:
+    """The invoices that Stripe has."""
+    invoices = [invoice for firm in firms for invoice in await firm.invoices()]
+    return [invoice for invoice in invoices if invoice.stripe_invoice is not None]
+
+
+async def test_from_usage_to_an_invoice_at_stripe(
+    story: Story, environment: dict[str, str], fake: FakeStripe, smtp: FakeSmtp
+) -> None:
+    """October's 30.00 are counted, invoiced and sent; that so much is used is told by e-mail."""
+    firms = await used(story, "a")
+    with running(environment) as (worker,):
+        await until(lambda: counts(fake.events("invoice.sent"), 1))
+        (invoice,) = await collected(firms)
+        assert (invoice.status, firms[0].text(invoice.total)) == ("open", "30.00")
+        (theirs,) = fake.objects("invoice")
+        assert (theirs["id"], theirs["total"]) == (invoice.stripe_invoice, 3000)
+        rows = await sql(story.database, "select sum(rows) as counted from usage_total")
+        assert rows[0].counted == 60_000
+        await until(lambda: counts(smtp.taken, 1))
+        assert smtp.taken[0].recipients == ["a@acme.example"]
+        assert worker.poll() is None
+        worker.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(worker.wait, 30)
+        assert worker.returncode == 0
+    # It has put its name out, and left nothing half done.
+    for table in ("procrastinate_workers", "procrastinate_jobs where status = 'doing'"):
+        assert await sql(story.database, f"select 1 from jobs.{table}") == []
+    assert await story.differences() == ()
+
+
+async def test_two_at_once_do_each_thing_once(
+    story: Story, environment: dict[str, str], fake: FakeStripe, smtp: FakeSmtp
+) -> None:
+    names = [f"firm-{number}" for number in range(6)]
+    firms = await used(story, *names)
+    with running(environment, count=2) as workers:
+        await until(lambda: counts(fake.events("invoice.sent"), 6))
+        await until(lambda: counts(smtp.taken, 6))
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        for worker in workers:
+            await asyncio.to_thread(worker.wait, 30)
+            assert worker.returncode == 0
+    assert sorted(invoice.number or 0 for invoice in await collected(firms)) == [1, 2, 3, 4, 5, 6]
+    assert [one["total"] for one in fake.objects("invoice")] == [3000] * 6
+    assert len(fake.objects("customer")) == 6
+    told = sorted(recipient for mail in smtp.taken for recipient in mail.recipients)
+    assert told == sorted(f"{name}@acme.example" for name in names)
+    assert await story.differences() == ()
+
+
+async def test_one_that_is_killed_is_followed(
+    story: Story, environment: dict[str, str], fake: FakeStripe
+) -> None:
+    """Killed while Stripe is slow to make the invoice; its next of kin ends what was begun."""
+    firms = await used(story, "a")
+    fake.slow(2)
+    with running(environment) as (worker,):
+        await until(lambda: counts(fake.objects("customer"), 1))
+        worker.kill()
+        worker.wait()
+    fake.slow(0)
+    # What a minute would do: its heart has not beaten, and the lease of what it did has run out.
+    await sql(
+        story.database,
+        "update jobs.procrastinate_workers set last_heartbeat = now() - interval '1 minute'",
+    )
+    await sql(story.database, "update outbox set due_at = created_at where done_at is null")
+    with running(environment):
+        await until(lambda: counts(fake.events("invoice.sent"), 1))
+    assert len(await collected(firms)) == 1
+    assert (len(fake.objects("customer")), len(fake.objects("invoice"))) == (1, 1)
+
+
+async def test_one_whose_parent_is_gone_ends(story: Story, environment: dict[str, str]) -> None:
+    """As where `maas up` was killed."""
+    script = (
+        "from infra.processes import start_module; import sys, time\n"
+        "print(start_module('gateway.worker').pid, flush=True); time.sleep(600)"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    pid = int(await asyncio.wait_for(parent.stdout.readline(), PATIENCE_S))
+    alive = "select 1 from jobs.procrastinate_workers"
+
+    async def works() -> bool:
+        return await sql(story.database, alive) != []
+
+    async def has_ended() -> bool:
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    await until(works)
+    parent.kill()
+    await parent.wait()
+    await until(has_ended)
+    assert await sql(story.database, alive) == []
+
+
+async def test_it_needs_a_database() -> None:
+    with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
+        await work(Settings(database_url=None))
+
+
+async def test_what_improves_models_needs_their_servers(database_url: str) -> None:
+    with pytest.raises(SettingsInvalid, match="MAAS_SERVING_URL"):
+        await work(Settings(database_url=database_url, improve_at="18:30"))
+
+
+class TestOutage:
+    async def test_it_goes_on_when_the_database_is_back(self, data_dir: Path) -> None:
+        """A restart of PostgreSQL: the job runner ends by it, and nobody would be billed."""
+        postgres = start_postgres(data_dir / "postgres")
+        migrate(postgres.url)
+        environment = {"MAAS_DATABASE_URL": postgres.url, "MAAS_DATA_DIR": str(data_dir)}
+        child = start_module("gateway.worker", environment=environment)
+        database = Database(postgres.url)
+        last = "select coalesce(max(id), 0) from jobs.procrastinate_periodic_defers"
+        try:
+            await _until(lambda: sql(database, f"{last} having max(id) > 0"))
+            await asyncio.to_thread(postgres._server.stop)
+            await asyncio.sleep(2)
+            await asyncio.to_thread(postgres._server.ensure_postgres_running)
+            await database.close()
+            database = Database(postgres.url)
+            ((before,),) = await sql(database, last)
+            await _until(lambda: sql(database, f"{last} having max(id) > {before}"))
+            assert child.poll() is None
+            child.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(child.wait, PATIENCE_S) == 0
+        finally:
+            child.kill()
+            child.wait()
+            await database.close()
+            postgres.stop()
+
+
+async def _until(ask: Callable[[], Awaitable[Sized]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not len(await ask()):  # noqa: ASYNC110  # the database gives no event
+            await asyncio.sleep(0.2)

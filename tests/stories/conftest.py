@@ -1,0 +1,12 @@
+"""A calendar for stories of billing."""
+
+import pytest
+
+from infra.db import Database
+from tests.support.stories.story import Story
+
+
+@pytest.fixture
+async def story(database: Database) -> Story:
+    """A billing story in October 2026, in China."""
+    return Story(database)

@@ -1,0 +1,126 @@
+"""Calls for a contract, from the month before it to the month after: over a real socket, onto the
+invoice, and rated again by whoever has the exported files."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from billing.accounts.profiles import lock_profile
+from billing.documents.documenting import preview_of
+from billing.documents.documents import InvoiceDocument
+from billing.documents.exporting import export_invoice
+from billing.invoices.position import read_position
+from billing.rounds import bill_accounts, count_usage
+from billing.tables import Invoice
+from tests.stories.test_export import rerate
+from tests.support.builders import CHAT, PLENTY, SPECIALIST, Limited
+from tests.support.clocks import ShiftedClock
+from tests.support.gateway.faults import nothing_is_held
+from tests.support.stories.covered import Covered, covered_customer, month_after, tagged
+
+READING = {"torque": 40, "wear": 12}
+
+
+@pytest.fixture
+async def covered(limited: Limited) -> AsyncIterator[Covered]:
+    """A contract for the whole of the next month: 100 rows of the specialist, at 0.001 each
+    otherwise, and 20 tokens of answers of the chat model are covered."""
+    async with limited(PLENTY, ShiftedClock()) as gateway:
+        made = covered_customer(gateway)
+        await made.agrees(rows=100, ends_at=month_after(made.starts_at))
+        yield made
+
+
+async def test_from_before_its_start_to_after_its_end(covered: Covered, tmp_path: Path) -> None:
+    """60 rows a call.
+
+    the month before   tagged            60 list             0.06
+    the month          tagged            60 covered          0.00
+                       tagged            40 covered, 20      0.02
+                       tagged            60 beyond           0.06
+                       without a tag     60 list             0.06
+                       tagged, streamed  a word, 10 tokens   0.00
+    the month after    tagged            60 list             0.06
+    """
+    gateway, ends_at = covered.gateway, month_after(covered.starts_at)
+    costs = [await judges(covered)]
+    covered.begins()
+    costs += [await judges(covered) for _ in range(3)]
+    costs.append(await judges(covered, None))
+    assert (await covered.chat(stream=True)).status_code == 200
+    await nothing_is_held(gateway)
+
+    covered.clock.to(ends_at - timedelta(minutes=1))
+    await count_usage(gateway.parts.database, covered.clock)
+    preview = await previewed(covered)
+    assert await uninvoiced(covered) == (60 + 80 + 60) * 10**6
+    covered.clock.to(ends_at + timedelta(hours=2))
+    costs.append(await judges(covered))
+    assert costs == [f"0.0{cents}0000000" for cents in (6, 0, 2, 6, 6, 6)]
+
+    await bill_accounts(gateway.parts.database, covered.clock)
+    before, month = (await invoiced(covered))[::-1]
+    assert [line["amount"] for line in before["lines"]] == ["0.06"]
+    assert lines_of(month) == lines_of(preview.to_json())
+    assert lines_of(month) == {
+        (CHAT, "input_tokens", "1", "1", "0.00"),
+        (CHAT, "output_tokens", "10", "10", "0.00"),
+        (SPECIALIST, "rows", "180", "100", "0.08"),
+        (SPECIALIST, "rows", "60", "0", "0.06"),
+    }
+    assert (month["net"], preview.text(preview.net)) == ("0.14", "0.14")
+    assert [line["kind"] for line in month["lines"]] == ["usage"] * 4
+    assert await uninvoiced(covered) == 60 * 10**6
+    await nothing_is_held(gateway)
+    code, said = await rerate(*await exported(covered, tmp_path))
+    assert code == 0, said
+
+
+async def judges(of: Covered, contract: str | None = "pumps") -> str:
+    """A call of 60 rows; gives what it cost."""
+    headers = {} if contract is None else tagged(contract)
+    body = {"model": SPECIALIST, "instances": [READING] * 60}
+    answer = await of.gateway.http.post("/v1/predictions", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return str(answer.headers["x-maas-cost"])
+
+
+def lines_of(document: dict[str, Any]) -> set[tuple[str, ...]]:
+    names = ("model", "meter", "quantity", "included", "amount")
+    return {tuple(str(line[name]) for name in names) for line in document["lines"]}
+
+
+async def invoiced(of: Covered) -> list[dict[str, Any]]:
+    """The newest first."""
+    listed = (await of.gateway.http.get("/v1/invoices")).json()["data"]
+    return [
+        (await of.gateway.http.get(f"/v1/invoices/{one['id']}")).json()
+        for one in listed
+        if one["number"] is not None
+    ]
+
+
+async def previewed(of: Covered) -> InvoiceDocument:
+    async with of.gateway.parts.database.transaction() as session:
+        return await preview_of(session, of.clock, of.gateway.account.id)
+
+
+async def uninvoiced(of: Covered) -> int:
+    """What credit is held against."""
+    async with of.gateway.parts.database.transaction() as session:
+        profile = await lock_profile(session, of.gateway.account.id)
+        return (await read_position(session, profile, of.clock.now())).uninvoiced
+
+
+async def exported(of: Covered, folder: Path) -> list[Path]:
+    account_id = of.gateway.account.id
+    async with of.gateway.parts.database.transaction() as session:
+        query = select(Invoice).where(
+            col(Invoice.account_id) == account_id, col(Invoice.number).is_not(None)
+        )
+        final = (await session.scalars(query)).all()
+        return [await export_invoice(session, account_id, one.id, folder) for one in final]

@@ -1,0 +1,287 @@
+"""A contract on less scrap, from its agreement to the paid invoice, with the real statistics.
+
+Castings are made from a seed, with and without the effect, so what was truly saved is known. The
+same is computed beside it by plain least squares; evidence is signed by Ed25519 keys.
+"""
+
+from dataclasses import replace
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from billing.outcomes.bundles import BundleInvalid, Measured
+from billing.outcomes.measured_effects import measure_effect
+from billing.outcomes.nonroutine import Adjustment
+from billing.outcomes.replay import replay
+from billing.outcomes.terms import AttesterKind, Share
+from billing.tables import OutcomeSettlement
+from infra.db import Database
+from infra.errors import AppError
+from tests.support import builders
+from tests.support.gateway.commands import Maas, leave_logs_alone
+from tests.support.outcomes.castings import FIRST, START, TERMS, Day, foundry, month, written
+from tests.support.stories.outcome_story import Contract, proposed
+from tests.support.stories.story import Firm, Story
+
+SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
+DAYS = foundry(365)
+BEFORE = month(DAYS, FIRST, START)
+OCTOBER = month(DAYS, START, date(2026, 11, 1))
+NOWHERE = {"MAAS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
+
+
+async def scrap_contract(firm: Firm, **values: Any) -> Contract:
+    """25 % of 42.00 a casting at 90 % for twelve settlements, against 273 days before."""
+    made = await proposed(firm, "scrap")
+    made.before = written(BEFORE)
+    await made.agrees(replace(TERMS, **values))
+    return made
+
+
+async def october(scrap: Contract, days: list[Day] = OCTOBER) -> OutcomeSettlement:
+    """What the sensor read, and its settlement of 4 November."""
+    scrap.firm.story.clock.set(2026, 11, 2)
+    await scrap.says("readings", SENSOR, written(days))
+    await scrap.until(2026, 11, 4)
+    (found,) = await scrap.settlements()
+    return found
+
+
+def share(micro: int) -> int:
+    """25 % of 42.00 for each casting, in fen, by hand."""
+    exact = Decimal(micro) / 10**6 * 4200 * 25 / 100
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def report(settlement: OutcomeSettlement) -> Any:
+    (one,) = msgspec.json.decode(settlement.bundle)["measured"]
+    return one["measured"]["report"]
+
+
+def least_squares(days: list[Day]) -> tuple[float, float, float]:
+    """The saving, its standard error were the noise of each day its own, and the lower bound that
+    holds with 90 % for twelve settlements together; by the textbook."""
+    columns, later = (np.array([[1.0, one.parts, one.hard] for one in of]) for of in (BEFORE, days))
+    values, read = (np.array([one.rejects for one in of]) for of in (BEFORE, days))
+    effects, squares, *_ = np.linalg.lstsq(columns, values)
+    sought, free = later.sum(axis=0), len(values) - 3
+    spread = len(days) + sought @ np.linalg.solve(columns.T @ columns, sought)
+    error = float(np.sqrt(squares[0] / free * spread))
+    saved = float(sought @ effects - read.sum())
+    return saved, error, saved - float(student.ppf(1 - 0.10 / 12, free)) * error
+
+
+async def test_from_agreement_to_paid_invoice(story: Story) -> None:
+    """A quarter less scrap. A neutral counter tells of October's first 21 days, the customer's
+    system of the other ten; tax is 6 %. Twice as many readings are twice the part."""
+    firm = await story.firm(tax_ppm=60_000)
+    scrap = await scrap_contract(firm)
+    story.clock.set(2026, 10, 22)
+    await scrap.says("readings", SENSOR, written(OCTOBER[:21]))
+    story.clock.set(2026, 11, 2)
+    await scrap.says("readings", SYSTEM, written(OCTOBER[21:]))
+    for at in ((2026, 11, 4), (2026, 11, 14), (2026, 12, 1, 1)):
+        await scrap.until(*at)
+    settled = (await scrap.settlements())[0]
+    told, true = report(settled), sum(one.without - one.rejects for one in OCTOBER)
+    saved, error, bound = least_squares(OCTOBER)
+    assert float(told["saving"]) == pytest.approx(saved, rel=0.01)
+    assert 1 <= float(told["error"]) / error < 1.2
+    assert 0.9 * bound < float(told["bound"]) < bound < saved
+    assert abs(saved - true) < 2 * error
+    assert settled.micro == int(Decimal(told["bound"]) * 10**6)
+    net, tax = settled.minor, round(settled.minor * 0.06)
+    assert settled.minor == share(settled.micro)
+    (invoice,) = await firm.invoices()
+    amounts = tuple(f"{one / 100:.2f}" for one in (net, tax, net + tax))
+    assert firm.amounts(invoice) == amounts == ("3819.76", "229.19", "4048.95")
+    system, sensor = await scrap.outcome_lines(invoice)
+    assert (system[0], sensor[0]) == ("customer_system", "neutral_sensor")
+    assert float(system[1]) / float(sensor[1]) == pytest.approx(10 / 21, rel=1e-5)
+    assert float(system[2]) + float(sensor[2]) == pytest.approx(net / 100)
+    assert float(system[2]) / float(sensor[2]) == pytest.approx(10 / 21, abs=1e-4)
+    assert (await firm.pays(invoice, amounts[2])).status == "paid"
+    assert await story.differences() == ()
+
+
+async def test_the_same_cent_on_another_database_and_from_the_file(
+    story: Story, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settled on two databases, of which the second is new; and computed again with none."""
+    leave_logs_alone(monkeypatch)
+    first = await october(await scrap_contract(await story.firm()))
+    builders.empty(database_url)
+    other = Database(database_url, pool_size=2)
+    anew = Story(other)
+    firm = await anew.firm()
+    second = await october(await scrap_contract(firm))
+    await other.close()
+    assert first.id != second.id
+    assert (first.micro, first.minor, report(first) | {"evidence": ""}) == (
+        second.micro,
+        second.minor,
+        report(second) | {"evidence": ""},
+    )
+    file = tmp_path / "bundle.json"
+    file.write_text(first.bundle, "utf-8")
+    for environment in (NOWHERE, {"MAAS_DATABASE_URL": database_url}):
+        again = await Maas(environment, firm, tmp_path).say("outcomes", "replay", str(file))
+        assert (again["amount"], again["agrees"]) == (f"{first.minor / 100:.2f}", True)
+
+
+async def test_readings_that_nobody_signed_differ(story: Story) -> None:
+    """What the measurement was given has to be what was signed."""
+    settled = await october(await scrap_contract(await story.firm()))
+    said = msgspec.json.decode(settled.bundle)
+    inputs = said["measured"][0]["measured"]["inputs"]
+    said["measured"][0]["measured"]["inputs"] = inputs.replace(",pcs,", ",kpcs,", 1)
+    found = replay(msgspec.json.encode(said).decode(), measure_effect)
+    assert "measured" in [one.figure for one in found.differences]
+    assert [one.computed for one in found.differences if "readings" in one.figure] == [
+        "as nobody signed"
+    ]
+
+
+async def test_what_the_measurement_was_given_is_all_of_it(story: Story) -> None:
+    """Neither other terms than were agreed, nor some of the readings, nor what nobody can read."""
+    settled = await october(await scrap_contract(await story.firm()))
+
+    def figures(**changes: Any) -> list[str]:
+        said = msgspec.json.decode(settled.bundle)
+        measured = said["measured"][0]["measured"]
+        inputs = msgspec.json.decode(measured["inputs"]) | changes
+        measured["inputs"] = msgspec.json.encode(inputs, order="sorted").decode()
+        found = replay(msgspec.json.encode(said).decode(), measure_effect)
+        return [one.figure for one in found.differences]
+
+    (version,) = msgspec.json.decode(settled.bundle)["versions"]
+    assert "terms of the measurement" in figures(terms=version["terms"] + " ")
+    assert "readings of the measurement" in figures(readings=[])
+    with pytest.raises(BundleInvalid, match="cannot be read"):
+        figures(readings=None)
+
+
+async def test_another_measurement_differs(story: Story) -> None:
+    settled = await october(await scrap_contract(await story.firm()))
+    found = replay(settled.bundle, lambda inputs: Measured(inputs, {SENSOR.value: 1_000_000}))
+    assert [one.figure for one in found.differences] == ["measured", "micro", "minor", "parts"]
+
+
+async def test_a_month_without_a_saving_costs_nothing(story: Story) -> None:
+    """What would have been without the effect is no saving; a day of November is not October's."""
+    scrap = await scrap_contract(await story.firm())
+    without = [replace(one, rejects=one.without) for one in OCTOBER]
+    settled = await october(scrap, [*without, replace(DAYS[304], rejects=0)])
+    assert (settled.micro, settled.minor) == (0, 0)
+    assert float(report(settled)["bound"]) < 0
+
+
+async def test_a_month_that_cannot_be_measured_costs_its_floor(story: Story) -> None:
+    """Nobody read anything; the month is settled all the same, and says why."""
+    scrap = await scrap_contract(await story.firm(), floor=500_00)
+    await scrap.until(2026, 11, 4)
+    (settled,) = await scrap.settlements()
+    assert (settled.micro, settled.minor) == (0, 500_00)
+    assert report(settled)["refused"] == "baseline_unfit"
+
+
+async def test_what_comes_after_the_cut_changes_nothing(story: Story) -> None:
+    """Four days are lacking on 4 November, more than a tenth: no effect. They come on the 5th."""
+    scrap = await scrap_contract(await story.firm())
+    settled = await october(scrap, OCTOBER[4:])
+    assert settled.minor == 0
+    story.clock.set(2026, 11, 5)
+    await scrap.says("readings", SENSOR, written(OCTOBER[:4]))
+    await scrap.until(2026, 12, 4)
+    first, november = await scrap.settlements()
+    assert (first.bundle, first.minor) == (settled.bundle, 0)
+    assert november.minor == 0
+    assert await story.differences() == ()
+
+
+async def test_a_capped_month(story: Story) -> None:
+    scrap = await scrap_contract(await story.firm(), cap=1_000_00)
+    settled = await october(scrap)
+    assert share(settled.micro) > settled.minor == 1_000_00
+    await scrap.until(2026, 11, 14)
+    await scrap.until(2026, 12, 1, 1)
+    (invoice,) = await scrap.firm.invoices()
+    assert [line[2] for line in await scrap.outcome_lines(invoice)] == ["1000.00"]
+    assert await story.differences() == ()
+
+
+@pytest.mark.parametrize("side", ["customer", "operator"])
+async def test_a_disputed_saving(story: Story, side: str) -> None:
+    """It is frozen as a whole, and a floor of 100.00 is not."""
+    scrap = await scrap_contract(await story.firm(), floor=100_00)
+    settled = await october(scrap)
+    rest = share(settled.micro) - 100_00
+    dispute = await scrap.disputes(settled)
+    assert (dispute.outcomes, dispute.frozen) == (["effect"], rest)
+    story.clock.set(2026, 11, 8)
+    await scrap.answers(dispute)
+    story.clock.set(2026, 11, 12)
+    await scrap.replies(dispute)
+    await scrap.until(2026, 11, 14)
+    await scrap.decides(dispute, side)
+    await scrap.until(2026, 12, 1, 1)
+    (invoice,) = await scrap.firm.invoices()
+    lines = await scrap.outcome_lines(invoice)
+    if side == "customer":
+        assert lines == [("floor", "0", "100.00")]
+    else:
+        assert [line[2] for line in lines] == ["100.00", f"{rest / 100:.2f}"]
+    assert await story.differences() == ()
+
+
+async def test_a_second_version_measures_its_own_days(story: Story) -> None:
+    """From 16 October on both sides reckon with five rejects a day more, and half of the value is
+    shared: fifteen days by the first version, sixteen by the second, each at its own terms."""
+    scrap = await scrap_contract(await story.firm())
+    kind = replace(
+        TERMS.kind,
+        adjustments=(Adjustment(date(2026, 10, 16), 5 * 10**9, "a second alloy"),),
+    )
+    later = replace(
+        TERMS, kind=kind, starts_at=story.clock.at(2026, 10, 16), price=Share(500_000, 42 * 10**9)
+    )
+    scrap.before = written(BEFORE)
+    await scrap.agrees(later)
+    settled = await october(scrap)
+    first, second = msgspec.json.decode(settled.bundle)["measured"]
+    told = [one["measured"]["report"] for one in (first, second)]
+    for found, days, more in zip(told, (OCTOBER[:15], OCTOBER[15:]), (0, 5 * 16), strict=True):
+        assert found["actual"] == f"{sum(one.rejects for one in days):.3f}"
+        assert float(found["saving"]) == pytest.approx(least_squares(days)[0] + more, rel=0.02)
+    micro = [sum(one["measured"]["micro"].values()) for one in (first, second)]
+    exact = (micro[0] * 4200 * 25 + micro[1] * 4200 * 50) / 10**8
+    assert settled.minor == round(exact)
+    assert settled.micro == sum(micro) > 0
+    assert replay(settled.bundle, measure_effect).differences == ()
+
+
+class OutOfOrder(AppError):
+    """A fact of this test only."""
+
+    status, code = 503, ""
+
+
+def broken(_inputs: str) -> Measured:
+    raise OutOfOrder("The measurement is out of order.")
+
+
+async def test_a_measurement_that_fails_is_tried_again(story: Story) -> None:
+    """The month waits, and holds up no other."""
+    scrap = await scrap_contract(await story.firm())
+    scrap.measure = broken
+    await scrap.until(2026, 11, 4)
+    assert await scrap.settlements() == []
+    scrap.measure = measure_effect
+    await scrap.settles()
+    assert len(await scrap.settlements()) == 1

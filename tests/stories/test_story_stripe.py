@@ -1,0 +1,186 @@
+"""Stories of Stripe collecting what is owed: by charging a card, or by sending the invoice."""
+
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.stripe_story import SEND, StripeStory
+
+
+async def test_a_card_is_charged(stripe: StripeStory) -> None:
+    """The firm leaves a card on Checkout in October, and uses 30,000 rows x 0.001 = 30.00.
+
+    On 1 November 30.00 are charged, once; Stripe's event pays our invoice. In November it uses
+    20,000 rows: 20.00 on 1 December, from the same customer.
+    """
+    firm = await stripe.firm()
+    await stripe.leaves_card(firm)
+    await stripe.exchanges()
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    assert (invoice.status, firm.text(invoice.total)) == ("open", "30.00")
+    await stripe.works()
+    theirs = stripe.theirs()
+    assert (theirs["status"], theirs["total"], theirs["currency"]) == ("paid", 3000, "cny")
+    assert (theirs["number"], theirs["metadata"]["maas_invoice"]) == ("MAAS-000001", invoice.id.hex)
+    assert stripe.charges() == [3000]
+    paid = await stripe.ours(firm)
+    assert (paid.status, await firm.owes(paid), paid.stripe_invoice) == (
+        "paid",
+        "0.00",
+        theirs["id"],
+    )
+    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_pay", "done")]
+    await stripe.invoiced(firm, rows=20_000)
+    await stripe.works()
+    assert stripe.charges() == [3000, 2000]
+    assert len(stripe.fake.objects("customer")) == 1
+    assert [one.status for one in await firm.invoices()] == ["paid", "paid"]
+    assert await stripe.differences() == ()
+
+
+async def test_an_invoice_is_sent_and_paid_on_its_page(stripe: StripeStory) -> None:
+    """30.00, payable within 14 days of 1 November: Stripe sends it and waits; paid on the 10th.
+
+    Nothing is charged before that, and nobody is reminded.
+    """
+    firm = await stripe.firm(SEND, net_days=14)
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    theirs = stripe.theirs()
+    due = stripe.story.clock.at(2026, 11, 15, 1)
+    assert (theirs["status"], theirs["amount_remaining"], theirs["due_date"]) == (
+        "open",
+        3000,
+        due.timestamp(),
+    )
+    assert len(stripe.fake.events("invoice.sent")) == 1
+    await stripe.until(2026, 11, 10)
+    assert (await stripe.ours(firm)).status == "open"
+    stripe.fake.pay_hosted_invoice(theirs["id"])
+    await stripe.works()
+    assert (await stripe.ours(firm)).status == "paid"
+    assert (stripe.theirs()["status"], stripe.charges()) == ("paid", [3000])
+    assert stripe.told() == []
+    assert await stripe.differences() == ()
+
+
+async def test_stripe_has_our_lines_and_our_tax(stripe: StripeStory) -> None:
+    """6 % of tax, on the growth plan from 1 October, with 30,000 rows and 400,000 tokens used.
+
+    October's fee                                       310.00 + 18.60 tax = 328.60
+    30,000 rows x 0.001                                  30.00
+    400,000 - 310,000 included = 90,000 tokens x 2/M      0.18
+    November's fee                                      310.00
+                                                        340.18 + 20.41 tax = 360.59
+    """
+    firm = await stripe.firm(locale="zh", tax_ppm=60_000)
+    await stripe.leaves_card(firm)
+    await stripe.exchanges()
+    await firm.subscribe(await stripe.story.plan(GROWTH))
+    await firm.use("llm", output_tokens=400_000)
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    fee, cycle = sorted(stripe.fake.objects("invoice"), key=lambda one: str(one["number"]))
+    assert [(line["description"], line["amount"]) for line in fee["lines"]["data"]] == [
+        ("成长版：固定费用, 2026-10-01 – 2026-10-31", 31000),
+        ("税额", 1860),
+    ]
+    assert [(line["description"], line["amount"]) for line in cycle["lines"]["data"]] == [
+        ("llm：输出词元: 400,000", 18),
+        ("vib：判定行数: 30,000", 3000),
+        ("成长版：固定费用, 2026-11-01 – 2026-11-30", 31000),
+        ("税额", 2041),
+    ]
+    assert sorted(stripe.charges()) == [32860, 36059]
+    assert [firm.text(one.total) for one in await firm.invoices()] == ["328.60", "360.59"]
+    assert [one.status for one in await firm.invoices()] == ["paid", "paid"]
+    assert await stripe.differences() == ()
+
+
+async def test_the_wallet_pays_a_part_and_stripe_the_rest(stripe: StripeStory) -> None:
+    """10.00 are in the wallet. 30.00 used: the wallet pays 10.00, the card 20.00."""
+    firm = await stripe.firm()
+    await stripe.leaves_card(firm)
+    await firm.tops_up("10.00", "top-up-1")
+    await stripe.exchanges()
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    assert await firm.owes(invoice) == "20.00"
+    await stripe.works()
+    theirs = stripe.theirs()
+    assert (theirs["total"], theirs["status"]) == (2000, "paid")
+    assert [line["amount"] for line in theirs["lines"]["data"]] == [3000, -1000]
+    assert stripe.charges() == [2000]
+    assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "0.00")
+    assert await stripe.differences() == ()
+
+
+async def test_what_the_wallet_pays_whole_never_reaches_stripe(stripe: StripeStory) -> None:
+    """50.00 in the wallet, 30.00 used: 20.00 are left."""
+    firm = await stripe.firm()
+    await firm.tops_up("50.00", "top-up-1")
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    assert (invoice.status, await firm.wallet()) == ("paid", "20.00")
+    assert stripe.fake.objects("invoice") == []
+    assert await stripe.outbox(firm) == []
+    assert await stripe.differences() == ()
+
+
+async def test_a_bank_transfer_pays_what_stripe_was_to_collect(stripe: StripeStory) -> None:
+    """30.00 are open at Stripe; the firm transfers 30.00. Stripe takes it for paid out of band:
+    no card is charged, and its page takes nothing more."""
+    firm = await stripe.firm(SEND)
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    assert stripe.theirs()["status"] == "open"
+    assert (await firm.pays(invoice, "30.00")).status == "paid"
+    await stripe.works()
+    assert stripe.theirs()["status"] == "paid"
+    assert (stripe.charges(), stripe.fake.objects("invoice_payment", status="paid")) == ([], [])
+    assert (await stripe.outbox(firm))[-1] == ("stripe_paid_elsewhere", "done")
+    assert await firm.wallet() == "0.00"
+    assert await stripe.differences() == ()
+
+
+async def test_a_part_comes_by_bank(stripe: StripeStory) -> None:
+    """Of 30.00 the firm transfers 12.00: Stripe is to collect 18.00, and does so on its page.
+
+    Of 20.00 in the month after it transfers 5.00 and 15.00: Stripe collects nothing.
+    """
+    firm = await stripe.firm(SEND)
+    october = await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    assert (await firm.pays(october, "12.00")).status == "open"
+    await stripe.works()
+    theirs = stripe.theirs()
+    assert (theirs["total"], theirs["amount_remaining"]) == (3000, 1800)
+    stripe.fake.pay_hosted_invoice(theirs["id"])
+    await stripe.works()
+    assert ((await stripe.ours(firm)).status, stripe.charges()) == ("paid", [1800])
+    november = await stripe.invoiced(firm, rows=20_000)
+    await stripe.works()
+    assert (await firm.pays(november, "5.00", "bank-2")).status == "open"
+    assert (await firm.pays(november, "15.00", "bank-3")).status == "paid"
+    await stripe.works()
+    assert [one["status"] for one in stripe.fake.objects("invoice")] == ["paid", "paid"]
+    assert stripe.charges() == [1800]
+    assert await firm.wallet() == "0.00"
+    assert await stripe.differences() == ()
+
+
+async def test_both_pay_at_once(stripe: StripeStory) -> None:
+    """The firm transfers 30.00, and pays 30.00 on the page before Stripe hears of it: what came
+    twice is in its wallet, and pays of November's 40.00 the most: 10.00 are left to pay."""
+    firm = await stripe.firm(SEND)
+    october = await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    await firm.pays(october, "30.00")
+    stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+    await stripe.works()
+    assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "30.00")
+    november = await stripe.invoiced(firm, rows=40_000)
+    assert await firm.owes(november) == "10.00"
+    await stripe.works()
+    theirs = stripe.fake.objects("invoice")[-1]
+    assert theirs["amount_due"] == 1000
+    stripe.fake.pay_hosted_invoice(theirs["id"])
+    await stripe.works()
+    assert ((await stripe.ours(firm)).status, stripe.charges()) == ("paid", [3000, 1000])
+    assert await stripe.differences() == ()

@@ -1,0 +1,239 @@
+"""Stories of a Stripe that is down, slow, limits us, or does what it was asked and never says so.
+
+Whatever it does, there is one customer, one invoice and one charge of 30.00 in the end, and no
+figure of ours has changed.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from billing.collecting.payments import Payments
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
+
+CUSTOMERS, INVOICES = "POST /v1/customers", "POST /v1/invoices"
+LINES, FINALISE = "POST /v1/invoices/{id}/add_lines", "POST /v1/invoices/{id}/finalize"
+SENDING, PAYING = "POST /v1/invoices/{id}/send", "POST /v1/invoices/{id}/pay"
+CREDITS = "POST /v1/credit_notes"
+# Of Stripe's memory of idempotency keys, which is a day.
+WITHIN, AFTER = timedelta(minutes=1), timedelta(hours=25)
+
+
+async def figures(firm: Firm) -> list[tuple[Any, ...]]:
+    """All that our invoices say, whatever became of them."""
+    return [
+        (one.id, one.number, *firm.amounts(one), await firm.lines(one))
+        for one in await firm.invoices()
+    ]
+
+
+async def is_collected_once(stripe: StripeStory, firm: Firm) -> None:
+    theirs = stripe.theirs()
+    assert (theirs["status"], theirs["total"]) == ("paid", 3000)
+    assert stripe.charges() == [3000]
+    assert len(stripe.fake.objects("customer")) == 1
+    assert (await stripe.ours(firm)).status == "paid"
+    assert await firm.wallet() == "0.00"
+    assert await stripe.differences() == ()
+
+
+async def charged_firm(stripe: StripeStory) -> Firm:
+    firm = await stripe.firm(CHARGE)
+    await stripe.leaves_card(firm)
+    await stripe.exchanges()
+    return firm
+
+
+async def test_down_for_hours(stripe: StripeStory) -> None:
+    """Down from before 1 November, 1:00, until after 4:00, while it is tried again and again."""
+    firm = await charged_firm(stripe)
+    stripe.fake.down()
+    await stripe.invoiced(firm, rows=30_000)
+    before = await figures(firm)
+    await stripe.worker.exchange()
+    for _ in range(3):
+        stripe.story.clock.pass_(hours=1)
+        await stripe.worker.exchange()
+    assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
+    assert (stripe.fake.objects("invoice"), await figures(firm)) == ([], before)
+    stripe.fake.up()
+    await stripe.later(hours=1)
+    await is_collected_once(stripe, firm)
+    assert await figures(firm) == before
+
+
+async def test_down_for_a_week(stripe: StripeStory) -> None:
+    """After three days of trying it is given up, and an operator is told; a week later the
+    operator has it tried once more. Meanwhile it was due: a reminder on day 1 and on day 5."""
+    firm = await charged_firm(stripe)
+    stripe.fake.down()
+    await stripe.invoiced(firm, rows=30_000)
+    for _ in range(5):
+        stripe.story.clock.pass_(hours=24)
+        await stripe.worker.dun()
+        await stripe.worker.exchange()
+    assert await stripe.outbox(firm) == [
+        ("stripe_invoice", "given up"),
+        ("email", "waits"),
+        ("email", "waits"),
+    ]
+    stripe.fake.up()
+    await stripe.retries(firm, "stripe_invoice")
+    await stripe.later(days=2)
+    await is_collected_once(stripe, firm)
+
+
+async def test_slower_than_we_wait(stripe: StripeStory) -> None:
+    """We wait 0.1 s for an answer, and Stripe takes 0.4 s for each; later it is quick again."""
+    firm = await charged_firm(stripe)
+    hasty = Payments(stripe.fake.key, stripe.fake.url, timeout_s=0.1)
+    stripe.worker, patient = replace(stripe.worker, payments=hasty), stripe.worker
+    stripe.fake.slow(0.4)
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.worker.exchange()
+    assert len(stripe.fake.objects("invoice")) == 1
+    assert {state for _, state in await stripe.outbox(firm)} >= {"waits"}
+    await hasty.close()
+    stripe.fake.slow(0)
+    stripe.worker = patient
+    await stripe.later(hours=1)
+    await is_collected_once(stripe, firm)
+
+
+async def test_limited_and_failing(stripe: StripeStory) -> None:
+    """Each of the first requests is refused for its rate, or fails before it is begun."""
+    firm = await charged_firm(stripe)
+    await stripe.invoiced(firm, rows=30_000)
+    for status in (429, 500, 503, 409, 429):
+        if status == 429:
+            stripe.fake.rate_limit(1)
+        else:
+            stripe.fake.fail_next(3, status)
+        await stripe.worker.exchange()
+        stripe.story.clock.pass_(minutes=30)
+    await stripe.works()
+    await is_collected_once(stripe, firm)
+
+
+@pytest.mark.parametrize("pause", [WITHIN, AFTER])
+@pytest.mark.parametrize("at", [CUSTOMERS, INVOICES, LINES, FINALISE, SENDING])
+class TestSending:
+    """30.00 are sent; the answer to one request never comes, or is an error though it was done."""
+
+    async def test_an_answer_is_lost(self, stripe: StripeStory, at: str, pause: timedelta) -> None:
+        stripe.fake.lose_answers(3, at)  # the library itself asks three times
+        await self.tell(stripe, pause)
+
+    async def test_it_fails_after_the_work(
+        self, stripe: StripeStory, at: str, pause: timedelta
+    ) -> None:
+        stripe.fake.fail_after(1, at)
+        await self.tell(stripe, pause)
+
+    async def tell(self, stripe: StripeStory, pause: timedelta) -> None:
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        before = await figures(firm)
+        await stripe.worker.exchange()
+        assert (await stripe.outbox(firm))[-1][1] == "waits"
+        stripe.story.clock.pass_(seconds=pause.total_seconds())
+        await stripe.exchanges()
+        if (await stripe.outbox(firm))[-1][1] == "waits":
+            # Stripe says again what it said to this key, until it forgets it.
+            stripe.story.clock.pass_(hours=25)
+            await stripe.exchanges()
+        stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+        await stripe.works()
+        assert {state for _, state in await stripe.outbox(firm)} == {"done"}
+        await is_collected_once(stripe, firm)
+        assert await figures(firm) == before
+
+
+@pytest.mark.parametrize("pause", [WITHIN, AFTER])
+class TestCharging:
+    """30.00 are charged, and we are not told."""
+
+    async def test_the_answer_is_lost(self, stripe: StripeStory, pause: timedelta) -> None:
+        stripe.fake.lose_answers(3, PAYING)
+        await self.tell(stripe, pause)
+
+    async def test_it_fails_after_the_work(self, stripe: StripeStory, pause: timedelta) -> None:
+        stripe.fake.fail_after(1, PAYING)
+        await self.tell(stripe, pause)
+
+    async def tell(self, stripe: StripeStory, pause: timedelta) -> None:
+        firm = await charged_firm(stripe)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.worker.exchange()
+        assert (await stripe.outbox(firm))[-1] == ("stripe_pay", "waits")
+        await stripe.later(seconds=pause.total_seconds())
+        assert (await stripe.outbox(firm))[-1] == ("stripe_pay", "done")
+        await is_collected_once(stripe, firm)
+
+
+@pytest.mark.parametrize("pause", [WITHIN, AFTER])
+class TestRefunding:
+    """30.00 were charged, 10.00 are refunded, and we are not told: they go back once."""
+
+    async def test_the_answer_is_lost(self, stripe: StripeStory, pause: timedelta) -> None:
+        stripe.fake.lose_answers(3, CREDITS)
+        await self.tell(stripe, pause)
+
+    async def test_it_fails_after_the_work(self, stripe: StripeStory, pause: timedelta) -> None:
+        stripe.fake.fail_after(1, CREDITS)
+        await self.tell(stripe, pause)
+
+    async def tell(self, stripe: StripeStory, pause: timedelta) -> None:
+        firm = await charged_firm(stripe)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await firm.is_credited(invoice, "10.00", refund=True)
+        await stripe.worker.exchange()
+        assert (await stripe.outbox(firm))[-1] == ("stripe_credit", "waits")
+        await stripe.later(seconds=pause.total_seconds())
+        assert (await stripe.outbox(firm))[-1] == ("stripe_credit", "done")
+        assert [refund["amount"] for refund in stripe.fake.objects("refund")] == [1000]
+        assert await stripe.differences() == ()
+
+
+@pytest.mark.parametrize("pause", [WITHIN, AFTER])
+async def test_a_part_paid_is_told_once(stripe: StripeStory, pause: timedelta) -> None:
+    """12.00 of 30.00 come by bank. Stripe is to collect 18.00, also if its answer is lost."""
+    firm = await stripe.firm(SEND)
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    await firm.pays(invoice, "12.00")
+    stripe.fake.lose_answers(3, CREDITS)
+    await stripe.worker.exchange()
+    await stripe.later(seconds=pause.total_seconds())
+    assert stripe.theirs()["amount_remaining"] == 1800
+    assert len(stripe.fake.objects("credit_note")) == 1
+
+
+@pytest.mark.parametrize("pause", [WITHIN, AFTER])
+@pytest.mark.parametrize("end", ["void", "uncollectible", "paid"])
+async def test_an_end_is_told_once(stripe: StripeStory, end: str, pause: timedelta) -> None:
+    """30.00 are taken back, given up, or paid by bank; Stripe does it and its answer is lost."""
+    firm = await stripe.firm(SEND)
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    match end:
+        case "void":
+            await stripe.story.voids(invoice)
+            stripe.fake.lose_answers(3, "POST /v1/invoices/{id}/void")
+        case "uncollectible":
+            await stripe.story.gives_up(invoice)
+            stripe.fake.lose_answers(3, "POST /v1/invoices/{id}/mark_uncollectible")
+        case _:
+            await firm.pays(invoice, "30.00")
+            stripe.fake.lose_answers(3, PAYING)
+    await stripe.worker.exchange()
+    assert (await stripe.outbox(firm))[-1][1] == "waits"
+    await stripe.later(seconds=pause.total_seconds())
+    assert (await stripe.outbox(firm))[-1][1] == "done"
+    assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == (end, end)
+    assert stripe.charges() == []
+    assert await stripe.differences() == ()

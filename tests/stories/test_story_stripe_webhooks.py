@@ -1,0 +1,229 @@
+"""Stories of events that come twice, in the wrong order, too early or never, and of strangers'."""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from billing.collecting.stripe_facts import Charge
+from billing.collecting.webhooks import FOREIGN
+from tests.stories.test_story_stripe_faults import FINALISE, figures, is_collected_once
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
+
+READS = "GET /v1/invoices/{id}"
+
+
+async def outcomes(stripe: StripeStory, kind: str) -> list[str]:
+    """What came of the events of a kind."""
+    query = "select outcome from inbox where kind = :kind order by received_at, id"
+    async with stripe.story.database.transaction() as session:
+        return list((await session.execute(text(query), {"kind": kind})).scalars())
+
+
+async def sent(stripe: StripeStory, **profile: Any) -> Firm:
+    """A firm to which 30.00 were sent."""
+    firm = await stripe.firm(SEND, **profile)
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    return firm
+
+
+async def test_every_event_comes_twice(stripe: StripeStory) -> None:
+    """A card is left and charged 30.00, once, and each event is kept once."""
+    stripe.fake.webhooks.twice = True
+    firm = await stripe.firm(CHARGE)
+    await stripe.leaves_card(firm)
+    await stripe.exchanges()
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    await is_collected_once(stripe, firm)
+    arrived = [attempt for attempt in stripe.fake.webhooks.attempts if attempt.status == 200]
+    assert len(arrived) == 2 * len(stripe.fake.events())
+    assert await outcomes(stripe, "invoice.paid") == ["paid, 3000 paid"]
+
+
+async def test_events_come_in_reverse_and_late(stripe: StripeStory) -> None:
+    """All events of a paid invoice are held back for two hours, and then come backwards."""
+    firm = await stripe.firm(CHARGE)
+    await stripe.leaves_card(firm)
+    await stripe.exchanges()
+    stripe.fake.webhooks.hold()
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.worker.exchange()
+    assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == ("open", "paid")
+    stripe.fake.webhooks.release(reverse=True)
+    await stripe.later(hours=2)
+    await is_collected_once(stripe, firm)
+
+
+async def test_the_card_that_was_left_last_pays(stripe: StripeStory) -> None:
+    """First a card that declines is left, then one that pays, and their events come backwards:
+    30.00 are charged to the second, and nothing was tried on the first."""
+    firm = await stripe.firm(CHARGE)
+    stripe.fake.webhooks.hold()
+    await stripe.leaves_card(firm, "pm_card_chargeCustomerFail")
+    stripe.story.clock.pass_(minutes=5)
+    await stripe.leaves_card(firm, "pm_card_visa")
+    stripe.fake.webhooks.release(reverse=True)
+    await stripe.exchanges()
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.works()
+    assert stripe.charges("failed") == []
+    await is_collected_once(stripe, firm)
+
+
+async def test_no_event_of_a_payment_ever_comes(stripe: StripeStory) -> None:
+    """The firm pays 30.00 on the page, and Stripe's events are lost. From an hour after the
+    invoice became final Stripe is asked about it, once an hour, until it is paid."""
+    firm = await stripe.firm(SEND)
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.exchanges()
+    asked = stripe.fake.count(READS)
+    await stripe.later(minutes=59)
+    assert stripe.fake.count(READS) == asked
+    await stripe.later(minutes=1)
+    assert stripe.fake.count(READS) == asked + 1
+    stripe.fake.webhooks.drop(1000)
+    stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+    await stripe.later(minutes=59)
+    assert (stripe.fake.count(READS), (await stripe.ours(firm)).status) == (asked + 1, "open")
+    await stripe.later(minutes=1)
+    assert (stripe.fake.count(READS), (await stripe.ours(firm)).status) == (asked + 2, "paid")
+    await stripe.later(hours=5)
+    assert stripe.fake.count(READS) == asked + 2
+    await is_collected_once(stripe, firm)
+
+
+async def test_no_event_of_a_card_ever_comes(stripe: StripeStory) -> None:
+    """The card is found in Stripe's own list of events, and 30.00 are charged to it."""
+    firm = await stripe.firm(CHARGE)
+    stripe.fake.webhooks.drop(1000)
+    await stripe.leaves_card(firm)
+    await stripe.later(minutes=5)
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.exchanges()
+    assert stripe.charges() == [3000]
+    await stripe.later(hours=1)
+    await is_collected_once(stripe, firm)
+
+
+async def test_an_event_comes_before_we_know_the_invoice(stripe: StripeStory) -> None:
+    """Stripe makes the invoice final and its answer is lost, so we have not kept its id when it
+    is paid: the event names ours, and Stripe's customer is the firm's."""
+    firm = await stripe.firm(SEND)
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    stripe.fake.webhooks.hold()
+    stripe.fake.lose_answers(3, FINALISE)
+    await stripe.worker.exchange()
+    assert (await stripe.ours(firm)).stripe_invoice is None
+    stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+    stripe.fake.webhooks.release(reverse=True)
+    await stripe.exchanges()
+    ours = await stripe.ours(firm)
+    assert (ours.status, ours.stripe_invoice) == ("paid", stripe.theirs()["id"])
+    await firm.is_credited(invoice, "10.00", refund=True)
+    await stripe.later(minutes=1)
+    assert [refund["amount"] for refund in stripe.fake.objects("refund")] == [1000]
+    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_credit", "done")]
+    assert await stripe.differences() == ()
+
+
+async def test_a_draft_that_an_event_made_known_is_finished(stripe: StripeStory) -> None:
+    """The answer that made the draft is lost, and the event of its making comes: it is that draft
+    that gets our lines."""
+    firm = await stripe.firm(SEND)
+    await stripe.invoiced(firm, rows=30_000)
+    stripe.fake.lose_answers(3, "POST /v1/invoices")
+    await stripe.worker.exchange()
+    await stripe.exchanges()
+    assert (await stripe.ours(firm)).stripe_invoice == stripe.theirs()["id"]
+    await stripe.later(minutes=1)
+    stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+    await stripe.works()
+    await is_collected_once(stripe, firm)
+
+
+async def test_an_invoice_that_is_not_ours(stripe: StripeStory) -> None:
+    """Somebody makes an invoice of 99.00 for the firm in Stripe's dashboard, and it is paid."""
+    firm = await sent(stripe)
+    before = await figures(firm)
+    customer = stripe.fake.objects("customer")[0]["id"]
+    theirs = await foreign(stripe, customer, "nothing of ours")
+    stripe.fake.pay_hosted_invoice(theirs)
+    await stripe.works()
+    assert await outcomes(stripe, "invoice.paid") == [FOREIGN]
+    assert ((await stripe.ours(firm)).status, await figures(firm)) == ("open", before)
+    assert await firm.wallet() == "0.00"
+    assert await stripe.differences() == ()
+
+
+async def test_another_invoice_that_names_ours(stripe: StripeStory) -> None:
+    """The dashboard copies our invoice with its metadata, as 99.00, and that is paid: our 30.00
+    are open as before, and are paid by their own invoice."""
+    firm = await sent(stripe)
+    ours = await stripe.ours(firm)
+    customer = stripe.fake.objects("customer")[0]["id"]
+    stripe.fake.pay_hosted_invoice(await foreign(stripe, customer, ours.id.hex))
+    await stripe.works()
+    assert await outcomes(stripe, "invoice.paid") == [FOREIGN]
+    assert (await stripe.ours(firm)).status == "open"
+    stripe.fake.pay_hosted_invoice(ours.stripe_invoice or "")
+    await stripe.works()
+    assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "0.00")
+    assert stripe.charges() == [9900, 3000]
+    assert await stripe.differences() == ()
+
+
+async def test_an_invoice_of_another_customer_that_names_ours(stripe: StripeStory) -> None:
+    """Ours is to be paid by hand, so Stripe has none of it; but an invoice there names it. Neither
+    another customer's is taken for it, nor one in another currency."""
+    firm = await stripe.firm(CHARGE)
+    customer = await stripe.collector.customer(firm.account.id)
+    stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+    await firm.billed(collection="manual")
+    ours = await stripe.invoiced(firm, rows=30_000)
+    stripe.fake.pay_hosted_invoice(await foreign(stripe, stranger, ours.id.hex))
+    stripe.fake.pay_hosted_invoice(await foreign(stripe, customer, ours.id.hex, "USD"))
+    await stripe.works()
+    assert await outcomes(stripe, "invoice.paid") == [FOREIGN, FOREIGN]
+    assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("open", "0.00")
+    assert (await firm.pays(ours, "30.00")).status == "paid"
+    assert await stripe.differences() == ()
+
+
+async def test_a_card_of_a_customer_that_is_not_ours(stripe: StripeStory) -> None:
+    """Its event is left alone; and so is one of a setup that nobody finished."""
+    stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+    pages = "https://other.example/done", "https://other.example/back"
+    await stripe.payments.setup_page("page", stranger, "CNY", *pages)
+    stripe.fake.complete_checkout(stripe.fake.objects("checkout.session")[0]["id"])
+    await stripe.exchanges()
+    assert await outcomes(stripe, "setup_intent.succeeded") == [FOREIGN]
+    (customer,) = stripe.fake.objects("customer")
+    assert customer["invoice_settings"]["default_payment_method"] is None
+
+
+async def test_the_dashboard_settles_what_is_owed(stripe: StripeStory) -> None:
+    """Somebody voids our invoice in Stripe's dashboard. Nothing came in, so 30.00 are still owed:
+    they come by bank."""
+    firm = await sent(stripe)
+    ours = await stripe.ours(firm)
+    await stripe.payments.void("dashboard", ours.stripe_invoice or "")
+    await stripe.works()
+    assert (await outcomes(stripe, "invoice.voided"))[-1] == "void, 0 paid"
+    assert ((await stripe.ours(firm)).status, await firm.owes(ours)) == ("open", "30.00")
+    assert (await firm.pays(ours, "30.00")).status == "paid"
+    await stripe.works()
+    assert (stripe.theirs()["status"], stripe.charges()) == ("void", [])
+    assert await stripe.differences() == ()
+
+
+async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
+    """An invoice of 99.00, made and finished past our outbox."""
+    key = f"foreign:{len(stripe.fake.objects('invoice'))}"
+    place = (f"{key}:make", customer, ours, key)
+    made = await stripe.payments.make_invoice(*place, currency, 30)
+    charge = [Charge("something else", 9900)]
+    await stripe.payments.add_charges(f"{key}:lines", made, charge)
+    await stripe.payments.finalise(f"{key}:final", made.id)
+    return made.id

@@ -1,0 +1,1 @@
+"""Helpers for tests of billing: rows, queues and documents."""

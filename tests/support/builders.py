@@ -1,0 +1,207 @@
+"""Makes what tests need, with every default spelled here once."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import create_engine, text
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from billing.accounts.opening import Terms, open_account
+from billing.checks.reconciliation import Reconciled, reconcile
+from billing.metering.usage import list_usage, show_usage
+from billing.tables import Account
+from gateway.keys import IssuedKey, create_key
+from gateway.parts import Parts
+from infra.clock import Clock, SystemClock
+from infra.connecting import driver_url
+from infra.db import Database
+from infra.reach import Reach
+from infra.sealing import Sealer
+from infra.secret import secret_key
+from infra.settings import Settings
+from infra.signed_post import SignedPoster
+from models.catalog import Catalog, Meter, Task, load_catalog
+from tests.support.fakes import names
+from tests.support.serving import build_parts as build_parts
+from tests.support.serving import serve as serve
+
+CATALOG = load_catalog("cpu")
+# Sold first, and answered by an adapter on the engine of the other.
+INDUSTRIAL = CATALOG.with_task(Task.TEXT_GENERATION)[0].id
+CHAT = CATALOG.models[INDUSTRIAL].engine_id
+EMBEDDING = CATALOG.with_task(Task.EMBEDDING)[0].id
+SEALER = Sealer(b"s" * 32)
+# Of clients that use none: to read the authorities takes as long as a test's calls.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+PLENTY = Terms(credit_nano=100 * 10**9, requests=100_000, tokens=100_000_000, streams=1_000)
+SPECIALIST = CATALOG.with_task(Task.CLASSIFICATION)[0].id
+REMAINING_LIFE = CATALOG.with_task(Task.REGRESSION)[0].id
+MECHANISMS = {model.weights.source: model.id for model in CATALOG.with_task(Task.CALCULATION)}
+BEARING_LIFE = MECHANISMS["bearing_life"]
+CONTROL_CHART = MECHANISMS["control_chart"]
+# The same, but that the specialist is sold by pictures, at 25,000,000 nano-units each.
+PICTURES = Catalog(
+    {
+        **CATALOG.models,
+        SPECIALIST: replace(CATALOG.models[SPECIALIST], prices={"CNY": {Meter.IMAGES: 25_000_000}}),
+    }
+)
+
+
+def credit(nano: int) -> Terms:
+    """Plenty of everything but money."""
+    return replace(PLENTY, credit_nano=nano)
+
+
+# Deletes from every table. To truncate them all takes three times as long as these tests write few
+# rows, and there are thousands of tests. What is append-only refuses this, but for a replica.
+_EMPTY = """
+do $$ declare it record; begin
+  set local session_replication_role = replica;
+  for it in
+    select schemaname, tablename from pg_tables
+    where schemaname in ('public', 'jobs')
+      -- Each has rows from the beginning, and no account's.
+      and tablename not in ('alembic_version', 'access_epoch', 'usage_cursor', 'legal_entity')
+  loop
+    execute format('delete from %I.%I', it.schemaname, it.tablename);
+  end loop;
+  -- The first one sells to accounts yet to come.
+  delete from legal_entity where code <> 'MAAS';
+end $$
+"""
+
+
+class Emptying:
+    """Forgets every account and all that belongs to one, again and again, over one connection: of a
+    new one PostgreSQL looks up each table first, which takes seven times as long."""
+
+    def __init__(self, database_url: str) -> None:
+        self._engine = create_engine(driver_url(database_url), pool_size=1, pool_pre_ping=True)
+
+    def __call__(self) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(text(_EMPTY))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def empty(database_url: str) -> None:
+    """The same, once."""
+    emptying = Emptying(database_url)
+    emptying()
+    emptying.close()
+
+
+def without_syncing(database_url: str) -> None:
+    """Wait for no disk on a commit. What is killed in these tests is a process, even PostgreSQL's
+    own, never the machine: what was written is there all the same."""
+    engine = create_engine(driver_url(database_url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("alter system set fsync = off"))
+        connection.execute(text("select pg_reload_conf()"))
+    engine.dispose()
+
+
+def word_tokenizer(data_dir: Path) -> None:
+    """A tokenizer with a token a word for the chat model, as the model server of the tests counts:
+    so prompts are counted before a call, as they are where the real weights lie."""
+    folder = data_dir / "weights" / f"{CHAT}-0"
+    folder.mkdir(parents=True)
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text("{}")
+    (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
+
+
+def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:
+    """Without the dashboard, where it is not asked for: it takes longer to put together than most
+    tests take."""
+    values = {"dashboard": False, **values}
+    return Settings(database_url=database_url, data_dir=data_dir, serving_url=serving_url, **values)
+
+
+@dataclass
+class Gateway:
+    """A gateway process's parts behind a real socket, and a customer with a key."""
+
+    url: str
+    parts: Parts
+    account: Account
+    key: IssuedKey
+    http: httpx.AsyncClient
+
+    async def rows(self, count: int = 1) -> list[dict[str, Any]]:
+        """The newest usage rows; waits for rows of refusals, which follow their answers."""
+        for _ in range(100):
+            async with self.parts.database.transaction() as session:
+                rows = await list_usage(session, account_id=None, limit=1000)
+            if len(rows) >= count:
+                break
+            await asyncio.sleep(0.02)
+        assert len(rows) == count, f"{len(rows)} rows instead of {count}"
+        return [show_usage(row) for row in rows]
+
+    async def reconciled(self) -> Reconciled:
+        """What `maas reconcile` finds."""
+        async with self.parts.database.transaction() as session:
+            return await reconcile(session)
+
+    async def row(self) -> dict[str, Any]:
+        return (await self.rows(1))[0]
+
+    async def chat(self, prompt: str, **values: Any) -> httpx.Response:
+        message = {"role": "user", "content": prompt}
+        body = {"model": CHAT, "messages": [message], "max_tokens": 5, **values}
+        return await self.http.post("/v1/chat/completions", json=body)
+
+
+# Makes a gateway whose account has other terms.
+Limited = Callable[..., AbstractAsyncContextManager[Gateway]]
+
+
+@asynccontextmanager
+async def run_gateway(
+    configured: Settings,
+    clock: Clock | None = None,
+    terms: Terms = PLENTY,
+    catalog: Catalog = CATALOG,
+) -> AsyncIterator[Gateway]:
+    """Serve on a free port until the block ends, for an account under these terms."""
+    parts = build_parts(configured, clock or SystemClock(), catalog)
+    parts = replace(parts, poster=SignedPoster(Reach(configured.webhook_networks, names.resolve)))
+    account, key = await customer(parts.database, configured, terms=terms)
+    async with serve(parts) as url:
+        headers = {"authorization": f"Bearer {key.secret}"}
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=120, verify=NO_TLS
+        ) as http:
+            yield Gateway(url, parts, account, key, http)
+
+
+def client(url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """For a gateway. A real engine on a busy machine takes its time; nothing is measured by it."""
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=120, verify=NO_TLS)
+
+
+def parts_like(gateway: Gateway) -> Parts:
+    """The parts of another process with the same settings."""
+    return build_parts(gateway.parts.settings, gateway.parts.clock, CATALOG)
+
+
+async def customer(
+    database: Database, configured: Settings, name: str = "Acme 精密", terms: Terms = PLENTY
+) -> tuple[Account, IssuedKey]:
+    async with database.transaction() as session:
+        currency = configured.currency
+        account = await open_account(session, SystemClock(), name, currency, terms)
+        pepper = secret_key(configured)
+        return account, await create_key(session, SystemClock(), pepper, account.id, "test")

@@ -1,0 +1,88 @@
+"""Somebody who looks at pages, over a real socket, as a browser without scripts does."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from billing.tables import Membership, Person
+from gateway.identity.places import Place
+from gateway.identity.roles import Role
+from gateway.identity.sessions import open_session
+from gateway.parts import Parts
+from infra import ids
+from tests.support.builders import NO_TLS
+
+PLACE = Place("127.0.0.1", "a test")
+# Argon2 of nothing that anybody knows: these people sign in by a session that is made for them.
+_UNKNOWN = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAA"
+
+
+@dataclass
+class Looker:
+    """A person with a session, and what their browser would send."""
+
+    http: httpx.AsyncClient
+    csrf: str
+    person_id: UUID
+
+    async def page(self, address: str, status: int = 200, **headers: str) -> str:
+        """The text of a page."""
+        answer = await self.http.get(address, headers=headers)
+        assert answer.status_code == status, f"{address}: {answer.status_code}"
+        return answer.text
+
+    async def send(self, address: str, **fields: Any) -> httpx.Response:
+        """A form of a page of this session."""
+        return await self.http.post(address, data={"csrf": self.csrf, **fields})
+
+
+def client(url: str, language: str = "en") -> httpx.AsyncClient:
+    """A browser in which nobody is signed in."""
+    headers = {"origin": url, "accept-language": language}
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=60, verify=NO_TLS)
+
+
+@asynccontextmanager
+async def looker(
+    url: str, parts: Parts, account_id: UUID | None, role: Role = Role.OWNER, language: str = "en"
+) -> AsyncIterator[Looker]:
+    """Somebody with a role in an account, or on the platform, who is signed in."""
+    async with parts.database.transaction() as session:
+        person = Person(
+            id=ids.new_id(),
+            email=f"{ids.new_id().hex}@acme.example",
+            name="Li Xuemei",
+            password_hash=_UNKNOWN,
+            platform_role=role.value if role.of_platform else None,
+            recovery=[],
+            created_at=parts.clock.now(),
+        )
+        session.add(person)
+        await session.flush()
+        if account_id is not None:
+            session.add(
+                Membership(
+                    person_id=person.id,
+                    account_id=account_id,
+                    role=role.value,
+                    created_at=parts.clock.now(),
+                )
+            )
+        opened = await open_session(session, parts.clock, person.id, account_id, PLACE)
+    async with client(url, language) as http:
+        http.cookies.set("maas_session", opened.token)
+        home = await http.get("/dashboard", follow_redirects=True)
+        found = re.search(r'name="csrf" content="([^"]+)"', home.text)
+        yield Looker(http, found[1] if found else "", person.id)
+
+
+def words(page: str) -> str:
+    """What a page says, without its tags."""
+    without = re.sub(r"<(script|style|head)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", without)).split())

@@ -1,0 +1,171 @@
+"""Webhooks: events are posted to the endpoints, signed, and again where that failed.
+
+Owns the queue, the signature and the switches that make delivery as bad as it gets: held back,
+twice, in reverse order, never. Stripe goes on for three days; here it is over in a second.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import httpx
+
+from tests.support.fakes.stripe.account import Account, Obj
+from tests.support.fakes.stripe.events import wants
+
+_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
+_PATIENCE_S = 5.0
+_HEADERS = MappingProxyType(
+    {"content-type": "application/json; charset=utf-8", "user-agent": "Stripe/1.0"}
+)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event on its way to an endpoint."""
+
+    event: Obj
+    endpoint: str
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one post: the status answered, or none when there was no answer."""
+
+    event: str
+    type: str
+    endpoint: str
+    status: int | None
+
+
+def signature(body: bytes, secret: str, at: int) -> str:
+    """The value of `v1`."""
+    return hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+class Deliveries:
+    """Everything that is to be sent, and what was sent."""
+
+    def __init__(self, account: Account) -> None:
+        self.attempts: list[Attempt] = []
+        self.given_up: list[Attempt] = []
+        self.twice = False
+        self._account = account
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._held: list[Delivery] | None = None
+        self._to_drop = 0
+        self._open = 0
+        account.listen(self._happened)
+
+    def hold(self) -> None:
+        """Keep back what happens from now on."""
+        self._held = [] if self._held is None else self._held
+
+    def release(self, reverse: bool = False) -> None:
+        """Send what was kept back, the newest first if so told."""
+        held, self._held = self._held or [], None
+        for delivery in reversed(held) if reverse else held:
+            self._send(delivery)
+
+    def drop(self, count: int) -> None:
+        """Lose the next events: they are never sent, though `/v1/events` has them."""
+        self._to_drop = count
+
+    def resend(self, event_id: str) -> None:
+        """Send the event again to all that want it, as the dashboard's button does."""
+        event = self._account.find("event", event_id)
+        assert event is not None, f"no event {event_id}"
+        for endpoint in self._wanting(event):
+            self._send(Delivery(event, endpoint))
+
+    async def settled(self, within_s: float = 10.0) -> None:
+        """Wait until all is delivered or given up, but for what is held."""
+        async with asyncio.timeout(within_s):
+            while self._open:  # noqa: ASYNC110  # the queue's own join knows no retries
+                await asyncio.sleep(0.005)
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            async with httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as http:
+                while True:
+                    await self._deliver(http, await self._queue.get())
+        finally:
+            for task in self._waiting:
+                task.cancel()
+            await asyncio.gather(*self._waiting, return_exceptions=True)
+
+    def _happened(self, event: Obj) -> None:
+        endpoints = self._wanting(event)
+        event["pending_webhooks"] = len(endpoints)
+        if endpoints and self._to_drop:
+            self._to_drop -= 1
+            return
+        for endpoint in endpoints:
+            for _ in range(2 if self.twice else 1):
+                self._offer(Delivery(event, endpoint))
+
+    def _wanting(self, event: Obj) -> list[str]:
+        endpoints = self._account.all("webhook_endpoint")
+        return [endpoint["id"] for endpoint in endpoints if wants(endpoint, event)]
+
+    def _offer(self, delivery: Delivery) -> None:
+        if self._held is None:
+            self._send(delivery)
+        else:
+            self._held.append(delivery)
+
+    def _send(self, delivery: Delivery) -> None:
+        self._open += 1
+        self._queue.put_nowait(delivery)
+
+    async def _deliver(self, http: httpx.AsyncClient, sent: Delivery) -> None:
+        account = self._account
+        endpoint = account.find("webhook_endpoint", sent.endpoint)
+        if endpoint is None:
+            self._open -= 1
+            return
+        event = {**account.show(sent.event), "api_version": _version(endpoint, sent.event)}
+        status = await _post(http, endpoint, event, account.private.secrets[sent.endpoint])
+        tried = Attempt(event["id"], event["type"], sent.endpoint, status)
+        self.attempts.append(tried)
+        if status is not None and 200 <= status < 300:
+            sent.event["pending_webhooks"] -= 1
+        elif sent.tries < len(_PAUSES_S):
+            self._later(sent)
+            return
+        else:
+            self.given_up.append(tried)
+        self._open -= 1
+
+    def _later(self, sent: Delivery) -> None:
+        task = asyncio.create_task(self._again(sent))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _again(self, sent: Delivery) -> None:
+        await asyncio.sleep(_PAUSES_S[sent.tries])
+        self._queue.put_nowait(Delivery(sent.event, sent.endpoint, sent.tries + 1))
+
+
+def _version(endpoint: Obj, event: Obj) -> str:
+    version: str = endpoint["api_version"] or event["api_version"]
+    return version
+
+
+async def _post(http: httpx.AsyncClient, endpoint: Obj, event: Obj, secret: str) -> int | None:
+    body = json.dumps(event, indent=2).encode()
+    at = int(time.time())
+    signed = f"t={at},v1={signature(body, secret, at)},v0={signature(body, 'test', at)}"
+    headers = {**_HEADERS, "stripe-signature": signed}
+    try:
+        answer = await http.post(endpoint["url"], content=body, headers=headers)
+    except httpx.HTTPError:
+        return None
+    return answer.status_code

@@ -1,0 +1,125 @@
+"""The stand-in as a test sees it: where it listens, what it knows, and what it is made to do.
+
+Owns starting and stopping it on a real socket, in the test's own event loop; and the parts that
+are not HTTP: the customer on Stripe's pages, and the counts.
+"""
+
+import asyncio
+import copy
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from tests.support.fakes.stripe import hosted
+from tests.support.fakes.stripe.account import Account, Obj
+from tests.support.fakes.stripe.app import Seen, StripeApp
+from tests.support.fakes.stripe.calls import Call
+from tests.support.fakes.stripe.clock import MovableClock, SteppedClock
+from tests.support.fakes.stripe.deliveries import Deliveries
+from tests.support.fakes.stripe.events import create_endpoint
+from tests.support.fakes.stripe.resources import checkout
+from tests.support.fakes.stripe.resources.collecting import collect_due
+from tests.support.fakes.stripe.switches import Switches
+
+
+class FakeStripe(Switches):
+    """A Stripe account behind `url`, seen by who has `key`; the faults of `Switches` to turn on."""
+
+    def __init__(self, clock: MovableClock) -> None:
+        super().__init__()
+        self.url = ""
+        self.clock = clock
+        self.account = Account(clock)
+        self.key = self.account.new_id("sk_test_")
+        self.webhooks = Deliveries(self.account)
+        self.app = StripeApp(self.key, self.account, self)
+
+    @property
+    def requests(self) -> list[Seen]:
+        """All that arrived, in order."""
+        return self.app.seen
+
+    def count(self, route: str) -> int:
+        """How many requests arrived at the endpoint, such as `POST /v1/invoices/{id}/pay`."""
+        return sum(seen.route == route for seen in self.requests)
+
+    def executed(self, route: str) -> int:
+        """How many of them the endpoint executed: no kept answer, and not refused before it."""
+        return sum(seen.route == route and seen.executed for seen in self.requests)
+
+    def objects(self, kind: str, **fields: object) -> list[Obj]:
+        """The objects of a kind (`invoice`, `customer`, …), the oldest first, with these values."""
+        return copy.deepcopy(self.account.all(kind, **fields)[::-1])
+
+    def events(self, kind: str = "") -> list[Obj]:
+        """The events of a type, or all, the oldest first."""
+        return [event for event in self.objects("event") if kind in ("", event["type"])]
+
+    def add_endpoint(self, url: str, *events: str) -> str:
+        """Have these events, or all, posted there; gives the signing secret."""
+        params = {"url": url, "enabled_events": list(events or "*")}
+        secret: str = create_endpoint(self.account, Call("", "", params))["secret"]
+        return secret
+
+    def complete_checkout(self, session_id: str, card: str = "pm_card_visa") -> str:
+        """The customer enters this card on the Checkout page; gives the payment method's id."""
+        return checkout.complete(self.account, session_id, card)
+
+    def pay_hosted_invoice(self, invoice_id: str, card: str = "pm_card_visa") -> None:
+        """The customer pays on the invoice's own page; a declined card raises `Refusal`."""
+        hosted.pay(self.account, invoice_id, card)
+
+    def authenticate(self, intent_id: str, succeeds: bool = True) -> None:
+        """The customer passes, or fails, what a payment or setup intent asks of them."""
+        hosted.authenticate(self.account, intent_id, succeeds)
+
+    def collect_due(self) -> None:
+        """Stripe's own clockwork: finalize and charge what is due by now, for `auto_advance`."""
+        collect_due(self.account)
+
+
+@asynccontextmanager
+async def run_fake_stripe(clock: MovableClock | None = None) -> AsyncIterator[FakeStripe]:
+    """Serve, and deliver webhooks, until the block ends."""
+    fake = FakeStripe(clock or SteppedClock())
+    async with _served(fake):
+        delivering = asyncio.create_task(fake.webhooks.run())
+        try:
+            yield fake
+        finally:
+            delivering.cancel()
+            (outcome,) = await asyncio.gather(delivering, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                fake.app.bugs.append(outcome)
+    if fake.app.bugs:
+        raise ExceptionGroup("the stand-in itself failed", fake.app.bugs)
+
+
+@asynccontextmanager
+async def _served(fake: FakeStripe) -> AsyncIterator[None]:
+    """Uvicorn's protocol without its server, which takes 0.2 s to stop."""
+    config = uvicorn.Config(fake.app, lifespan="off", log_config=None, access_log=False, ws="none")
+    config.load()
+    state = ServerState()
+    listener = socket.create_server(("127.0.0.1", 0))
+    # asyncio does this only for sockets that name their protocol; else every answer waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def connected() -> asyncio.Protocol:
+        return fake.connections.protocol(config=config, server_state=state, app_state={})
+
+    server = await asyncio.get_running_loop().create_server(connected, sock=listener)
+    try:
+        yield
+    finally:
+        server.close()
+        fake.connections.abort_all()
+        tasks = list(state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()

@@ -1,0 +1,112 @@
+"""Gateway processes as children of a test, that can be killed as a machine's fault would.
+
+Owns starting and ending them. Their settings are those of the test; they share its database and
+its data directory, as the gateways of several hosts share a database and a secret key.
+"""
+
+import asyncio
+import random
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from infra.processes import start_module, stop
+from infra.settings import Settings
+from tests.support.maas_process import free_port
+
+_START_S = 120.0
+
+
+@dataclass
+class Member:
+    """One gateway process."""
+
+    url: str
+    child: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """As the kernel kills: nothing is said, written or given back."""
+        self.child.kill()
+        self.child.wait()
+
+    def stop(self, patience_s: float = 40) -> None:
+        """As a deploy stops: running calls end first."""
+        stop(self.child, patience_s)
+
+
+@dataclass
+class Fleet:
+    """The processes that run now."""
+
+    configured: Settings
+    members: list[Member] = field(default_factory=list)
+
+    @property
+    def urls(self) -> list[str]:
+        return [member.url for member in self.members]
+
+    async def start(self) -> Member:
+        """One more; returns when it answers."""
+        port = free_port()
+        environment = {**_environment(self.configured), "MAAS_PORT": str(port)}
+        member = Member(f"http://127.0.0.1:{port}", start_module("gateway", [], environment))
+        try:
+            await _until_it_answers(member)
+        except BaseException:
+            member.kill()
+            raise
+        self.members.append(member)
+        return member
+
+    async def replace(self, chance: random.Random) -> None:
+        """Kill any of them, and start another in its place."""
+        victim = self.members.pop(chance.randrange(len(self.members)))
+        victim.kill()
+        await self.start()
+
+    def stop(self) -> None:
+        for member in self.members:
+            member.stop()
+        self.members.clear()
+
+
+@asynccontextmanager
+async def run_fleet(configured: Settings, number: int) -> AsyncIterator[Fleet]:
+    """So many gateways, until the block ends."""
+    fleet = Fleet(configured)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(number):
+                group.create_task(fleet.start())
+        yield fleet
+    finally:
+        await asyncio.to_thread(fleet.stop)
+
+
+def _environment(configured: Settings) -> dict[str, str]:
+    return {
+        f"MAAS_{name.upper()}": _text(getattr(configured, name))
+        for name in configured.model_fields_set
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+async def _until_it_answers(member: Member) -> None:
+    async with httpx.AsyncClient() as http, asyncio.timeout(_START_S):
+        while True:
+            assert member.child.poll() is None, "the gateway has fallen"
+            try:
+                if (await http.get(f"{member.url}/health/live")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)

@@ -1,0 +1,47 @@
+"""Firms that ask a text model, rate its answers and correct them, with the official client."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from openai import AsyncOpenAI
+
+from tests.gateway.adapting.conftest import client
+from tests.support import builders
+from tests.support.builders import CHAT, Gateway
+
+
+class Asker:
+    """A firm that asks a text model and says what it thinks of the answers."""
+
+    def __init__(self, openai: AsyncOpenAI, model: str = CHAT) -> None:
+        self.openai = openai
+        self.model = model
+
+    async def asks(self, question: str = "word word") -> Any:
+        return await self.openai.chat.completions.create(
+            model=self.model, messages=[{"role": "user", "content": question}], max_tokens=3
+        )
+
+    async def says(self, request_id: str, rating: str = "bad", **more: Any) -> Any:
+        body = {"request_id": request_id, "rating": rating, **more}
+        return await self.openai.post("/feedback", body=body, cast_to=object)
+
+    async def corrects(self, question: str, correction: str, consent: bool = True) -> Any:
+        """Ask it, and say what should have been answered."""
+        answer = await self.asks(question)
+        return await self.says(
+            answer._request_id,
+            messages=[{"role": "user", "content": question}],
+            correction=correction,
+            consent=consent,
+        )
+
+
+@asynccontextmanager
+async def firm(gateway: Gateway, name: str, model: str = CHAT) -> AsyncIterator[Asker]:
+    """Another one."""
+    parts = gateway.parts
+    _, key = await builders.customer(parts.database, parts.settings, name)
+    async with client(gateway.url, key.secret) as openai:
+        yield Asker(openai, model)

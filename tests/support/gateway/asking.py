@@ -1,0 +1,56 @@
+"""Asking a raw server for one answer, and waiting for what it tells nobody."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.connection import Origin, Pool, request_bytes
+from tests.support.fakes.raw_server import RawServer, Script
+
+LIMIT = 64 << 20
+
+
+@dataclass
+class Asker:
+    """A pool and the server that it asks."""
+
+    pool: Pool
+    raw: RawServer
+    origin: Origin
+
+    async def ask(self, script: Script | None = None) -> tuple[int, bytes]:
+        """One whole call: status and body."""
+        if script is not None:
+            self.raw.script = script
+        return await ask(self.pool, self.origin, whole=True)
+
+
+async def ask(pool: Pool, origin: Origin, whole: bool) -> tuple[int, bytes]:
+    connection = await pool.take(origin)
+    try:
+        async with asyncio.timeout(20):
+            await connection.send(request_bytes(b"POST", origin, "/v1/x", {"a": "b"}, b"body"))
+            if whole:
+                body = await connection.read_whole(LIMIT) or b""
+            else:
+                body = b""
+                while part := await connection.read():
+                    body += part
+            return connection.status, body
+    finally:
+        pool.give_back(origin, connection)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110  # what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def standstill(count: Callable[[], int]) -> int:
+    """The count when it no longer changes."""
+    before = -1
+    while before != count():
+        before = count()
+        await asyncio.sleep(0.3)
+    return before

@@ -1,0 +1,72 @@
+"""`maas` as a test says it: on the test's own database, as JSON or to a person."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import gateway.console
+from gateway.cli import build_app
+from tests.support.stories.story import Firm
+
+PLAIN = """
+plan = "plain"
+names = { en = "Plain", zh = "普通版" }
+currency = "CNY"
+fixed_fee = "310.00"
+list_prices = true
+"""
+
+
+def leave_logs_alone(patched: pytest.MonkeyPatch) -> None:
+    """What is configured for the whole process is none of a test's business: the next test would
+    write its events into the folder of this one."""
+    patched.setattr(gateway.console, "configure_logging", lambda _level: None)
+    patched.setattr(gateway.console, "keep_money_log", lambda _file: None)
+
+
+@dataclass
+class Maas:
+    """The command on a test's database. `firm` is a customer called Acme."""
+
+    environment: Mapping[str, str]
+    firm: Firm
+    folder: Path
+
+    async def say(self, *arguments: str) -> Any:
+        """What it says as JSON, with exit code 0."""
+        code, out = await self.run(*arguments, "--json")
+        assert code == 0, out
+        return json.loads(out)
+
+    async def tell(self, *arguments: str) -> str:
+        """What it says to a person, with exit code 0."""
+        code, out = await self.run(*arguments)
+        assert code == 0, out
+        return out
+
+    async def refuse(self, *arguments: str) -> str:
+        """The code of the fact that prevents it."""
+        code, out = await self.run(*arguments, "--json")
+        assert code == 1, out
+        told: str = json.loads(out)["error"]["code"]
+        return told
+
+    async def run(self, *arguments: str) -> tuple[int, str]:
+        # In a thread: the command runs an event loop of its own.
+        runner = CliRunner()
+        done = await asyncio.to_thread(
+            runner.invoke, build_app(), list(arguments), env=dict(self.environment)
+        )
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.stdout
+
+    async def publish(self, name: str, toml: str) -> Any:
+        file = self.folder / f"{name}.toml"
+        file.write_text(toml, encoding="utf-8")
+        return await self.say("plans", "publish", str(file))

@@ -1,0 +1,120 @@
+"""A desk where people sign in: what tests of identity say, in their own words."""
+
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pyotp
+from sqlalchemy import text
+
+from billing.accounts.opening import open_account
+from billing.tables import Account
+from gateway.identity.accepting import Newcomer
+from gateway.identity.assembly import Identity
+from gateway.identity.audit import COMMAND_LINE, Actor, Entry, all_entries, entries_of
+from gateway.identity.places import Place
+from gateway.identity.roles import Role
+from gateway.identity.sessions import Opened
+from gateway.identity.totp import confirm, enrol
+from gateway.identity.viewer import Viewer
+from gateway.identity.viewing import find_viewer
+from infra.db import Database
+from tests.support.builders import PLENTY
+from tests.support.stories.story import Calendar
+
+PASSWORD = "three wise turbines"
+OFFICE = Place("203.0.113.7", "Mozilla/5.0 (Windows) Firefox/143.0")
+
+
+@dataclass
+class Someone:
+    """A person who has signed in, and the cookie of that browser."""
+
+    email: str
+    viewer: Viewer
+    token: str
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.viewer, OFFICE.address)
+
+
+@dataclass
+class Desk:
+    """The service's parts with a clock that is set by hand."""
+
+    database: Database
+    clock: Calendar
+    identity: Identity
+
+    async def account(self, name: str) -> Account:
+        async with self.database.transaction() as session:
+            return await open_account(session, self.clock, name, "CNY", PLENTY)
+
+    async def invite(self, account_id: UUID | None, email: str, role: Role) -> str:
+        """The secret of the invitation's link."""
+        async with self.database.transaction() as session:
+            place = (session, COMMAND_LINE, account_id, email, role)
+            issued = await self.identity.inviting.invite(*place)
+        return issued.link.rpartition("/")[2]
+
+    async def someone(
+        self,
+        account_id: UUID | None,
+        email: str,
+        role: Role = Role.OWNER,
+        language: str | None = None,
+    ) -> Someone:
+        """Invited, and accepted."""
+        secret = await self.invite(account_id, email, role)
+        newcomer = Newcomer(email.partition("@")[0], PASSWORD, language)
+        opened = await self.identity.accepting.accept(secret, newcomer, OFFICE)
+        return await self.of(opened)
+
+    async def of(self, opened: Opened) -> Someone:
+        viewer = await self.viewer(opened.token)
+        assert viewer is not None
+        return Someone(viewer.email, viewer, opened.token)
+
+    async def viewer(self, token: str) -> Viewer | None:
+        async with self.database.transaction() as session:
+            return await find_viewer(session, self.clock, token)
+
+    async def sign_in(self, email: str, password: str = PASSWORD, place: Place = OFFICE) -> Someone:
+        return await self.of(await self.identity.signing_in.sign_in(email, password, place))
+
+    async def enrolled(self, someone: Someone) -> tuple[pyotp.TOTP, list[str]]:
+        """The authenticator app, and the recovery codes; the code that confirmed is past."""
+        sealer, person_id = self.identity.sealer, someone.viewer.person_id
+        async with self.database.transaction() as session:
+            app = pyotp.TOTP((await enrol(session, sealer, person_id)).secret)
+        async with self.database.transaction() as session:
+            place = (session, self.clock, sealer, someone.actor, person_id)
+            codes = await confirm(*place, app.at(self.clock.now()))
+        self.clock.pass_(seconds=60)
+        return app, codes
+
+    async def mails(self, kind: str) -> list[tuple[str, str, str]]:
+        """Receiver, subject and text of each that waits, opened as the worker does."""
+        rows = await self.sql(
+            f"select business_key, payload from outbox where business_key like 'email:{kind}:%' "
+            "order by id"
+        )
+        return [(said["to"], said["subject"], self._text(key, said)) for key, said in rows]
+
+    async def entries(self, account_id: UUID | None = None) -> list[Entry]:
+        async with self.database.transaction() as session:
+            if account_id is None:
+                return await all_entries(session)
+            return await entries_of(session, account_id)
+
+    async def sql(self, statement: str, **values: Any) -> list[Any]:
+        async with self.database.transaction() as session:
+            result = await session.execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def _text(self, key: str, said: dict[str, Any]) -> str:
+        if "text" in said:
+            return str(said["text"])
+        return self.identity.sealer.open(b64decode(said["sealed"]), key)

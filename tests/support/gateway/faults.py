@@ -1,0 +1,96 @@
+"""Gateways in front of a raw server, and what must be true when a call has ended somehow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.fakes.raw_server import RawServer
+
+PLAIN = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def event(count: int, text: bytes = b"w") -> bytes:
+    """The so many-th token of a stream, as vLLM writes it, in a chunk of its own."""
+    return chunk(
+        b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"%b"}}],'
+        b'"usage":{"prompt_tokens":2,"completion_tokens":%d}}\n\n' % (text, count)
+    )
+
+
+def done(count: int) -> bytes:
+    """The total and the end of a stream."""
+    usage = b'{"prompt_tokens":2,"completion_tokens":%d}' % count
+    total = b'data: {"id":"c","choices":[],"usage":%b}\n\n' % usage
+    return chunk(total) + chunk(b"data: [DONE]\n\n") + END
+
+
+def answer(tokens: int = 3, padding: int = 0) -> bytes:
+    """A whole plain answer of 2 tokens in and so many out."""
+    body = (
+        b'{"id":"c","choices":[{"index":0,"message":{"content":"%b"}}],'
+        b'"usage":{"prompt_tokens":2,"completion_tokens":%d}}' % (b"x" * padding, tokens)
+    )
+    return PLAIN + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+@asynccontextmanager
+async def run_before(
+    raw: RawServer, database_url: str, data_dir: Path, **values: Any
+) -> AsyncIterator[Gateway]:
+    """A gateway of short patience; at the end nothing may be held and all accounts agree."""
+    given = {
+        "first_byte_timeout_s": 1.0,
+        "idle_timeout_s": 1.0,
+        "body_timeout_s": 1.0,
+        "max_answer_bytes": 1 << 20,
+        **values,
+    }
+    configured = builders.settings(database_url, data_dir, raw.url, **given)
+    async with run_gateway(configured) as gateway:
+        yield gateway
+        await nothing_is_held(gateway)
+
+
+async def nothing_is_held(gateway: Gateway) -> None:
+    """Open calls are closed at once, what was borrowed for them goes back within a second."""
+    for _ in range(200):
+        found = await gateway.reconciled()
+        if found.held == 0 and found.open_calls == 0:
+            break
+        await asyncio.sleep(0.05)
+    assert (found.held, found.open_calls) == (0, 0)
+    assert not found.differences
+
+
+@asynccontextmanager
+async def memory_within(mebibytes: int) -> AsyncIterator[None]:
+    """This process, in which gateway, client and upstream run, never grows by more than that."""
+    process = psutil.Process()
+    before = peak = process.memory_info().rss
+
+    async def watch() -> None:
+        nonlocal peak
+        while True:
+            peak = max(peak, process.memory_info().rss)
+            await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert (peak - before) >> 20 < mebibytes

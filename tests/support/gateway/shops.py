@@ -1,0 +1,125 @@
+"""A platform with a shared model, firms that correct it, and what proposes new versions of it.
+
+Owns the words in which tests of the way back are told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from billing.tables import ModelVersion
+from gateway.improving.examples import Rules
+from gateway.improving.proposing import Proposer, Tools
+from gateway.model_versions import versions_of
+from gateway.parts import Parts
+from models.catalog import Catalog, Meter, Weights
+from models.industrial_llm.examples import Example
+from models.industrial_llm.examples import Parts as Tasks
+from tests.gateway.adapting.conftest import client
+from tests.support import builders
+from tests.support.builders import CATALOG, CHAT, Gateway, run_gateway
+from tests.support.fakes.adapters import ANSWER, ASKED, FakeAdapters, run_fake_adapters
+from tests.support.gateway.askers import Asker
+
+SHARED = "shop-floor"
+MODEL = replace(
+    CATALOG.models[CHAT],
+    id=SHARED,
+    base=CHAT,
+    prices={"CNY": {**CATALOG.models[CHAT].prices["CNY"], Meter.ADAPTATION_SECONDS: 1_000_000}},
+    adapter="industrial_llm",
+    weights=Weights("adapter", "made up"),
+    engine={},
+    concurrency=None,
+    fallbacks=(),
+    route=None,
+)
+SOLD = Catalog({**CATALOG.models, SHARED: MODEL})
+RULES = Rules(fewest_accounts=3, fewest_examples=20)
+LETTERS = "abcdefghij"
+
+
+def faults(first: int, count: int) -> list[str]:
+    """Words that differ in letters: numbers would make no difference to what is held out."""
+    return [
+        "".join(LETTERS[int(digit)] for digit in f"{number:04d}")
+        for number in range(first, first + count)
+    ]
+
+
+def question_of(fault: str) -> str:
+    return f"{ASKED}{fault}?"
+
+
+def tasks() -> Mapping[str, Tasks]:
+    """Two small tasks, which the built-in adapter knows."""
+    orders = [
+        Example("failure_mode", "own", "en", f"order {fault} leaks", "Leaking")
+        for fault in faults(5000, 60)
+    ]
+    terms = [
+        Example("terms", "own", "en", f"term {fault}", f"术语 {fault}")
+        for fault in faults(6000, 60)
+    ]
+    return {
+        "failure_mode": Tasks(train=tuple(orders[:30]), test=tuple(orders[30:])),
+        "terms": Tasks(train=tuple(terms[:30]), test=tuple(terms[30:])),
+    }
+
+
+@dataclass
+class Shop:
+    """`firms` are three accounts; `serving` answers for the gateway and for what proposes."""
+
+    gateway: Gateway
+    serving: FakeAdapters
+    firms: Sequence[Asker]
+    proposer: Proposer
+
+    async def answer(self, fault: str = "zzzz") -> Any:
+        """What the first firm is answered."""
+        return await self.firms[0].asks(question_of(fault))
+
+    async def answers(self, said: str, fault: str = "zzzz") -> None:
+        """Wait until the gateway has heard of a change: it asks several times a second."""
+        for _ in range(100):
+            if (await self.answer(fault)).choices[0].message.content == said:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"it never says {said!r}")
+
+    async def corrected(self, each: int = 12) -> None:
+        """Every firm corrects so many answers, none that another firm had."""
+        for at, firm in enumerate(self.firms):
+            for fault in faults(1000 * at, each):
+                await firm.corrects(question_of(fault), f"{ANSWER}{fault}")
+
+    async def proposes(self, **more: Any) -> ModelVersion:
+        return await self.proposer.propose(MODEL, "a test", lambda _: None, **more)
+
+    async def versions(self) -> Sequence[ModelVersion]:
+        async with self.gateway.parts.database.transaction() as session:
+            return await versions_of(session, SHARED)
+
+
+def proposer_of(parts: Parts, rules: Rules = RULES) -> Proposer:
+    """As the worker's, on this gateway's database and servers."""
+    return Proposer(Tools(parts.clock, parts.database, parts.upstream, parts.router, rules, tasks))
+
+
+@asynccontextmanager
+async def run_shop(database_url: str, data_dir: Path) -> AsyncIterator[Shop]:
+    async with AsyncExitStack() as stack:
+        serving = await stack.enter_async_context(run_fake_adapters(SHARED))
+        serving.knows = {one.text: one.answer for some in tasks().values() for one in some.test}
+        configured = builders.settings(database_url, data_dir, serving.url)
+        gateway = await stack.enter_async_context(run_gateway(configured, catalog=SOLD))
+        firms = []
+        for name in ("Bolt", "Cog", "Dowel"):
+            _, key = await builders.customer(gateway.parts.database, configured, name)
+            openai = await stack.enter_async_context(client(gateway.url, key.secret))
+            firms.append(Asker(openai, SHARED))
+        yield Shop(gateway, serving, firms, proposer_of(gateway.parts))

@@ -1,0 +1,1 @@
+"""Helpers for tests of outcome contracts: terms, evidence and request bodies."""

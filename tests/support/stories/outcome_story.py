@@ -1,0 +1,269 @@
+"""Outcome contracts in billing stories: agreed ones, attesters, what they say, and what follows.
+
+Owns the words for these. All but attesters is done by the functions that the service itself calls.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlmodel import col, select
+
+from billing.documents.documenting import document_of
+from billing.documents.documents import InvoiceDocument
+from billing.metering.usage import REQUEST_PREFIX, UsageRecord
+from billing.outcomes.claims import claim, confirm, deny
+from billing.outcomes.contracts import hash_of, propose, versions_of
+from billing.outcomes.disputes import Objection, answer, decide, give_in, open_dispute, reply
+from billing.outcomes.evidence import EvidenceKind
+from billing.outcomes.fitting import fit_version
+from billing.outcomes.measured_effects import measure_effect
+from billing.outcomes.replay import Measure as Measuring
+from billing.outcomes.reversing import reverse
+from billing.outcomes.rounds import settle_outcomes
+from billing.outcomes.signing import make_keys, read_public_key
+from billing.outcomes.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.rating.prices import PerUnit
+from billing.rating.statement import LineKind
+from billing.rating.terms import Allowance
+from billing.tables import (
+    Attester,
+    Dispute,
+    Invoice,
+    Outcome,
+    OutcomeContract,
+    OutcomeSettlement,
+    OutcomeVersion,
+)
+from infra import ids
+from tests.support.outcomes.deals import CUSTOMER, OPERATOR, Deal, Signer
+from tests.support.stories.story import Firm
+
+DEADLINES = Deadlines(dispute_days=10, answer_days=5, reversal_days=90)
+COVERED = (Allowance("vib", "rows", 1_000),)
+
+
+def terms(firm: Firm, **values: Any) -> OutcomeTerms:
+    """300.00 for each failure that was foreseen, 2 to 168 hours before, one a machine in 72."""
+    clock = firm.story.clock
+    usual: dict[str, Any] = {
+        "tag": "spindles",
+        "names": {"en": "Early warning", "zh": "故障预警"},
+        "currency": firm.account.currency,
+        "effect": "A spindle failure was foreseen, and the spindle was replaced before it.",
+        "kind": Event(lead_hours=2, window_hours=168, apart_hours=72),
+        "price": PerUnit(300 * 10**9),
+        "meter": "work orders of the CMMS",
+        "attesters": (AttesterKind.CUSTOMER_SYSTEM, AttesterKind.SIGN_OFF),
+        "deadlines": DEADLINES,
+        "starts_at": clock.at(2026, 10, 1),
+        "ends_at": None,
+        "covered": COVERED,
+    }
+    return OutcomeTerms(**{**usual, **values})
+
+
+@dataclass
+class Contract:
+    """An agreed contract of a story's firm, with its attesters by kind; `before` are the readings
+    that a baseline is fitted to, unless it is given."""
+
+    firm: Firm
+    row: OutcomeContract
+    versions: list[OutcomeVersion] = field(default_factory=list)
+    signers: dict[str, Signer] = field(default_factory=dict)
+    measure: Measuring = measure_effect
+    baseline: str | None = None
+    before: str | None = None
+
+    async def agrees(self, agreed: OutcomeTerms, *, both: bool = True) -> OutcomeVersion:
+        """A version that both sides, or the operator alone, agree to the day before it starts."""
+        calendar = self.firm.story.clock
+        now, calendar._now = calendar.now(), agreed.starts_at - timedelta(days=1)
+        deal = Deal(self.firm)
+        async with self.firm.story.database.transaction() as session:
+            place = (session, calendar, self.firm.account.id)
+            version = await propose(*place, agreed, OPERATOR, deal.listed)
+        if self.baseline is not None:
+            await deal.fitted(version, self.baseline)
+        if self.before is not None:
+            await self.says("readings", AttesterKind.NEUTRAL_SENSOR, self.before)
+            async with self.firm.story.database.transaction() as session:
+                place = (self.firm.account.id, self.row.id, version.number)
+                await fit_version(session, calendar, *place)
+        for side in (OPERATOR, CUSTOMER) if both else (OPERATOR,):
+            version = await deal.says_yes(version, side, await self._hash(version))
+        calendar._now = now
+        self.versions.append(version)
+        return version
+
+    async def _hash(self, version: OutcomeVersion) -> str:
+        async with self.firm.story.database.transaction() as session:
+            place = (session, version.account_id, version.contract_id)
+            return hash_of((await versions_of(*place))[version.number - 1])
+
+    async def use(
+        self,
+        machine: str,
+        *at: int,
+        rows: int = 1,
+        units: Mapping[str, int] | None = None,
+        model: str = "vib",
+        operation: str | None = None,
+        **tags: str,
+    ) -> UsageRecord:
+        """A call for the contract about a machine, at the contract's terms; of rows unless it says
+        which units."""
+        return await self.firm.use(
+            model,
+            self.firm.story.clock.at(*at),
+            {"machine": machine, "contract": self.row.tag, **tags},
+            version=self.versions[-1].plan_version_id,
+            operation=operation,
+            **(units or {"rows": rows}),
+        )
+
+    async def says(self, kind: str, by: str, said: Any) -> UUID:
+        """Evidence of an attester of some kind, now; gives its id. The same is kept once."""
+        signer = await self._signer(by)
+        text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+        return (await Deal(self.firm).says(signer, text.encode(), EvidenceKind(kind))).id
+
+    async def claims(
+        self,
+        key: str,
+        machine: str,
+        *at: int,
+        by: str = AttesterKind.OUR_MODEL,
+        calls: list[UsageRecord] | None = None,
+    ) -> Outcome:
+        """Somebody claims that an effect happened then."""
+        said: dict[str, Any] = {
+            "outcome": key,
+            "subject": machine,
+            "happened_at": self.firm.story.clock.at(*at),
+        }
+        if calls is not None:
+            said["calls"] = [ids.show(REQUEST_PREFIX, one.request_id) for one in calls]
+        return await self.claims_by(await self.says("claim", by, said))
+
+    async def claims_by(self, evidence_id: UUID) -> Outcome:
+        story = self.firm.story
+        async with story.database.transaction() as session:
+            place = (self.firm.account.id, self.row.tag, evidence_id)
+            return await claim(session, story.clock, *place)
+
+    async def confirms(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
+        return await self._told("confirmation", by, outcome, confirm)
+
+    async def denies(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
+        return await self._told("denial", by, outcome, deny)
+
+    async def reverses(self, outcome: Outcome, by: str = AttesterKind.CUSTOMER_SYSTEM) -> Outcome:
+        return await self._told("reversal", by, outcome, reverse)
+
+    async def is_confirmed(self, key: str, machine: str, *at: int) -> Outcome:
+        """A call six hours before, a claim of our model, and the customer's system confirms."""
+        await self.use(machine, *at[:3], at[3] - 6)
+        return await self.confirms(await self.claims(key, machine, *at))
+
+    async def until(self, *at: int) -> list[UUID]:
+        """Set the clock and let all jobs run, those of outcomes first."""
+        self.firm.story.clock.set(*at)
+        await self.settles()
+        return await self.firm.story.jobs()
+
+    async def settles(self) -> None:
+        story = self.firm.story
+        await settle_outcomes(story.database, story.clock, self.measure)
+
+    async def settlements(self) -> list[OutcomeSettlement]:
+        """The oldest first."""
+        query = select(OutcomeSettlement).where(
+            col(OutcomeSettlement.account_id) == self.firm.account.id
+        )
+        async with self.firm.story.database.transaction() as session:
+            return list(
+                (await session.scalars(query.order_by(col(OutcomeSettlement.starts_at)))).all()
+            )
+
+    async def disputes(self, settlement: OutcomeSettlement, *outcomes: Outcome) -> Dispute:
+        named = tuple(ids.show("outc", one.id) for one in outcomes)
+        said = Objection("Ms Li", "The spindle was replaced by the calendar anyway.", named)
+        return await self._do(open_dispute, settlement.id, said)
+
+    async def answers(self, dispute: Dispute, said: str = "See the vibration.") -> Dispute:
+        return await self._do(answer, dispute.id, said)
+
+    async def replies(self, dispute: Dispute, said: str = "It was within limits.") -> Dispute:
+        return await self._do(reply, dispute.id, said)
+
+    async def decides(self, dispute: Dispute, side: str) -> Dispute:
+        return await self._do(decide, dispute.id, side, "arbiter")
+
+    async def gives_in(self, dispute: Dispute, side: str) -> Dispute:
+        return await self._do(give_in, dispute.id, side)
+
+    async def outcome_lines(self, invoice: Invoice) -> list[tuple[str, str, str]]:
+        """(who attested, quantity, amount) of the lines for outcomes."""
+        document = await self.document(invoice)
+        return [
+            (one.charge.attested_by, one.charge.quantity, document.text(one.line.minor))
+            for one in document.lines
+            if one.line.kind is LineKind.OUTCOME and one.charge is not None
+        ]
+
+    async def document(self, invoice: Invoice) -> InvoiceDocument:
+        async with self.firm.story.database.transaction() as session:
+            return await document_of(session, self.firm.account.id, invoice.id, "en")
+
+    async def _told(self, kind: str, by: str, outcome: Outcome, work: Any) -> Outcome:
+        text = {"outcome": outcome.business_key, "says": kind, "by": by}
+        said = await self.says(kind, by, text)
+        return await self._do(work, outcome.id, said)
+
+    async def _do(self, work: Any, *subject: Any) -> Any:
+        story = self.firm.story
+        async with story.database.transaction() as session:
+            return await work(session, story.clock, self.firm.account.id, *subject)
+
+    async def _signer(self, kind: str) -> Signer:
+        """A row, as a contract takes attesters of the kinds only that it names."""
+        if kind not in self.signers:
+            (private, public), now = make_keys(), self.firm.story.clock.now()
+            attester = Attester(
+                id=ids.new_id(),
+                account_id=self.firm.account.id,
+                contract_id=self.row.id,
+                kind=kind,
+                name=f"the {kind}",
+                public_key=read_public_key(public.decode()),
+                added_by="Ms Li",
+                added_at=now,
+                accepted_at=now,
+            )
+            async with self.firm.story.database.transaction() as session:
+                session.add(attester)
+            self.signers[kind] = Signer(attester, private)
+        return self.signers[kind]
+
+
+async def contract(firm: Firm, **values: Any) -> Contract:
+    """An agreed contract, by the usual terms but for these values."""
+    agreed = terms(firm, **values)
+    made = await proposed(firm, agreed.tag)
+    await made.agrees(agreed)
+    return made
+
+
+async def proposed(firm: Firm, tag: str) -> Contract:
+    """A contract without a version."""
+    row = OutcomeContract(
+        id=ids.new_id(), account_id=firm.account.id, tag=tag, created_at=firm.story.clock.now()
+    )
+    async with firm.story.database.transaction() as session:
+        session.add(row)
+    return Contract(firm, row)

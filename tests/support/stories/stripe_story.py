@@ -1,0 +1,246 @@
+"""Billing stories that Stripe takes part in: the stand-in, a gateway that its webhooks reach, a
+worker; and all of them live in the story's calendar.
+
+Owns the words that these stories are told in. The customer acts on Stripe's pages, the operator
+by the functions that the service itself calls; money moves by the worker's own ticks.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlmodel import col, select
+
+from billing.accounts.profiles import Collection
+from billing.checks.reconciliation import Difference
+from billing.checks.stripe_checks import compare_with_stripe
+from billing.collecting.collecting import Collector
+from billing.collecting.payments import Payments
+from billing.jobs import Worker
+from billing.outbox import retry
+from billing.tables import Invoice, OutboxItem
+from gateway.keys import create_key
+from infra.clock import SystemClock
+from infra.db import Database
+from infra.mail import Mailer
+from infra.reach import Reach
+from infra.secret import secret_key
+from infra.settings import Settings
+from infra.signed_post import SignedPoster
+from tests.support import builders
+from tests.support.builders import CATALOG, CHAT, SEALER, serve
+from tests.support.fakes.stripe.account import Obj
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.serving import build_parts
+from tests.support.stories.story import Calendar, Firm, Story
+
+CHARGE, SEND = Collection.STRIPE_CHARGE, Collection.STRIPE_INVOICE
+
+
+class TheirClock:
+    """The calendar, as the stand-in wants it."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+
+    def now(self) -> datetime:
+        return self._calendar.now()
+
+    def advance(self, by: timedelta) -> None:
+        self._calendar.pass_(seconds=by.total_seconds())
+
+
+class GatewayClock(SystemClock):
+    """The calendar's date; but time passes, by which a gateway judges what it knows."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+
+    def now(self) -> datetime:
+        return self._calendar.now()
+
+
+@dataclass
+class StripeStory:
+    """A story with all that takes part in collecting."""
+
+    story: Story
+    fake: FakeStripe
+    payments: Payments
+    worker: Worker
+    settings: Settings
+    url: str
+    mail: Path
+
+    async def firm(self, how: Collection = CHARGE, **profile: Any) -> Firm:
+        """A customer whose invoices Stripe collects, and who is written to in English."""
+        firm = await self.story.firm(collection=how, **{"locale": "en", **profile})
+        await firm.billed(email="pay@acme.example")
+        return firm
+
+    async def leaves_card(self, firm: Firm, card: str = "pm_card_visa") -> None:
+        """The customer asks for a page, goes there, and enters a card. Its event is on its way
+        then."""
+        async with self.calling(firm) as http:
+            wish = {"page": "setup", "return_url": "https://acme.example/billing"}
+            answer = await http.post("/v1/payment-pages", json=wish)
+        session = self.fake.objects("checkout.session")[-1]
+        assert answer.json()["url"] == session["url"]
+        self.fake.complete_checkout(session["id"], card)
+
+    async def invoiced(self, firm: Firm, rows: int) -> Invoice:
+        """The firm used rows of 0.001 in the running month, which is over now, and is billed;
+        nothing has gone to Stripe yet."""
+        await firm.use("vib", rows=rows)
+        now = self.story.clock.now().astimezone(self.story.clock.zone)
+        after = (now.year + now.month // 12, now.month % 12 + 1)
+        await self.story.until(*after, 1, 1)
+        return (await firm.invoices())[-1]
+
+    async def exchanges(self) -> None:
+        """Events come in and items go out, until nothing is due any more."""
+        while True:
+            before = len(self.fake.requests)
+            await self.fake.webhooks.settled()
+            await self.worker.exchange()
+            await self.fake.webhooks.settled()
+            if len(self.fake.requests) == before:
+                return
+
+    async def works(self) -> None:
+        """Every tick of the worker, once all is quiet."""
+        await self.worker.bill()
+        await self.worker.dun()
+        await self.exchanges()
+        await self.worker.ask()
+        await self.exchanges()
+        await self.worker.notify()
+
+    async def until(self, *at: int) -> None:
+        self.story.clock.set(*at)
+        await self.works()
+
+    async def later(self, **time: float) -> None:
+        self.story.clock.pass_(**time)
+        await self.works()
+
+    async def ours(self, firm: Firm) -> Invoice:
+        """The firm's last invoice as it is now."""
+        return (await firm.invoices())[-1]
+
+    def theirs(self) -> Obj:
+        """The one invoice that Stripe has."""
+        (invoice,) = self.fake.objects("invoice")
+        return invoice
+
+    def charges(self, status: str = "succeeded") -> list[int]:
+        """What cards were charged, or would have been."""
+        return [charge["amount"] for charge in self.fake.objects("charge", status=status)]
+
+    async def differences(self) -> tuple[Difference, ...]:
+        """What `maas reconcile` finds, in our books and between them and Stripe's."""
+        compared = await compare_with_stripe(self.story.database, self.payments)
+        return (*await self.story.differences(), *compared.differences)
+
+    def told(self) -> list[str]:
+        """The subjects of the e-mails so far, the oldest first."""
+        files = sorted(self.mail.glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
+        return [str(read_mail(file)["Subject"]) for file in files]
+
+    async def outbox(self, firm: Firm) -> list[tuple[str, str]]:
+        """(action, state) of all items of the firm, in their order."""
+        query = select(OutboxItem).where(col(OutboxItem.account_id) == firm.account.id)
+        async with self.story.database.transaction() as session:
+            items = (await session.scalars(query.order_by(col(OutboxItem.id)))).all()
+        return [(item.action, _state(item)) for item in items]
+
+    async def retries(self, firm: Firm, action: str) -> None:
+        """The operator has the item that was given up tried once more."""
+        query = select(OutboxItem).where(
+            col(OutboxItem.account_id) == firm.account.id,
+            col(OutboxItem.action) == action,
+            col(OutboxItem.given_up_at).is_not(None),
+        )
+        async with self.story.database.transaction() as session:
+            item = (await session.scalars(query)).one()
+            await retry(session, self.story.clock, item.id)
+
+    @asynccontextmanager
+    async def calling(self, firm: Firm) -> AsyncIterator[httpx.AsyncClient]:
+        """The firm's program, with a key of the firm's."""
+        async with self.story.database.transaction() as session:
+            pepper = secret_key(self.settings)
+            key = await create_key(session, self.story.clock, pepper, firm.account.id, "line 1")
+        headers = {"authorization": f"Bearer {key.secret}"}
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30) as http:
+            yield http
+
+    @property
+    def collector(self) -> Collector:
+        return Collector(self.story.database, self.story.clock, self.payments)
+
+
+def _state(item: OutboxItem) -> str:
+    if item.done_at is not None:
+        return "done"
+    return "waits" if item.given_up_at is None else "given up"
+
+
+def read_mail(file: Path) -> EmailMessage:
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+async def chat(http: httpx.AsyncClient) -> httpx.Response:
+    message = {"role": "user", "content": "a b"}
+    body = {"model": CHAT, "messages": [message], "max_tokens": 5}
+    return await http.post("/v1/chat/completions", json=body)
+
+
+@asynccontextmanager
+async def run_stripe_story(
+    story: Story,
+    database_url: str,
+    working: Database,
+    folder: Path,
+    upstream_url: str,
+    dashboard: bool = False,
+) -> AsyncIterator[StripeStory]:
+    """Until the block ends. The gateway's endpoint gets every event of Stripe's account; the worker
+    works on `working`."""
+    async with AsyncExitStack() as stack:
+        fake = await stack.enter_async_context(run_fake_stripe(TheirClock(story.clock)))
+        secret = fake.add_endpoint("http://to.be.known")
+        settings = builders.settings(
+            database_url,
+            folder,
+            upstream_url,
+            stripe_secret_key=fake.key,
+            stripe_api_base=fake.url,
+            stripe_webhook_secret=secret,
+            dashboard=dashboard,
+        )
+        clock = GatewayClock(story.clock)
+        url = await stack.enter_async_context(serve(build_parts(settings, clock, CATALOG)))
+        (endpoint,) = fake.account.all("webhook_endpoint")
+        endpoint["url"] = f"{url}/stripe/webhook"
+        payments = Payments(fake.key, fake.url)
+        stack.push_async_callback(payments.close)
+        mail = folder / "mail"
+        worker = Worker(
+            working,
+            story.clock,
+            Mailer(None, mail),
+            "bill@maas.example",
+            SignedPoster(Reach()),
+            SEALER,
+            payments,
+        )
+        yield StripeStory(story, fake, payments, worker, settings, url, mail)
