@@ -6,7 +6,6 @@ MAAS_TEST_STRIPE_KEY, on Stripe itself as well: for behaviour that needs no swit
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import stripe
 
 from tests.fakes_stripe.receiving import Receiver, run_receiver
+from tests.fakes_stripe.side import Side, make_client
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 
 KEY = "MAAS_TEST_STRIPE_KEY"
@@ -26,45 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings(SDK_WARNING))
-
-
-@dataclass(frozen=True)
-class Side:
-    """A Stripe to test: the stand-in or the real one."""
-
-    client: stripe.StripeClient
-    real: bool
-
-    async def customer(self, card: str = "pm_card_visa") -> stripe.Customer:
-        """A customer whose invoices are charged to the card."""
-        customers, methods = self.client.v1.customers, self.client.v1.payment_methods
-        customer = await customers.create_async({"name": "Acme 精密"})
-        method = await methods.attach_async(card, {"customer": customer.id})
-        settings: stripe.params.CustomerUpdateParams = {
-            "invoice_settings": {"default_payment_method": method.id}
-        }
-        return await customers.update_async(customer.id, settings)
-
-    async def draft(self, customer: str, *amounts: int) -> stripe.Invoice:
-        """A draft of the customer with these lines."""
-        v1 = self.client.v1
-        draft = await v1.invoices.create_async({"customer": customer, "currency": "usd"})
-        for amount in amounts:
-            await v1.invoice_items.create_async(
-                {"customer": customer, "invoice": draft.id, "amount": amount, "currency": "usd"}
-            )
-        return await v1.invoices.retrieve_async(draft.id)
-
-    async def opened(self, customer: str, *amounts: int) -> stripe.Invoice:
-        draft = await self.draft(customer, *amounts)
-        return await self.client.v1.invoices.finalize_invoice_async(draft.id)
-
-
-def make_client(key: str, url: str | None, http: stripe.HTTPXClient) -> stripe.StripeClient:
-    addresses: Any = {} if url is None else {"api": url}
-    return stripe.StripeClient(
-        key, base_addresses=addresses, max_network_retries=2, http_client=http
-    )
 
 
 @pytest.fixture

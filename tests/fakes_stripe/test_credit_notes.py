@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes_stripe.conftest import Side
+from tests.fakes_stripe.side import Side
 
 
 async def paid(side: Side, amount: int = 1000) -> stripe.Invoice:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import stripe
 
-from tests.fakes_stripe.conftest import Side
+from tests.fakes_stripe.side import Side
 from tests.fakes_stripe.walkthrough import objects, walk
 from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.routes import ROUTES

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes_stripe.conftest import Side
+from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.running import FakeStripe
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import stripe
 
-from tests.fakes_stripe.conftest import Side
+from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.forms import decode
 from tests.support.fakes.stripe.running import FakeStripe
 

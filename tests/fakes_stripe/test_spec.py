@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes_stripe.conftest import Side
+from tests.fakes_stripe.side import Side
 from tests.fakes_stripe.spec import WHEEL, fetch, schemas
 from tests.fakes_stripe.walkthrough import objects, walk
 from tests.support.fakes.stripe.account import Obj

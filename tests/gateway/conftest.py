@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from infra.db import Database
+from tests.support.builders import Gateway
 from tests.support.gateway.commands import Maas, leave_logs_alone
+from tests.support.outcomes.outcome_bodies import PUMPS, Signer, propose
+from tests.support.outcomes.sender import Sender, add
 from tests.support.stories.story import Story
 
 
@@ -17,3 +20,11 @@ async def maas(
     firm = await Story(database).firm("Acme")
     environment = {"MAAS_DATABASE_URL": database_url, "MAAS_DATA_DIR": str(tmp_path)}
     return Maas(environment, firm, tmp_path)
+
+
+@pytest.fixture
+async def sender(gateway: Gateway) -> Sender:
+    contract = (await propose(gateway, PUMPS))["id"]
+    signer = Signer()
+    attester = (await add(gateway, signer)).json()["id"]
+    return Sender(gateway, contract, attester, signer)

@@ -10,9 +10,9 @@ import pytest
 from openai import AsyncOpenAI
 
 from billing.metering.quotas import set_budget
-from tests.gateway.test_subscription import LARGE, SMALL, choose, offer
 from tests.support import builders
 from tests.support.builders import CATALOG, CHAT, SPECIALIST, Gateway, customer
+from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
 
 
 class TestModels:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.listening import is_host
-from tests.gateway.test_evidence import Sender, sender  # noqa: F401  # a fixture
 from tests.support.builders import CHAT, EMBEDDING, Gateway
 from tests.support.outcomes.outcome_bodies import PUMPS
+from tests.support.outcomes.sender import Sender
 from tests.support.raw_http import is_unharmed, wire_to
 
 NUL, DIGITS = "a\x00b", "000000005" + "9" * 5_000
@@ -175,7 +175,7 @@ class TestClaims:
     async def test_signed_claim_that_cannot_be_stored_is_refused(
         self,
         gateway: Gateway,
-        sender: Sender,  # noqa: F811
+        sender: Sender,
         body: bytes,
     ) -> None:
         sent = await sender.claims(body)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from infra import ids
-from tests.gateway.test_subscription import SMALL, choose, offer
 from tests.support.builders import Gateway
+from tests.support.gateway.subscribing import SMALL, choose, offer
 from tests.support.money_lines import money_lines
 
 

@@ -10,26 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from billing.agreements.plans import publish
-from billing.rating.plan_files import read_plan_file
-from billing.subscribing.changes import start
 from gateway.cli import build_app
 from tests.support.builders import CHAT, EMBEDDING, Gateway, Limited, credit
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.commands import leave_logs_alone
 from tests.support.gateway.errors import error_of
 from tests.support.gateway.faults import nothing_is_held
-from tests.support.stories.included import plan_text
+from tests.support.stories.included import subscribe
 
 # What the body's size bounds the prompt by is a few hundred tokens.
 PLENTY = 100_000
-
-
-async def subscribe(gateway: Gateway, **allowances: int) -> None:
-    plan = read_plan_file(plan_text("included", **allowances), lambda _currency: {})
-    clock = gateway.parts.clock
-    async with gateway.parts.database.transaction() as session:
-        await start(session, clock, gateway.account.id, await publish(session, clock, plan))
 
 
 @pytest.fixture

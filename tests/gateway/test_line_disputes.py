@@ -7,7 +7,7 @@ import pytest
 import gateway.line_disputes_cli
 from billing.rounds import bill_accounts
 from infra import ids
-from tests.billing.collecting.test_line_disputes import disputed
+from tests.support.billing.line_disputes import disputed
 from tests.support.builders import PLENTY, Gateway, Limited, customer
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.commands import Maas

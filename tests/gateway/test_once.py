@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.test_subscription import LARGE, SMALL, offer
 from tests.support import builders
 from tests.support.billing.making import sql
 from tests.support.builders import CHAT, Gateway
+from tests.support.gateway.subscribing import LARGE, SMALL, offer
 
 PATH = "/v1/subscription"
 

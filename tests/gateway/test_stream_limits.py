@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.test_streams import events
+from tests.gateway.stream_events import events
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited, credit, word_tokenizer
 from tests.support.fakes.upstream import FakeUpstream
 

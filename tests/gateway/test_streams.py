@@ -4,19 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
 import pytest
 from openai import APIError, AsyncOpenAI
 
+from tests.gateway.stream_events import events
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.fakes.upstream import FakeUpstream
-
-
-def events(answer: httpx.Response) -> list[Any]:
-    """The stream's events, decoded; `[DONE]` as a text."""
-    parts = [part for part in answer.text.split("\n\n") if part]
-    assert all(part.startswith("data: ") for part in parts)
-    return [part[6:] if part == "data: [DONE]" else json.loads(part[6:]) for part in parts]
 
 
 class TestWhole:

@@ -2,36 +2,11 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
-from billing.agreements.plans import publish
 from billing.books.wallets import Grant, top_up
-from billing.rating.plan_files import read_plan_file
-from gateway.contracts import catalog_prices
-from tests.support.builders import CATALOG, CHAT, Gateway, customer
-
-SMALL = """
-plan = "small"
-names = { en = "Small", zh = "小型版" }
-currency = "CNY"
-fixed_fee = "310.00"
-list_prices = true
-"""
-LARGE = SMALL.replace("small", "large").replace("310.00", "620.00")
-
-
-async def offer(gateway: Gateway, *plans: str) -> None:
-    for plan in plans:
-        terms = read_plan_file(plan, lambda currency: catalog_prices(CATALOG, currency))
-        async with gateway.parts.database.transaction() as session:
-            await publish(session, gateway.parts.clock, terms)
-
-
-async def choose(gateway: Gateway, plan: str, **values: Any) -> httpx.Response:
-    headers = {"idempotency-key": values.pop("key", "k-1")}
-    body = {"plan": plan, **values}
-    return await gateway.http.post("/v1/subscription", json=body, headers=headers)
+from tests.support.builders import CHAT, Gateway, customer
+from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
 
 
 class TestChoosing:

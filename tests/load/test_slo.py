@@ -1,24 +1,12 @@
 """Objectives: what holds, what does not, and that what was never called holds nothing."""
 
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load import slo
 from load.slo import CONSTANT, ENGINE, Measure, Slo, Verdict, judge, measured, objectives
-
-
-@dataclass
-class Calls:
-    """Calls of which each percentile takes as many milliseconds."""
-
-    num_requests: int
-    num_failures: int = 0
-
-    def get_response_time_percentile(self, percent: float) -> float:
-        return 100 * percent
+from tests.load.percentiles import Calls
 
 
 class TestMeasured:

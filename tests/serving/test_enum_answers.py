@@ -9,16 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.enum_answers import EnumAnswer, EnumStream, enum_answer
-
-MODES = ["Leaking", "Fail to open", "Plugged / choked"]
-VALUE = {"type": "string", "enum": MODES}
-OBJECT = {
-    "type": "object",
-    "properties": {"failure_mode": VALUE},
-    "required": ["failure_mode"],
-    "additionalProperties": False,
-}
-WRAPPED = EnumAnswer(tuple(MODES), "failure_mode")
+from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
 
 
 @pytest.mark.parametrize(
@@ -79,11 +70,6 @@ def test_a_whole_answer_is_valid_against_its_schema() -> None:
 
 def test_an_answer_that_was_cut_off_stays_open() -> None:
     assert WRAPPED.whole(" Fail to", ended=False) == '{"failure_mode": "Fail to'
-
-
-def event(text: str | None, finish: str | None = None, index: int = 0) -> str:
-    choice = {"index": index, "delta": {"content": text}, "finish_reason": finish}
-    return f"data: {json.dumps({'choices': [choice], 'usage': None})}\n\n"
 
 
 def said(events: list[str], index: int = 0) -> str:

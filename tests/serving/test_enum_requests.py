@@ -12,7 +12,7 @@ from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionReque
 
 from serving.enum_answers import EnumAnswer
 from serving.enum_requests import as_json, held_to_values
-from tests.serving.test_enum_answers import OBJECT, WRAPPED, event
+from tests.serving.enum_schemas import OBJECT, WRAPPED, event
 
 TOOL = {"type": "function", "function": {"name": "life"}}
 

@@ -1,9 +1,7 @@
 """Exported invoices, rated again by a script that knows nothing of ours: the same cents."""
 
-import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,26 +11,13 @@ from billing.outcomes.measured_effects import measure_effect
 from billing.outcomes.replay import replay
 from billing.tables import InvoiceStatus
 from infra.db import Database
+from tests.stories.rerating import rerate
 from tests.support.billing.pdf_reading import pages
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.random_month import live
 from tests.support.stories.story import Firm, Story
 
-RERATE = Path(__file__).parent.parent / "support" / "rerate.py"
 FILES = {"calls.csv", "invoice.json", "invoice.pdf", "lines.csv", "terms"}
-
-
-async def rerate(*folders: Path) -> tuple[int, str]:
-    """Exit code and what the script said, run as anybody would."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(RERATE),
-        *map(str, folders),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    return process.returncode or 0, out.decode()
 
 
 async def exported(firm: Firm, folder: Path) -> list[Path]:

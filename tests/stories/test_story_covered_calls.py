@@ -16,7 +16,7 @@ from billing.documents.exporting import export_invoice
 from billing.invoices.position import read_position
 from billing.rounds import bill_accounts, count_usage
 from billing.tables import Invoice
-from tests.stories.test_export import rerate
+from tests.stories.rerating import rerate
 from tests.support.builders import CHAT, PLENTY, SPECIALIST, Limited
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.faults import nothing_is_held

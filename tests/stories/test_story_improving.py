@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway.model_versions import ModelVersionConflict, promote, roll_back
-from tests.gateway.adapting.conftest import client
 from tests.support.builders import serve
 from tests.support.fakes.adapters import ANSWER
 from tests.support.gateway.askers import Asker
+from tests.support.gateway.customers import client
 from tests.support.gateway.shops import SHARED, SOLD, Shop, run_shop
 from tests.support.serving import build_parts
 

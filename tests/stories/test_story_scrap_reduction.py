@@ -25,23 +25,13 @@ from infra.db import Database
 from infra.errors import AppError
 from tests.support import builders
 from tests.support.gateway.commands import Maas, leave_logs_alone
-from tests.support.outcomes.castings import FIRST, START, TERMS, Day, foundry, month, written
-from tests.support.stories.outcome_story import Contract, proposed
-from tests.support.stories.story import Firm, Story
+from tests.support.outcomes.castings import TERMS, Day, written
+from tests.support.outcomes.scrap_contract import BEFORE, DAYS, OCTOBER, scrap_contract
+from tests.support.stories.outcome_story import Contract
+from tests.support.stories.story import Story
 
 SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
-DAYS = foundry(365)
-BEFORE = month(DAYS, FIRST, START)
-OCTOBER = month(DAYS, START, date(2026, 11, 1))
 NOWHERE = {"MAAS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
-
-
-async def scrap_contract(firm: Firm, **values: Any) -> Contract:
-    """25 % of 42.00 a casting at 90 % for twelve settlements, against 273 days before."""
-    made = await proposed(firm, "scrap")
-    made.before = written(BEFORE)
-    await made.agrees(replace(TERMS, **values))
-    return made
 
 
 async def october(scrap: Contract, days: list[Day] = OCTOBER) -> OutcomeSettlement:

@@ -6,38 +6,19 @@ figure of ours has changed.
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from billing.collecting.payments import Payments
+from tests.stories.collection import FINALISE, LINES, figures, is_collected_once
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 CUSTOMERS, INVOICES = "POST /v1/customers", "POST /v1/invoices"
-LINES, FINALISE = "POST /v1/invoices/{id}/add_lines", "POST /v1/invoices/{id}/finalize"
 SENDING, PAYING = "POST /v1/invoices/{id}/send", "POST /v1/invoices/{id}/pay"
 CREDITS = "POST /v1/credit_notes"
 # Of Stripe's memory of idempotency keys, which is a day.
 WITHIN, AFTER = timedelta(minutes=1), timedelta(hours=25)
-
-
-async def figures(firm: Firm) -> list[tuple[Any, ...]]:
-    """All that our invoices say, whatever became of them."""
-    return [
-        (one.id, one.number, *firm.amounts(one), await firm.lines(one))
-        for one in await firm.invoices()
-    ]
-
-
-async def is_collected_once(stripe: StripeStory, firm: Firm) -> None:
-    theirs = stripe.theirs()
-    assert (theirs["status"], theirs["total"]) == ("paid", 3000)
-    assert stripe.charges() == [3000]
-    assert len(stripe.fake.objects("customer")) == 1
-    assert (await stripe.ours(firm)).status == "paid"
-    assert await firm.wallet() == "0.00"
-    assert await stripe.differences() == ()
 
 
 async def charged_firm(stripe: StripeStory) -> Firm:

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from billing.collecting.stripe_facts import Charge
 from billing.collecting.webhooks import FOREIGN
-from tests.stories.test_story_stripe_faults import FINALISE, figures, is_collected_once
+from tests.stories.collection import FINALISE, figures, is_collected_once
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 

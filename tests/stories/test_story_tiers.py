@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from billing.documents.exporting import export_invoice
-from tests.stories.test_export import rerate
+from tests.stories.rerating import rerate
 from tests.support.billing.pdf_reading import pages
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story

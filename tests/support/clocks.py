@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from billing.metering.quotas import next_month
 from infra.clock import SystemClock
+from tests.support.stories.story import Calendar
 
 
 class ShiftedClock(SystemClock):
@@ -21,3 +22,13 @@ class ShiftedClock(SystemClock):
     def to_next_month(self) -> None:
         """To a minute after the next month has begun."""
         self._shift += next_month(self.now()) - self.now() + timedelta(minutes=1)
+
+
+class CalendarClock(SystemClock):
+    """A calendar's days; durations are the machine's."""
+
+    def __init__(self) -> None:
+        self.calendar = Calendar()
+
+    def now(self) -> datetime:
+        return self.calendar.now()

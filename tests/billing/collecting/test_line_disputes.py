@@ -13,7 +13,6 @@ from billing.collecting.line_disputes import (
     LineDisputeNotFound,
     LineDisputeStateWrong,
     answer_line_dispute,
-    dispute_line,
     get_line_dispute,
     line_dispute_status,
     line_disputes_of,
@@ -23,10 +22,9 @@ from billing.invoices.credit_notes import CreditInvalid
 from billing.invoices.invoicing import InvoiceNotFound
 from billing.tables import Invoice, LineDispute, OutboxItem
 from infra import ids
+from tests.support.billing.line_disputes import REASON, disputed
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.story import Firm, Story
-
-REASON = "The presses stood still on these days."
 
 
 async def invoiced(story: Story) -> tuple[Firm, Invoice]:
@@ -35,15 +33,6 @@ async def invoiced(story: Story) -> tuple[Firm, Invoice]:
     await firm.use("vib", rows=100_000)
     await story.until(2026, 11, 1, 1)
     return firm, (await firm.invoices())[-1]
-
-
-async def disputed(
-    firm: Firm, invoice: Invoice, line: int = 1, reason: str = REASON
-) -> LineDispute:
-    story = firm.story
-    async with story.database.transaction() as session:
-        place = session, story.clock, firm.account.id, invoice.id
-        return await dispute_line(*place, line, "wu@plant.example", reason)
 
 
 async def answered(

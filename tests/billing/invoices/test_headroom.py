@@ -8,8 +8,8 @@ from billing.invoices.position import read_position
 from billing.metering.quotas import QuotaState, list_limits, set_budget
 from billing.tables import QuotaKind
 from infra import ids
-from tests.billing.notices.test_watched import BASIC, LARGE, TRIAL
 from tests.support.billing.making import make_key, sql
+from tests.support.stories.capped_plans import BASIC, LARGE, TRIAL
 from tests.support.stories.story import Firm, Story
 
 YUAN = 10**9

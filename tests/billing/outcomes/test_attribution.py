@@ -19,7 +19,7 @@ from billing.outcomes.attribution import (
 from billing.outcomes.pricing import SILENCE
 from billing.outcomes.supporting import Attribution
 from billing.outcomes.terms import AttesterKind, Deadlines, Event
-from tests.billing.outcomes.test_pricing import terms
+from tests.billing.outcomes.outcome_terms import terms
 
 AT = datetime(2026, 10, 11, 12, tzinfo=UTC)
 KIND = Event(lead_hours=2, window_hours=168, apart_hours=72)

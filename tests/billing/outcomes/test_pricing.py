@@ -1,9 +1,7 @@
 """What a month comes to, and that its parts are the whole, whatever the effects are."""
 
-from datetime import UTC, datetime
 from fractions import Fraction
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,43 +20,14 @@ from billing.outcomes.pricing import (
 from billing.outcomes.terms import (
     MICRO,
     AttesterKind,
-    Deadlines,
-    Design,
-    Direction,
-    Event,
-    Gates,
-    Measure,
-    OutcomeTerms,
     Share,
 )
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 from billing.rating.terms import Allowance
+from tests.billing.outcomes.outcome_terms import EACH, YUAN, terms
 
-YUAN = 10**9
 KINDS = [*(kind.value for kind in AttesterKind), SILENCE]
-SAVING = Measure(
-    "kg", Direction.LESS, Design.BASELINE, (), 900_000, Gates(200_000, 10_000, 50_000, 30), looks=3
-)
 FREE = Bounds("CNY", 0, None, None)
-EACH = PerUnit(300 * YUAN)
-
-
-def terms(price: Price | Share = EACH, **values: Any) -> OutcomeTerms:
-    kind = SAVING if isinstance(price, Share) else Event(2, 168, 72)
-    usual: dict[str, Any] = {
-        "tag": "spindles",
-        "names": {"en": "Early warning", "zh": "故障预警"},
-        "currency": "CNY",
-        "effect": "A failure was foreseen.",
-        "kind": kind,
-        "price": price,
-        "meter": "work orders of the CMMS",
-        "attesters": (AttesterKind.CUSTOMER_SYSTEM,),
-        "deadlines": Deadlines(10, 5, 90),
-        "starts_at": datetime(2026, 10, 1, tzinfo=UTC),
-        "ends_at": datetime(2026, 12, 1, tzinfo=UTC),
-    }
-    return OutcomeTerms(**{**usual, **values})
 
 
 def events(price: Price, **by: int) -> Counted:

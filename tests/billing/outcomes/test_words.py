@@ -9,7 +9,7 @@ from billing.outcomes.pricing import FLOOR, SILENCE, Part
 from billing.outcomes.terms import AttesterKind, Share
 from billing.outcomes.words import charge_words, price_text
 from billing.rating.prices import PerUnit
-from tests.billing.outcomes.test_pricing import SAVING, terms
+from tests.billing.outcomes.outcome_terms import SAVING, terms
 
 
 @pytest.mark.parametrize("by", [*AttesterKind, SILENCE, FLOOR])

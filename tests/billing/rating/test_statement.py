@@ -1,7 +1,6 @@
 """Statements: lines worked by hand. What holds for all terms is in test_statement_rules.py."""
 
 from fractions import Fraction
-from typing import Any
 
 import pytest
 
@@ -19,24 +18,10 @@ from billing.rating.statement import (
     running,
     usage_lines,
 )
-from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount, ModelPrice, PlanTerms
-
-FEN = 10_000_000
-WHOLE, TEN_DAYS = Fraction(1), Fraction(10, 31)
-# In fen: 1 to 10 at 5 each, 11 and more at 3; the volume price says so of all units.
-TIERS = (Tier(10, 5 * FEN), Tier(None, 3 * FEN))
+from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount
+from tests.billing.rating.statements import FEN, TEN_DAYS, TIERS, WHOLE, minors, plan
 
 _Figures = tuple[str, str | None, int | None, int, int]
-
-
-def plan(prices: dict[str, Price], **others: Any) -> PlanTerms:
-    """Prices of rows by model, unless it says `model:meter`."""
-    made = []
-    for place, price in prices.items():
-        model, _, meter = place.partition(":")
-        made.append(ModelPrice(model, meter or "rows", price))
-    values = {"plan": "p", "names": {"en": "P", "zh": "P"}, "currency": "CNY", **others}
-    return PlanTerms(prices=tuple(made), **values)
 
 
 def used(model: str, rows: int, late: int = 0) -> Consumed:
@@ -46,10 +31,6 @@ def used(model: str, rows: int, late: int = 0) -> Consumed:
 def figures(lines: list[Line]) -> list[_Figures]:
     """Kind, model, quantity, included, minor units."""
     return [(line.kind, line.model, line.quantity, line.included, line.minor) for line in lines]
-
-
-def minors(terms: PlanTerms, *consumed: Consumed, share: Fraction = WHOLE) -> list[int]:
-    return [line.minor for line in usage_lines(terms, share, consumed)]
 
 
 class TestUsage:

@@ -6,7 +6,7 @@ from billing.rating.prices import Graduated, Package, PerUnit, Price
 from billing.rating.quantities import Quantities
 from billing.rating.statement import Consumed
 from billing.rating.terms import ANY_MODEL, Allowance
-from tests.billing.rating.test_statement import FEN, TIERS, minors, plan
+from tests.billing.rating.statements import FEN, TIERS, minors, plan
 
 # A picture costs 2.5 fen, a minute of adaptation 60 fen.
 EYE: dict[str, Price] = {

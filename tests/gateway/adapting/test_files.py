@@ -6,7 +6,7 @@ import pytest
 from openai import APIStatusError
 
 from gateway import files
-from tests.gateway.adapting.conftest import Customer, another
+from tests.support.gateway.customers import Customer, another
 from tests.support.gateway.errors import error_of
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}

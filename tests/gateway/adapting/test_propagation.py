@@ -15,8 +15,8 @@ from gateway.keys import create_key
 from gateway.propagation import BOUND_S, Propagation
 from infra.clock import SystemClock
 from infra.secret import secret_key
-from tests.gateway.adapting.conftest import Customer
 from tests.support.builders import Gateway, parts_like, serve
+from tests.support.gateway.customers import Customer
 
 JOBS, CALLS_EACH = 10, 60
 

@@ -1,43 +1,21 @@
 """Firms behind the real application: with a month that is billed, and with a contract."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
 from billing.rounds import bill_accounts, count_usage
 from infra.db import Database
-from tests.gateway.test_settlements import CalendarClock, Told
 from tests.support.builders import PLENTY, Gateway, Limited, customer
-from tests.support.clocks import ShiftedClock
+from tests.support.clocks import CalendarClock, ShiftedClock
 from tests.support.dashboard.browsing import CHROMIUM
-from tests.support.dashboard.looking import Looker, looker
+from tests.support.dashboard.firm import Firm, Seen, looked_at
+from tests.support.outcomes.told import Told
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.story import Firm as StoryFirm
 from tests.support.stories.story import Story
-
-
-@dataclass
-class Firm:
-    """A gateway, its owner who looks at pages, and somebody of another firm."""
-
-    gateway: Gateway
-    owner: Looker
-    stranger: Looker
-    clock: ShiftedClock
-
-
-@asynccontextmanager
-async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm]:
-    parts = gateway.parts
-    other, _ = await customer(parts.database, parts.settings, "Other")
-    own = looker(gateway.url, parts, gateway.account.id)
-    async with own as owner, looker(gateway.url, parts, other.id) as stranger:
-        yield Firm(gateway, owner, stranger, clock)
 
 
 @pytest.fixture
@@ -79,23 +57,6 @@ async def firm(limited: Limited) -> AsyncIterator[Firm]:
         await count_usage(gateway.parts.database, clock)
         async with looked_at(gateway, clock) as firm:
             yield firm
-
-
-@dataclass
-class Seen:
-    """A firm with an agreed contract on 20 October, and another firm. Sessions end while months
-    pass, so who looks signs in anew."""
-
-    told: Told
-    other: UUID
-
-    def owner(self) -> AbstractAsyncContextManager[Looker]:
-        gateway = self.told.gateway
-        return looker(gateway.url, gateway.parts, gateway.account.id)
-
-    def stranger(self) -> AbstractAsyncContextManager[Looker]:
-        gateway = self.told.gateway
-        return looker(gateway.url, gateway.parts, self.other)
 
 
 @pytest.fixture

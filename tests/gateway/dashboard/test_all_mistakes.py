@@ -4,7 +4,7 @@ import re
 
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client, looker
 
 

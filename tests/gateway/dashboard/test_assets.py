@@ -2,7 +2,7 @@
 
 import re
 
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client
 
 _FIRST_LOAD = 200_000

@@ -11,7 +11,7 @@ from gateway.dashboard.pages.audit_details import Detail, Details
 from gateway.dashboard.writing import Writing
 from gateway.identity.audit import Actor, record
 from gateway.identity.roles import Role
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 PAGE = "/dashboard/audit"

@@ -8,71 +8,14 @@ from playwright.async_api import Browser
 
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.test_subscription import SMALL, offer
+from tests.gateway.dashboard.addresses import PLATFORM, addresses
 from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 
 pytestmark = NEEDS_BROWSER
-# Of an account; `{invoice}` and `{call}` are the newest, `{key}` and `{member}` the only ones,
-# `{plan}` is on offer.
-PAGES = (
-    "/dashboard",
-    "/dashboard/usage",
-    "/dashboard/usage?by=tag",
-    "/dashboard/usage/calls",
-    "/dashboard/usage/calls/{call}",
-    "/dashboard/playground",
-    "/dashboard/plan",
-    "/dashboard/plan/change/{plan}",
-    "/dashboard/invoices",
-    "/dashboard/invoices/preview",
-    "/dashboard/invoices/{invoice}",
-    "/dashboard/invoices/{invoice}/lines/1",
-    "/dashboard/keys",
-    "/dashboard/keys/new",
-    "/dashboard/keys/{key}",
-    "/dashboard/limits",
-    "/dashboard/team",
-    "/dashboard/team/{member}",
-    "/dashboard/audit",
-    "/dashboard/me",
-    "/dashboard/me/password",
-    "/dashboard/me/second-factor",
-    "/dashboard/invoices/{invoice}/lines/1/dispute",
-    "/dashboard/outcomes",
-    "/dashboard/nothing",
-)
-# Of the platform; `{account}` is the firm, `{invoice}` its newest.
-PLATFORM = (
-    "/dashboard/platform/accounts",
-    "/dashboard/platform/accounts/{account}",
-    "/dashboard/platform/accounts/{account}/suspend",
-    "/dashboard/platform/accounts/{account}/credit-limit",
-    "/dashboard/platform/accounts/{account}/look",
-    "/dashboard/platform/accounts/{account}/invoices/{invoice}/credit",
-    "/dashboard/platform/revenue",
-    "/dashboard/platform/receivables",
-    "/dashboard/platform/webhooks",
-    "/dashboard/platform/webhooks/incoming",
-    "/dashboard/platform/jobs",
-    "/dashboard/platform/reconciliation",
-    "/dashboard/platform/models",
-    "/dashboard/platform/plans",
-    "/dashboard/switch",
-)
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
 LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
-
-
-async def addresses(firm: Firm) -> list[str]:
-    invoice = (await firm.gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
-    call = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]["request_id"]
-    await offer(firm.gateway, SMALL)
-    key = ids.show("key", firm.gateway.key.row.id)
-    member = ids.show("person", firm.owner.person_id)
-    known = {"invoice": invoice, "call": call, "key": key, "member": member, "plan": "small"}
-    return [page.format(**known) for page in PAGES]
 
 
 class TestEveryPage:

@@ -6,10 +6,10 @@ from playwright.async_api import Browser, Page
 from gateway.dashboard.language import texts_of
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.test_subscription import SMALL, choose, offer
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
+from tests.support.gateway.subscribing import SMALL, choose, offer
 
 pytestmark = NEEDS_BROWSER
 WIDE = ("en-US", "light", 1440)

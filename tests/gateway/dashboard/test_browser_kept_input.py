@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from gateway.dashboard.language import texts_of
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.test_signing_in import EMAIL, PASSWORD, Door
+from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, client
 
 pytestmark = NEEDS_BROWSER

@@ -10,11 +10,11 @@ import pytest
 from playwright.async_api import Browser
 
 from billing.metering.error_fixes import FIXES
-from tests.gateway.dashboard.conftest import Firm, looked_at
-from tests.gateway.dashboard.test_phone import wider
+from tests.gateway.dashboard.widths import wider
 from tests.support.builders import PLENTY, Limited
 from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.firm import Firm, looked_at
 from tests.support.dashboard.looking import Looker, words
 
 LIST = "/dashboard/usage/calls"

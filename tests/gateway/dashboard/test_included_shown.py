@@ -4,9 +4,9 @@ import re
 
 from billing.rounds import count_usage
 from gateway.identity.roles import Role
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.test_included import subscribe
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.stories.included import subscribe
 
 NOTE = "Usage charges after included units, before discounts and tax"
 OLD = "before the plan's included units"

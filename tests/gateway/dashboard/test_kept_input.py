@@ -15,9 +15,9 @@ from gateway.identity.kept_input import MOST_BYTES
 from gateway.identity.roles import Role
 from gateway.identity.sessions import open_session
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.test_signing_in import PASSWORD, Door
+from tests.gateway.dashboard.door import PASSWORD, Door
 from tests.support.billing.making import sql
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import PLACE, Looker, client, looker
 
 ALERTS = "/dashboard/limits/alerts"

@@ -13,8 +13,8 @@ from gateway.identity.roles import Role
 from gateway.key_scopes import Scope, change_scope, scope_of
 from gateway.keys import PREFIX
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
 from tests.support.builders import CHAT, SPECIALIST
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
 
 _SECRET = re.compile(r"maas_[0-9A-Za-z]{38}")

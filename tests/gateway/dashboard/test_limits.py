@@ -8,9 +8,9 @@ from gateway.identity.audit import Entry, entries_of
 from gateway.identity.roles import Role
 from gateway.keys import create_key
 from infra.secret import secret_key
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.test_subscription import LARGE, SMALL, choose, offer
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
 
 ALERTS, TEST = "/dashboard/limits/alerts", "/dashboard/limits/test"
 INCLUDING = """

@@ -6,8 +6,8 @@ from billing.collecting.line_disputes import Answer, answer_line_dispute, line_d
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.test_pages import invoice_of
+from tests.gateway.dashboard.api_reading import invoice_of
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 

@@ -14,15 +14,13 @@ from gateway.contracts import listed_terms
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Seen
-from tests.stories.test_story_scrap_reduction import OCTOBER, scrap_contract
+from tests.gateway.dashboard.addresses import CONTRACTS, SETTLEMENTS
 from tests.support.builders import CATALOG
+from tests.support.dashboard.firm import Seen
 from tests.support.dashboard.looking import looker, words
 from tests.support.outcomes.castings import written
+from tests.support.outcomes.scrap_contract import OCTOBER, scrap_contract
 from tests.support.stories.outcome_story import terms
-
-CONTRACTS = "/dashboard/outcomes/contracts"
-SETTLEMENTS = "/dashboard/outcomes/settlements"
 
 
 async def measured(seen: Seen) -> OutcomeSettlement:

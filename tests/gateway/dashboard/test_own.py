@@ -12,7 +12,7 @@ from gateway.identity.audit import all_entries
 from gateway.identity.impersonating import begin
 from gateway.identity.roles import Role
 from gateway.identity.viewing import find_viewer
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client, looker, words
 
 EMAIL, PASSWORD, FRESH = "wu@acme.example", "three wise turbines", "four quiet compressors"

@@ -5,25 +5,17 @@ import io
 import re
 from datetime import date, timedelta
 from html import unescape
-from typing import Any
 
 import pytest
 
 from billing.rounds import bill_accounts, count_usage
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.api_reading import api, invoice_of
 from tests.support.billing.pdf_reading import pages
 from tests.support.builders import CHAT
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
-
-
-async def api(firm: Firm, path: str) -> Any:
-    return (await firm.gateway.http.get(path)).json()
-
-
-async def invoice_of(firm: Firm) -> str:
-    return str((await api(firm, "/v1/invoices"))["data"][0]["id"])
 
 
 async def call_of(firm: Firm) -> str:

@@ -6,10 +6,11 @@ from playwright.async_api import Browser
 
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.dashboard.test_browser import PLATFORM, addresses
+from tests.gateway.dashboard.addresses import PLATFORM, addresses
+from tests.gateway.dashboard.widths import wider
 from tests.support.billing.making import sql
-from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 
 pytestmark = NEEDS_BROWSER
@@ -24,29 +25,6 @@ LARGE = (
     f"update api_key set name = '{LONG}'",
     f"update account set name = '{LONG}-' || left(id::text, 4) || right(id::text, 4)",
 )
-# What sticks out of the window, or a figure out of its place, and is not inside something that
-# scrolls or hides it.
-_BEYOND = """() => {
-  const clips = (one) => one && (getComputedStyle(one).overflowX !== "visible"
-    || clips(one.parentElement));
-  return [...document.querySelectorAll("body *")]
-    .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5
-      || (one.matches(".figure-value") && one.scrollWidth > one.clientWidth))
-    .filter((one) => one.checkVisibility() && !clips(one.parentElement))
-    .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 50)}`);
-}"""
-
-
-async def wider(seen: Looked, pages: list[str]) -> dict[str, object]:
-    """The pages that can be moved sideways, and what sticks out."""
-    found: dict[str, object] = {}
-    for address in pages:
-        await seen.opens(address)
-        width = await seen.page.evaluate("document.documentElement.scrollWidth")
-        beyond = await seen.page.evaluate(_BEYOND)
-        if width > 390 or beyond:
-            found[address] = (width, beyond[:5])
-    return found
 
 
 @pytest.fixture

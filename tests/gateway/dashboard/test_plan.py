@@ -6,11 +6,11 @@ import pytest
 
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
-from tests.gateway.dashboard.conftest import Firm
-from tests.gateway.test_subscription import LARGE as _LARGE
-from tests.gateway.test_subscription import SMALL, choose, offer
 from tests.support.builders import CHAT, Gateway
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
+from tests.support.gateway.subscribing import LARGE as _LARGE
+from tests.support.gateway.subscribing import SMALL, choose, offer
 from tests.support.money_lines import money_lines
 
 LARGE = _LARGE.replace("Small", "Large").replace("小型", "大型")

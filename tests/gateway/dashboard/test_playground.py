@@ -16,9 +16,9 @@ from gateway.dashboard.pages.playground_wish import (
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from gateway.keys import revoke_key
-from infra import ids
-from tests.gateway.dashboard.conftest import Firm
+from tests.gateway.dashboard.chat_form import chat, key_of
 from tests.support.builders import CATALOG, INDUSTRIAL, SPECIALIST
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.fakes.upstream import FakeUpstream
 
@@ -31,15 +31,6 @@ INPUTS = [
 ]
 ROW = {"input.type": "L", "input.torque": "65.5", "input.wave": "1, 2 3", "input.note": ""}
 FIELDS = tuple(Declared(**{**one, "length": None}) for one in INPUTS)  # type: ignore[arg-type]
-
-
-def key_of(firm: Firm) -> str:
-    return ids.show("key", firm.gateway.key.row.id)
-
-
-def chat(firm: Firm, **fields: Any) -> dict[str, Any]:
-    usual = {"model": INDUSTRIAL, "key": key_of(firm), "prompt": "one two", "max_tokens": "5"}
-    return {**usual, **fields}
 
 
 async def quoted(firm: Firm, **fields: Any) -> httpx.Response:

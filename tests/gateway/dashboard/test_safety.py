@@ -6,8 +6,8 @@ import pytest
 
 from gateway.dashboard.router import HANDLERS
 from gateway.identity.roles import Role
-from tests.gateway.dashboard.conftest import Firm
 from tests.support.builders import PLENTY, Limited
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client, looker
 
 PAGES = (

@@ -1,75 +1,22 @@
 """Coming in by the pages: an invitation, a password, a code, a reset; and going out."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import unquote
-from uuid import UUID
 
-import httpx
 import pyotp
 import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 
-from billing.tables import OutboxItem, Person
-from gateway.identity.audit import COMMAND_LINE, Actor
-from gateway.identity.invitations import Inviting
-from gateway.identity.links import Links
+from billing.tables import OutboxItem
+from gateway.identity.audit import Actor
 from gateway.identity.one_time import Kind, issue
-from gateway.identity.roles import Role
 from gateway.identity.totp import confirm, enrol
 from infra.sealing import Sealer
 from infra.secret import secret_key
-from tests.support.builders import Gateway, customer
+from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
+from tests.support.builders import Gateway
 from tests.support.dashboard.looking import client, words
-
-PASSWORD = "three wise turbines"
-EMAIL = "li@acme.example"
-
-
-@dataclass
-class Door:
-    """The gateway, and a browser before its door."""
-
-    gateway: Gateway
-    http: httpx.AsyncClient
-
-    async def invited(self, email: str = EMAIL, account_id: UUID | None = None) -> str:
-        """The path of an invitation to the firm, or to another."""
-        parts = self.gateway.parts
-        sealer = Sealer(secret_key(parts.settings))
-        inviting = Inviting(parts.clock, sealer, Links(self.gateway.url))
-        async with parts.database.transaction() as session:
-            firm = account_id or self.gateway.account.id
-            place = (session, COMMAND_LINE, firm, email, Role.FINANCE)
-            issued = await inviting.invite(*place)
-        return issued.link.removeprefix(self.gateway.url)
-
-    async def invited_by_another(self) -> str:
-        """The same to another firm."""
-        parts = self.gateway.parts
-        account, _ = await customer(parts.database, parts.settings, "Another")
-        return await self.invited(account_id=account.id)
-
-    async def accepted(self) -> httpx.Response:
-        """Somebody new comes in by one."""
-        fields = {"name": "Li Xuemei", "password": PASSWORD}
-        return await self.http.post(await self.invited(), data=fields)
-
-    async def signs_in(self, password: str = PASSWORD, **fields: str) -> httpx.Response:
-        said = {"email": EMAIL, "password": password, **fields}
-        return await self.http.post("/dashboard/sign-in", data=said)
-
-    async def signs_out(self) -> None:
-        page = (await self.http.get("/dashboard")).text
-        token = page.partition('name="csrf" content="')[2].partition('"')[0]
-        answer = await self.http.post("/dashboard/sign-out", data={"csrf": token})
-        assert answer.headers["location"] == "/dashboard/sign-in"
-
-    async def person_id(self) -> UUID:
-        async with self.gateway.parts.database.transaction() as session:
-            query = select(Person.id).where(col(Person.email) == EMAIL)
-            return (await session.scalars(query)).one()
 
 
 @pytest.fixture

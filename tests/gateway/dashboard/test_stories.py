@@ -19,9 +19,9 @@ from gateway.identity.audit import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm, Seen
 from tests.support.builders import CHAT
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.firm import Firm, Seen
 from tests.support.dashboard.looking import looker
 from tests.support.stories.story import Firm as StoryFirm
 from tests.support.stories.stripe_story import SEND, StripeStory, chat

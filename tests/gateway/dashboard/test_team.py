@@ -6,7 +6,7 @@ from uuid import UUID
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, client, looker, words
 
 EMAIL = "wu@acme.example"

@@ -12,9 +12,9 @@ from sqlmodel import col, select
 from billing.tables import LoginSession
 from gateway.dashboard.router import HANDLERS, PATH
 from infra import ids
-from tests.gateway.dashboard.conftest import Firm, Seen
-from tests.gateway.dashboard.test_outcomes import CONTRACTS, SETTLEMENTS
-from tests.gateway.dashboard.test_playground import chat
+from tests.gateway.dashboard.addresses import CONTRACTS, SETTLEMENTS
+from tests.gateway.dashboard.chat_form import chat
+from tests.support.dashboard.firm import Firm, Seen
 from tests.support.dashboard.looking import Looker, looker
 
 # What is no row of an account: links' secrets, plans that all are offered, changes by name.

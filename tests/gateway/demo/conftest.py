@@ -1,35 +1,17 @@
 """The demo, filled once by its command, for tests that only look at it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
-from billing.accounts.accounts import get_account
-from billing.tables import Account
 from infra.db import Database
 from infra.settings import Settings
+from tests.gateway.demo.filled import Filled
 from tests.support import builders
 from tests.support.gateway.commands import Maas, leave_logs_alone
 from tests.support.stories.story import Firm, Story
-
-
-@dataclass(frozen=True)
-class Filled:
-    """What the command said, the command to say more, and the database that it wrote to."""
-
-    said: Any
-    maas: Maas
-    database: Database
-    settings: Settings
-
-    async def account(self, place: int) -> Account:
-        """One of the three."""
-        async with self.database.transaction() as session:
-            return await get_account(session, self.said["firms"][place]["id"])
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from gateway.identity.viewing import find_viewer
 from gateway.keys import list_keys
 from infra.clock import SystemClock
 from infra.secret import secret_key
-from tests.gateway.demo.conftest import Filled
+from tests.gateway.demo.filled import Filled
 
 MACHINING, MOULDING, PUMPING = range(3)
 ALL = (MACHINING, MOULDING, PUMPING)

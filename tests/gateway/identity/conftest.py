@@ -3,18 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from argon2 import PasswordHasher
 
 from billing.tables import Account
 from gateway.identity.assembly import build_identity
 from gateway.identity.links import Links
-from gateway.identity.passwords import Passwords
 from infra.db import Database
-from tests.support.gateway.desks import Desk, Someone
+from tests.support.gateway.desks import QUICK, Desk, Someone
 from tests.support.stories.story import Calendar
-
-# The weakest there are: what is tested is not how long they take.
-QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

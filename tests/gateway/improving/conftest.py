@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.adapting.conftest import client
 from tests.support.builders import Gateway
 from tests.support.gateway.askers import Asker
+from tests.support.gateway.customers import client
 from tests.support.gateway.shops import Shop, run_shop
 
 

@@ -7,9 +7,9 @@ import pytest
 from openai import APIStatusError
 from sqlalchemy import text
 
-from tests.gateway.adapting.conftest import code_of
 from tests.support.builders import SPECIALIST, Gateway
 from tests.support.gateway.askers import Asker, firm
+from tests.support.gateway.customers import code_of
 from tests.support.gateway.errors import error_of
 
 ASKED = [{"role": "user", "content": "Which failure mode: pump leaks at seal?"}]

@@ -1,61 +1,12 @@
 """What tests of knowledge share: a firm with the official client, and files that come in."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
 
-from tests.gateway.adapting.conftest import client
-from tests.support.builders import CATALOG, Gateway
-
-MANUAL = """# Drive F7
-
-Fault F30001 means overcurrent of the power unit. Check the motor cable for a short circuit.
-
-# Bearings
-
-The spindle bearing 6205-2RS is greased every 2000 hours with lithium grease.
-
-# 冷却
-
-冷却水温度过高时，先检查水泵，再清洗过滤器。
-"""
-# Each file is cut by a process of its own, which takes seconds where the processors are busy.
-_PATIENCE_S = 120
-RETRIEVING = next(one for one in CATALOG.models.values() if one.retrieval is not None)
-
-
-class Firm:
-    """A firm that asks its own texts, with the official client."""
-
-    def __init__(self, gateway: Gateway, openai: AsyncOpenAI) -> None:
-        self.gateway = gateway
-        self.openai = openai
-
-    async def sends(self, content: str | bytes = MANUAL, name: str = "manual.md") -> str:
-        raw = content.encode() if isinstance(content, str) else content
-        return (await self.openai.files.create(file=(name, raw), purpose="user_data")).id
-
-    async def store(self, *contents: str, name: str = "manual.md", **more: Any) -> str:
-        """A store with these texts, ready."""
-        ids = [await self.sends(content, name) for content in contents]
-        store = await self.openai.vector_stores.create(name="M", file_ids=ids, **more)
-        done = await self.ready(store.id)
-        assert done.file_counts.completed == len(contents), done
-        return store.id
-
-    async def ready(self, store_id: str) -> Any:
-        async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                store = await self.openai.vector_stores.retrieve(store_id)
-                if store.status != "in_progress":
-                    return store
-                await asyncio.sleep(0.05)
-
-    async def finds(self, store_id: str, query: Any, **more: Any) -> list[Any]:
-        return (await self.openai.vector_stores.search(store_id, query=query, **more)).data
+from tests.gateway.knowledge.firm import Firm
+from tests.support.builders import Gateway
+from tests.support.gateway.customers import client
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from tests.gateway.adapting.conftest import another, client, code_of
-from tests.gateway.knowledge.conftest import MANUAL, RETRIEVING, Firm
-from tests.gateway.knowledge.test_stores import SMALL
+from tests.gateway.knowledge.firm import MANUAL, RETRIEVING, SMALL, Firm
 from tests.support import builders
 from tests.support.builders import CATALOG, CHAT, Limited, credit
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.customers import another, client, code_of
 from tests.support.gateway.errors import error_of
 
 PRICES = CATALOG.models[CHAT].prices["CNY"]

@@ -8,13 +8,13 @@ import pytest
 from openai import APIStatusError, BadRequestError
 
 from gateway.knowledge import attached, cutting, jobs, pieces
-from tests.gateway.adapting.conftest import client, code_of
-from tests.gateway.knowledge.conftest import MANUAL, RETRIEVING, Firm
+from tests.gateway.knowledge.firm import MANUAL, RETRIEVING, Firm
 from tests.support import builders
 from tests.support.builders import Limited, credit
 from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
+from tests.support.gateway.customers import client, code_of
 
 MANY = "\n\n".join(f"Station {n}: check gauge G{n:05}." for n in range(400))
 TINY: Any = {

@@ -9,7 +9,7 @@ from gateway.knowledge.lengths import counter_of, estimated
 from gateway.knowledge.reading import Document
 from gateway.knowledge.splitting import split
 from models.multilingual import EncoderMissing, load_encoder
-from tests.gateway.knowledge.conftest import RETRIEVING
+from tests.gateway.knowledge.firm import RETRIEVING
 from tests.support.builders import CATALOG
 
 

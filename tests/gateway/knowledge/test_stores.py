@@ -7,17 +7,13 @@ import pytest
 from openai import APIStatusError
 
 from gateway.knowledge import stores
-from tests.gateway.adapting.conftest import another, code_of
-from tests.gateway.knowledge.conftest import MANUAL, RETRIEVING, Firm
+from tests.gateway.knowledge.firm import MANUAL, RETRIEVING, SMALL, Firm
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.customers import another, code_of
 from tests.support.gateway.errors import error_of
 
 EQ_A = {"type": "eq", "key": "line", "value": "a"}
 NO_WEIGHTS = {"embedding_weight": 0, "text_weight": 0}
-SMALL: Any = {
-    "type": "static",
-    "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0},
-}
 
 
 class TestStores:

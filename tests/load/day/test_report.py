@@ -2,7 +2,7 @@
 
 from load.day.report import Ran, report
 from load.slo import ALL, Measure, Slo, judge
-from tests.load.test_slo import Calls
+from tests.load.percentiles import Calls
 
 
 class TestReport:

@@ -4,7 +4,7 @@ import pytest
 
 from models.industrial_llm.dialogues import read
 from models.industrial_llm.effort import MOST_ROUNDS, PASSES, likely_seconds, rounds_of
-from tests.models.industrial_llm.test_dialogues import file, orders
+from tests.models.industrial_llm.orders import file, orders
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
-from tests.gateway.adapting.conftest import client
 from tests.support import builders
 from tests.support.builders import CHAT, Gateway
+from tests.support.gateway.customers import client
 
 
 class Asker:

@@ -18,11 +18,11 @@ from gateway.parts import Parts
 from models.catalog import Catalog, Meter, Weights
 from models.industrial_llm.examples import Example
 from models.industrial_llm.examples import Parts as Tasks
-from tests.gateway.adapting.conftest import client
 from tests.support import builders
 from tests.support.builders import CATALOG, CHAT, Gateway, run_gateway
 from tests.support.fakes.adapters import ANSWER, ASKED, FakeAdapters, run_fake_adapters
 from tests.support.gateway.askers import Asker
+from tests.support.gateway.customers import client
 
 SHARED = "shop-floor"
 MODEL = replace(

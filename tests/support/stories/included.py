@@ -14,7 +14,7 @@ from infra.clock import Clock
 from infra.db import Database
 from infra.settings import Settings
 from tests.support import builders
-from tests.support.builders import CHAT, PLENTY
+from tests.support.builders import CHAT, PLENTY, Gateway
 
 INPUT, OUTPUT = 500, 2_000  # nano-yuan for a token
 _PLAN = """
@@ -103,3 +103,10 @@ async def subscriber(
         plan = read_plan_file(plan_text(name, **allowances), lambda _currency: {})
         await start(session, clock, account.id, await publish(session, clock, plan))
     return Subscriber(database, account.id, key.row.id, key.secret)
+
+
+async def subscribe(gateway: Gateway, **allowances: int) -> None:
+    plan = read_plan_file(plan_text("included", **allowances), lambda _currency: {})
+    clock = gateway.parts.clock
+    async with gateway.parts.database.transaction() as session:
+        await start(session, clock, gateway.account.id, await publish(session, clock, plan))

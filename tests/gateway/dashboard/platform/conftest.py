@@ -7,7 +7,7 @@ import pytest
 
 from billing.rounds import bill_accounts
 from gateway.identity.roles import Role
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker
 from tests.support.stories import story as stories
 

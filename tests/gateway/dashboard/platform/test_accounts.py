@@ -10,7 +10,7 @@ from gateway.identity.memberships import join
 from gateway.identity.roles import Role
 from infra import ids
 from infra.clock import Clock
-from tests.gateway.dashboard.conftest import Firm
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
 from tests.support.stories import story as stories
 

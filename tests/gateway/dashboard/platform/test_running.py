@@ -20,10 +20,10 @@ from gateway.identity.audit import all_entries
 from gateway.identity.roles import Role
 from gateway.routing import CircuitState
 from models.catalog import Task
-from tests.gateway.dashboard.conftest import Firm
 from tests.support.billing.making import sql
 from tests.support.billing.queued import put_job
 from tests.support.builders import CATALOG, CHAT
+from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker, words
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.stories import story as stories

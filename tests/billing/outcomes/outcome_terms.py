@@ -1,0 +1,42 @@
+"""Terms of outcome contracts by which tests price."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from billing.outcomes.terms import (
+    AttesterKind,
+    Deadlines,
+    Design,
+    Direction,
+    Event,
+    Gates,
+    Measure,
+    OutcomeTerms,
+    Share,
+)
+from billing.rating.prices import PerUnit, Price
+
+YUAN = 10**9
+SAVING = Measure(
+    "kg", Direction.LESS, Design.BASELINE, (), 900_000, Gates(200_000, 10_000, 50_000, 30), looks=3
+)
+
+EACH = PerUnit(300 * YUAN)
+
+
+def terms(price: Price | Share = EACH, **values: Any) -> OutcomeTerms:
+    kind = SAVING if isinstance(price, Share) else Event(2, 168, 72)
+    usual: dict[str, Any] = {
+        "tag": "spindles",
+        "names": {"en": "Early warning", "zh": "故障预警"},
+        "currency": "CNY",
+        "effect": "A failure was foreseen.",
+        "kind": kind,
+        "price": price,
+        "meter": "work orders of the CMMS",
+        "attesters": (AttesterKind.CUSTOMER_SYSTEM,),
+        "deadlines": Deadlines(10, 5, 90),
+        "starts_at": datetime(2026, 10, 1, tzinfo=UTC),
+        "ends_at": datetime(2026, 12, 1, tzinfo=UTC),
+    }
+    return OutcomeTerms(**{**usual, **values})

@@ -1,0 +1,21 @@
+"""A schema that asks for one value of a list, and events of its answers."""
+
+import json
+
+from serving.enum_answers import EnumAnswer
+
+MODES = ["Leaking", "Fail to open", "Plugged / choked"]
+VALUE = {"type": "string", "enum": MODES}
+OBJECT = {
+    "type": "object",
+    "properties": {"failure_mode": VALUE},
+    "required": ["failure_mode"],
+    "additionalProperties": False,
+}
+
+WRAPPED = EnumAnswer(tuple(MODES), "failure_mode")
+
+
+def event(text: str | None, finish: str | None = None, index: int = 0) -> str:
+    choice = {"index": index, "delta": {"content": text}, "finish_reason": finish}
+    return f"data: {json.dumps({'choices': [choice], 'usage': None})}\n\n"
