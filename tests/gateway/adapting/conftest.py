@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.gateway.adapting.dialogues import TEXTS
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.gateway.customers import Customer, Talker, client
+from tests.support.gateway.dialogues import TEXTS
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from gateway.adapting.examining import TrainingFileRefused, examine
 from models.catalog import Model
 from models.problems import MOST_SHOWN
-from tests.gateway.adapting.machines import CYCLES, lines_of, machine, machines
 from tests.support.builders import CATALOG, REMAINING_LIFE, SPECIALIST
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.commands import Maas
 from tests.support.gateway.customers import Customer
+from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
 
 MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
 ANOMALY, FAILURE, LIFE, SURFACE, TAGS = (

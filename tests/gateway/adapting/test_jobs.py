@@ -6,7 +6,6 @@ import pytest
 from openai import APIStatusError
 from sqlalchemy import text
 
-from tests.gateway.adapting.machines import machines
 from tests.support.builders import (
     BEARING_LIFE,
     CATALOG,
@@ -19,6 +18,7 @@ from tests.support.builders import (
 from tests.support.fakes.learner import SECONDS
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, another, client, code_of
+from tests.support.gateway.machines import machines
 
 PRICE = CATALOG.models[REMAINING_LIFE].prices["CNY"]["adaptation_seconds"]
 

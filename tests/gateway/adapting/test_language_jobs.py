@@ -9,12 +9,12 @@ from openai import APIStatusError
 from sqlalchemy import text
 
 from models.catalog import Meter
-from tests.gateway.adapting.dialogues import INDUSTRY, SECOND, dialogue, dialogues, file
 from tests.gateway.adapting.variants import adapted, version
 from tests.support.builders import REMAINING_LIFE
 from tests.support.fakes.learner import SECONDS
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, Talker, another, code_of
+from tests.support.gateway.dialogues import INDUSTRY, SECOND, dialogue, dialogues, file
 from tests.support.gateway.errors import error_of
 
 ANOTHER_ACCOUNT = "acct_" + "0" * 32

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from tests.gateway.adapting.dialogues import INDUSTRY, SECOND
 from tests.gateway.adapting.variants import adapted, known, removed, version
 from tests.support.builders import CHAT, word_tokenizer
 from tests.support.fakes.learner import SECONDS
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Talker, another, code_of
+from tests.support.gateway.dialogues import INDUSTRY, SECOND
 
 
 async def streamed(talker: Talker, name: str) -> list[Any]:

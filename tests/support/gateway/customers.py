@@ -7,10 +7,10 @@ from typing import Any
 
 from openai import APIStatusError, AsyncOpenAI
 
-from tests.gateway.adapting.dialogues import INDUSTRY, dialogues
-from tests.gateway.adapting.machines import machines
 from tests.support import builders
 from tests.support.builders import REMAINING_LIFE, Gateway
+from tests.support.gateway.dialogues import INDUSTRY, dialogues
+from tests.support.gateway.machines import machines
 
 
 class Customer:
