@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,32 @@ PACKAGES = ("gateway", "billing", "models", "serving", "infra", "load")
 def sources() -> Iterator[Path]:
     for package in PACKAGES:
         yield from sorted((ROOT / package).rglob("*.py"))
+
+
+@cache
+def modules_of_tests() -> dict[str, Path]:
+    """Every module under tests/, by its name."""
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
+    return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
+
+
+def imported(file: Path) -> set[str]:
+    """The names of modules that a file imports, and those that may be modules."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return found
+
+
+@cache
+def imports_of_tests() -> dict[str, set[str]]:
+    """The modules under tests/ that each of them imports."""
+    modules = modules_of_tests()
+    return {name: imported(file) & modules.keys() for name, file in modules.items()}
 
 
 def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -123,3 +150,52 @@ class TestTenants:
                     if names & self.TABLES:
                         return True
         return False
+
+
+class TestTests:
+    """Tests stand alone: what they share is in tests/support, or beside them."""
+
+    def test_no_module_imports_tests_or_a_conftest(self) -> None:
+        for name, found in imports_of_tests().items():
+            wrong = {one for one in found if self._is_collected(one)}
+            assert not wrong, f"{name}: move what is shared to a module of tests/support"
+
+    def test_support_imports_nothing_else_of_the_tests(self) -> None:
+        for name, found in imports_of_tests().items():
+            if name.startswith("tests.support."):
+                wrong = {one for one in found if self._is_elsewhere(one)}
+                assert not wrong, name
+
+    def test_what_several_packages_import_is_support(self) -> None:
+        for name, found in imports_of_tests().items():
+            for one in filter(self._is_elsewhere, found):
+                package = one.rpartition(".")[0]
+                if modules_of_tests()[one].name != "__init__.py" and not self._is_program(package):
+                    assert name.startswith(f"{package}."), f"{name} imports {one}"
+
+    def test_every_module_of_support_is_used(self) -> None:
+        texts = {
+            file: file.read_text(encoding="utf-8")
+            for file in [*modules_of_tests().values(), *sources(), ROOT / "Makefile"]
+        }
+        texts[ROOT / "pyproject.toml"] = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        for name, file in modules_of_tests().items():
+            if self._is_elsewhere(name) or file.name.startswith(("__", "test_")):
+                continue
+            if any(name in found for found in imports_of_tests().values()):
+                continue
+            # Programs are run by their name or their file.
+            others = (text for other, text in texts.items() if other != file)
+            assert any(name in text or f'"{file.name}"' in text for text in others), name
+
+    def _is_collected(self, name: str) -> bool:
+        return name.rpartition(".")[2].startswith(("test_", "conftest"))
+
+    def _is_elsewhere(self, name: str) -> bool:
+        return not f"{name}.".startswith("tests.support.") and name != "tests"
+
+    def _is_program(self, package: str) -> bool:
+        """Its modules are a program's, which tests of other packages may try."""
+        while package and f"{package}.__main__" not in modules_of_tests():
+            package = package.rpartition(".")[0]
+        return bool(package)

@@ -1,7 +1,7 @@
 """What users of other gateways complain about, third part: records that are wrong, late or in each
 other's way, and gateways that are slow, grow or fall.
 
-Each test names the threads that it is the lesson of. Kills and outages are in tests/flows/.
+Each test names the threads that it is the lesson of. Kills and outages are in tests/processes/.
 """
 
 import asyncio
