@@ -32,12 +32,32 @@ MAX_VARIANT = 64 << 20
 Run = Callable[[Asked], Awaitable[Columns]]
 
 
-class SpecialistApp:
-    """A replica holds all specialists: each is a few megabytes and answers in microseconds."""
+def batching() -> Run:
+    """Where requests wait for one specialist: a long batch of another does not hold them up."""
 
-    def __init__(self, sources: Mapping[str, Source], variants: Path) -> None:
+    # No waiting for company: what has queued up while the last batch ran is the next batch.
+    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0)
+    async def run(asked: list[Asked]) -> list[Columns]:
+        return await asyncio.to_thread(run_all, asked)
+
+    together: Run = run
+    return together
+
+
+class SpecialistApp:
+    """A replica holds all specialists: each is a few megabytes and answers in microseconds.
+
+    `queue` makes a queue for each of them. The default works only in a replica of Ray Serve.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        variants: Path,
+        queue: Callable[[], Run] = batching,
+    ) -> None:
         self._specialists = {name: load(name, source) for name, source in sources.items()}
-        self._queues: dict[str, Run] = {name: _queue() for name in sources}
+        self._queues: dict[str, Run] = {name: queue() for name in sources}
         self._variants = VariantShelf(self._base, VariantFolder(variants))
 
     async def __call__(self, request: Request) -> Response:
@@ -117,18 +137,6 @@ def specialist_app(
         health_check_period_s=HEALTH_PERIOD_S,
     )(SpecialistApp)
     return deployment.bind(dict(sources), variants)
-
-
-def _queue() -> Run:
-    """Where requests wait for one specialist: a long batch of another does not hold them up."""
-
-    # No waiting for company: what has queued up while the last batch ran is the next batch.
-    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0)
-    async def run(asked: list[Asked]) -> list[Columns]:
-        return await asyncio.to_thread(run_all, asked)
-
-    together: Run = run
-    return together
 
 
 def _answer(rendered: Rendered) -> Response:

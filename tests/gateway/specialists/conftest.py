@@ -1,0 +1,35 @@
+"""A gateway in front of the real specialists."""
+
+import importlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from openai import AsyncOpenAI
+
+from tests.support import builders
+from tests.support.builders import Gateway, run_gateway
+from tests.support.openai_client import openai_client
+
+
+@pytest.fixture(scope="session")
+async def specialists_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Where they answer. Loaded once: tests give them variants of their own."""
+    pytest.importorskip("ray", reason="needs the serving-cpu extra")
+    # Imported only here: half of a second of Ray's own, for no other tests of the gateway.
+    server = importlib.import_module("tests.support.specialist_server")
+    async with server.run_specialists(tmp_path_factory.mktemp("specialists")) as url:
+        yield url
+
+
+@pytest.fixture
+async def real(specialists_url: str, database_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with run_gateway(builders.settings(database_url, tmp_path, specialists_url)) as running:
+        yield running
+
+
+@pytest.fixture
+async def openai(real: Gateway) -> AsyncIterator[AsyncOpenAI]:
+    """The official client, with the first account's key."""
+    async with openai_client(real) as client:
+        yield client

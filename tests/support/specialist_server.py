@@ -1,0 +1,90 @@
+"""The real specialists on a real socket, without Ray: what a replica answers, and learning.
+
+The applications are those that Ray Serve deploys (serving/). In the place of Ray are a queue that
+runs each request by itself, and a thread in which an adaptation learns.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from models.catalog import SPECIALIST_TASKS
+from models.signature import Columns
+from serving.adapting import adapter_of, told
+from serving.converter import convert
+from serving.http import guarded
+from serving.inference import Asked, run_all
+from serving.loading import Source
+from serving.operations_app import LINES
+from serving.specialist_app import Run, SpecialistApp
+from serving.weights import obtain
+from tests.support.builders import CATALOG
+from tests.support.engine.process import WEIGHTS
+
+
+@asynccontextmanager
+async def run_specialists(folder: Path) -> AsyncIterator[str]:
+    """Serve until the block ends; gives the URL. Variants and weights are kept below `folder`."""
+    sources = await asyncio.to_thread(_sources, folder)
+    variants = folder / "variants"
+    variants.mkdir()
+    replica = await asyncio.to_thread(SpecialistApp, sources, variants, _each_alone)
+    config = uvicorn.Config(_app(replica, sources), log_config=None, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve([listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
+
+
+def _sources(folder: Path) -> dict[str, Source]:
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    (folder / "weights").symlink_to(WEIGHTS)
+    models = [one for one in CATALOG.models.values() if one.task in SPECIALIST_TASKS]
+    weights = {one.id: obtain(one, folder, _nobody_watches, convert) for one in models}
+    return {one.id: Source.of(one, weights[one.id].source) for one in models}
+
+
+def _app(replica: SpecialistApp, sources: Mapping[str, Source]) -> Starlette:
+    async def models(scope: Scope, receive: Receive, send: Send) -> None:
+        await (await replica(Request(scope, receive)))(scope, receive, send)
+
+    async def adapt(request: Request) -> Response:
+        async def begun(_request: Request) -> Response:
+            name = request.path_params["name"]
+            adapter = adapter_of(name, sources[name])
+            return StreamingResponse(told(adapter, await request.body()), media_type=LINES)
+
+        return await guarded(request, begun)
+
+    async def ready(_request: Request) -> Response:
+        return JSONResponse({"ready": True, "models": dict.fromkeys(sources, True)})
+
+    return Starlette(
+        routes=[
+            Route("/v2/health/ready", ready),
+            Route("/v2/adaptations/{name}", adapt, methods=["POST"]),
+            Mount("/v2/models", models),
+        ]
+    )
+
+
+def _each_alone() -> Run:
+    async def run(asked: Asked) -> Columns:
+        return (await asyncio.to_thread(run_all, [asked]))[0]
+
+    return run
+
+
+def _nobody_watches(message: str, fraction: float | None) -> None:
+    """The weights are there, or are converted once."""
