@@ -11,7 +11,7 @@ INSTALL := $(PIP) install --quiet --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test check lint lint-deploy format types chaos simulations fuzz audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm lock clean
+.PHONY: run test check lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -47,12 +47,17 @@ chaos: $(TESTED)
 	MAAS_CHAOS=1 $(BIN)/python -m pytest -s \
 	  $(addprefix tests/processes/test_,kill.py caps.py outage.py deploy.py) \
 	  tests/billing/metering/test_sharing.py \
-	  tests/gateway/test_holds.py tests/load/soak/test_soak.py
+	  tests/gateway/test_holds.py tests/load/soak/test_soak.py tests/serving/test_applications.py
 
 # What is read of others: cases without end of what they may send, and a table of how many there were.
 # `make test` tries a few of each.
 fuzz: $(TESTED)
 	MAAS_FUZZ=1 $(BIN)/python -m pytest tests/fuzzing
+
+# What the real engine answers, for the tests that replay it: after another version of vLLM or Ray,
+# or after a change of what those tests send.
+record: $(TESTED)
+	$(BIN)/python -m tests.support.recording
 
 # Known vulnerabilities of what is installed; says so where nobody can be asked, and fails only for
 # what is known. tests/auditing/accepted.toml has what is accepted, why and until when.
