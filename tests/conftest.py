@@ -23,6 +23,8 @@ from tests.support.serving import APPLICATIONS
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
+pytest_plugins = ("tests.support.engine.plugin",)
+
 
 def pytest_collection_finish() -> None:
     """What was imported stays, millions of objects: the collector need not look through them after

@@ -162,6 +162,10 @@ class TestLoad:
         routed = load_catalog("cpu", write(tmp_path, text)).models["m"]
         assert (routed.route, routed.latency_ms) == (Route("t", frozenset({"a", "b"})), 7)
 
+    def test_the_industrial_model_has_a_price_of_learning(self) -> None:
+        industrial = load_catalog("cpu").with_task(Task.TEXT_GENERATION)[0]
+        assert "adaptation_seconds" in industrial.prices["CNY"]
+
     def test_no_model_is_called_auto(self, tmp_path: Path) -> None:
         text = ENTRY.format(per=1, price="1").replace('"m"', '"auto"')
         with pytest.raises(CatalogInvalid, match="asks for one to be chosen"):

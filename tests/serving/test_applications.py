@@ -1,5 +1,9 @@
-"""The applications for a Ray cluster of somebody else's: they are those of one machine."""
+"""The applications for a Ray cluster of somebody else's: they are those of one machine.
 
+That their names and prefixes are those of a running engine is in tests/engine/test_applications.py.
+"""
+
+import ast
 import json
 import os
 import subprocess
@@ -11,9 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.flows.conftest import WEIGHTS
+from tests.support.engine.process import WEIGHTS
 
-CONFIG = Path(__file__).parents[2] / "infra" / "deploy" / "helm" / "maas" / "serve.yaml"
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "infra" / "deploy" / "helm" / "maas" / "serve.yaml"
 # In a process of its own: Ray and vLLM take half a minute to import, and settle much when they are.
 _BUILD = """
 import json, sys
@@ -32,7 +37,18 @@ print(json.dumps({"built": [type(import_attr(one)({})).__name__ for one in paths
 """
 
 
-@pytest.mark.serving
+def test_each_import_path_is_a_function_that_builds_one() -> None:
+    tree = ast.parse((ROOT / "serving" / "applications.py").read_text(encoding="utf-8"))
+    builders = {
+        f"serving.applications:{one.name}"
+        for one in tree.body
+        if isinstance(one, ast.FunctionDef) and ast.unparse(one.returns or one) == "Application"
+    }
+    named = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["applications"]
+    assert {one["import_path"] for one in named} <= builders
+
+
+@pytest.mark.skipif("MAAS_CHAOS" not in os.environ, reason="imports vLLM: only in `make chaos`")
 def test_the_config_file_names_what_one_machine_serves() -> None:
     if find_spec("vllm") is None or find_spec("ray") is None:
         pytest.skip("needs the serving-cpu extra")

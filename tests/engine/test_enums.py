@@ -9,8 +9,6 @@ import pytest
 from models.industrial_llm.tasks import failure_mode
 from tests.support.builders import INDUSTRIAL, Gateway
 
-pytestmark = pytest.mark.serving
-
 NAME = "failure_mode"
 SCHEMA = {
     "type": "object",
@@ -38,6 +36,7 @@ def content_of(answer: httpx.Response, stream: bool) -> str:
     return "".join(one.get("content") or "" for one in deltas)
 
 
+@pytest.mark.alone  # the sums of one batch are not those of another
 @pytest.mark.parametrize("stream", [False, True])
 async def test_one_value_of_a_list_is_the_value_that_is_said_without_a_schema(
     real: Gateway, stream: bool

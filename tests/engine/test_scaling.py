@@ -1,13 +1,10 @@
-"""Specialists that sleep, wake and die, with the real Ray Serve and no other models."""
+"""Specialists that sleep, wake and die, with the real Ray Serve: of the engine that all tests use
+no specialist has a process while nobody calls one."""
 
 import asyncio
 import base64
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +12,9 @@ import httpx
 import psutil
 import pytest
 
-from infra.processes import stop
-from tests.flows.conftest import WEIGHTS, wait_until_ready
 from tests.support.builders import REMAINING_LIFE
-from tests.support.maas_process import free_port
+from tests.support.engine.process import EngineFolder
 from tests.support.models.artefacts import write_artefact
-
-pytestmark = pytest.mark.serving
 
 VARIANT = f"/v2/models/var_{7:032x}"
 ROW = {
@@ -31,24 +24,14 @@ ROW = {
         {"name": "count", "datatype": "INT64", "shape": [1], "data": [1]},
     ]
 }
-# `python -m serving`, with the specialists of the catalog only.
-SERVE = """
-import sys
-import serving.__main__ as command
-from models.catalog import SPECIALIST_TASKS, load_catalog
-command.load_catalog = lambda profile: load_catalog(profile).only(
-    lambda model: model.task in SPECIALIST_TASKS
-)
-sys.exit(command.main())
-"""
 
 
 class Sleepy:
     """A serving whose specialists may have no replica."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
-        self._process = psutil.Process(process.pid)
-        self.http = httpx.AsyncClient(base_url=url, timeout=60)
+    def __init__(self, process: psutil.Process, url: str) -> None:
+        self._process = process
+        self.http = httpx.AsyncClient(base_url=url, timeout=120)
 
     def replicas(self) -> list[psutil.Process]:
         below = self._process.children(recursive=True)
@@ -63,31 +46,13 @@ class Sleepy:
 
 
 @pytest.fixture
-def sleepy() -> Iterator[Sleepy]:
-    if find_spec("ray") is None:
-        pytest.skip("needs the serving-cpu extra: Ray Serve, which runs on Linux only")
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="maas-serving-") as folder:
-        WEIGHTS.mkdir(parents=True, exist_ok=True)
-        (Path(folder) / "weights").symlink_to(WEIGHTS)
-        arguments = ["--data-dir", folder, "--port", str(port), "--exit-with-parent"]
-        arguments += ["--specialist-min-replicas", "0", "--specialist-idle-s", "1"]
-        with pytest.MonkeyPatch.context() as patched:
-            patched.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-            child = subprocess.Popen(
-                [sys.executable, "-c", SERVE, *arguments],
-                stdout=subprocess.PIPE,
-                process_group=0,
-            )
-        try:
-            wait_until_ready(child)
-            yield Sleepy(child, f"http://127.0.0.1:{port}")
-        finally:
-            stop(child, 30)
-            assert child.stdout is not None
-            child.stdout.close()
+def sleepy(serving_url: str, engine_folder: EngineFolder) -> Sleepy:
+    started = engine_folder.started
+    assert started is not None
+    return Sleepy(psutil.Process(started.pid), serving_url)
 
 
+@pytest.mark.alone
 async def test_sleeps_ready_and_wakes_with_its_variants(sleepy: Sleepy, tmp_path: Path) -> None:
     artefact = base64.b64encode(await asyncio.to_thread(_artefact, tmp_path)).decode()
     given: dict[str, Any] = {"base": REMAINING_LIFE, "name": "v", "version": "1"}

@@ -8,10 +8,8 @@ from openai import AsyncOpenAI, NotFoundError
 
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import ENGLISH
-from tests.flows.adaptations import adapted, lines
-from tests.support.builders import CATALOG, CHAT, INDUSTRIAL, Gateway, customer
-
-pytestmark = pytest.mark.serving
+from tests.support.adaptations import adapted, lines
+from tests.support.builders import CHAT, INDUSTRIAL, Gateway, customer
 
 SHORTHAND = TASKS["plain_text"].instructions[ENGLISH][0]
 EXTRACTION = TASKS["extraction"]
@@ -40,12 +38,11 @@ REQUEST: Any = {"role": "user", "content": "Please order 4 ball bearings 6205."}
 
 
 async def said(openai: AsyncOpenAI, model: str, system: str, user: str, **more: Any) -> str:
+    values: dict[str, Any] = {"temperature": 0, "max_tokens": 256, **more}
     answer = await openai.chat.completions.create(
         model=model,
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
-        temperature=0,
-        max_tokens=256,
-        **more,
+        **values,
     )
     return (answer.choices[0].message.content or "").strip()
 
@@ -54,16 +51,11 @@ class TestLayers:
     async def test_the_industry_knows_shorthand_and_its_base_does_not(
         self, real: Gateway, openai: AsyncOpenAI
     ) -> None:
-        assert await said(openai, INDUSTRIAL, SHORTHAND, ORDER) == MEANT
-        assert await said(openai, CHAT, SHORTHAND, ORDER) != MEANT
+        assert await said(openai, INDUSTRIAL, SHORTHAND, ORDER, max_tokens=32) == MEANT
+        assert await said(openai, CHAT, SHORTHAND, ORDER, max_tokens=32) != MEANT
         base, industry = await real.rows(2)
         assert (base["model"], industry["model"]) == (CHAT, INDUSTRIAL)
         assert industry["input_tokens"] == base["input_tokens"]
-
-    async def test_both_are_listed_as_layers(self, openai: AsyncOpenAI) -> None:
-        listed: Any = {model.id: model for model in (await openai.models.list()).data}
-        assert listed[INDUSTRIAL].parent == CHAT
-        assert listed[CHAT].parent is None
 
     async def test_an_answer_held_to_a_schema_is_json(self, openai: AsyncOpenAI) -> None:
         held: Any = {
@@ -165,6 +157,3 @@ class TestOwn:
         others = openai.with_options(api_key=key.secret)
         with pytest.raises(NotFoundError):
             await others.chat.completions.create(model=job.fine_tuned_model, messages=[question])
-
-    def test_the_price_of_learning_is_in_the_catalog(self) -> None:
-        assert "adaptation_seconds" in CATALOG.models[INDUSTRIAL].prices["CNY"]

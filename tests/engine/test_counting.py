@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from openai import AsyncOpenAI
 
 from billing.checks.reconciliation import (
     EngineCompared,
@@ -22,8 +23,9 @@ from gateway.engine_counts import ask_engines
 from infra import ids
 from tests.support.builders import CHAT, Gateway
 from tests.support.maas_process import run
+from tests.support.pricing import list_price
 
-pytestmark = pytest.mark.serving
+QUESTION: Any = {"role": "user", "content": "Name one reason why a bearing runs hot."}
 
 
 @dataclass
@@ -78,27 +80,39 @@ async def engine(real: Gateway, serving_url: str) -> Engine:
     return Engine(real, serving_url, await settled(serving_url), datetime.now(UTC))
 
 
-async def leave(real: Gateway, url: str, *, stream: bool) -> None:
-    """Begin a call of many tokens, and go when some of them are there."""
-    message = {"role": "user", "content": "Name one reason why a bearing runs hot."}
-    body = {"model": CHAT, "messages": [message], "max_tokens": 1500, "ignore_eos": True}
-    call = real.http.build_request("POST", "/v1/chat/completions", json={**body, "stream": stream})
-    if stream:
-        answer = await real.http.send(call, stream=True)
-        lines = answer.aiter_lines()
-        for _ in range(20):
-            await anext(lines)
-        await answer.aclose()
-    else:
-        before = (await ask(url)).generated_tokens
-        sending = asyncio.create_task(real.http.send(call))
-        while (await ask(url)).generated_tokens == before:  # noqa: ASYNC110  # it tells no event
-            await asyncio.sleep(0.05)
-        sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
+async def left_in_the_middle(openai: AsyncOpenAI) -> int:
+    """Begin a stream of many tokens, and go after some; the number that the client was told."""
+    told = 0
+    stream = await openai.chat.completions.create(
+        model=CHAT,
+        messages=[QUESTION],
+        max_tokens=2000,
+        stream=True,
+        stream_options={"include_usage": True, "continuous_usage_stats": True},  # type: ignore[typeddict-unknown-key]
+        extra_body={"ignore_eos": True},
+    )
+    async for chunk in stream:
+        assert chunk.usage is not None
+        told = chunk.usage.completion_tokens
+        if told >= 20:
+            break
+    await stream.close()
+    return told
 
 
+async def left_before_the_answer(real: Gateway, url: str) -> None:
+    """Begin a plain call of many tokens, and go when the engine has generated some."""
+    body = {"model": CHAT, "messages": [QUESTION], "max_tokens": 1500, "ignore_eos": True}
+    before = (await ask(url)).generated_tokens
+    sending = asyncio.create_task(real.http.post("/v1/chat/completions", json=body))
+    while (await ask(url)).generated_tokens == before:  # noqa: ASYNC110  # it tells no event
+        await asyncio.sleep(0.05)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+@pytest.mark.alone
 class TestWholeCalls:
     async def test_they_agree_to_the_token(self, real: Gateway, engine: Engine) -> None:
         several: list[dict[str, Any]] = [
@@ -116,9 +130,7 @@ class TestWholeCalls:
         generated = sum(row["output_tokens"] for row in rows)
         assert await engine.compared() == EngineCompared(CHAT, generated, generated, 0, 0, ())
 
-    async def test_the_engine_counts_a_prompt_for_each_choice(
-        self, real: Gateway, engine: Engine
-    ) -> None:
+    async def test_a_prompt_is_counted_for_each_choice(self, real: Gateway, engine: Engine) -> None:
         await real.chat("one two three", max_tokens=4)
         row = await real.row()
         assert (await engine.count()).prompt_tokens == row["input_tokens"]
@@ -127,7 +139,7 @@ class TestWholeCalls:
 
     async def test_while_calls_run(self, real: Gateway, engine: Engine) -> None:
         """Whatever is under way when the engine is asked is no difference."""
-        values = {"max_tokens": 120, "ignore_eos": True}
+        values = {"max_tokens": 60, "ignore_eos": True}
         calls = [
             asyncio.create_task(real.chat(f"bearing {n}", stream=n % 2 == 0, **values))
             for n in range(4)
@@ -138,25 +150,31 @@ class TestWholeCalls:
             await asyncio.sleep(0.1)
         assert all(not found.differences for found in seen)
         assert any(found.generated_unbilled and found.explained_by for found in seen)
-        assert await engine.compared() == EngineCompared(CHAT, 480, 480, 0, 0, ())
+        assert await engine.compared() == EngineCompared(CHAT, 240, 240, 0, 0, ())
 
 
+@pytest.mark.alone
 class TestCallsThatEndEarly:
-    async def test_a_stream(self, real: Gateway, engine: Engine) -> None:
-        """Its tokens are told to the last chunk; the engine runs on for a few at most."""
-        await leave(real, engine.url, stream=True)
+    async def test_a_stream(self, real: Gateway, openai: AsyncOpenAI, engine: Engine) -> None:
+        """Its tokens are told to the last chunk; the engine runs on for a few at most. How many
+        that are, and how far the gateway has read before its client, is a matter of how busy the
+        machine is."""
+        told = await left_in_the_middle(openai)
         row = await real.row()
-        assert row["settlement"] == "client_abort"
+        assert (row["settlement"], row["status"]) == ("client_abort", 499)
+        assert told <= row["output_tokens"]
+        assert row["cost"] == list_price(row, CHAT)
         await settled(engine.url)
         found = await engine.compared()
         assert found.differences == ()
         assert found.recorded == row["output_tokens"]
-        assert found.generated_unbilled <= 10
+        assert found.recorded + found.generated_unbilled < 1000, "the generation was not cancelled"
         assert found.explained_by == (1 if found.generated_unbilled else 0)
+        assert (await real.chat("hi", max_tokens=2)).status_code == 200
 
     async def test_a_plain_call(self, real: Gateway, engine: Engine) -> None:
         """Nobody was told how many tokens it had."""
-        await leave(real, engine.url, stream=False)
+        await left_before_the_answer(real, engine.url)
         assert (await real.row())["output_tokens"] is None
         await settled(engine.url)
         found = await engine.compared()
@@ -164,22 +182,22 @@ class TestCallsThatEndEarly:
         assert 0 < found.generated_unbilled < 1500
 
 
+@pytest.mark.alone
 class TestDifferences:
-    async def test_a_planted_row(self, real: Gateway, engine: Engine) -> None:
+    async def test_a_planted_row_and_a_call_past_the_gateway(
+        self, real: Gateway, engine: Engine
+    ) -> None:
         await real.chat("hello", max_tokens=6, ignore_eos=True)
         await self._plant(real, 1)
         (found,) = (await engine.compared()).differences
         assert (found.subject, found.recorded, found.expected) == (CHAT, 7, 6)
-
-    async def test_a_call_past_the_gateway(self, real: Gateway, engine: Engine) -> None:
-        await real.chat("hello", max_tokens=6, ignore_eos=True)
-        async with httpx.AsyncClient(base_url=engine.url, timeout=30) as straight:
-            body = {"model": CHAT, "prompt": "hello", "max_tokens": 7, "ignore_eos": True}
+        async with httpx.AsyncClient(base_url=engine.url, timeout=120) as straight:
+            body = {"model": CHAT, "prompt": "hello", "max_tokens": 8, "ignore_eos": True}
             assert (await straight.post("/v1/completions", json=body)).status_code == 200
-        found = await engine.compared()
-        assert (found.generated_unbilled, found.explained_by) == (7, 0)
-        (difference,) = found.differences
-        assert (difference.recorded, difference.expected) == (6, 13)
+        compared = await engine.compared()
+        assert (compared.generated_unbilled, compared.explained_by) == (7, 0)
+        (found,) = compared.differences
+        assert (found.recorded, found.expected) == (7, 14)
 
     async def _plant(self, real: Gateway, tokens: int) -> None:
         record = UsageRecord(
@@ -203,28 +221,25 @@ class TestDifferences:
             await append_usage(session, [record])
 
 
-class TestAddress:
-    async def test_the_command_asks_the_engine(self, real: Gateway, engine: Engine) -> None:
-        """Beside an empty database it finds what the other tests have had generated."""
-        await real.chat("hello", max_tokens=2)
-        configured = real.parts.settings
-        assert configured.database_url is not None
-        environment = {
-            **os.environ,
-            "MAAS_DATA_DIR": str(configured.data_dir),
-            "MAAS_DATABASE_URL": configured.database_url.get_secret_value(),
-            "MAAS_SERVING_URL": engine.url,
-        }
-        _, said = await run(environment, "reconcile", "--json")
-        (shown,) = said["engines"]
-        assert (shown["model"], shown["generated"]) == (
-            CHAT,
-            (await ask(engine.url)).generated_tokens,
-        )
-
-    async def test_customers_do_not_reach_it(self, real: Gateway, engine: Engine) -> None:
-        async with httpx.AsyncClient(base_url=engine.url) as straight:
-            assert "vllm:" in (await straight.get("/v2/metrics")).text
-            assert (await straight.post("/v2/metrics")).status_code == 405
-        answer = await real.http.get("/v2/metrics")
-        assert (answer.status_code, "vllm:" in answer.text) == (404, False)
+@pytest.mark.alone
+async def test_the_command_asks_the_engine(real: Gateway, engine: Engine) -> None:
+    """Beside an empty database it finds what other tests have had generated. Customers do not reach
+    the address that it asks."""
+    await real.chat("hello", max_tokens=2)
+    configured = real.parts.settings
+    assert configured.database_url is not None
+    environment = {
+        **os.environ,
+        "MAAS_DATA_DIR": str(configured.data_dir),
+        "MAAS_DATABASE_URL": configured.database_url.get_secret_value(),
+        "MAAS_SERVING_URL": engine.url,
+    }
+    _, said = await run(environment, "reconcile", "--json")
+    (shown,) = said["engines"]
+    generated = (await ask(engine.url)).generated_tokens
+    assert (shown["model"], shown["generated"]) == (CHAT, generated)
+    async with httpx.AsyncClient(base_url=engine.url) as straight:
+        assert "vllm:" in (await straight.get("/v2/metrics")).text
+        assert (await straight.post("/v2/metrics")).status_code == 405
+    answer = await real.http.get("/v2/metrics")
+    assert (answer.status_code, "vllm:" in answer.text) == (404, False)

@@ -1,19 +1,19 @@
 """One trace of a call through the gateway, the real Ray Serve and the real vLLM."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.support import builders
 from tests.support.builders import CHAT
-from tests.support.fakes.otlp_collector import Collector, Span
-
-pytestmark = pytest.mark.serving
+from tests.support.engine.spans import Spans
+from tests.support.fakes.otlp_collector import Span
 
 
 async def test_serve_and_the_engine_go_on_with_the_gateways_trace(
     serving_url: str,
-    spans: Collector,
+    spans: Spans,
     database_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -23,21 +23,24 @@ async def test_serve_and_the_engine_go_on_with_the_gateways_trace(
     async with builders.run_gateway(configured) as gateway:
         answer = await gateway.chat("a pump seal leaks")
         assert answer.status_code == 200, answer.text
-        (sent,) = await spans.wait_for("upstream")
-        (engine,) = await spans.wait_for("llm_request")
-        served = await _of_serve(spans, sent)
+        sent = await spans.wait_for("upstream")
+        engine = await spans.wait_for("llm_request", sent.trace)
+        call = await spans.wait_for(f"chat {CHAT}", sent.trace)
+        served = await _of_serve(spans, sent.trace, sent.id)
     assert (engine.trace, engine.parent) == (sent.trace, sent.id)
     # What the engine waited, read and wrote fell within the gateway's call.
     assert sent.began <= engine.began <= engine.ended <= sent.ended
     assert engine.service == "maas-serving"
     assert {span.trace for span in served} == {sent.trace}
-    assert CHAT in next(span.name for span in spans.spans if span.name.startswith("chat "))
-    assert "pump seal" not in repr(spans.spans)
+    assert call.trace == sent.trace
+    assert "pump seal" not in repr(await spans.of())
 
 
-async def _of_serve(spans: Collector, sent: Span) -> list[Span]:
+async def _of_serve(spans: Spans, trace: str, parent: str) -> list[Span]:
     """Serve's own, of which the outermost hangs below what the gateway sent."""
-    await spans.wait_for("llm_request")
-    found = [span for span in spans.spans if "replica" in span.name]
-    assert any(span.parent == sent.id for span in found), [s.name for s in spans.spans]
-    return found
+    async with asyncio.timeout(60):
+        while True:
+            found = [span for span in await spans.of(trace) if "replica" in span.name]
+            if any(span.parent == parent for span in found):
+                return found
+            await asyncio.sleep(0.1)

@@ -1,0 +1,13 @@
+"""The layers of language models, as the official client lists them."""
+
+from typing import Any
+
+from tests.support.builders import CHAT, INDUSTRIAL, Gateway
+from tests.support.openai_client import openai_client
+
+
+async def test_both_are_listed_as_layers(gateway: Gateway) -> None:
+    async with openai_client(gateway) as openai:
+        listed: Any = {model.id: model for model in (await openai.models.list()).data}
+    assert listed[INDUSTRIAL].parent == CHAT
+    assert listed[CHAT].parent is None

@@ -1,0 +1,126 @@
+"""Starts the real engine where a selected test uses it, and orders those tests last.
+
+With pytest-xdist the controller starts it, as soon as a worker has collected such a test; else the
+only process does. The fixture `serving_url` waits until it is ready.
+"""
+
+import tempfile
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.engine.process import EngineFolder, EngineProcess
+from tests.support.engine.spans import SpanCollector, Spans
+from tests.support.engine.turns import Turns
+
+FOLDER = pytest.StashKey[EngineFolder]()
+_LEADING = pytest.StashKey["Leading"]()
+_WORKER_INPUT = "engine_folder"
+
+
+class Leading:
+    """What the process that leads the run has started for the engine."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="maas-serving-")
+        self.folder = EngineFolder(Path(self._folder.name))
+        self._spans: SpanCollector | None = None
+        self._engine: EngineProcess | None = None
+
+    def start_if_wanted(self) -> None:
+        if self._engine is None and self.folder.wanted and installed():
+            self._spans = SpanCollector()
+            self._engine = EngineProcess(self.folder, self._spans.url)
+
+    def stop(self) -> None:
+        if self._engine is not None:
+            self._engine.stop()
+        if self._spans is not None:
+            self._spans.stop()
+        self._folder.cleanup()
+
+
+def installed() -> bool:
+    return find_spec("vllm") is not None and find_spec("ray") is not None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: no other test uses the real engine meanwhile")
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[FOLDER] = EngineFolder(Path(given[_WORKER_INPUT]))
+        return
+    leading = config.stash[_LEADING] = Leading()
+    config.stash[FOLDER] = leading.folder
+    config.add_cleanup(leading.stop)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Of pytest-xdist, in the controller: what a worker is told."""
+    config = node.config
+    node.workerinput[_WORKER_INPUT] = str(config.stash[FOLDER].path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """Of pytest-xdist, in the controller: a worker knows what it has to run."""
+    node.config.stash[_LEADING].start_if_wanted()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the engine, and order them last. Those that need it alone come first
+    among them: beside the last of the other tests they hold up fewest."""
+    for item in items:
+        if uses_engine(item):
+            item.add_marker("serving")
+    items.sort(key=lambda item: uses_engine(item) * (1 if item.get_closest_marker("alone") else 2))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    if config.getoption("collectonly"):
+        return
+    if any(uses_engine(item) for item in session.items):
+        config.stash[FOLDER].want()
+    if _LEADING in config.stash:
+        config.stash[_LEADING].start_if_wanted()
+
+
+def uses_engine(item: pytest.Item) -> bool:
+    return "serving_url" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session")
+def engine_folder(request: pytest.FixtureRequest) -> EngineFolder:
+    return request.config.stash[FOLDER]
+
+
+@pytest.fixture(scope="session")
+def serving_url(engine_folder: EngineFolder) -> str:
+    """Where all models of the CPU profile answer."""
+    if not installed():
+        pytest.skip("needs the serving-cpu extra: Ray Serve and vLLM, which run on Linux only")
+    return engine_folder.wait_until_ready().url
+
+
+@pytest.fixture(scope="session")
+def spans(serving_url: str, engine_folder: EngineFolder) -> Spans:
+    """The spans that the engine sent, of calls of every test."""
+    started = engine_folder.started
+    assert started is not None
+    return Spans(started.traces_url)
+
+
+@pytest.fixture
+async def turn(
+    request: pytest.FixtureRequest, serving_url: str, engine_folder: EngineFolder
+) -> AsyncIterator[None]:
+    """The use of the engine beside others, or alone where the test is marked so."""
+    alone = request.node.get_closest_marker("alone") is not None
+    async with Turns(engine_folder.path / "turns").take(alone=alone):
+        yield
