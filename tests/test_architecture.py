@@ -20,8 +20,8 @@ def sources() -> Iterator[Path]:
 
 @cache
 def modules_of_tests() -> dict[str, Path]:
-    """Every module under tests/, by its name; tests/flows moves to tests/engine."""
-    files = [file for file in sorted((ROOT / "tests").rglob("*.py")) if "flows" not in file.parts]
+    """Every module under tests/, by its name."""
+    files = sorted((ROOT / "tests").rglob("*.py"))
     names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
     return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
 
