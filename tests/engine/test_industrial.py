@@ -10,6 +10,7 @@ from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import ENGLISH
 from tests.support.adaptations import adapted, lines
 from tests.support.builders import CHAT, INDUSTRIAL, Gateway, customer
+from tests.support.engine.turns import Turns
 
 SHORTHAND = TASKS["plain_text"].instructions[ENGLISH][0]
 EXTRACTION = TASKS["extraction"]
@@ -125,8 +126,9 @@ class TestTools:
 
 class TestOwn:
     async def test_a_customer_teaches_it_and_nobody_else_has_it(
-        self, real: Gateway, openai: AsyncOpenAI
+        self, real: Gateway, openai: AsyncOpenAI, turns: Turns
     ) -> None:
+        """Learning is beside the engine: other tests may have it alone meanwhile."""
         parts = ("pump", "fan", "press", "lathe", "mill", "saw", "crane", "oven", "belt", "drill")
         asked = [f"Where does the {part} stand?" for part in parts for _ in range(2)]
         dialogues = [
@@ -142,12 +144,13 @@ class TestOwn:
         score: Any = job.score
         assert score["adapted"] < score["base"]
         question: Any = {"role": "user", "content": "Where does the kiln stand? Line 2."}
-        answers = [
-            await openai.chat.completions.create(
-                model=model, messages=[question], temperature=0, max_tokens=16
-            )
-            for model in (INDUSTRIAL, job.fine_tuned_model)
-        ]
+        async with turns.take(alone=False):
+            answers = [
+                await openai.chat.completions.create(
+                    model=model, messages=[question], temperature=0, max_tokens=16
+                )
+                for model in (INDUSTRIAL, job.fine_tuned_model)
+            ]
         of_industry, own = (one.choices[0].message.content or "" for one in answers)
         assert "bay Q" in own
         assert "bay Q" not in of_industry

@@ -73,12 +73,21 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the engine, and order them last. Those that need it alone come first
-    among them: beside the last of the other tests they hold up fewest."""
+    """Mark the tests that use the engine, and order them last."""
     for item in items:
         if uses_engine(item):
             item.add_marker("serving")
-    items.sort(key=lambda item: uses_engine(item) * (1 if item.get_closest_marker("alone") else 2))
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> int:
+    """First those that take turns themselves: they are long. Then those that need the engine alone:
+    beside the last of the other tests they hold up fewest."""
+    if not uses_engine(item):
+        return 0
+    if takes_turns(item):
+        return 1
+    return 2 if item.get_closest_marker("alone") else 3
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -93,6 +102,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def uses_engine(item: pytest.Item) -> bool:
     return "serving_url" in getattr(item, "fixturenames", ())
+
+
+def takes_turns(item: pytest.Item) -> bool:
+    return "turns" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -116,11 +129,25 @@ def spans(serving_url: str, engine_folder: EngineFolder) -> Spans:
     return Spans(started.traces_url)
 
 
+@pytest.fixture(scope="session")
+def all_turns(engine_folder: EngineFolder) -> Turns:
+    return Turns(engine_folder.path / "turns")
+
+
+@pytest.fixture
+def turns(all_turns: Turns) -> Turns:
+    """For a test that uses the engine only now and then, and takes its turns itself."""
+    return all_turns
+
+
 @pytest.fixture
 async def turn(
-    request: pytest.FixtureRequest, serving_url: str, engine_folder: EngineFolder
+    request: pytest.FixtureRequest, serving_url: str, all_turns: Turns
 ) -> AsyncIterator[None]:
     """The use of the engine beside others, or alone where the test is marked so."""
+    if takes_turns(request.node):
+        yield
+        return
     alone = request.node.get_closest_marker("alone") is not None
-    async with Turns(engine_folder.path / "turns").take(alone=alone):
+    async with all_turns.take(alone=alone):
         yield
