@@ -3,14 +3,21 @@
 Owns the drawing. Which squares are dark tells the encoder that invoices' PDFs come with. Pure.
 """
 
-from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
+from typing import TYPE_CHECKING
+
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    from reportlab.graphics.barcode import qrencoder
+else:
+    qrencoder = LazyModule("reportlab.graphics.barcode.qrencoder")
 
 _QUIET = 4  # squares that stay light around it, by the standard
 
 
 def qr_path(text: str) -> tuple[int, str]:
     """How many squares wide it is, its light border too, and the path of the dark ones."""
-    code = QRCode(None, QRErrorCorrectLevel.M)
+    code = qrencoder.QRCode(None, qrencoder.QRErrorCorrectLevel.M)
     code.addData(text)
     code.make()
     size = code.getModuleCount()

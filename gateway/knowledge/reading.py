@@ -10,12 +10,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import msgspec
-from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from gateway.errors import BadRequest
+from infra.lazy_import import LazyModule
+
+if TYPE_CHECKING:
+    import pypdf
+    import pypdf.errors
+else:
+    pypdf = LazyModule("pypdf")
 
 # In this order: what is valid UTF-8 is hardly ever anything else, and GB 18030 takes nearly all.
 _ENCODINGS = ("utf-8-sig", "gb18030")
@@ -117,13 +123,13 @@ def _line(value: object) -> str:
 def _pdf(content: bytes) -> Document:
     """The text of its pages; pictures of text are not read."""
     try:
-        pages = PdfReader(io.BytesIO(content)).pages
+        pages = pypdf.PdfReader(io.BytesIO(content)).pages
         if len(pages) > _MOST_PAGES:
             raise FileUnreadable(f"The PDF has more than {_MOST_PAGES} pages.")
         text = "\n\n".join(page.extract_text() for page in pages)
     # A broken PDF makes the library stumble anywhere.
     except (
-        PyPdfError,
+        pypdf.errors.PyPdfError,
         ValueError,
         LookupError,
         TypeError,

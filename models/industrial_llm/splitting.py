@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
+from infra.lazy_import import LazyModule
 from models.industrial_llm.examples import Example, Parts, number_of
+
+if TYPE_CHECKING:
+    from scipy import sparse
+else:
+    sparse = LazyModule("scipy.sparse")
 
 # Share of the trigrams of two texts that both have; `pump leaking` and `pump leaks` stay apart.
 NEAR = 0.8
@@ -31,7 +36,7 @@ def plain(text: str) -> str:
     return _OTHER.sub(" ", _DIGITS.sub("0", text.casefold())).strip()
 
 
-def near(first: Sequence[str], second: Sequence[str]) -> csr_matrix:
+def near(first: Sequence[str], second: Sequence[str]) -> "sparse.csr_matrix":
     """[first, second], true where the texts are equal or nearly so."""
     seen = _Trigrams()
     left, right = seen.matrix(first), seen.matrix(second)
@@ -42,7 +47,7 @@ def near(first: Sequence[str], second: Sequence[str]) -> csr_matrix:
     sizes = left.sum(axis=1).A1[shared.row] + right.sum(axis=1).A1[shared.col] - shared.data
     close = shared.data >= NEAR * sizes
     places = (shared.row[close], shared.col[close])
-    return csr_matrix((np.ones(close.sum(), bool), places), shape=shared.shape)
+    return sparse.csr_matrix((np.ones(close.sum(), bool), places), shape=shared.shape)
 
 
 def apart(parts: Parts) -> Parts:
@@ -74,7 +79,7 @@ def folded(examples: Sequence[Example], fold: int, folds: int) -> Parts:
 
 def groups(texts: Sequence[str], examples: Sequence[Example]) -> list[list[Example]]:
     """Examples whose texts are nearly equal, together."""
-    _, labels = connected_components(near(texts, texts), directed=False)
+    _, labels = sparse.csgraph.connected_components(near(texts, texts), directed=False)
     numbered = sorted(zip(labels.tolist(), range(len(examples)), strict=True))
     return [[examples[at] for _, at in some] for _, some in groupby(numbered, itemgetter(0))]
 
@@ -101,12 +106,12 @@ class _Trigrams:
 
     columns: dict[str, int] = field(default_factory=dict)
 
-    def matrix(self, texts: Sequence[str]) -> csr_matrix:
+    def matrix(self, texts: Sequence[str]) -> "sparse.csr_matrix":
         rows = [sorted({self._column(part) for part in _parts(text)}) for text in texts]
         ends = np.cumsum([0, *map(len, rows)])
         ones = np.ones(ends[-1], dtype=np.int32)
         at = np.array([column for row in rows for column in row], dtype=np.intp)
-        return csr_matrix((ones, at, ends), shape=(len(texts), len(self.columns)))
+        return sparse.csr_matrix((ones, at, ends), shape=(len(texts), len(self.columns)))
 
     def _column(self, part: str) -> int:
         return self.columns.setdefault(part, len(self.columns))

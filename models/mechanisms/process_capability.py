@@ -4,9 +4,11 @@ Owns the indices and the confidence interval of Cpk. Does not own the check that
 stable and normal (control_chart.py tells the first), without which the indices mean little.
 """
 
-import numpy as np
-from scipy.stats import norm
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from infra.lazy_import import LazyModule
 from models.mechanisms.mechanism import (
     Floats,
     Mechanism,
@@ -17,6 +19,11 @@ from models.mechanisms.mechanism import (
     series,
 )
 from models.signature import Columns
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = LazyModule("scipy.stats")
 
 # A scatter below this part of the values' own size is their rounding and no property of a process.
 ROUNDING = 1e-12
@@ -90,7 +97,7 @@ def margin_of(cpk: Floats, count: int, freedom: Floats, confidence: Floats) -> F
     The mean's uncertainty gives the first term, that of the deviation within the second.
     """
     error = np.sqrt(1 / (9 * count) + cpk**2 / (2 * freedom))
-    return np.asarray(norm.ppf(0.5 + confidence / 200) * error)
+    return np.asarray(stats.norm.ppf(0.5 + confidence / 200) * error)
 
 
 def _within(values: Floats, sizes: Floats) -> tuple[Floats, Floats]:
