@@ -66,7 +66,7 @@ class _Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class _FirstSteps:
+class FirstSteps:
     """A key of the first account and a link to sign in by, each where it was just made; and the
     account to make another key for."""
 
@@ -86,7 +86,7 @@ def up(settings: Settings, terminal: Terminal) -> None:
         _require_free(settings.host, settings.port)
         terminal.stage("database", "Starting the database")
         records = stack.enter_context(database_url(settings))
-        first = asyncio.run(_first_steps(settings, records))
+        first = asyncio.run(first_steps(settings, records))
         logs = _logs(settings, terminal, stack)
         children = [
             _start_gateway(settings, records, logs, stack),
@@ -253,14 +253,14 @@ def _answers(url: str) -> bool:
         return False
 
 
-async def _first_steps(settings: Settings, records: str) -> _FirstSteps:
+async def first_steps(settings: Settings, records: str) -> FirstSteps:
     """What a first account and a first person need. Each is shown once."""
     database = Database(records, pool_size=1)
     try:
         async with database.transaction() as session:
             key = await _first_key(session, settings)
             account = _suggested(await list_accounts(session))
-            return _FirstSteps(key, account, await _first_sign_in(session, settings))
+            return FirstSteps(key, account, await _first_sign_in(session, settings))
     finally:
         await database.close()
 

@@ -20,6 +20,7 @@ from infra.db import Database
 from tests.support.builders import CHAT
 
 Size = tuple[int, int]
+_PATIENCE_S = 180
 Row = dict[str, Any]
 INPUT, OUTPUT = 500, 2000  # nano-yuan for a token of the chat model
 
@@ -69,6 +70,17 @@ class Clients:
     def stop(self) -> None:
         """Let the running calls end, and begin no others."""
         self._stopping = True
+
+    async def another(self, number: int) -> None:
+        """Wait until so many more answers came whole."""
+        wanted = len(self.seen.whole) + number
+        await self.until(lambda: len(self.seen.whole) >= wanted)
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait for something that is seen, however slow the machine is."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not true():  # noqa: ASYNC110  # clients only count
+                await asyncio.sleep(0.02)
 
     async def _go_on(
         self, kind: Callable[[aiohttp.ClientSession], Awaitable[None]], http: aiohttp.ClientSession
@@ -177,7 +189,7 @@ def whole_answers_are_billed(seen: Seen, rows: list[Row]) -> None:
 async def all_settled(database: Database, processes: int | None = None) -> Reconciled:
     """Once no call is open and nothing is held, and so many processes are left; the records agree
     all the while."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(_PATIENCE_S):
         while True:
             async with database.transaction() as session:
                 found = await reconcile(session)
@@ -185,7 +197,7 @@ async def all_settled(database: Database, processes: int | None = None) -> Recon
             done = processes is None or found.processes == processes
             if done and not (found.held or found.open_calls):
                 return found
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.2)
 
 
 def size_of(row: Row) -> Size:

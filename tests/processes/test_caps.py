@@ -1,4 +1,5 @@
-"""A cap is a cap: four gateway processes, 200 calls at once, a limit worth 37.5 of them.
+"""A cap is a cap: four gateway processes, 100 calls at once, 200 in `make chaos`, and a
+limit worth 37.5 of them.
 
 Whatever the limit is of, more than it allows is never used, and nearly all of it can be.
 """
@@ -23,10 +24,11 @@ from infra.db import Database
 from tests.processes.clients import all_settled
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY
+from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.fleet import Fleet, run_fleet
 
-CALLS = 200
+CALLS = in_full(200, 100)
 WORDS, TOKENS = 6, 20
 # 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
 COST = WORDS * 500 + TOKENS * 2000

@@ -50,7 +50,7 @@ async def test_calls_that_were_taken_are_answered(
     limits = httpx.Limits(max_connections=100)
     async with httpx.AsyncClient(headers=headers, timeout=60, limits=limits) as http:
         calls = [asyncio.create_task(_call(http, member.url, n % 2 == 0)) for n in range(40)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while upstream.running < 30:  # noqa: ASYNC110  # the model server only counts
                 await asyncio.sleep(0.02)
         member.child.send_signal(signal.SIGTERM)
@@ -58,7 +58,7 @@ async def test_calls_that_were_taken_are_answered(
         with pytest.raises(httpx.ConnectError):
             await http.get(f"{member.url}/health/live")
     # The server ends by the signal itself, once it has done all.
-    assert await asyncio.to_thread(member.child.wait, 30) in (0, -signal.SIGTERM)
+    assert await asyncio.to_thread(member.child.wait, 120) in (0, -signal.SIGTERM)
     fleet.members.clear()
     assert all(answers)
     rows = await usage_rows(database)
@@ -127,13 +127,6 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def _another_dozen(clients: Clients) -> None:
-    wanted = len(clients.seen.whole) + 12
-    async with asyncio.timeout(60):
-        while len(clients.seen.whole) < wanted:  # noqa: ASYNC110  # clients only count
-            await asyncio.sleep(0.05)
-
-
 async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: FakeUpstream) -> None:
     """As the chart does it: expand, replace each gateway, contract, while clients go on calling.
 
@@ -146,17 +139,17 @@ async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: Fa
         clients = Clients(lambda: fleet.urls, key.secret, seed=9)
         async with asyncio.TaskGroup() as group:
             group.create_task(clients.run(each=2))
-            await _another_dozen(clients)
+            await clients.another(12)
             assert await asyncio.to_thread(migrate, growing, scripts=scripts) == waiting
-            await _another_dozen(clients)
+            await clients.another(12)
             for old in list(fleet.members):
                 await fleet.start()
                 fleet.members.remove(old)
                 await asyncio.to_thread(old.stop)
-                await _another_dozen(clients)
+                await clients.another(12)
             contracted = asyncio.to_thread(migrate, growing, contract=True, scripts=scripts)
             assert await contracted == ()
-            await _another_dozen(clients)
+            await clients.another(12)
             clients.stop()
         await all_settled(database, processes=2)
         assert (clients.seen.broken, clients.seen.refused) == (0, {})

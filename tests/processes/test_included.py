@@ -27,6 +27,8 @@ from tests.support.fleet import Fleet, run_fleet
 from tests.support.stories.included import INPUT, OUTPUT, Subscriber, subscriber
 
 CALLS, WORDS, TOKENS = 120, 6, 20
+ROUNDS = in_full(30, 1)
+INCLUDED_OUTPUT, INCLUDED_INPUT = in_full(6_000, 1_000), in_full(30_000, 5_000)
 OWN_IN, OWN_OUT, ANY_OUT = (f"{CHAT}/input_tokens", f"{CHAT}/output_tokens", "*/output_tokens")
 CLOCK = SystemClock()
 
@@ -170,15 +172,22 @@ class TestWithCredit:
         """Clients of every kind call two gateways, which are killed again and again; what is
         included runs out meanwhile."""
         chance = random.Random(20261125)
-        plenty = {"credit_nano": 10**12, "output_tokens": 6_000, "any_input_tokens": 30_000}
+        plenty = {
+            "credit_nano": 10**12,
+            "output_tokens": INCLUDED_OUTPUT,
+            "any_input_tokens": INCLUDED_INPUT,
+        }
         firm = await subscriber(database, configured, CLOCK, **plenty)
         clients = Clients(lambda: fleet.urls, firm.secret, seed=7)
         async with asyncio.TaskGroup() as group:
             group.create_task(clients.run(each=2))
-            for _ in range(in_full(30, 2)):
-                await asyncio.sleep(chance.uniform(0.3, 1.5))
+            for _ in range(ROUNDS):
+                await clients.another(chance.randrange(20, 60))
                 await fleet.replace(chance)
-            await asyncio.sleep(1.0)
+            await clients.another(20)
+            async with asyncio.timeout(180):
+                while (await firm.used())[OWN_OUT][1] <= 5 / 6 * INCLUDED_OUTPUT:
+                    await clients.another(10)
             clients.stop()
         await all_settled(database, processes=2)
         rows = {row["request_id"]: row for row in await usage_rows(database)}
@@ -193,6 +202,6 @@ class TestWithCredit:
             )
             assert not row["cost_nano"] or row["cost_nano"] == cost_of(row) - free
         used = await firm.used()
-        assert used[OWN_OUT][1] == taken["output_tokens"] <= 6_000
-        assert used["*/input_tokens"][1] == taken["input_tokens"] <= 30_000
-        assert taken["output_tokens"] > 5_000
+        assert used[OWN_OUT][1] == taken["output_tokens"] <= INCLUDED_OUTPUT
+        assert used["*/input_tokens"][1] == taken["input_tokens"] <= INCLUDED_INPUT
+        assert taken["output_tokens"] > 5 / 6 * INCLUDED_OUTPUT

@@ -13,6 +13,7 @@ from infra.db import Database
 from infra.settings import Settings
 from tests.processes.clients import all_settled, usage_rows
 from tests.support import builders
+from tests.support.billing.making import sql
 from tests.support.builders import CHAT
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
@@ -31,8 +32,14 @@ def configured(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Set
 
 
 async def _until_the_chat_is_sent(upstream: FakeUpstream) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not any("messages" in body for body in upstream.received):  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0.02)
+
+
+async def _until_its_intent_is_durable(database: Database) -> None:
+    async with asyncio.timeout(180):
+        while not await sql(database, "select 1 from intent where operation = 'chat'"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -56,7 +63,7 @@ async def test_a_search_whose_gateway_is_killed_before_the_answer_costs_nothing(
             }
             calling = asyncio.create_task(http.post("/v1/chat/completions", json=body))
             await _until_the_chat_is_sent(upstream)
-            await asyncio.sleep(0.5)  # the intent is durable 5 ms after it was opened
+            await _until_its_intent_is_durable(database)
             victim.kill()
             with suppress(httpx.HTTPError):
                 await calling

@@ -19,7 +19,6 @@ from sqlalchemy import text
 from billing.checks.reconciliation import reconcile
 from infra.clock import SystemClock
 from infra.db import Database
-from infra.migrate import migrate
 from infra.postgres import EmbeddedPostgres, program, start_postgres
 from infra.settings import Settings
 from tests.processes.clients import Clients, Seen, all_settled, usage_rows, whole_answers_are_billed
@@ -28,11 +27,14 @@ from tests.support.builders import CATALOG, run_gateway
 from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
+from tests.support.gateway.commands import invoke, leave_logs_alone
+from tests.support.maas_process import run
 from tests.support.serving import build_parts
 from tests.support.stories.random_month import live
 from tests.support.stories.story import Story
 
 WHOLE = in_full(1_000, 30)
+NOT_YET = "postgresql://not-yet"
 # Every row of a table as one number; rows that say the same are told apart by how many there are.
 _DIGEST = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
 _TABLES = """
@@ -59,21 +61,31 @@ async def contents(database: Database) -> dict[str, tuple[Any, ...]]:
 async def maas(settings: Settings, *arguments: str) -> tuple[int, Any]:
     """The command in a process of its own, on the embedded database of the folder."""
     environment = {name: one for name, one in os.environ.items() if not name.startswith("MAAS_")}
-    environment["MAAS_DATA_DIR"] = str(settings.data_dir)
+    return await run({**environment, **_environment(settings)}, *arguments, "--json")
+
+
+async def say(settings: Settings, *arguments: str) -> tuple[int, Any]:
+    """The same without a process for it, but in full."""
+    if in_full(1, 0):
+        return await maas(settings, *arguments)
+    code, out = await invoke(_environment(settings), *arguments, "--json")
+    return code, json.loads(out)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """On the folder's own database; or on the server that runs on it just now, so that the command
+    does not stop it."""
+    environment = {"MAAS_DATA_DIR": str(settings.data_dir)}
     environment["MAAS_SERVING_URL"] = settings.serving_url or ""
-    command = [sys.executable, "-c", "from gateway.cli import main; main()", *arguments, "--json"]
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, json.loads(done.stdout or "null")
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    return environment if url == NOT_YET else {**environment, "MAAS_DATABASE_URL": url}
 
 
 @asynccontextmanager
 async def running(data_dir: Path) -> AsyncIterator[tuple[EmbeddedPostgres, Database]]:
     """The embedded database of the folder, migrated."""
     server = await asyncio.to_thread(start_postgres, data_dir / "postgres")
-    builders.without_syncing(server.url)
-    await asyncio.to_thread(migrate, server.url)
     database = Database(server.url, pool_size=2)
     try:
         yield server, database
@@ -84,7 +96,12 @@ async def running(data_dir: Path) -> AsyncIterator[tuple[EmbeddedPostgres, Datab
 
 @pytest.fixture
 def settings(data_dir: Path, upstream: FakeUpstream) -> Settings:
-    return builders.settings("postgresql://not-yet", data_dir, upstream.url)
+    return builders.settings(NOT_YET, data_dir, upstream.url)
+
+
+@pytest.fixture(autouse=True)
+def _logs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_logs_alone(monkeypatch)
 
 
 def on(settings: Settings, server: EmbeddedPostgres) -> Settings:
@@ -131,7 +148,7 @@ class TestBackup:
             assert await contents(database) == before
             assert (await ask(database, _MONEY))[0] == money
             await the_key_still_works(on(settings, server), secret)
-        code, said = await maas(settings, "reconcile")
+        code, said = await say(settings, "reconcile")
         assert (code, said["differences"]) == (0, [])
         sys.stderr.write(
             f"{len(before)} tables, {sum(rows for rows, _ in before.values())} rows, of money "
@@ -145,10 +162,10 @@ class TestBackup:
             _, key = await builders.customer(database, on(settings, server))
             async with calling(on(settings, server), key.secret) as seen:
                 known = await so_many(seen, WHOLE)
-                assert (await maas(settings, "backup", str(backup)))[0] == 0
+                assert (await say(on(settings, server), "backup", str(backup)))[0] == 0
                 await so_many(seen, len(seen.whole) + 10)
         shutil.rmtree(settings.data_dir / "postgres")
-        assert (await maas(settings, "restore", str(backup)))[0] == 0
+        assert (await say(settings, "restore", str(backup)))[0] == 0
         async with running(settings.data_dir) as (server, database):
             await what_was_whole_is_billed(database, known)
             async with run_fleet(on(settings, server), 1):
@@ -163,8 +180,9 @@ class TestBackup:
         async with running(settings.data_dir) as (server, database):
             await builders.customer(database, on(settings, server))
             before = await contents(database)
-            assert (await maas(settings, "backup", str(backup)))[0] == 0
-            code, said = await maas(settings, "restore", str(backup))
+            running_on = on(settings, server)
+            assert (await say(running_on, "backup", str(backup)))[0] == 0
+            code, said = await say(running_on, "restore", str(backup))
             assert (code, said["error"]["code"]) == (1, "database_not_empty")
             assert await contents(database) == before
 
@@ -172,21 +190,20 @@ class TestBackup:
         self, settings: Settings, tmp_path: Path
     ) -> None:
         backup = tmp_path / "all.dump"
-        async with running(settings.data_dir):
-            assert (await maas(settings, "backup", str(backup)))[0] == 0
+        assert (await say(settings, "backup", str(backup)))[0] == 0
         shutil.rmtree(settings.data_dir / "postgres")
         whole = backup.read_bytes()
         backup.write_bytes(whole[: len(whole) // 2])
-        code, said = await maas(settings, "restore", str(backup))
+        code, said = await say(settings, "restore", str(backup))
         assert (code, said["error"]["code"]) == (1, "backup_failed")
         backup.write_bytes(whole)
-        assert (await maas(settings, "restore", str(backup)))[0] == 0
+        assert (await say(settings, "restore", str(backup)))[0] == 0
 
     async def test_a_folder_keeps_so_many(self, settings: Settings, tmp_path: Path) -> None:
         for day in (1, 2, 3):
             (tmp_path / f"maas-2026110{day}T000000Z.dump").write_bytes(b"old")
         (tmp_path / "of-somebody-else.dump").write_bytes(b"theirs")
-        code, said = await maas(settings, "backup", str(tmp_path), "--keep", "2")
+        code, said = await say(settings, "backup", str(tmp_path), "--keep", "2")
         assert code == 0, said
         kept = set(os.listdir(tmp_path))
         newest = Path(said["file"]).name
@@ -236,7 +253,7 @@ async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
 
 async def so_many(seen: Seen, number: int) -> Seen:
     """What clients have seen once so many answers came whole."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(180):
         while len(seen.whole) < number:  # noqa: ASYNC110  # clients only count
             await asyncio.sleep(0.05)
     return deepcopy(seen)

@@ -1,11 +1,12 @@
-"""`maas up` and the other commands, as processes, the way a person runs them."""
+"""`maas up` and the other commands, as processes, the way a person runs them.
+
+Each start costs as much as hundreds of calls, so what only needs a service that runs shares one.
+"""
 
 import asyncio
 import json
 import os
-import shlex
 import signal
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ import httpx
 import psutil
 import pytest
 
-from gateway.terminal import Terminal
 from tests.support.builders import CHAT
-from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.chaos import in_full
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.commands import invoke, leave_logs_alone
 from tests.support.maas_process import MAAS, free_port, run
+
+# A busy machine may take that long for what takes it two seconds otherwise.
+_PATIENCE_S = 180
 
 
 @dataclass
@@ -34,170 +39,203 @@ class Running:
         """Run another command on the same installation: exit code and what it said."""
         return await run(self.environment, *arguments, "--json")
 
-    async def chat(self) -> httpx.Response:
-        headers = {"authorization": f"Bearer {self.said['api_key']}"}
+    async def say(self, *arguments: str) -> tuple[int, Any]:
+        """The same without a process for it."""
+        code, out = await invoke(self.environment, *arguments, "--json")
+        return code, json.loads(out)
+
+    async def chat(self, key: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"}
         body = {"model": CHAT, "messages": [{"role": "user", "content": "a b"}], "max_tokens": 5}
         async with httpx.AsyncClient(base_url=self.said["url"], headers=headers) as http:
-            return await http.post("/v1/chat/completions", json=body)
+            return await http.post("/v1/chat/completions", json=body, timeout=60)
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    async def ends(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), _PATIENCE_S)
 
 
-@asynccontextmanager
-async def started(data_dir: Path, upstream: FakeUpstream) -> AsyncIterator[Running]:
+def surroundings(data_dir: Path, upstream: FakeUpstream, workers: int) -> dict[str, str]:
     environment = {
         **os.environ,
         "MAAS_DATA_DIR": str(data_dir),
         "MAAS_SERVING_URL": upstream.url,
         "MAAS_PORT": str(free_port()),
-        "MAAS_WORKERS": "2",
+        "MAAS_WORKERS": str(workers),
     }
     environment.pop("MAAS_DATABASE_URL", None)
+    return environment
+
+
+@asynccontextmanager
+async def begun(data_dir: Path, upstream: FakeUpstream, workers: int = 1) -> AsyncIterator[Running]:
+    """A `maas up` that is starting; it ends with the block."""
+    environment = surroundings(data_dir, upstream, workers)
     process = await asyncio.create_subprocess_exec(
         MAAS, "up", "--json", env=environment, stdout=asyncio.subprocess.PIPE
     )
-    assert process.stdout is not None
-    said: dict[str, Any] = {}
-    while said.get("stage") != "ready":
-        said = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
-    yield Running(process, environment, said)
-    if process.returncode is None:
-        process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), 30)
+    running = Running(process, environment, {})
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            await running.ends()
 
 
-@pytest.fixture
-async def running(data_dir: Path, upstream: FakeUpstream) -> AsyncIterator[Running]:
-    async with started(data_dir, upstream) as one:
-        yield one
+@asynccontextmanager
+async def started(
+    data_dir: Path, upstream: FakeUpstream, workers: int = 1
+) -> AsyncIterator[Running]:
+    """One that is ready."""
+    async with begun(data_dir, upstream, workers) as running:
+        assert running.process.stdout is not None
+        async with asyncio.timeout(_PATIENCE_S):
+            while running.said.get("stage") != "ready":
+                running.said = json.loads(await running.process.stdout.readline())
+        yield running
 
 
-@pytest.fixture(scope="class")
-async def lasting() -> AsyncIterator[Running]:
-    """One for all tests of a class, which make accounts of their own in it."""
-    with tempfile.TemporaryDirectory(prefix="maas-test-") as folder:
-        async with run_fake_upstream() as upstream, started(Path(folder), upstream) as one:
-            yield one
+async def none_lives(family: list[psutil.Process]) -> None:
+    """Once they have had their time to end."""
+    assert family
+    async with asyncio.timeout(_PATIENCE_S):
+        while any(map(_lives, family)):  # noqa: ASYNC110  # they are not our children
+            await asyncio.sleep(0.05)
 
 
-class TestUp:
-    async def test_from_nothing_to_a_bill_and_back_to_nothing(self, running: Running) -> None:
-        answer = await running.chat()
-        assert answer.status_code == 200
-        code, rows = await running.maas("usage")
-        assert code == 0
-        # 2 x 500 + 5 x 2000 = 11,000 nano-yuan.
-        assert [(row["settlement"], row["cost"]) for row in rows] == [("complete", "0.000011000")]
-        family = psutil.Process(running.process.pid).children(recursive=True)
-        assert family
-        running.process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(running.process.wait(), 30) == 0
-        _, alive = await asyncio.to_thread(psutil.wait_procs, family, 1)
-        assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
-
-    async def test_a_second_one_says_what_runs(self, running: Running) -> None:
-        code, said = await running.maas("up")
-        assert code == 1
-        assert said["error"]["code"] == "already_running"
-        assert running.said["url"] in said["error"]["message"]
-
-    async def test_the_port_of_another_program(self, running: Running, tmp_path: Path) -> None:
-        environment = {**running.environment, "MAAS_DATA_DIR": str(tmp_path)}
-        code, said = await run(environment, "up", "--json")
-        assert (code, said["error"]["code"]) == (1, "port_taken")
-
-    async def test_killing_it_leaves_no_gateway(self, running: Running) -> None:
-        gateways = [
-            child
-            for child in psutil.Process(running.process.pid).children(recursive=True)
-            if "postgres" not in child.name()
-        ]
-        assert gateways
-        running.process.kill()
-        await running.process.wait()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, gateways, 15)
-        assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
-        # The next one takes over the database that was left running, and stops it in the end.
-        code, rows = await running.maas("usage")
-        assert (code, rows) == (0, [])
-        directory = running.environment["MAAS_DATA_DIR"]
-        for process in psutil.process_iter(["cmdline"]):
-            assert f"{directory}/postgres" not in (process.info["cmdline"] or [])
-
-    async def test_a_gateway_that_dies_ends_it(self, running: Running) -> None:
-        gateway = psutil.Process(running.process.pid).children()[0]
-        gateway.kill()
-        assert await asyncio.wait_for(running.process.wait(), 30) == 1
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
-class TestSuggestedCommands:
-    async def test_the_suggested_account_exists(
-        self, data_dir: Path, upstream: FakeUpstream
-    ) -> None:
-        environment = {**os.environ, "MAAS_DATA_DIR": str(data_dir)}
-        environment.pop("MAAS_DATABASE_URL", None)
-        assert (await run(environment, "accounts", "create", "Acme Precision", "--json"))[0] == 0
-        async with started(data_dir, upstream) as running:
-            assert running.said["account"] == "Acme Precision"
-            code, made = await running.maas("keys", "create", running.said["account"])
-            assert (code, made["secret"][:5]) == (0, "maas_")
-
-    def test_a_person_is_shown_the_name_as_the_shell_needs_it(
-        self, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        Terminal(False).ready("http://127.0.0.1:1", None, "m", "Acme's 精密")
-        told = capsys.readouterr().out
-        assert "keys create " + shlex.quote("Acme's 精密") in told
-        assert "create demo" not in told
-
-
-class TestFirstPerson:
-    async def test_a_link_until_there_is_one(
-        self, running: Running, data_dir: Path, upstream: FakeUpstream
-    ) -> None:
+async def test_from_nothing_to_a_bill_and_back_to_nothing(
+    empty_data_dir: Path,
+    upstream: FakeUpstream,
+    subtests: pytest.Subtests,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One service: calls are billed, commands work beside it; killed, and started again."""
+    leave_logs_alone(monkeypatch)
+    async with started(empty_data_dir, upstream, workers=2) as running:
+        for part in (a_call_is_billed, a_second_one_says_what_runs, the_port_of_another_program):
+            with subtests.test(part.__name__):
+                await part(running)
+        for part in (accounts_and_keys, a_revoked_key_stops, wrong_arguments_are_facts, models):
+            with subtests.test(part.__name__):
+                await part(running)
+        with subtests.test("killing it leaves no gateway"):
+            await killing_it_leaves_no_gateway(running)
         link = running.said["sign_in"]
         assert link.startswith(f"{running.said['url']}/dashboard/invitation/")
-        running.process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(running.process.wait(), 30)
-        async with started(data_dir, upstream) as again:
-            assert again.said["api_key"] is None
-            assert again.said["sign_in"] not in (None, link)
+    async with started(empty_data_dir, upstream) as again:
+        assert again.said["api_key"] is None
+        assert again.said["sign_in"] not in (None, link)
+        family = again.family()
+        again.process.send_signal(signal.SIGINT)
+        assert await again.ends() == 0
+        await none_lives(family)
 
 
-class TestCommands:
-    async def test_accounts_and_keys(self, lasting: Running) -> None:
-        _, account = await lasting.maas("accounts", "create", "Weld & Co", "--currency", "usd")
-        assert account["currency"] == "USD"
-        code, refused = await lasting.maas("accounts", "create", "Weld & Co")
-        assert (code, refused["error"]["code"]) == (1, "account_name_taken")
-        _, key = await lasting.maas("keys", "create", account["id"], "--name", "line 1")
-        _, fresh = await lasting.maas("keys", "rotate", account["id"], key["id"])
-        assert fresh["secret"] != key["secret"]
-        _, old = await lasting.maas("keys", "revoke", "Weld & Co", key["id"])
-        assert old["revoked_at"]
-        _, listed = await lasting.maas("keys", "list", account["id"])
-        assert [row["id"] for row in listed] == [key["id"], fresh["id"]]
-        assert key["secret"] not in json.dumps(listed)
-        _, accounts = await lasting.maas("accounts", "list")
-        assert {"demo", "Weld & Co"} <= {row["name"] for row in accounts}
+async def a_call_is_billed(running: Running) -> None:
+    assert running.said["account"] == "demo"
+    assert (await running.chat(running.said["api_key"])).status_code == 200
+    code, rows = await running.maas("usage")
+    assert code == 0
+    # 2 x 500 + 5 x 2000 = 11,000 nano-yuan.
+    assert [(row["settlement"], row["cost"]) for row in rows] == [("complete", "0.000011000")]
 
-    async def test_a_revoked_key_stops(self, lasting: Running) -> None:
-        _, keys = await lasting.maas("keys", "list", "demo")
-        assert (await lasting.chat()).status_code == 200
-        await lasting.maas("keys", "revoke", "demo", keys[0]["id"])
-        await asyncio.sleep(1.0)
-        assert (await lasting.chat()).json()["error"]["code"] == "api_key_revoked"
 
-    async def test_wrong_arguments_are_facts(self, lasting: Running) -> None:
-        for arguments, code in (
-            (("keys", "list", "nobody"), "account_not_found"),
-            (("keys", "revoke", "demo", "x"), "key_not_found"),
-            (("keys", "revoke", "demo", "key_" + "0" * 32), "key_not_found"),
-            (("accounts", "create", " "), "account_name_invalid"),
-            (("accounts", "create", "a\x07b"), "account_name_invalid"),
-            (("usage", "--account", "nobody"), "account_not_found"),
-        ):
-            exit_code, said = await lasting.maas(*arguments)
-            assert (exit_code, said["error"]["code"]) == (1, code)
+async def a_second_one_says_what_runs(running: Running) -> None:
+    code, said = await running.maas("up")
+    assert code == 1
+    assert said["error"]["code"] == "already_running"
+    assert running.said["url"] in said["error"]["message"]
 
-    async def test_models(self, lasting: Running) -> None:
-        _, models = await lasting.maas("models")
-        assert CHAT in {model["id"] for model in models}
+
+async def the_port_of_another_program(running: Running) -> None:
+    elsewhere = str(Path(running.environment["MAAS_DATA_DIR"]) / "elsewhere")
+    code, said = await run({**running.environment, "MAAS_DATA_DIR": elsewhere}, "up", "--json")
+    assert (code, said["error"]["code"]) == (1, "port_taken")
+
+
+async def accounts_and_keys(running: Running) -> None:
+    _, account = await running.say("accounts", "create", "Weld & Co", "--currency", "usd")
+    assert account["currency"] == "USD"
+    code, refused = await running.say("accounts", "create", "Weld & Co")
+    assert (code, refused["error"]["code"]) == (1, "account_name_taken")
+    _, key = await running.say("keys", "create", account["id"], "--name", "line 1")
+    _, fresh = await running.say("keys", "rotate", account["id"], key["id"])
+    assert fresh["secret"] != key["secret"]
+    _, old = await running.say("keys", "revoke", "Weld & Co", key["id"])
+    assert old["revoked_at"]
+    _, listed = await running.say("keys", "list", account["id"])
+    assert [row["id"] for row in listed] == [key["id"], fresh["id"]]
+    assert key["secret"] not in json.dumps(listed)
+    _, accounts = await running.say("accounts", "list")
+    assert {"demo", "Weld & Co"} <= {row["name"] for row in accounts}
+
+
+async def a_revoked_key_stops(running: Running) -> None:
+    _, keys = await running.say("keys", "list", "demo")
+    secret = running.said["api_key"]
+    assert (await running.chat(secret)).status_code == 200
+    code, _ = await running.maas("keys", "revoke", "demo", keys[0]["id"])
+    assert code == 0
+    async with asyncio.timeout(_PATIENCE_S):
+        while (refused := await running.chat(secret)).status_code == 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)  # each gateway hears of it within a second
+    assert refused.json()["error"]["code"] == "api_key_revoked"
+
+
+async def wrong_arguments_are_facts(running: Running) -> None:
+    for arguments, code in (
+        (("keys", "list", "nobody"), "account_not_found"),
+        (("keys", "revoke", "demo", "x"), "key_not_found"),
+        (("keys", "revoke", "demo", "key_" + "0" * 32), "key_not_found"),
+        (("accounts", "create", " "), "account_name_invalid"),
+        (("accounts", "create", "a\x07b"), "account_name_invalid"),
+        (("usage", "--account", "nobody"), "account_not_found"),
+    ):
+        exit_code, said = await running.say(*arguments)
+        assert (exit_code, said["error"]["code"]) == (1, code)
+
+
+async def models(running: Running) -> None:
+    _, listed = await running.say("models")
+    assert CHAT in {model["id"] for model in listed}
+
+
+async def killing_it_leaves_no_gateway(running: Running) -> None:
+    gateways = [child for child in running.family() if "postgres" not in child.name()]
+    running.process.kill()
+    await running.ends()
+    await none_lives(gateways)
+    # The next one takes over the database that was left running, and stops it in the end.
+    code, rows = await running.maas("usage")
+    assert code == 0
+    assert {row["settlement"] for row in rows} == {"complete"}
+    directory = running.environment["MAAS_DATA_DIR"]
+    for process in psutil.process_iter(["cmdline"]):
+        assert f"{directory}/postgres" not in (process.info["cmdline"] or [])
+
+
+async def test_a_gateway_that_dies_ends_it(data_dir: Path, upstream: FakeUpstream) -> None:
+    """While it starts here; once it is ready in `make chaos`."""
+    starting = started if in_full(1, 0) else begun
+    async with starting(data_dir, upstream) as running:
+        (await _gateway_of(running)).kill()
+        assert await running.ends() == 1
+
+
+async def _gateway_of(running: Running) -> psutil.Process:
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            for child in running.family():
+                if child.cmdline()[-2:] == ["-m", "gateway"]:
+                    return child
+            await asyncio.sleep(0.05)

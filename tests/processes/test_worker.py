@@ -7,7 +7,6 @@ It works by the machine's clock, so its firms used what it bills in October 2026
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sized
 from contextlib import contextmanager
@@ -23,14 +22,13 @@ from billing.tables import Invoice
 from gateway.worker import work
 from infra.clock import SystemClock
 from infra.db import Database
-from infra.migrate import migrate
 from infra.postgres import start_postgres
-from infra.processes import start_module
 from infra.settings import Settings, SettingsInvalid
 from tests.support.billing.making import sql
 from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
 from tests.support.fakes.stripe.clock import MovableClock
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+from tests.support.starting import Child, start_process
 from tests.support.stories.story import Firm, Story
 
 PATIENCE_S = 180
@@ -75,13 +73,10 @@ def environment(
     }
 
 
-Running = subprocess.Popen[bytes]
-
-
 @contextmanager
-def running(environment: dict[str, str], count: int = 1) -> Iterator[list[Running]]:
+def running(environment: dict[str, str], count: int = 1) -> Iterator[list[Child]]:
     """So many workers, until the block ends."""
-    workers = [start_module("gateway.worker", (), environment) for _ in range(count)]
+    workers = [start_process("gateway.worker", environment) for _ in range(count)]
     try:
         yield workers
     finally:
@@ -139,7 +134,7 @@ async def test_from_usage_to_an_invoice_at_stripe(
         assert smtp.taken[0].recipients == ["a@acme.example"]
         assert worker.poll() is None
         worker.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(worker.wait, 30)
+        await asyncio.to_thread(worker.wait, PATIENCE_S)
         assert worker.returncode == 0
     # It has put its name out, and left nothing half done.
     for table in ("procrastinate_workers", "procrastinate_jobs where status = 'doing'"):
@@ -158,7 +153,7 @@ async def test_two_at_once_do_each_thing_once(
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
         for worker in workers:
-            await asyncio.to_thread(worker.wait, 30)
+            await asyncio.to_thread(worker.wait, PATIENCE_S)
             assert worker.returncode == 0
     assert sorted(invoice.number or 0 for invoice in await collected(firms)) == [1, 2, 3, 4, 5, 6]
     assert [one["total"] for one in fake.objects("invoice")] == [3000] * 6
@@ -232,15 +227,15 @@ async def test_what_improves_models_needs_their_servers(database_url: str) -> No
 class TestOutage:
     async def test_it_goes_on_when_the_database_is_back(self, data_dir: Path) -> None:
         """A restart of PostgreSQL: the job runner ends by it, and nobody would be billed."""
-        postgres = start_postgres(data_dir / "postgres")
-        migrate(postgres.url)
+        postgres = await asyncio.to_thread(start_postgres, data_dir / "postgres")
         environment = {"MAAS_DATABASE_URL": postgres.url, "MAAS_DATA_DIR": str(data_dir)}
-        child = start_module("gateway.worker", environment=environment)
+        child = start_process("gateway.worker", environment)
         database = Database(postgres.url)
         last = "select coalesce(max(id), 0) from jobs.procrastinate_periodic_defers"
         try:
             await _until(lambda: sql(database, f"{last} having max(id) > 0"))
             await asyncio.to_thread(postgres._server.stop)
+            # For so long that it is missed: a worker that waits for jobs asks every second.
             await asyncio.sleep(2)
             await asyncio.to_thread(postgres._server.ensure_postgres_running)
             await database.close()

@@ -6,7 +6,6 @@ its data directory, as the gateways of several hosts share a database and a secr
 
 import asyncio
 import random
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from infra.processes import start_module, stop
+from infra.processes import stop
 from infra.settings import Settings
 from tests.support.maas_process import free_port
+from tests.support.starting import Child, start_process
 
 _START_S = 120.0
 
@@ -27,7 +27,7 @@ class Member:
     """One gateway process."""
 
     url: str
-    child: subprocess.Popen[bytes]
+    child: Child
 
     def kill(self) -> None:
         """As the kernel kills: nothing is said, written or given back."""
@@ -54,7 +54,8 @@ class Fleet:
         """One more; returns when it answers."""
         port = free_port()
         environment = {**_environment(self.configured), "MAAS_PORT": str(port)}
-        member = Member(f"http://127.0.0.1:{port}", start_module("gateway", [], environment))
+        child = await asyncio.to_thread(start_process, "gateway", environment)
+        member = Member(f"http://127.0.0.1:{port}", child)
         try:
             await _until_it_answers(member)
         except BaseException:

@@ -339,7 +339,7 @@ class TestSharing:
         run_state_machine_as_test(
             lambda: Sharing(database_url),
             settings=settings(
-                max_examples=in_full(200, 10),
+                max_examples=in_full(200, 5),
                 stateful_step_count=25,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -30,6 +30,16 @@ def leave_logs_alone(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(gateway.console, "keep_money_log", lambda _file: None)
 
 
+async def invoke(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """Exit code and output of the command, run in this process."""
+    # In a thread: the command runs an event loop of its own.
+    done = await asyncio.to_thread(
+        CliRunner().invoke, build_app(), list(arguments), env=dict(environment)
+    )
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout
+
+
 @dataclass
 class Maas:
     """The command on a test's database. `firm` is a customer called Acme."""
@@ -58,13 +68,7 @@ class Maas:
         return told
 
     async def run(self, *arguments: str) -> tuple[int, str]:
-        # In a thread: the command runs an event loop of its own.
-        runner = CliRunner()
-        done = await asyncio.to_thread(
-            runner.invoke, build_app(), list(arguments), env=dict(self.environment)
-        )
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done.exit_code, done.stdout
+        return await invoke(self.environment, *arguments)
 
     async def publish(self, name: str, toml: str) -> Any:
         file = self.folder / f"{name}.toml"
