@@ -18,9 +18,13 @@ from billing.checks.reconciliation import Reconciled, reconcile
 from billing.metering.usage import list_usage, show_usage
 from infra.db import Database
 from tests.support.builders import CHAT
+from tests.support.chaos import in_full
 
 Size = tuple[int, int]
 _PATIENCE_S = 180
+# Between two calls of a client, at most: in full as fast as they come, else so that a machine that
+# starts a process meanwhile is left some of its time.
+_PAUSE_S = in_full(40, 200) / 1000
 Row = dict[str, Any]
 INPUT, OUTPUT = 500, 2000  # nano-yuan for a token of the chat model
 
@@ -91,7 +95,7 @@ class Clients:
                 await kind(http)
             except (aiohttp.ClientError, ConnectionError, TimeoutError):
                 self.seen.broken += 1
-            await asyncio.sleep(self._chance.uniform(0, 0.04))
+            await asyncio.sleep(self._chance.uniform(0, _PAUSE_S))
 
     async def _call_plain(self, http: aiohttp.ClientSession) -> None:
         size = next(self._plain)

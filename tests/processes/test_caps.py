@@ -1,5 +1,5 @@
-"""A cap is a cap: four gateway processes, 100 calls at once, 200 in `make chaos`, and a
-limit worth 37.5 of them.
+"""A cap is a cap: several gateway processes, many calls at once, and a limit worth 37.5 of
+them. Two processes and 80 calls here, four and 200 in `make chaos`.
 
 Whatever the limit is of, more than it allows is never used, and nearly all of it can be.
 """
@@ -28,7 +28,8 @@ from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.fleet import Fleet, run_fleet
 
-CALLS = in_full(200, 100)
+GATEWAYS = in_full(4, 2)
+CALLS = in_full(200, 80)
 WORDS, TOKENS = 6, 20
 # 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
 COST = WORDS * 500 + TOKENS * 2000
@@ -37,7 +38,7 @@ HALF_SPENT = 37.5
 
 @dataclass
 class Firm:
-    """A customer of the four gateways."""
+    """A customer of the gateways."""
 
     account_id: UUID
     key_id: UUID
@@ -46,7 +47,7 @@ class Firm:
 
 @dataclass
 class Site:
-    """The four gateways, their database and the one model server."""
+    """The gateways, their database and the one model server."""
 
     fleet: Fleet
     database: Database
@@ -63,7 +64,7 @@ class Site:
         """All calls at once, spread over the gateways: each one's status and error code."""
         async with caller(firm) as http:
             return await asyncio.gather(
-                *(call(http, self.fleet.urls[n % 4], values, tries) for n in range(CALLS))
+                *(call(http, self.fleet.urls[n % GATEWAYS], values, tries) for n in range(CALLS))
             )
 
     async def spent(self, firm: Firm) -> int:
@@ -117,7 +118,7 @@ async def site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Async
     async with run_fake_upstream() as upstream:
         upstream.delay_s = 0.05
         configured = builders.settings(postgres, folder, upstream.url, model_concurrency=1000)
-        async with run_fleet(configured, 4) as fleet:
+        async with run_fleet(configured, GATEWAYS) as fleet:
             yield Site(fleet, database, upstream)
     await database.close()
 

@@ -21,6 +21,7 @@ from infra.migrate import migrate, newest_revision
 from tests.processes.clients import Clients, all_settled, usage_rows, whole_answers_are_billed
 from tests.support import builders
 from tests.support.builders import CHAT
+from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import Fleet, run_fleet
 
@@ -138,18 +139,18 @@ async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: Fa
         _, key = await builders.customer(database, configured)
         clients = Clients(lambda: fleet.urls, key.secret, seed=9)
         async with asyncio.TaskGroup() as group:
-            group.create_task(clients.run(each=2))
-            await clients.another(12)
+            group.create_task(clients.run(each=in_full(2, 1)))
+            await clients.another(in_full(12, 6))
             assert await asyncio.to_thread(migrate, growing, scripts=scripts) == waiting
-            await clients.another(12)
+            await clients.another(in_full(12, 6))
             for old in list(fleet.members):
                 await fleet.start()
                 fleet.members.remove(old)
                 await asyncio.to_thread(old.stop)
-                await clients.another(12)
+                await clients.another(in_full(12, 6))
             contracted = asyncio.to_thread(migrate, growing, contract=True, scripts=scripts)
             assert await contracted == ()
-            await clients.another(12)
+            await clients.another(in_full(12, 6))
             clients.stop()
         await all_settled(database, processes=2)
         assert (clients.seen.broken, clients.seen.refused) == (0, {})

@@ -28,7 +28,7 @@ from tests.support.stories.included import INPUT, OUTPUT, Subscriber, subscriber
 
 CALLS, WORDS, TOKENS = 120, 6, 20
 ROUNDS = in_full(30, 1)
-INCLUDED_OUTPUT, INCLUDED_INPUT = in_full(6_000, 1_000), in_full(30_000, 5_000)
+INCLUDED_OUTPUT, INCLUDED_INPUT = in_full(6_000, 600), in_full(30_000, 3_000)
 OWN_IN, OWN_OUT, ANY_OUT = (f"{CHAT}/input_tokens", f"{CHAT}/output_tokens", "*/output_tokens")
 CLOCK = SystemClock()
 
@@ -180,9 +180,9 @@ class TestWithCredit:
         firm = await subscriber(database, configured, CLOCK, **plenty)
         clients = Clients(lambda: fleet.urls, firm.secret, seed=7)
         async with asyncio.TaskGroup() as group:
-            group.create_task(clients.run(each=2))
+            group.create_task(clients.run(each=in_full(2, 1)))
             for _ in range(ROUNDS):
-                await clients.another(chance.randrange(20, 60))
+                await clients.another(chance.randrange(10, 30))
                 await fleet.replace(chance)
             await clients.another(20)
             async with asyncio.timeout(180):

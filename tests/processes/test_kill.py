@@ -52,9 +52,9 @@ async def test_what_was_delivered_is_billed_once(configured: Settings, database:
     async with run_fleet(configured, 2) as fleet:
         clients = Clients(lambda: fleet.urls, key.secret, seed=7)
         async with asyncio.TaskGroup() as group:
-            group.create_task(clients.run(each=4))
+            group.create_task(clients.run(each=in_full(4, 2)))
             for _ in range(ROUNDS):
-                await clients.another(chance.randrange(20, 60))
+                await clients.another(chance.randrange(10, 30))
                 await fleet.replace(chance)
             left = len(clients.seen.left)
             await clients.another(20)

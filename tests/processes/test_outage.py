@@ -82,15 +82,15 @@ def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
 async def test_nothing_is_lost(site: Site, gone: Gone) -> None:
     clients = Clients(lambda: site.fleet.urls, site.secret, seed=3)
     async with asyncio.TaskGroup() as group:
-        group.create_task(clients.run(each=3))
-        await clients.another(20)
+        group.create_task(clients.run(each=in_full(3, 1)))
+        await clients.another(10)
         with gone(site.postgres):
             went = time.monotonic()
             await _calls_are_refused(site)
             # A client that a busy machine lets run late meets the outage late.
             await clients.until(lambda: clients.seen.refused)
             await asyncio.sleep(max(0.0, went + AWAY_S - time.monotonic()))
-        await clients.another(50)
+        await clients.another(in_full(50, 10))
         clients.stop()
     assert set(clients.seen.refused) <= REFUSALS
     rows = await usage_rows(site.database)

@@ -33,7 +33,7 @@ from tests.support.serving import build_parts
 from tests.support.stories.random_month import live
 from tests.support.stories.story import Story
 
-WHOLE = in_full(1_000, 30)
+WHOLE = in_full(1_000, 20)
 NOT_YET = "postgresql://not-yet"
 # Every row of a table as one number; rows that say the same are told apart by how many there are.
 _DIGEST = "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) from {} t"
@@ -246,7 +246,7 @@ async def calling(settings: Settings, secret: str) -> AsyncIterator[Seen]:
     async with run_fleet(settings, 1) as fleet:
         clients = Clients(lambda: fleet.urls, secret, seed=26)
         async with asyncio.TaskGroup() as group:
-            group.create_task(clients.run(each=2))
+            group.create_task(clients.run(each=in_full(2, 1)))
             yield clients.seen
             clients.stop()
 

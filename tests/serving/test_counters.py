@@ -1,5 +1,8 @@
-"""Every engine of a model is asked, and those that have ended are not forgotten: by Ray Serve's own
-replicas, whose engines count what they are told."""
+"""Every engine of a model is asked, and those that have ended are not forgotten.
+
+In `make chaos` by Ray Serve's own replicas, which start and end while their engines count; here by
+what Ray Serve says of them.
+"""
 
 import json
 import os
@@ -7,12 +10,17 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter
 
 from billing.checks.reconciliation import EngineCount
 from gateway.engine_counts import CountsUnknown, parse_counts
-from serving.exposition import uncounted
+from serving.ended_counts import EndedCounts
+from serving.exposition import METRICS, told, uncounted
+from serving.readiness import Where
+from tests.support.chaos import in_full
 
 MODEL = "small"
 # In a process of its own: Ray settles much in the one that imports it.
@@ -23,9 +31,8 @@ import ray
 from prometheus_client import CollectorRegistry, Counter
 from ray import serve
 from serving.counters import Counters
-from serving.counting import Counting
 from serving.ended_counts import EndedCounts
-from serving.exposition import uncounted
+from serving.exposition import METRICS, told, uncounted
 from serving.readiness import Where
 from serving.scaling import Scaling
 
@@ -124,6 +131,7 @@ serve.shutdown()
 """
 
 
+@pytest.mark.skipif(not in_full(1, 0), reason="starts Ray Serve: `make chaos`")
 def test_no_engine_is_left_out(tmp_path: Path) -> None:
     if find_spec("ray") is None:
         pytest.skip("needs the serving-cpu extra: Ray Serve, which runs on Linux only")
@@ -153,3 +161,68 @@ def counted(text: str) -> int:
     count = parse_counts(text)[MODEL]
     assert isinstance(count, EngineCount)
     return count.generated_tokens
+
+
+def engine(count: int) -> CollectorRegistry:
+    """What an engine counts with, after so many tokens of each kind."""
+    registry = CollectorRegistry()
+    for kind in ("prompt", "generation"):
+        made = Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
+        made.labels(MODEL).inc(count)
+    return registry
+
+
+def tokens(count: int, replica: str = "one") -> str:
+    return told(engine(count), METRICS, replica)
+
+
+@pytest.mark.parametrize(
+    ("texts", "states", "missing"),
+    [
+        ([tokens(100), tokens(100, "two")], {"RUNNING": 2}, 0),
+        ([tokens(100)], {"RUNNING": 1, "STARTING": 1}, 1),
+        ([tokens(100)], {"RUNNING": 1, "STOPPING": 1}, 1),
+    ],
+)
+async def test_how_many_engines_say_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    texts: list[str],
+    states: dict[str, int],
+    missing: int,
+) -> None:
+    """Ray Serve gives the states of replicas, and the answers of those that run."""
+    ray_counters = pytest.importorskip("serving.counters", reason="needs the serving-cpu extra")
+    status = SimpleNamespace(
+        applications={
+            "text": SimpleNamespace(deployments={"Engine": SimpleNamespace(replica_states=states)})
+        }
+    )
+    monkeypatch.setattr(ray_counters, "broadcast", lambda handle, method: texts)
+    monkeypatch.setattr(ray_counters.serve, "status", lambda: status)
+    monkeypatch.setattr(ray_counters.serve, "get_deployment_handle", lambda *names: names)
+    where = Where("text", "Engine", counts_tokens=True)
+    counters = ray_counters.Counters({MODEL: where}, EndedCounts(tmp_path / "counts"))
+    text = await counters.text({MODEL: True})
+    assert uncounted(MODEL, missing) in text
+    if missing:
+        assert isinstance(parse_counts(text)[MODEL], CountsUnknown)
+        assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
+    else:
+        assert counted(text) == 200
+    assert await counters.text({MODEL: False}) == uncounted(MODEL, 1)
+
+
+async def test_an_engine_that_has_ended_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until another one begins in its place, which then counts for itself."""
+    ray_counters = pytest.importorskip("serving.counters", reason="needs the serving-cpu extra")
+    counting = pytest.importorskip("serving.counting")
+    replica = SimpleNamespace(deployment="Engine", replica_tag="one")
+    monkeypatch.setattr(counting.serve, "get_replica_context", lambda: replica)
+    counters = ray_counters.Counters({}, EndedCounts(tmp_path / "counts"))
+    counting.Counting(engine(300), tmp_path / "counts").leave()
+    assert counted(await counters.text({})) == 300
+    counting.Counting(engine(0), tmp_path / "counts")
+    assert EndedCounts(tmp_path / "counts").texts() == []

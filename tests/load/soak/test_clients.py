@@ -1,6 +1,7 @@
 """What the clients of a soak tell of calls that fail."""
 
 import asyncio
+import time
 from pathlib import Path
 
 from aiohttp import web
@@ -17,21 +18,25 @@ async def models(_request: web.Request) -> web.Response:
     return web.json_response({"data": MODELS})
 
 
-async def fails(_request: web.Request) -> web.Response:
-    await asyncio.sleep(LATE_S)
-    return web.json_response({"error": {"code": "model_failed"}}, status=502)
-
-
 async def test_one_fails_when_it_ends(tmp_path: Path) -> None:
     """What was under way when something happened began before it, and failed by it."""
     app = web.Application()
     app.router.add_get("/v1/models", models)
+    begun: list[float] = []
+
+    async def fails(_request: web.Request) -> web.Response:
+        begun.append(time.monotonic())
+        await asyncio.sleep(LATE_S)
+        return web.json_response({"error": {"code": "model_failed"}}, status=502)
+
     app.router.add_post("/v1/{what:.+}", fails)
     async with listening(app) as url:
         firms = [Firm("acme", "", "", "maas_x")]
         clients = Clients(lambda: (url,), firms, tmp_path / "answered.txt", seed=1)
         calling = asyncio.create_task(clients.steady(rate=200.0))
-        await asyncio.sleep(LATE_S / 3)
+        async with asyncio.timeout(120):
+            while not begun:  # noqa: ASYNC110  # the server only counts
+                await asyncio.sleep(0.005)
         clients.stop()
         await calling
         clients.close()
