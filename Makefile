@@ -42,12 +42,13 @@ test: $(TESTED)
 
 check: lint types audit test
 
-# The tests that kill, stop, freeze and crowd, in full; `make test` has them shortened.
+# The tests that kill, stop, freeze, crowd and restore, in full, with every process started by itself;
+# `make test` has them shortened.
 chaos: $(TESTED)
-	MAAS_CHAOS=1 $(BIN)/python -m pytest -s \
-	  $(addprefix tests/processes/test_,kill.py caps.py outage.py deploy.py) \
-	  tests/billing/metering/test_sharing.py \
-	  tests/gateway/test_holds.py tests/load/soak/test_soak.py tests/serving/test_applications.py
+	MAAS_CHAOS=1 $(BIN)/python -m pytest -s tests/processes tests/load/soak/test_soak.py \
+	  tests/billing/metering/test_sharing.py tests/gateway/test_holds.py \
+	  tests/serving/test_counters.py tests/serving/test_applications.py \
+	  tests/models/industrial_llm/test_training.py
 
 # What is read of others: cases without end of what they may send, and a table of how many there were.
 # `make test` tries a few of each.

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import random
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+# Not what tests have seeded: processes beside each other would all try the same ports.
+_CHANCE = random.SystemRandom()
 MAAS = Path(sys.executable).with_name("maas")
 
 
@@ -22,6 +26,9 @@ async def run(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that systems give to connections: none takes it before the process listens."""
+    while True:
+        port = _CHANCE.randrange(10_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
