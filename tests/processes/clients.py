@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +65,7 @@ class Clients:
             aiohttp.ClientSession(
                 headers=self._headers,
                 connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=60),
+                timeout=aiohttp.ClientTimeout(total=_PATIENCE_S),
             ) as http,
             asyncio.TaskGroup() as group,
         ):
@@ -132,16 +133,21 @@ class Clients:
         """Ask under one key until there is an answer, at whichever gateway."""
         size = next(self._repeated)
         key = f"{size[0]}-{size[1]}"
-        for _ in range(100):
+        deadline = time.monotonic() + _PATIENCE_S
+        why = "nothing"
+        while time.monotonic() < deadline:
             try:
                 async with self._post(http, size, key=key) as answer:
-                    if self._is_good(answer, await answer.json()):
+                    document = await answer.json()
+                    if self._is_good(answer, document):
                         self.seen.repeated.add(size)
                         return
-            except (aiohttp.ClientError, ConnectionError, TimeoutError):
+                    why = document["error"]["code"]
+            except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
                 self.seen.broken += 1
+                why = repr(error)
             await asyncio.sleep(0.3)
-        raise AssertionError(f"no answer under the key {key}")
+        raise AssertionError(f"no answer under the key {key}, at last: {why}")
 
     def _post(
         self,
