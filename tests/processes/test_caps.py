@@ -30,6 +30,8 @@ from tests.support.fleet import Fleet, run_fleet
 
 GATEWAYS = in_full(4, 2)
 CALLS = in_full(200, 80)
+# How often a call is made that is told to come again; the fewer calls, the more often.
+TRIES = in_full(5, 20)
 WORDS, TOKENS = 6, 20
 # 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
 COST = WORDS * 500 + TOKENS * 2000
@@ -149,7 +151,7 @@ class TestMoney:
         what is held comes back, and serves the others while they wait, or when they try again."""
         firm = await site.firm("over-asking", credit_nano=int(HALF_SPENT * COST))
         brief = [{"role": "user", "content": "brief" + " word" * (WORDS - 1)}]
-        answers = outcomes(await site.burst(firm, tries=5, max_tokens=800, messages=brief))
+        answers = outcomes(await site.burst(firm, tries=TRIES, max_tokens=800, messages=brief))
         spent, cap = await site.spent(firm), int(HALF_SPENT * COST)
         assert spent <= cap
         assert spent >= 0.95 * cap, (spent / cap, answers)
