@@ -124,8 +124,8 @@ class TestBackup:
     async def test_what_comes_back_is_the_same_to_the_bit(
         self, settings: Settings, tmp_path: Path
     ) -> None:
-        """Two months that the real jobs bill, of one firm here and of three in `make chaos`, and calls
-        by a real gateway."""
+        """Two months of firms that the real jobs bill, three in `make chaos`, and calls by a real
+        gateway."""
         data_dir, backup = settings.data_dir, tmp_path / "all.dump"
         async with running(data_dir) as (server, database):
             await live(Story(database), seed=26, firms=in_full(3, 1))
