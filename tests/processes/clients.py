@@ -56,6 +56,9 @@ class Clients:
         self._streamed = ((61 + n % 240, 5 + n // 240) for n in itertools.count())
         self._repeated = ((301 + n % 60, 5 + n // 60) for n in itertools.count())
         self._stopping = False
+        # Calls of which no gateway has said anything yet.
+        self._unheard: set[int] = set()
+        self._calls = itertools.count()
         self.seen = Seen()
 
     async def run(self, each: int) -> None:
@@ -66,6 +69,7 @@ class Clients:
                 headers=self._headers,
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=_PATIENCE_S),
+                trace_configs=[self._watched()],
             ) as http,
             asyncio.TaskGroup() as group,
         ):
@@ -80,6 +84,26 @@ class Clients:
         """Wait until so many more answers came whole."""
         wanted = len(self.seen.whole) + number
         await self.until(lambda: len(self.seen.whole) >= wanted)
+
+    async def heard(self) -> None:
+        """Wait until gateways have begun to answer the calls that are under way now: they would be
+        lost if one stopped listening before it has read them."""
+        waiting = set(self._unheard)
+        await self.until(lambda: not waiting & self._unheard)
+
+    def _watched(self) -> aiohttp.TraceConfig:
+        async def begun(_http: Any, context: Any, _about: Any) -> None:
+            context.number = next(self._calls)
+            self._unheard.add(context.number)
+
+        async def ended(_http: Any, context: Any, _about: Any) -> None:
+            self._unheard.discard(context.number)
+
+        config = aiohttp.TraceConfig()
+        config.on_request_start.append(begun)
+        config.on_request_end.append(ended)
+        config.on_request_exception.append(ended)
+        return config
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait for something that is seen, however slow the machine is."""

@@ -146,6 +146,7 @@ async def test_an_upgrade_under_calls(growing: str, tmp_path: Path, upstream: Fa
             for old in list(fleet.members):
                 await fleet.start()
                 fleet.members.remove(old)
+                await clients.heard()
                 await asyncio.to_thread(old.stop)
                 await clients.another(in_full(12, 6))
             contracted = asyncio.to_thread(migrate, growing, contract=True, scripts=scripts)
