@@ -118,9 +118,10 @@ def build_parts(
         authenticator=stages.authenticator,
         membership=links.membership,
         embedder=embedder,
+        timing=settings.timing,
     )
-    propagation = Propagation(database, clock)
-    learning = _learning_tools(links, clock, catalog, stages, propagation)
+    propagation = Propagation(database, clock, settings.timing)
+    learning = _learning_tools(links, settings, clock, stages, propagation)
     return Parts(
         settings=settings,
         clock=clock,
@@ -134,7 +135,7 @@ def build_parts(
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
-        gauges=_gauges(links, clock, catalog, stages.writer),
+        gauges=_gauges(links, settings, clock, stages.writer),
         quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         poster=poster_of(settings),
@@ -159,10 +160,10 @@ def build_parts(
 
 
 def _learning_tools(
-    links: "_Links", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
+    links: "_Links", settings: Settings, clock: Clock, stages: Stages, propagation: Propagation
 ) -> Tools:
     return Tools(
-        catalog=catalog,
+        catalog=links.availability.whole,
         clock=clock,
         database=links.connections.handlers,
         contracts=links.contracts,
@@ -171,6 +172,7 @@ def _learning_tools(
         router=links.router,
         upstream=links.upstream,
         propagation=propagation,
+        timing=settings.timing,
     )
 
 
@@ -186,9 +188,9 @@ def _offers(
     return Offers(catalog, links.availability, clock, database, admission, links.lender, profile)
 
 
-def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
-    inside = links.router, links.schedulers, writer
-    return Gauges(links.metrics, clock, catalog, *inside, links.connections)
+def _gauges(links: "_Links", settings: Settings, clock: Clock, writer: UsageWriter) -> Gauges:
+    inside = links.availability.whole, links.router, links.schedulers, writer
+    return Gauges(links.metrics, clock, *inside, links.connections, settings.timing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,18 +218,19 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog, connect: Connect)
     url, metrics = settings.database_url.get_secret_value(), declare_metrics()
     connections = connect(url, settings.settle_timeout_s, metrics)
     quotas, reading = connections.quotas, connections.reading
-    membership = Membership(quotas, reading, clock, metrics)
+    timing = settings.timing
+    membership = Membership(quotas, reading, clock, metrics, timing)
     upstream = Upstream(settings.connect_timeout_s)
-    router = Router(_upstreams(settings.serving_url, catalog), clock)
+    router = Router(_upstreams(settings.serving_url, catalog), clock, timing)
     return _Links(
         metrics=metrics,
         connections=connections,
         membership=membership,
-        lender=Lender(quotas, reading, membership, clock, metrics),
+        lender=Lender(quotas, reading, membership, clock, metrics, timing),
         contracts=Contracts(catalog, clock),
         router=router,
         upstream=upstream,
-        availability=Availability(catalog, router, upstream),
+        availability=Availability(catalog, router, upstream, timing),
         loader=VariantLoader(connections.calls, upstream),
         schedulers=Schedulers(slots_of(catalog, settings), _WAITING),
     )
@@ -241,15 +244,16 @@ def _stages(
     calls, keys = connections.calls, secret_key(settings)
     counter = PromptCounter(settings.data_dir)
     admission = Admission(lender, counter, settings.credit_wait_s)
-    patience_s = settings.settle_timeout_s
-    writer = UsageWriter(connections.records, membership, lender, clock, links.metrics, patience_s)
-    inner, figures = InnerCalls(admission, writer, clock), Figures(lender, links.metrics)
+    patience_s, timing, metrics = settings.settle_timeout_s, settings.timing, links.metrics
+    kept = connections.records, membership, lender, clock, metrics
+    writer = UsageWriter(*kept, patience_s, timing)
+    inner, figures = InnerCalls(admission, writer, clock), Figures(lender, metrics, timing)
     embedder = Embedder(inner, links.router, links.upstream, settings.first_byte_timeout_s)
     searcher = Searcher(catalog, links.availability, connections.handlers, clock, embedder)
     parser = Parser(catalog, chooser, links.availability)
     stages = Stages(
         authenticator=Authenticator(
-            calls, connections.reading, membership, links.contracts, clock, keys
+            calls, connections.reading, membership, links.contracts, clock, keys, timing=timing
         ),
         parser=parser,
         replayer=Replayer(calls, membership, RequestLimits(lender)),

@@ -35,14 +35,12 @@ from gateway.key_scopes import within
 from gateway.keys import hash_secret
 from gateway.known_keys import KnownKey, find_key, key_by_id
 from gateway.membership import Membership
-from gateway.propagation import TRUST_S
 from infra.clock import Clock
 from infra.db import Absence, Database, DatabaseUnavailable
 from infra.direct import DirectConnection
+from infra.timing import USUAL, Timing
 
 _REMEMBERED = 50_000
-# Unread for so long, the database is taken for gone: a look-up would only keep callers waiting.
-_GONE_S = 3.0
 
 
 class Authenticator:
@@ -57,17 +55,15 @@ class Authenticator:
         clock: Clock,
         pepper: bytes,
         *,
-        poll_s: float = 0.4,
-        trust_s: float = TRUST_S,
+        timing: Timing = USUAL,
     ) -> None:
+        self._timing = timing
         self._database = database
         self._reading = reading
         self._membership = membership
         self._contracts = contracts
         self._clock = clock
         self._pepper = pepper
-        self._poll_s = poll_s
-        self._trust_s = trust_s
         self._known: dict[bytes, KnownKey] = {}
         self._looking: dict[bytes, tuple[float, asyncio.Task[KnownKey]]] = {}
         self._quick = secrets.token_bytes(32)
@@ -148,14 +144,14 @@ class Authenticator:
     @property
     def fresh(self) -> bool:
         """Whether what is known of keys was just now true; else the database does not answer."""
-        return self._clock.monotonic() - self._checked <= self._trust_s
+        return self._clock.monotonic() - self._checked <= self._timing.trust_s
 
     async def _shared(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
         """One look-up for all calls that come with the same key at once: a crowd that meets a
         process which has just begun would otherwise queue for the database's few connections."""
         now = self._clock.monotonic()
         began, task = self._looking.get(place, (float("-inf"), None))
-        if task is None or now - began > self._poll_s:
+        if task is None or now - began > self._timing.epoch_poll_s:
             task = asyncio.create_task(self._look_up(digest, place, at), name="key-look-up")
             self._looking[place] = (now, task)
             task.add_done_callback(partial(self._looked_up, place))
@@ -172,7 +168,9 @@ class Authenticator:
             task.exception()  # of which nobody may have waited to hear
 
     async def _look_up(self, digest: bytes, place: bytes, at: datetime) -> KnownKey:
-        if self._clock.monotonic() - self._checked > _GONE_S and self._epoch >= 0:
+        # Unread for so long, it is taken for gone: a look-up would only keep callers waiting.
+        unread_s = self._clock.monotonic() - self._checked
+        if unread_s > self._timing.database_gone_s and self._epoch >= 0:
             raise self._database.absent(Absence.NOT_ASKED)
         epoch = self._epoch
         async with self._database.transaction() as session:
@@ -196,7 +194,7 @@ class Authenticator:
                     self._log.error("the epoch of key changes cannot be read", reason=reason)
                 self._reachable = False
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
+                async with asyncio.timeout(self._timing.epoch_poll_s):
                     await self._stopping.wait()
 
     async def _check(self) -> None:

@@ -17,10 +17,10 @@ from gateway.errors import ModelNotInstalled
 from gateway.routing import Router
 from gateway.upstream import Upstream
 from infra.errors import AppError
+from infra.timing import USUAL, Timing
 from models.catalog import Catalog, Model
 from models.extras import installed
 
-_EVERY_S = 5.0
 _SECONDS = 3.0
 
 
@@ -42,8 +42,11 @@ _READY, _LIST = msgspec.json.Decoder(_Ready), msgspec.json.Decoder(_List)
 class Availability:
     """Of one gateway process. `start` asks the servers once, and goes on; `stop` it at the end."""
 
-    def __init__(self, catalog: Catalog, router: Router, upstream: Upstream) -> None:
-        self._whole = catalog
+    def __init__(
+        self, catalog: Catalog, router: Router, upstream: Upstream, timing: Timing = USUAL
+    ) -> None:
+        self._timing = timing
+        self.whole = catalog
         self._router = router
         self._upstream = upstream
         self._said: dict[str, frozenset[str] | None] = {}
@@ -52,7 +55,7 @@ class Availability:
     @property
     def catalog(self) -> Catalog:
         """The models that are served."""
-        return self._whole.only(self.serves)
+        return self.whole.only(self.serves)
 
     def serves(self, model: Model) -> bool:
         """Whether a server of the model lists it, or does not say what it has. Until one has
@@ -80,7 +83,7 @@ class Availability:
 
     async def ask(self) -> None:
         """Ask each server. One that does not answer is taken for what it said last."""
-        servers = {url for one in self._whole.models for url in self._router.servers(one)}
+        servers = {url for one in self.whole.models for url in self._router.servers(one)}
         for said in await asyncio.gather(*(self._ask(server) for server in sorted(servers))):
             self._said |= said
 
@@ -98,7 +101,7 @@ class Availability:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(self._timing.availability_s)
             await self.ask()
 
 

@@ -20,9 +20,9 @@ from gateway.flow import Completion, Principal
 from gateway.leasing import Lender
 from infra import ids
 from infra.metrics import PROVIDER, Metrics
+from infra.timing import USUAL, Timing
 from infra.tracing import Value
 
-_LATE_S = 0.25
 _MOST_ERRORS = 64
 # What OpenTelemetry calls an error that has no name of its own.
 _OTHER = "_OTHER"
@@ -40,7 +40,8 @@ class Sent:
 class Figures:
     """Tells and counts for one gateway process. `stop` it in the end, or the last are lost."""
 
-    def __init__(self, lender: Lender, metrics: Metrics) -> None:
+    def __init__(self, lender: Lender, metrics: Metrics, timing: Timing = USUAL) -> None:
+        self._late_s = timing.counters_s
         self._lender = lender
         self._metrics = metrics
         self._counters: dict[tuple[Counter | str, ...], Counter] = {}
@@ -174,7 +175,7 @@ class Figures:
     def _change(self, running: int) -> None:
         self._running += running
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LATE_S, self.tell)
+            self._timer = asyncio.get_running_loop().call_later(self._late_s, self.tell)
 
     def _observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         child = self._histograms.get((histogram, *labels))

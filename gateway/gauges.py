@@ -20,10 +20,8 @@ from gateway.scheduling import Schedulers
 from infra.clock import Clock
 from infra.errors import AppError
 from infra.metrics import Metrics
+from infra.timing import USUAL, Timing
 from models.catalog import Catalog
-
-_EVERY_S = 1.0
-_PLATFORM_EVERY_S = 15.0
 
 
 class Gauges:
@@ -38,7 +36,9 @@ class Gauges:
         schedulers: Schedulers,
         writer: UsageWriter,
         connections: Connections,
+        timing: Timing = USUAL,
     ) -> None:
+        self._timing = timing
         self._standing = metrics.standing
         self._clock = clock
         self._catalog = catalog
@@ -68,7 +68,7 @@ class Gauges:
                 pass  # the database is away, which those say who need it
             except Exception:
                 structlog.get_logger().exception("gauges could not be read")
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(self._timing.gauges_s)
 
     def look(self) -> None:
         """Tell what this process knows by itself."""
@@ -92,7 +92,7 @@ class Gauges:
 
     async def _ask(self) -> None:
         now = self._clock.monotonic()
-        if now - self._platform_at < _PLATFORM_EVERY_S:
+        if now - self._platform_at < self._timing.platform_gauges_s:
             return
         self._platform_at = now
         async with self._connections.handlers.transaction() as session:

@@ -35,14 +35,7 @@ from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
 from infra.metrics import Metrics
-
-_TICK_S = 0.25
-_SHRINK_S = 1.0
-_RETRY_S = 0.05
-# How long other processes have to answer a recall: two of their ticks and a commit, on hosts that
-# may be busy. Who asks for a rate is told no only after that.
-_RECALL_S = 1.5
-_RECALL_AGAIN_S = 5.0
+from infra.timing import USUAL, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +75,10 @@ class Lender:
         membership: Membership,
         clock: Clock,
         metrics: Metrics,
+        timing: Timing = USUAL,
     ) -> None:
         self._database = database
+        self._timing = timing
         self._reading = reading
         self._membership = membership
         self._clock = clock
@@ -191,7 +186,7 @@ class Lender:
 
     async def _pause(self) -> None:
         self._fail_waiters()
-        await asyncio.sleep(_TICK_S)
+        await asyncio.sleep(self._timing.lease_tick_s)
 
     async def _step(self) -> None:
         await self._membership.keep()
@@ -199,9 +194,9 @@ class Lender:
             await self._serve()
         if self._clock.monotonic() >= self._next_tick:
             await self._tick()
-        left = self._next_tick - self._clock.monotonic()
+        left, retry = self._next_tick - self._clock.monotonic(), self._timing.lease_retry_s
         with suppress(TimeoutError):
-            async with asyncio.timeout(_RETRY_S if self._waiters else max(0.0, left)):
+            async with asyncio.timeout(retry if self._waiters else max(0.0, left)):
                 await self._wake.wait()
         self._wake.clear()
 
@@ -258,7 +253,8 @@ class Lender:
                 missing.add(quota.id)
             if quota.kind.money:
                 missing |= self._holdings.lent_of(waiter.demand)
-        return {one for one in missing if now >= self._last_recall(one) + _RECALL_AGAIN_S}
+        again = self._timing.recall_again_s
+        return {one for one in missing if now >= self._last_recall(one) + again}
 
     def _judge(
         self, waiter: _Waiter, quota: QuotaRef, units: int, standing: Standing, lease: Lease
@@ -277,11 +273,15 @@ class Lender:
             over = now >= waiter.until
         else:
             # Units of a rate come back within a minute; only what idles elsewhere is waited for.
-            asked = self._last_recall(quota.id)
-            over = standing.elsewhere == 0 or asked + _RECALL_S <= now < asked + _RECALL_AGAIN_S
+            over = standing.elsewhere == 0 or self._unanswered(quota.id, now)
         missing = units - lease.free(now)
         wait = lease.free_in(missing, now) if quota.kind.window_s else 1.0
         return Short(quota, standing, False, wait, least) if over else None
+
+    def _unanswered(self, quota_id: str, now: float) -> bool:
+        """Whether others had their time to answer a recall; then who asks for a rate is refused."""
+        asked, timing = self._last_recall(quota_id), self._timing
+        return asked + timing.recall_s <= now < asked + timing.recall_again_s
 
     def _last_recall(self, quota_id: str) -> float:
         return self._recalled.get(quota_id, float("-inf"))
@@ -289,7 +289,7 @@ class Lender:
     async def _tick(self) -> None:
         """See how the quotas stand, and give back what is not needed here."""
         now = self._clock.monotonic()
-        self._next_tick = now + _TICK_S
+        self._next_tick = now + self._timing.lease_tick_s
         if not self._holdings.ids():
             return
         standings = await read_standings(
@@ -298,7 +298,7 @@ class Lender:
         recalled = self._holdings.learn(standings)
         shrink = now >= self._next_shrink
         if shrink:
-            self._next_shrink = now + _SHRINK_S
+            self._next_shrink = now + self._timing.lease_shrink_s
         wishes = self._holdings.wishes_back(recalled, shrink, now)
         if wishes:
             await self._change(wishes)

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.leases import ProcessEnded, register, renew
 from billing.metering.reaping import end_process, reap_one, tidy
@@ -18,19 +19,21 @@ from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.direct import DirectConnection
 from infra.metrics import Metrics
-
-_TTL_S = 10.0
-_RENEW_S = 2.0
-_TIDY_S = 30.0
-_MARGIN_S = 1.0
+from infra.timing import USUAL, Timing
 
 
 class Membership:
     """The identity under which one process borrows and records."""
 
     def __init__(
-        self, database: Database, reading: DirectConnection, clock: Clock, metrics: Metrics
+        self,
+        database: Database,
+        reading: DirectConnection,
+        clock: Clock,
+        metrics: Metrics,
+        timing: Timing = USUAL,
     ) -> None:
+        self._timing = timing
         self._database = database
         self._reading = reading
         self._clock = clock
@@ -52,26 +55,26 @@ class Membership:
         Raises ProcessEnded, DatabaseUnavailable.
         """
         # What is confirmed was true when we asked, not when the answer came.
-        asked = self._clock.monotonic()
+        asked, timing = self._clock.monotonic(), self._timing
         if asked < self._next_renewal:
             return
-        late = self._registered and asked > self._next_renewal + _RENEW_S
+        late = self._registered and asked > self._next_renewal + timing.process_renew_s
         if not self._registered:
             async with self._database.transaction() as session:
-                await register(session, self.process_id, socket.gethostname(), os.getpid(), _TTL_S)
+                await self._register(session)
             self._registered = True
-        alive, others_lost = await renew(self._reading, self.process_id, _TTL_S)
+        alive, others_lost = await renew(self._reading, self.process_id, timing.process_ttl_s)
         if not alive:
             raise ProcessEnded
         if late:
             # If that was the database's doing, all others are late as well, and live.
-            self._others_have_until = asked + _TTL_S
-        self._alive_until = asked + _TTL_S - _MARGIN_S
-        self._next_renewal = asked + _RENEW_S
+            self._others_have_until = asked + timing.process_ttl_s
+        self._alive_until = asked + timing.process_ttl_s - timing.process_margin_s
+        self._next_renewal = asked + timing.process_renew_s
         if others_lost and asked >= self._others_have_until:
             await self._reap()
         if asked >= self._next_tidy:
-            self._next_tidy = asked + _TIDY_S
+            self._next_tidy = asked + timing.process_tidy_s
             async with self._database.transaction() as session:
                 await tidy(session)
 
@@ -92,6 +95,10 @@ class Membership:
         with suppress(DatabaseUnavailable, SQLAlchemyError):
             async with self._database.transaction() as session:
                 await end_process(session, self.process_id, self._clock.now())
+
+    async def _register(self, session: AsyncSession) -> None:
+        host, ttl = socket.gethostname(), self._timing.process_ttl_s
+        await register(session, self.process_id, host, os.getpid(), ttl)
 
     async def _reap(self) -> None:
         while True:

@@ -27,10 +27,10 @@ from infra.clock import Clock
 from infra.db import DatabaseUnavailable, RecordsContended
 from infra.direct import DirectConnection
 from infra.metrics import Metrics
+from infra.timing import USUAL, Timing
 
 _BATCH = 256
 _WAITING = 10_000
-_RETRY_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 # A call that comes alone is committed at once, others at most so often.
 _PACE_S = 0.002
 # An intent's commit overlaps the upstream call. A call that is over sooner needs none.
@@ -48,7 +48,9 @@ class UsageWriter:
         clock: Clock,
         metrics: Metrics,
         settle_timeout_s: float,
+        timing: Timing = USUAL,
     ) -> None:
+        self._timing = timing
         self._connection = connection
         self._membership = membership
         self._lender = lender
@@ -238,8 +240,13 @@ class UsageWriter:
                 return
             self._metrics.settle_failures.inc()
             self._give_up(group)
-            await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+            await asyncio.sleep(self._retry_after(attempt))
             attempt += 1
+
+    def _retry_after(self, attempt: int) -> float:
+        # The exponent is bounded, or after a day of failures the power would be no float.
+        wait = self._timing.record_retry_s * float(2 ** min(attempt, 10))
+        return min(wait, self._timing.record_retry_limit_s)
 
     async def _write(self, group: Group) -> bool:
         process_id = self._membership.process_id

@@ -12,8 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.db import DatabaseUnavailable, ValueUnstorable
-
-PAUSE_S = 2.0
+from infra.timing import USUAL, Timing
 
 
 class Poller:
@@ -22,8 +21,11 @@ class Poller:
     step: does one piece of work and tells whether there was any. It may be cancelled at any moment.
     """
 
-    def __init__(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self, name: str, step: Callable[[], Awaitable[bool]], timing: Timing = USUAL
+    ) -> None:
         self._name = name
+        self._timing = timing
         self._step = step
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -52,6 +54,6 @@ class Poller:
                 busy = False
             if not busy:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PAUSE_S):
+                    async with asyncio.timeout(self._timing.work_poll_s):
                         await self._wake.wait()
                 self._wake.clear()

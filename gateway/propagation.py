@@ -2,8 +2,8 @@
 
 Each process polls the access epoch (gateway/auth.py), forgets what changed and acknowledges the
 epoch in its row of `gateway_process`. Owns the wait for these acknowledgements and its bound. The
-bound is safe: a process that has not read the epoch for TRUST_S asks the database for each call, so
-later than that no process answers from what it remembered before the change, however late it is.
+bound is safe: a process that has not read the epoch for `trust_s` asks the database for each call,
+so later than that none answers from what it remembered before the change, however late it is.
 """
 
 import asyncio
@@ -12,29 +12,27 @@ from contextlib import suppress
 from billing.metering.access import processes_behind
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
-
-# How long a process may answer from memory after it last read the epoch.
-TRUST_S = 0.9
-BOUND_S = TRUST_S + 0.1
-_POLL_S = 0.03
+from infra.timing import USUAL, Timing
 
 
 class Propagation:
     """Waits for the processes that share a database."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, timing: Timing = USUAL) -> None:
+        self._timing = timing
+        self.bound_s = timing.trust_s * 10 / 9
         self._database = database
         self._clock = clock
 
     async def wait(self, epoch: int) -> bool:
-        """Return when all live processes have acknowledged the epoch, or no later than BOUND_S;
-        whether all have. Call it after the transaction that made the change has been committed.
+        """Return when all live processes have acknowledged the epoch, or no later than `bound_s`;
+        whether all have. Call it after the transaction that made the change was committed.
         """
-        until = self._clock.monotonic() + BOUND_S
+        until = self._clock.monotonic() + self.bound_s
         while self._clock.monotonic() < until:
             if await self._everywhere(epoch):
                 return True
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(self._timing.propagation_poll_s)
         return False
 
     async def _everywhere(self, epoch: int) -> bool:

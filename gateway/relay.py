@@ -27,7 +27,6 @@ _EVENT_STREAM = {
     # Without it nginx and its like collect events before they pass them on.
     "x-accel-buffering": "no",
 }
-_ENDING_S = 2.0
 # What the row of a stream says that ended for its length because no more could be held for it.
 CUT = "cut_at_limit"
 LEFT = Completion(Settlement.CLIENT_ABORT, 499, b"", {}, error_code="client_closed_request")
@@ -41,6 +40,7 @@ class Relay:
         self._clock = clock
         self._first_byte_s = settings.first_byte_timeout_s
         self._idle_s = settings.idle_timeout_s
+        self.ending_s = settings.timing.stream_ending_s
         self._limit = settings.max_answer_bytes
 
     async def send(
@@ -142,7 +142,7 @@ class _Streaming:
             await self._tell()
             # At its end the connection is good for another call. Whatever else comes is not
             # waited for.
-            attended.extend(_ENDING_S)
+            attended.extend(self._relay.ending_s)
             await response.read()
 
     def _pass_on(self, piece: bytes) -> bool:

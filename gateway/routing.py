@@ -26,13 +26,11 @@ from gateway.errors import (
 from gateway.flow import Target, Ticket
 from infra.clock import Clock
 from infra.settings import SettingsInvalid
+from infra.timing import USUAL, Timing
 
 _URL = re.compile(r"https?://[^\s?#]+")
 _FAILURES = 5
 _CONNECT_FAILURES = 2
-_OPEN_S = 1.0
-_OPEN_LIMIT_S = 30.0
-_TRIAL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +93,11 @@ def may_retry(error: BaseException) -> bool:
 class Router:
     """Chooses servers for one gateway process, and learns from how the calls to them end."""
 
-    def __init__(self, servers: Collection[ServerSpec], clock: Clock) -> None:
+    def __init__(
+        self, servers: Collection[ServerSpec], clock: Clock, timing: Timing = USUAL
+    ) -> None:
         self._clock = clock
-        self._servers = {spec.url: _Server(spec.url) for spec in servers}
+        self._servers = {spec.url: _Server(spec.url, timing) for spec in servers}
         self._pools: dict[str | None, tuple[_Server, ...]] = {
             model: tuple(self._servers[spec.url] for spec in servers if spec.model == model)
             for model in {spec.model for spec in servers}
@@ -226,9 +226,13 @@ class _Server:
     several engines, of which one can be dead while the others are well."""
 
     url: str
+    timing: Timing
     outstanding: int = 0
     chosen: int = 0
-    circuits: "defaultdict[str, _Circuit]" = field(default_factory=lambda: defaultdict(_Circuit))
+    circuits: "defaultdict[str, _Circuit]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.circuits = defaultdict(lambda: _Circuit(self.timing))
 
 
 @dataclass(slots=True)
@@ -239,6 +243,7 @@ class _Circuit:
     closed, the only calls of its era are trials.
     """
 
+    timing: Timing
     era: int = 0
     failures: int = 0
     connect_failures: int = 0
@@ -265,7 +270,7 @@ class _Circuit:
         if self.open_until is not None:
             # For a limited time: a long plain answer tells nothing before its end, and must not
             # shut everybody out of a server that is back.
-            self.trial_until = now + _TRIAL_S
+            self.trial_until = now + self.timing.circuit_trial_s
         return self.era
 
     def answered(self, era: int) -> int:
@@ -305,7 +310,10 @@ class _Circuit:
     def _open(self, now: float) -> None:
         self.era += 1
         # The exponent is bounded, or after a day of failures the power would be no float.
-        self.open_until = now + min(_OPEN_S * 2 ** min(self.openings, 10), _OPEN_LIMIT_S)
+        self.open_until = now + min(
+            self.timing.circuit_open_s * 2 ** min(self.openings, 10),
+            self.timing.circuit_open_limit_s,
+        )
         self.openings += 1
         self.trial_until = -math.inf
 

@@ -22,6 +22,7 @@ from pydantic.networks import IPvAnyNetwork
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.errors import AppError
+from infra.timing import USUAL, Timing
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 _UPSTREAM = r"([\w.:-]+=)?https?://[^\s,?#]+"
@@ -189,6 +190,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
+    )
+    timing: Timing = Field(
+        USUAL, description="intervals and back-offs of a process, as JSON; for tests"
     )
 
     @field_validator("specialist_max_replicas", "engine_max_replicas")

@@ -23,7 +23,7 @@ from tests.support.serving import APPLICATIONS
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
-pytest_plugins = ("tests.support.engine.plugin",)
+pytest_plugins = ("tests.support.engine.plugin", "tests.support.levels")
 
 
 def pytest_collection_finish() -> None:
@@ -50,6 +50,16 @@ def postgres() -> Iterator[str]:
         migrate(server.url)
         yield server.url
         server.stop()
+
+
+@pytest.fixture
+def network() -> None:
+    """For tests that open sockets without another fixture (tests/support/levels.py)."""
+
+
+@pytest.fixture
+def processes() -> None:
+    """For tests that start programs without another fixture (tests/support/levels.py)."""
 
 
 @pytest.fixture

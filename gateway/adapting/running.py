@@ -30,7 +30,7 @@ from gateway.flow import Ask, Call, Completion, Principal, Ticket
 from gateway.known_keys import key_by_id
 from gateway.membership import Membership
 from gateway.pipeline import Stages
-from gateway.polling import PAUSE_S, Poller
+from gateway.polling import Poller
 from gateway.propagation import Propagation
 from gateway.routing import Router
 from gateway.tags import VARIANT
@@ -40,9 +40,9 @@ from infra import ids
 from infra.clock import Clock
 from infra.db import Database
 from infra.errors import AppError
+from infra.timing import USUAL, Timing
 from models.catalog import Catalog
 
-_WATCH_S = 1.0
 # Learning itself is bounded by the server; before that the job may wait for others there.
 _PATIENCE_S = 4.0 * MOST_TEXT_S
 
@@ -68,13 +68,14 @@ class Tools:
     router: Router
     upstream: Upstream
     propagation: Propagation
+    timing: Timing = USUAL
 
 
 class AdaptationRunner(Poller):
     """Of one gateway process."""
 
     def __init__(self, tools: Tools) -> None:
-        super().__init__("adaptations", self._one)
+        super().__init__("adaptations", self._one, tools.timing)
         self._tools = tools
 
     async def _one(self) -> bool:
@@ -92,7 +93,7 @@ class AdaptationRunner(Poller):
             raise
         except Unavailable as error:
             await self._release(job, error.message)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._timing.work_poll_s)
         except AppError as error:
             await self._fail(job, error)
         except Exception:
@@ -146,7 +147,7 @@ class AdaptationRunner(Poller):
         learning = asyncio.create_task(self._learn(job, ticket, call))
         try:
             while not learning.done():
-                await asyncio.wait([learning], timeout=_WATCH_S)
+                await asyncio.wait([learning], timeout=self._timing.work_watch_s)
                 async with self._tools.database.transaction() as session:
                     await jobs.require_open(session, job)
             return learning.result()

@@ -33,6 +33,7 @@ from infra import ids
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from infra.errors import AppError
+from infra.timing import USUAL, Timing
 from models.catalog import Catalog, Model, Retrieval
 
 _TIDY_S = 60.0
@@ -53,13 +54,14 @@ class Tools:
     authenticator: Authenticator
     membership: Membership
     embedder: Embedder
+    timing: Timing = USUAL
 
 
 class KnowledgeRunner(Poller):
     """Of one gateway process."""
 
     def __init__(self, tools: Tools) -> None:
-        super().__init__("knowledge", self._one)
+        super().__init__("knowledge", self._one, tools.timing)
         self._tools = tools
         self._next_tidy = float("-inf")
 

@@ -1,0 +1,70 @@
+"""The level of a test, which follows from the fixtures that it uses.
+
+    unit         neither a database, nor a socket, nor a process
+    integration  a database, or servers of the test's own process
+    process      programs that the test starts: `maas`, gateways, workers, PostgreSQL servers
+    browser      pages in Chromium
+    engine       the real engine
+
+`pytest -m unit` runs one level. A test that opens a socket or starts a program without a fixture
+asks for `network` or `processes`; a unit test that does either fails, so no level is wrong.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+# The first level of which a test uses a fixture is its level.
+LEVELS = {
+    "engine": {"serving_url"},
+    "browser": {"browser"},
+    "process": {"processes", "data_dir"},
+    "integration": {"postgres", "upstream", "network"},
+    "unit": set[str](),
+}
+_FORBIDDEN = {
+    "socket.bind": "a socket",
+    "socket.connect": "a socket",
+    "subprocess.Popen": "a program",
+    "os.fork": "a process",
+}
+_running: list[pytest.Item] = []
+
+
+def level_of(item: pytest.Item) -> str:
+    """The level by the fixtures of a test; of what is no function, `unit`."""
+    used = set(getattr(item, "fixturenames", ()))
+    return next((level for level, fixtures in LEVELS.items() if used & fixtures), "unit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for level in LEVELS:
+        config.addinivalue_line("markers", f"{level}: by the fixtures that it uses")
+    sys.addaudithook(_watch)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(level_of(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
+    if level_of(item) == "unit":
+        _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.clear()
+
+
+def _watch(event: str, _arguments: tuple[Any, ...]) -> None:
+    """Raises RuntimeError where a unit test does what its level rules out."""
+    if _running and event in _FORBIDDEN:
+        raise RuntimeError(
+            f"{_running[0].nodeid} is a unit test by its fixtures, and opened "
+            f"{_FORBIDDEN[event]}: let it use the fixture `network` or `processes`."
+        )
