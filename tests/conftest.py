@@ -23,7 +23,11 @@ from tests.support.serving import APPLICATIONS
 from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
-pytest_plugins = ("tests.support.engine.plugin", "tests.support.levels")
+pytest_plugins = (
+    "tests.support.billing_coverage",
+    "tests.support.engine.plugin",
+    "tests.support.levels",
+)
 
 
 def pytest_collection_finish() -> None:

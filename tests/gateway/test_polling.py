@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
-import pytest
 from structlog.testing import capture_logs
 
 from gateway.polling import Poller
 from infra.db import DatabaseUnavailable
+from infra.timing import Timing
 
 
 class Work:
@@ -44,10 +44,9 @@ async def test_all_there_is_without_a_pause() -> None:
     assert work.pieces == 0
 
 
-async def test_new_work_ends_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.polling.PAUSE_S", 3600)
+async def test_new_work_ends_the_pause() -> None:
     work = Work(0)
-    poller = Poller("work", work.step)
+    poller = Poller("work", work.step, Timing(work_poll_s=3600))
     await poller.start()
     await until(lambda: work.taken == 1)
     work.pieces = 1
@@ -56,12 +55,9 @@ async def test_new_work_ends_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     await poller.stop()
 
 
-async def test_a_database_that_is_away_is_told_and_ends_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("gateway.polling.PAUSE_S", 0.01)
+async def test_a_database_that_is_away_is_told_and_ends_nothing() -> None:
     work = Work(1, DatabaseUnavailable())
-    poller = Poller("adaptations", work.step)
+    poller = Poller("adaptations", work.step, Timing(work_poll_s=0.01))
     with capture_logs() as logs:
         await poller.start()
         await until(lambda: work.pieces == 0)

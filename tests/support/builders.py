@@ -26,6 +26,7 @@ from infra.sealing import Sealer
 from infra.secret import secret_key
 from infra.settings import Settings
 from infra.signed_post import SignedPoster
+from infra.timing import Timing
 from models.catalog import Catalog, Meter, Task, load_catalog
 from tests.support.fakes import names
 from tests.support.serving import build_parts as build_parts
@@ -122,10 +123,14 @@ def word_tokenizer(data_dir: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
 
 
+# Of gateways of tests: work is looked for often. What keeps several processes in step is as usual.
+TIMING = Timing(work_poll_s=0.05, work_watch_s=0.05, propagation_poll_s=0.01, lease_retry_s=0.02)
+
+
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:
     """Without the dashboard, where it is not asked for: it takes longer to put together than most
     tests take."""
-    values = {"dashboard": False, **values}
+    values = {"dashboard": False, "timing": TIMING, **values}
     return Settings(database_url=database_url, data_dir=data_dir, serving_url=serving_url, **values)
 
 

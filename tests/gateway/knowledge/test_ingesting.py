@@ -168,7 +168,6 @@ class TestFailures:
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(jobs, "_LONGEST_WAIT_S", 0)
-        monkeypatch.setattr("gateway.polling.PAUSE_S", 0.05)
         monkeypatch.setattr(jobs, "MOST_ATTEMPTS", 10_000)
         upstream.embeddings_do = "fault"
         file = await firm.sends()
@@ -182,7 +181,6 @@ class TestFailures:
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(jobs, "_LONGEST_WAIT_S", 0)
-        monkeypatch.setattr("gateway.polling.PAUSE_S", 0.01)
         monkeypatch.setattr(jobs, "MOST_ATTEMPTS", 3)
         upstream.embeddings_do = "fault"
         error = await self.failed(firm, MANUAL, "a.md")
