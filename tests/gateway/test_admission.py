@@ -53,8 +53,7 @@ class TestCredit:
         async with poor.parts.database.transaction() as session:
             reason = CreditReason.TOP_UP
             await change_credit(session, poor.parts.clock, poor.account.id, reason, 10**9)
-        await asyncio.sleep(1.0)
-        assert (await poor.chat("one two")).status_code == 200
+        await poor.until(200, "one two")
 
     async def test_the_balance_is_told(self, gateway: Gateway) -> None:
         # 2 x 500 + 5 x 2000 = 11,000 nano-yuan from a credit of 100 yuan, twice.
@@ -74,8 +73,7 @@ class TestCredit:
             reason = CreditReason.CREDIT_LIMIT
             clock, account = gateway.parts.clock, gateway.account.id
             await change_credit(session, clock, account, reason, 1 - 100 * 10**9)
-        await asyncio.sleep(1.0)
-        assert (await gateway.chat("one")).status_code == 429
+        await gateway.until(429)
 
     async def test_waits_for_what_running_calls_hold(
         self, limited: Limited, upstream: FakeUpstream
@@ -105,8 +103,7 @@ class TestCredit:
         async with gateway.parts.database.transaction() as session:
             clock, account = gateway.parts.clock, gateway.account.id
             await set_budget(session, clock, account, gateway.key.row.id, 2000)
-        await asyncio.sleep(1.0)
-        error = error_of(await gateway.chat("one two three"))
+        error = error_of(await gateway.until(429, "one two three"))
         assert (error["type"], error["code"]) == ("insufficient_quota", "budget_exhausted")
 
     async def test_what_was_spent_before_counts(self, gateway: Gateway) -> None:
@@ -115,8 +112,7 @@ class TestCredit:
         async with gateway.parts.database.transaction() as session:
             clock, account = gateway.parts.clock, gateway.account.id
             await set_budget(session, clock, account, gateway.key.row.id, 11_000)
-        await asyncio.sleep(1.0)
-        assert error_of(await gateway.chat("one"))["code"] == "budget_exhausted"
+        assert error_of(await gateway.until(429))["code"] == "budget_exhausted"
 
 
 class TestShorter:

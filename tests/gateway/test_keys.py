@@ -97,7 +97,7 @@ class TestLife:
             assert await self._status_with(gateway, secret) == 200
         async with parts.database.transaction() as changing:
             await keys.revoke_key(changing, CLOCK, other.id, theirs.row.id)
-        await asyncio.sleep(0.8)  # what is forgotten is so within half of it
+        await gateway.caught_up()
         async with AsyncExitStack() as taken:
             for _ in range(calls.pool_size):
                 session = await taken.enter_async_context(calls.transaction())

@@ -22,6 +22,7 @@ from tests.support import builders
 from tests.support.builders import CHAT, EMBEDDING, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.clocks import ShiftedClock
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.asking import until
 from tests.support.gateway.errors import error_of
 
 # A prompt of one word, an answer of 20 tokens.
@@ -151,7 +152,7 @@ class TestWrongRefusals:
         upstream.delay_s = 0.3
         async with limited(credit(50_000_000)) as gateway:
             first = asyncio.create_task(gateway.chat("x", max_tokens=None))
-            await asyncio.sleep(0.1)
+            await until(lambda: upstream.running == 1)
             others = await at_once(gateway, 5)
             assert (await first).status_code == 200
         assert good(others) == 5
@@ -183,8 +184,7 @@ class TestWrongRefusals:
             assert (await gateway.chat("x")).status_code == 429
             async with gateway.parts.database.transaction() as session:
                 await set_limit(session, gateway.account.id, QuotaKind.REQUESTS, 5)
-            await asyncio.sleep(1.0)
-            assert (await gateway.chat("x")).status_code == 200
+            await gateway.until(200, "x")
 
 
 async def _twice(gateway: Gateway) -> list[httpx.Response]:

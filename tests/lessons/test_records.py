@@ -18,6 +18,7 @@ from infra.secret import secret_key
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.asking import until
 
 COST = 500 + 5 * 2000  # one word, five tokens
 # For crowds, which share one process here with the gateways, their clients and the model.
@@ -50,10 +51,12 @@ class TestRecords:
             assert {row["cost"] for row in rows} == {f"{COST / 1e9:.9f}"}
             assert not (await gateway.reconciled()).differences
 
-    async def test_calls_need_no_connection_each(self, gateway: Gateway) -> None:
+    async def test_calls_need_no_connection_each(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         """litellm#18708, #11334: connections run out under load, transactions time out."""
         calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(80)))
-        await asyncio.sleep(0.05)
+        await until(lambda: upstream.running > 0)
         query = "select count(*) from pg_stat_activity where application_name = 'maas'"
         used = await scalar(gateway, query)
         await calls
@@ -103,7 +106,7 @@ class TestRecords:
         await gateway.chat("x", max_tokens=5)
         async with gateway.parts.database.transaction() as session:
             await set_limit(session, gateway.account.id, QuotaKind.TOKENS, 1_000_000)
-        await asyncio.sleep(1.0)
+        await gateway.caught_up()
         answer = await gateway.chat("x", max_tokens=5)
         assert answer.headers["x-maas-balance"] == f"{(100 * 10**9 - 2 * COST) / 1e9:.9f}"
         assert not (await gateway.reconciled()).differences
@@ -124,15 +127,18 @@ class TestSpeedAndSize:
                 pieces += 1
         assert pieces >= 15  # 20 events, 20 ms apart, of which a busy machine may join some
 
-    async def test_many_streams_share_the_tasks_that_there_are(self, gateway: Gateway) -> None:
+    async def test_many_streams_share_the_tasks_that_there_are(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
         """ray#52746: each stream and chunk costs more as there are more of them."""
-        calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(40)))
-        await asyncio.sleep(0.1)
+        calls = asyncio.gather(
+            *(gateway.chat("drip", stream=True, max_tokens=100) for _ in range(40))
+        )
+        await until(lambda: upstream.running == 40)
         # One that answers, and one that watches for the client's leaving: none for a chunk.
         assert len(_tasks_of_calls()) <= 40 * 2
         await calls
-        await asyncio.sleep(0.1)
-        assert not _tasks_of_calls()
+        await until(lambda: not _tasks_of_calls())
 
     async def test_a_crowd_is_served(self, limited: Limited, upstream: FakeUpstream) -> None:
         """production-stack#448: it falls at a thousand at once. Here 500 calls meet a process that

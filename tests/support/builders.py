@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from billing.accounts.opening import Terms, open_account
 from billing.checks.reconciliation import Reconciled, reconcile
+from billing.metering.access import read_epoch
 from billing.metering.usage import list_usage, show_usage
 from billing.tables import Account
 from gateway.keys import IssuedKey, create_key
@@ -123,8 +124,15 @@ def word_tokenizer(data_dir: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
 
 
-# Of gateways of tests: work is looked for often. What keeps several processes in step is as usual.
-TIMING = Timing(work_poll_s=0.05, work_watch_s=0.05, propagation_poll_s=0.01, lease_retry_s=0.02)
+# Of gateways of tests: work and changes are looked for often. Others have their usual time.
+TIMING = Timing(
+    work_poll_s=0.05,
+    work_watch_s=0.05,
+    propagation_poll_s=0.01,
+    lease_retry_s=0.02,
+    lease_tick_s=0.1,
+    epoch_poll_s=0.1,
+)
 
 
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:
@@ -160,6 +168,12 @@ class Gateway:
         async with self.parts.database.transaction() as session:
             return await reconcile(session)
 
+    async def caught_up(self) -> None:
+        """Return when this process serves the newest change of keys, limits and models."""
+        async with self.parts.database.transaction() as session:
+            epoch = await read_epoch(session)
+        assert await self.parts.propagation.wait(epoch)
+
     async def row(self) -> dict[str, Any]:
         return (await self.rows(1))[0]
 
@@ -167,6 +181,19 @@ class Gateway:
         message = {"role": "user", "content": prompt}
         body = {"model": CHAT, "messages": [message], "max_tokens": 5, **values}
         return await self.http.post("/v1/chat/completions", json=body)
+
+    async def ready(self) -> None:
+        """Return when the process says that it has what calls need."""
+        async with asyncio.timeout(20):
+            while (await self.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def until(self, status: int, prompt: str = "one", **values: Any) -> httpx.Response:
+        """Call until it is answered so: a change of keys or limits is known a moment later."""
+        async with asyncio.timeout(20):
+            while (answer := await self.chat(prompt, **values)).status_code != status:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        return answer
 
 
 # Makes a gateway whose account has other terms.

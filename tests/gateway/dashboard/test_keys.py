@@ -1,6 +1,5 @@
 """Keys on pages: made once, limited, rotated, revoked; a secret shown once; each change logged."""
 
-import asyncio
 import re
 from typing import Any
 
@@ -64,7 +63,7 @@ async def models(firm: Firm) -> httpx.Response:
 
 async def until_known(firm: Firm) -> None:
     """A change holds within a second."""
-    await asyncio.sleep(1)
+    await firm.gateway.caught_up()
 
 
 class TestList:

@@ -221,7 +221,7 @@ async def test_an_operator_suspends_and_restores(firm: Firm, browser: Browser) -
             await page.fill("[name=reason]", "They asked for it by telephone.")
             await page.click(f"button:text-is('{button}')")
             await page.wait_for_selector(f"dd :text-is('{state}')")
-            await asyncio.sleep(1)  # every gateway keeps to it within a second
+            await gateway.caught_up()
             answer = await gateway.chat("may I?")
             assert (answer.status_code == 200) == calls, answer.text
         said = await page.inner_text("main")
