@@ -55,6 +55,7 @@ def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 class TestImports:
+    @pytest.mark.usefixtures("processes")
     def test_contracts_hold(self) -> None:
         command = Path(sys.executable).with_name("lint-imports")
         done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True)

@@ -41,6 +41,7 @@ def pinned(folder: Path, version: str) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(("version", "found"), [("1.4", 1), ("1.5", 0), ("2.1", 1), ("2.2", 0)])
 def test_what_is_known_is_found(advisories: Path, tmp_path: Path, version: str, found: int) -> None:
     audited = audit(pinned(tmp_path, version), (), TODAY)
@@ -49,6 +50,7 @@ def test_what_is_known_is_found(advisories: Path, tmp_path: Path, version: str, 
     assert ("PYSEC-2026-1, mended in 1.5, 2.2" in told(audited)) is bool(found)
 
 
+@pytest.mark.usefixtures("network")
 def test_what_is_accepted_is_not_until_it_runs_out(advisories: Path, tmp_path: Path) -> None:
     file = pinned(tmp_path, "1.4")
     assert audit(file, (ACCEPTED,), TODAY) == Audited(2, 0, (), ())
@@ -57,6 +59,7 @@ def test_what_is_accepted_is_not_until_it_runs_out(advisories: Path, tmp_path: P
     assert "has run out" in told(later)
 
 
+@pytest.mark.usefixtures("processes")
 def test_where_nobody_can_be_asked_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

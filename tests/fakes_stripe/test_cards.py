@@ -10,6 +10,8 @@ from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.refusals import Refusal
 from tests.support.fakes.stripe.running import FakeStripe
 
+pytestmark = pytest.mark.usefixtures("network")
+
 NEVER: Any = {"enabled": True, "allow_redirects": "never"}
 
 

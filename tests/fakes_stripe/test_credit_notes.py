@@ -7,6 +7,8 @@ import stripe
 
 from tests.fakes_stripe.side import Side
 
+pytestmark = pytest.mark.usefixtures("network")
+
 
 async def paid(side: Side, amount: int = 1000) -> stripe.Invoice:
     customer = await side.customer()

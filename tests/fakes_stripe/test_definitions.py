@@ -3,6 +3,7 @@
 from types import NoneType
 from typing import Any, get_args
 
+import pytest
 import stripe
 
 from tests.fakes_stripe.side import Side
@@ -10,6 +11,8 @@ from tests.fakes_stripe.walkthrough import objects, walk
 from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.routes import ROUTES
 from tests.support.fakes.stripe.running import FakeStripe
+
+pytestmark = pytest.mark.usefixtures("network")
 
 CLASSES = (
     stripe.billing_portal.Session,

@@ -9,6 +9,8 @@ import stripe
 from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.running import FakeStripe
 
+pytestmark = pytest.mark.usefixtures("network")
+
 
 class TestItems:
     async def test_wait_for_an_invoice_that_includes_them(self, side: Side) -> None:

@@ -14,6 +14,8 @@ from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.forms import decode
 from tests.support.fakes.stripe.running import FakeStripe
 
+pytestmark = pytest.mark.usefixtures("network")
+
 
 def raw(fake: FakeStripe, **headers: str) -> httpx.AsyncClient:
     given = {"authorization": f"Bearer {fake.key}", **headers}

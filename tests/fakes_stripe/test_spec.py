@@ -50,6 +50,7 @@ def schema_of(obj: Obj) -> str:
     return prefix + str(obj["object"])
 
 
+@pytest.mark.usefixtures("processes")
 class TestAnswers:
     async def test_are_as_defined(
         self, fake: FakeStripe, on_fake: Side, definitions: dict[str, Any]

@@ -8,6 +8,8 @@ import stripe
 from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.running import FakeStripe
 
+pytestmark = pytest.mark.usefixtures("network")
+
 
 class TestDown:
     async def test_nothing_gets_through_until_it_is_up(

@@ -10,6 +10,8 @@ from tests.fakes_stripe.receiving import Receiver
 from tests.fakes_stripe.side import Side
 from tests.support.fakes.stripe.running import FakeStripe
 
+pytestmark = pytest.mark.usefixtures("network")
+
 
 @pytest.fixture
 async def secret(client: stripe.StripeClient, receiver: Receiver) -> str:

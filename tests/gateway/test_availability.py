@@ -162,6 +162,7 @@ class TestNotInstalled:
         return f"ft:{SURFACE}:{shown}:line-3"
 
 
+@pytest.mark.usefixtures("network")
 class TestServers:
     """What a server says that it has, of our own kind and of others."""
 

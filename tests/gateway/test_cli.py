@@ -14,6 +14,8 @@ from gateway.cli import COMMANDS, build_app
 from gateway.lazy import Command
 from tests.support.maas_process import MAAS
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 # Each takes half a second or more to import, and no command but `demo` needs any of them for its
 # help or for reading the database.
 HEAVY = ("scipy", "ray", "torch", "litestar", "vllm", "onnxruntime", "sklearn", "reportlab")

@@ -82,6 +82,7 @@ def responses(draw: st.DrawFn) -> Wire:
 
 
 class TestAnyResponse:
+    @pytest.mark.usefixtures("network")
     @settings(max_examples=150, deadline=None)
     @given(responses(), st.lists(st.integers(0, 700), max_size=8), st.booleans())
     async def test_is_read_the_same_in_any_pieces(
@@ -239,6 +240,7 @@ class TestBounds:
         asker.pool.give_back(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
+    @pytest.mark.usefixtures("network")
     async def test_an_upstream_that_takes_no_request_keeps_nothing_here(self) -> None:
         async def refuse_to_read(
             reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -24,6 +24,7 @@ async def asker() -> AsyncIterator[Asker]:
 
 
 class TestUsedAgain:
+    @pytest.mark.usefixtures("network")
     async def test_one_connection_serves_many_calls(self, asker: Asker) -> None:
         await asker.ask(answering(WHOLE))
         before = asker.raw.connections
@@ -115,6 +116,7 @@ class TestUsedAgain:
         assert await asker.ask() == (200, b"whole")
 
 
+@pytest.mark.usefixtures("network")
 class TestPool:
     async def test_what_was_idle_for_too_long_is_closed(self) -> None:
         async with run_raw_server(answering(WHOLE)) as raw:
@@ -173,6 +175,7 @@ class TestOrigins:
             b"a: b\r\ncontent-length: 4\r\n\r\nbody" % asker.raw.port
         )
 
+    @pytest.mark.usefixtures("network")
     async def test_ipv6(self) -> None:
         async with run_raw_server(answering(WHOLE), host="::1") as raw:
             pool = Pool(5.0, 4.0)
@@ -181,6 +184,7 @@ class TestOrigins:
             pool.close()
 
 
+@pytest.mark.usefixtures("network")
 class TestOtherLoop:
     """The gateway runs on uvloop, whose transports are others than asyncio's."""
 

@@ -10,6 +10,8 @@ from gateway.connection import ConnectFailed, Origin, Pool, request_bytes
 from tests.support.fakes.certificates import self_signed
 from tests.support.fakes.raw_server import answering, run_raw_server
 
+pytestmark = pytest.mark.usefixtures("network")
+
 WHOLE = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole"
 
 

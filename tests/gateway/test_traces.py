@@ -171,6 +171,7 @@ class TestCollectorInTrouble:
                 assert 'settlement="complete",status="200"} 30.0' in metered
             assert (collector.requests > 0) is hangs
 
+    @pytest.mark.usefixtures("network")
     async def test_what_nobody_takes_is_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The queue is bounded: 10,000 spans for a collector that is away leave no more of it."""
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
@@ -193,6 +194,7 @@ class TestOff:
         await gateway.http.post("/v1/chat/completions", json=body, headers=headers)
         assert "traceparent" not in {name.lower() for name in upstream.headers[0]}
 
+    @pytest.mark.usefixtures("processes")
     def test_opentelemetry_is_not_even_loaded(self) -> None:
         code = "import sys, gateway.app; print([m for m in sys.modules if 'opentelemetry' in m])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -70,6 +70,7 @@ class TestBackUp:
             back_up(postgres, file)
         assert file.read_text() == "last week's"
 
+    @pytest.mark.usefixtures("processes")
     def test_nothing_is_left_of_one_that_failed(self, tmp_path: Path) -> None:
         url = "postgresql://maas:hidden@127.0.0.1:9/maas"
         with pytest.raises(BackupFailed, match="pg_dump failed") as caught:

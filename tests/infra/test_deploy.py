@@ -49,12 +49,14 @@ def program(name: str) -> str:
 
 
 class TestLinters:
+    @pytest.mark.usefixtures("processes")
     def test_the_images(self) -> None:
         done = subprocess.run(
             [program("hadolint"), DEPLOY / "Dockerfile"], capture_output=True, text=True
         )
         assert (done.returncode, done.stdout) == (0, "")
 
+    @pytest.mark.usefixtures("processes")
     def test_the_yaml(self) -> None:
         files = [one for one in DEPLOY.rglob("*.yaml") if "templates" not in one.parts]
         assert len(files) >= 6
@@ -245,6 +247,7 @@ class TestCompose:
             re.match(r"127\.0\.0\.1:|\$\{MAAS_BIND:-127\.0\.0\.1\}:", one) for one in published
         )
 
+    @pytest.mark.usefixtures("processes")
     def test_each_secret_is_made_once(self, tmp_path: Path) -> None:
         command = ["sh", str(DEPLOY / "secrets.sh"), str(tmp_path / "secrets")]
         subprocess.run(command, check=True)

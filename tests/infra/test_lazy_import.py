@@ -32,6 +32,7 @@ class TestLazyModule:
             missing.anything()
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     "command", ["plans", "models", "files", "reconcile", "invoices", "demo", "usage", "accounts"]
 )

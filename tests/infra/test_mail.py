@@ -66,6 +66,7 @@ class TestFiles:
             await Mailer(None, tmp_path / "mail").send(mail())
 
 
+@pytest.mark.usefixtures("network")
 class TestSmtp:
     async def test_is_taken(self, server: FakeSmtp, tmp_path: Path) -> None:
         await Mailer(server.url, tmp_path).send(mail())

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("processes")
+
 _COUNT = """
 from infra.metrics import declare_metrics
 declare_metrics().calls.labels("chat", "m", "complete", "200").inc()

@@ -130,6 +130,7 @@ class TestChecking:
         assert await PUBLIC.check("missing.example") is NameStatus.NOT_FOUND
         assert await PUBLIC.check("localhost") is NameStatus.PRIVATE
 
+    @pytest.mark.usefixtures("network")
     async def test_a_name_that_passed_and_changes_is_refused_when_connecting(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -140,6 +141,7 @@ class TestChecking:
         with pytest.raises(OutOfReach):
             await reach.connect_tcp("hook.example", port)
 
+    @pytest.mark.usefixtures("network")
     async def test_of_mixed_addresses_only_the_allowed_ones_are_connected_to(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -154,6 +156,7 @@ class TestChecking:
         assert connected == ["8.8.8.8"]
 
 
+@pytest.mark.usefixtures("network")
 class TestConnecting:
     @pytest.mark.parametrize(
         "host",

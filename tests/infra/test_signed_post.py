@@ -16,6 +16,8 @@ from infra.signed_post import PostFailed, SignedPoster, new_secret
 from tests.support.fakes.raw_server import Exchange, run_raw_server
 from tests.support.fakes.webhook_receiver import Hook, run_hook
 
+pytestmark = pytest.mark.usefixtures("network")
+
 LOCAL = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
 SAID = {"type": "usage.threshold_passed", "data": {"subject": "信用额度", "percent": 80}}
 

@@ -10,6 +10,8 @@ import pytest
 from load.day.firms import KEY_VARIABLE, SITE_VARIABLE
 from load.site.firms import Firm, Site
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 ROOT = Path(__file__).parents[2]
 PEOPLE = Site(("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x", ("owner@acme.example",)),))
 STRIPE = Site(("http://127.0.0.1:9",), (Firm("acme", "", "", "maas_x"),), webhook_secret="whsec_x")

@@ -99,6 +99,7 @@ class TestGateway:
 
 
 class TestAway:
+    @pytest.mark.usefixtures("processes")
     async def test_where_nothing_answers(self, tmp_path: Path) -> None:
         done = await top("http://127.0.0.1:9", tmp_path, "--once")
         assert done.returncode == 1

@@ -87,6 +87,7 @@ class TestEnvironment:
         assert paths
         assert all(path.startswith(str(folders.data)) for path in paths)
 
+    @pytest.mark.usefixtures("network")
     def test_ports_that_are_free_and_differ(self) -> None:
         ports = free_ports()
         numbers = {ports.metrics, ports.stats, ports.fallback}
@@ -132,6 +133,7 @@ class TestFolders:
 
 
 class TestHaproxy:
+    @pytest.mark.usefixtures("processes")
     @pytest.mark.parametrize(
         ("host", "public"), [(LOOPBACK, "127.0.0.1:8000"), ("0.0.0.0", "0.0.0.0:8000")]
     )

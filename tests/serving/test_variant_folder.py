@@ -55,6 +55,7 @@ class TestKeeping:
         (tmp_path / ONE).write_bytes(bytes(1024))
         assert folder.read(ONE) is None
 
+    @pytest.mark.usefixtures("processes")
     def test_killed_while_writing(self, folder: VariantFolder, tmp_path: Path) -> None:
         child = get_context("fork").Process(target=write_and_die, args=(tmp_path,))
         child.start()

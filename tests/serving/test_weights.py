@@ -269,6 +269,7 @@ class TestBackbone:
         assert installed(model("vision-package", "numpy"))
         assert installed(model("fitted", "no_such_package"))
 
+    @pytest.mark.usefixtures("processes")
     def test_is_converted_once(self, tmp_path: Path) -> None:
         (sold,) = load_catalog("cpu").with_task(Task.IMAGE_CLASSIFICATION)
         if not installed(sold):
@@ -279,6 +280,7 @@ class TestBackbone:
         assert Path(obtain(sold, tmp_path, silent, convert).source) == first
         assert first.stat().st_mtime_ns == made
 
+    @pytest.mark.usefixtures("processes")
     def test_what_cannot_be_converted(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -23,6 +23,8 @@ from billing.outbox import Refused, TryLater
 from tests.support.fakes.stripe.deliveries import signature
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 
+pytestmark = pytest.mark.usefixtures("network")
+
 OURS = "0" * 31 + "1"
 DECLINED, ASKS = "pm_card_chargeDeclinedInsufficientFunds", "pm_card_authenticationRequired"
 

@@ -184,6 +184,7 @@ class TestPages:
         assert len(shown) > 2
         assert sum(page.count("重复计费") for page in shown) == 120
 
+    @pytest.mark.usefixtures("processes")
     @pytest.mark.parametrize("long", ["W" * 500, "很长的名字" * 60, "a@b.example/" * 40])
     def test_long_words_stay_on_the_page(self, long: str, tmp_path: Path) -> None:
         document = replace(INVOICE, buyer=Party(long, long, long, long))
@@ -260,6 +261,7 @@ class TestConformance:
 
 
 class TestReproducible:
+    @pytest.mark.usefixtures("processes")
     def test_the_same_bytes_in_another_process(self) -> None:
         """Also where Python hashes strings differently."""
         script = (
@@ -297,6 +299,7 @@ def rendered(content: bytes, folder: Path, **environment: str) -> list[Image.Ima
     return [Image.open(file) for file in sorted(folder.glob("x-*.png"))]
 
 
+@pytest.mark.usefixtures("processes")
 class TestWithoutInstalledFonts:
     @pytest.mark.parametrize("locale", ["zh", "en"])
     def test_looks_the_same_on_a_machine_without_fonts(self, locale: str, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class TestMessages:
         other = read_public_key(make_keys()[1].decode())
         assert not fits(other, MESSAGE, signature)
 
+    @pytest.mark.usefixtures("processes")
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
     def test_openssl_signs_the_same(self, tmp_path: Path) -> None:
         private, public = make_keys()

@@ -11,6 +11,8 @@ from gateway.improving import judging
 from gateway.improving.judging import Bringing, Rival, how_many
 from models.industrial_llm.examples import Example
 
+pytestmark = pytest.mark.usefixtures("network")
+
 
 class Restarted:
     """A server that does not answer the first requests, each in its own way."""

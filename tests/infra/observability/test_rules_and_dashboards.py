@@ -106,6 +106,7 @@ class TestAlerts:
             assert rule["annotations"]["runbook"] == anchor
             assert rule["labels"]["severity"] in {"critical", "warning"}
 
+    @pytest.mark.usefixtures("processes")
     @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed here")
     def test_promtool_finds_them_right_and_they_fire_when_they_should(self) -> None:
         prometheus = FILES / "prometheus"

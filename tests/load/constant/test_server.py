@@ -39,6 +39,7 @@ def asked(stream: bool) -> dict[str, object]:
     }
 
 
+@pytest.mark.usefixtures("network")
 class TestAnswers:
     async def test_plain(self, http: aiohttp.ClientSession) -> None:
         async with http.post("/v1/chat/completions", json=asked(False)) as answer:

@@ -4,11 +4,14 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from load.site.firms import Firm
 from load.soak.clients import Clients
 from tests.support.fakes.listening import listening
+
+pytestmark = pytest.mark.usefixtures("network")
 
 LATE_S = 0.3
 MODELS = [{"task": task, "id": task} for task in ("classification", "embedding", "text-generation")]

@@ -241,6 +241,7 @@ class TestAdapter:
 class TestCommand:
     """The command as it is typed, on our own questions: it needs no training sets."""
 
+    @pytest.mark.usefixtures("processes")
     def test_killed_and_typed_again_it_ends_as_if_never_killed(
         self, folder: Path, tmp_path: Path
     ) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.engine.process import EngineFolder, Started, raise_priority
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 READY = '{"stage": "ready", "message": "Serving"}'
 
 

@@ -43,6 +43,7 @@ def test_each_has_tests_and_they_are_small() -> None:
     assert sum(path.stat().st_size for path in FILES) <= MOST_BYTES
 
 
+@pytest.mark.usefixtures("network")
 async def test_what_was_not_recorded_fails(tmp_path: Path) -> None:
     known = Request.of("POST", "/v1/x", b'{"model": "m", "a": 1}')
     answer = Answer(

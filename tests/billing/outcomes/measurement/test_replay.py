@@ -52,6 +52,7 @@ def test_from_the_text_alone() -> None:
     assert again == [measure(one) for one in STUDIES]
 
 
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     "processor",
     [
