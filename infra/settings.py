@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic.networks import IPvAnyNetwork
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from infra.errors import AppError
 from infra.timing import USUAL, Timing
@@ -219,6 +219,8 @@ def load_settings() -> Settings:
     variable that is wrong."""
     try:
         return Settings(_secrets_dir=_secrets_folder())
+    except SettingsError as error:
+        raise SettingsInvalid(f"Settings are wrong. {error}: it is no JSON.") from None
     except ValidationError as error:
         # The value is left out: it may be a secret.
         faults = "; ".join(f"MAAS_{_name(e['loc'])}: {e['msg']}" for e in error.errors())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The intervals of one gateway process. `process_ttl_s` must be longer than several renewals,
-    and `trust_s` than several polls of the epoch."""
+    and `trust_s` than several polls of the epoch. Raises ValueError where one is not positive."""
 
     # Quotas (gateway/leasing.py). `recall_s` is how long other processes have to answer a recall:
     # two of their ticks and a commit, on hosts that may be busy.
@@ -48,6 +48,11 @@ class Timing:
     gauges_s: float = 1.0
     platform_gauges_s: float = 15.0
     counters_s: float = 0.25
+
+    def __post_init__(self) -> None:
+        wrong = [one.name for one in fields(self) if not getattr(self, one.name) > 0]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} must be more than 0 seconds")
 
     def divided(self, by: float) -> "Timing":
         """The same, so many times faster. Raises ZeroDivisionError."""

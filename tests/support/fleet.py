@@ -5,10 +5,11 @@ its data directory, as the gateways of several hosts share a database and a secr
 """
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from infra.processes import stop
 from infra.settings import Settings
+from infra.timing import Timing
 from tests.support.maas_process import free_port
 from tests.support.starting import Child, start_process
 
@@ -99,6 +101,8 @@ def _environment(configured: Settings) -> dict[str, str]:
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
+    if isinstance(value, Timing):
+        return json.dumps(asdict(value))
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 

@@ -1,0 +1,32 @@
+"""Timing: the intervals of a process, and the variable that makes them shorter."""
+
+import pytest
+
+from infra.settings import SettingsInvalid, load_settings
+from infra.timing import USUAL, Timing
+
+
+def test_divided_timing_is_so_many_times_faster() -> None:
+    faster = USUAL.divided(20)
+    assert faster.process_ttl_s == USUAL.process_ttl_s / 20
+    assert faster.lease_tick_s == USUAL.lease_tick_s / 20
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_an_interval_that_is_not_positive_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="lease_tick_s must be more than 0"):
+        Timing(lease_tick_s=seconds)
+
+
+class TestVariable:
+    def test_what_it_leaves_out_is_as_usual(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MAAS_TIMING", '{"lease_tick_s": 0.1}')
+        assert load_settings().timing == Timing(lease_tick_s=0.1)
+
+    @pytest.mark.parametrize("text", ["soon", '{"lease_tick_s": 0}', '{"lease_tick_s": "x"}', "[]"])
+    def test_a_wrong_one_is_told_as_every_other(
+        self, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MAAS_TIMING", text)
+        with pytest.raises(SettingsInvalid, match=r"(?i)timing"):
+            load_settings()
