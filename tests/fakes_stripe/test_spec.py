@@ -15,6 +15,7 @@ from tests.support.fakes.stripe.account import Obj
 from tests.support.fakes.stripe.running import FakeStripe
 
 jsonschema: Any = pytest.importorskip("jsonschema")
+pytestmark = pytest.mark.usefixtures("network", "processes")
 
 # What the SDK's family, endive, has and dahlia, that of the definitions, has not.
 NEWER = {
@@ -50,7 +51,6 @@ def schema_of(obj: Obj) -> str:
     return prefix + str(obj["object"])
 
 
-@pytest.mark.usefixtures("processes")
 class TestAnswers:
     async def test_are_as_defined(
         self, fake: FakeStripe, on_fake: Side, definitions: dict[str, Any]
