@@ -52,7 +52,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[Any]:
+    return (yield from _watched(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[Any]:
+    return (yield from _watched(item))
+
+
+def _watched(item: pytest.Item) -> Iterator[Any]:
+    """Around a test, but not its end: after a worker's last one servers of the session stop."""
     if level_of(item) == "unit":
         _running.append(item)
     try:
