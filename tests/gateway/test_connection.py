@@ -13,6 +13,8 @@ from gateway.connection import BrokenOff, Origin, Pool, request_bytes
 from tests.support.fakes.raw_server import Exchange, answering, run_raw_server
 from tests.support.gateway.asking import LIMIT, Asker, ask, standstill, until
 
+pytestmark = pytest.mark.usefixtures("network")
+
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"content-length: 5\r\n\r\nwhole"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -82,7 +84,6 @@ def responses(draw: st.DrawFn) -> Wire:
 
 
 class TestAnyResponse:
-    @pytest.mark.usefixtures("network")
     @settings(max_examples=150, deadline=None)
     @given(responses(), st.lists(st.integers(0, 700), max_size=8), st.booleans())
     async def test_is_read_the_same_in_any_pieces(
@@ -240,7 +241,6 @@ class TestBounds:
         asker.pool.give_back(asker.origin, connection)
         assert await asker.ask(answering(WHOLE)) == (200, b"whole")
 
-    @pytest.mark.usefixtures("network")
     async def test_an_upstream_that_takes_no_request_keeps_nothing_here(self) -> None:
         async def refuse_to_read(
             reader: asyncio.StreamReader, writer: asyncio.StreamWriter

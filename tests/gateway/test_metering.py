@@ -116,7 +116,7 @@ class TestDatabaseGone:
             late = await gateway.chat("during")
         assert [answer.status_code for answer in (*answers, late)] == [503] * 4
         assert answers[0].json()["error"]["code"] == "metering_unavailable"
-        await gateway.ready()
+        await asyncio.sleep(1.0)
         assert (await gateway.chat("after")).status_code == 200
         rows = {row["settlement"]: row for row in await gateway.rows(6)}
         assert set(rows) == {"complete", "platform_fault"}

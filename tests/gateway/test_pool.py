@@ -10,6 +10,8 @@ from gateway.connection import BrokenOff, ConnectFailed, Origin, Pool, request_b
 from tests.support.fakes.raw_server import Exchange, Script, answering, in_turn, run_raw_server
 from tests.support.gateway.asking import Asker, ask, until
 
+pytestmark = pytest.mark.usefixtures("network")
+
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"content-length: 5\r\n\r\nwhole"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -24,7 +26,6 @@ async def asker() -> AsyncIterator[Asker]:
 
 
 class TestUsedAgain:
-    @pytest.mark.usefixtures("network")
     async def test_one_connection_serves_many_calls(self, asker: Asker) -> None:
         await asker.ask(answering(WHOLE))
         before = asker.raw.connections
@@ -116,7 +117,6 @@ class TestUsedAgain:
         assert await asker.ask() == (200, b"whole")
 
 
-@pytest.mark.usefixtures("network")
 class TestPool:
     async def test_what_was_idle_for_too_long_is_closed(self) -> None:
         async with run_raw_server(answering(WHOLE)) as raw:
@@ -175,7 +175,6 @@ class TestOrigins:
             b"a: b\r\ncontent-length: 4\r\n\r\nbody" % asker.raw.port
         )
 
-    @pytest.mark.usefixtures("network")
     async def test_ipv6(self) -> None:
         async with run_raw_server(answering(WHOLE), host="::1") as raw:
             pool = Pool(5.0, 4.0)
@@ -184,7 +183,6 @@ class TestOrigins:
             pool.close()
 
 
-@pytest.mark.usefixtures("network")
 class TestOtherLoop:
     """The gateway runs on uvloop, whose transports are others than asyncio's."""
 

@@ -154,6 +154,7 @@ class TestHaproxy:
         binds = [line.strip() for line in config.read_text().splitlines() if "bind" in line]
         assert binds == ["bind 127.0.0.1:9101", f"bind {public}", "bind 127.0.0.1:8404"]
 
+    @pytest.mark.usefixtures("processes")
     def test_only_the_one_that_a_killed_run_left(self, folders: Folders, tmp_path: Path) -> None:
         wait = [sys.executable, "-c", "import time; time.sleep(60)"]
         left = subprocess.Popen([*wait, str(folders.run / "node" / "haproxy.cfg")])

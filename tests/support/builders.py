@@ -124,15 +124,8 @@ def word_tokenizer(data_dir: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
 
 
-# Of gateways of tests: work and changes are looked for often. Others have their usual time.
-TIMING = Timing(
-    work_poll_s=0.05,
-    work_watch_s=0.05,
-    propagation_poll_s=0.01,
-    lease_retry_s=0.02,
-    lease_tick_s=0.1,
-    epoch_poll_s=0.1,
-)
+# Of gateways of tests: work is looked for often. What keeps processes in step is as usual.
+TIMING = Timing(work_poll_s=0.05, work_watch_s=0.05, propagation_poll_s=0.01, lease_retry_s=0.02)
 
 
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:

@@ -105,6 +105,7 @@ class TestUsage:
     async def test_a_csv_row_says_key_status_error_and_tags(self, firm: Firm) -> None:
         refused = {"model": "nothing", "messages": [{"role": "user", "content": "x"}]}
         await firm.gateway.http.post("/v1/chat/completions", json=refused)
+        await firm.gateway.rows(5)  # the refusal's row follows its answer
         await count_usage(firm.gateway.parts.database, firm.clock)
         answered, failed = await calls_csv(firm, "/dashboard/usage/calls.csv")
         assert (answered["key_name"], answered["status"]) == ("test", "200")

@@ -152,9 +152,9 @@ class TestFaults:
         page = await firm.owner.page("/dashboard/nothing/here", 404)
         assert "There is no such page" in page
 
-    async def test_the_database_is_gone(self, firm: Firm) -> None:
+    async def test_the_database_is_gone(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
         await firm.gateway.parts.database.close()
-        firm.gateway.parts.database._timeout_s = 0.0001
+        monkeypatch.setattr(firm.gateway.parts.database, "_timeout_s", 0.0001)
         page = await firm.owner.page("/dashboard", 503)
         assert "The records cannot be reached just now" in page
         part = await firm.owner.page("/dashboard/usage", 503, **{"hx-request": "true"})
