@@ -6,6 +6,7 @@ import pytest
 
 from gateway.dashboard.router import HANDLERS
 from gateway.identity.roles import Role
+from infra.db import DatabaseUnavailable
 from tests.support.builders import PLENTY, Limited
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client, looker
@@ -147,14 +148,18 @@ class TestLanguage:
         assert answer.headers["location"] == "/dashboard"
 
 
+def away() -> None:
+    """A database that cannot be reached."""
+    raise DatabaseUnavailable
+
+
 class TestFaults:
     async def test_no_such_page(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/nothing/here", 404)
         assert "There is no such page" in page
 
     async def test_the_database_is_gone(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
-        await firm.gateway.parts.database.close()
-        monkeypatch.setattr(firm.gateway.parts.database, "_timeout_s", 0.0001)
+        monkeypatch.setattr(firm.gateway.parts.database, "transaction", away)
         page = await firm.owner.page("/dashboard", 503)
         assert "The records cannot be reached just now" in page
         part = await firm.owner.page("/dashboard/usage", 503, **{"hx-request": "true"})
