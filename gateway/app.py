@@ -26,7 +26,7 @@ from gateway.document_queue import DocumentQueue
 from gateway.faults import show_fact, show_fault, show_http
 from gateway.figures import Figures
 from gateway.gauges import Gauges
-from gateway.identity.assembly import Identity, build_identity
+from gateway.identity.assembly import build_identity
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
 from gateway.inner import InnerCalls
@@ -77,12 +77,12 @@ from gateway.tokens import PromptCounter
 from gateway.upstream import Upstream
 from gateway.variant_loading import VariantLoader
 from infra.clock import Clock, SystemClock
-from infra.db import Database
 from infra.errors import AppError
 from infra.log import configure_logging
 from infra.metrics import Metrics, declare_metrics
 from infra.secret import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
+from infra.timing import Timing
 from infra.tracers import tracer_of
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
@@ -121,7 +121,8 @@ def build_parts(
         timing=settings.timing,
     )
     propagation = Propagation(database, clock, settings.timing)
-    learning = _learning_tools(links, settings, clock, stages, propagation)
+    learning = _learning_tools(links, clock, catalog, stages, propagation)
+    pepper = secret_key(settings)
     return Parts(
         settings=settings,
         clock=clock,
@@ -135,7 +136,7 @@ def build_parts(
         authenticator=stages.authenticator,
         admission=stages.admission,
         figures=stages.figures,
-        gauges=_gauges(links, settings, clock, stages.writer),
+        gauges=_gauges(links, clock, catalog, stages.writer),
         quoting=Quoting(stages.parser, stages.grounder, stages.admission, database, clock, most),
         payments=payments_of(settings),
         poster=poster_of(settings),
@@ -154,16 +155,16 @@ def build_parts(
         offers=_offers(links, settings, clock, catalog, stages.admission),
         pipeline=Pipeline(stages, clock, settings),
         tracer=stages.tracer,
-        identity=_identity(settings, database, clock),
-        pepper=secret_key(settings),
+        identity=build_identity(database, clock, pepper, Links.of(settings), Passwords()),
+        pepper=pepper,
     )
 
 
 def _learning_tools(
-    links: "_Links", settings: Settings, clock: Clock, stages: Stages, propagation: Propagation
+    links: "_Links", clock: Clock, catalog: Catalog, stages: Stages, propagation: Propagation
 ) -> Tools:
     return Tools(
-        catalog=links.availability.whole,
+        catalog=catalog,
         clock=clock,
         database=links.connections.handlers,
         contracts=links.contracts,
@@ -172,13 +173,8 @@ def _learning_tools(
         router=links.router,
         upstream=links.upstream,
         propagation=propagation,
-        timing=settings.timing,
+        timing=links.timing,
     )
-
-
-def _identity(settings: Settings, database: Database, clock: Clock) -> Identity:
-    links = Links.of(settings)
-    return build_identity(database, clock, secret_key(settings), links, Passwords())
 
 
 def _offers(
@@ -188,15 +184,16 @@ def _offers(
     return Offers(catalog, links.availability, clock, database, admission, links.lender, profile)
 
 
-def _gauges(links: "_Links", settings: Settings, clock: Clock, writer: UsageWriter) -> Gauges:
-    inside = links.availability.whole, links.router, links.schedulers, writer
-    return Gauges(links.metrics, clock, *inside, links.connections, settings.timing)
+def _gauges(links: "_Links", clock: Clock, catalog: Catalog, writer: UsageWriter) -> Gauges:
+    inside = links.router, links.schedulers, writer
+    return Gauges(links.metrics, clock, catalog, *inside, links.connections, links.timing)
 
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """What reaches beyond the process, and what is known of others through it."""
+    """What reaches beyond the process, what is known of others through it, and how often."""
 
+    timing: Timing
     metrics: Metrics
     connections: Connections
     membership: Membership
@@ -223,6 +220,7 @@ def _links(settings: Settings, clock: Clock, catalog: Catalog, connect: Connect)
     upstream = Upstream(settings.connect_timeout_s)
     router = Router(_upstreams(settings.serving_url, catalog), clock, timing)
     return _Links(
+        timing=timing,
         metrics=metrics,
         connections=connections,
         membership=membership,
@@ -244,7 +242,7 @@ def _stages(
     calls, keys = connections.calls, secret_key(settings)
     counter = PromptCounter(settings.data_dir)
     admission = Admission(lender, counter, settings.credit_wait_s)
-    patience_s, timing, metrics = settings.settle_timeout_s, settings.timing, links.metrics
+    patience_s, timing, metrics = settings.settle_timeout_s, links.timing, links.metrics
     kept = connections.records, membership, lender, clock, metrics
     writer = UsageWriter(*kept, patience_s, timing)
     inner, figures = InnerCalls(admission, writer, clock), Figures(lender, metrics, timing)

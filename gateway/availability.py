@@ -46,7 +46,7 @@ class Availability:
         self, catalog: Catalog, router: Router, upstream: Upstream, timing: Timing = USUAL
     ) -> None:
         self._timing = timing
-        self.whole = catalog
+        self._whole = catalog
         self._router = router
         self._upstream = upstream
         self._said: dict[str, frozenset[str] | None] = {}
@@ -55,7 +55,7 @@ class Availability:
     @property
     def catalog(self) -> Catalog:
         """The models that are served."""
-        return self.whole.only(self.serves)
+        return self._whole.only(self.serves)
 
     def serves(self, model: Model) -> bool:
         """Whether a server of the model lists it, or does not say what it has. Until one has
@@ -83,7 +83,7 @@ class Availability:
 
     async def ask(self) -> None:
         """Ask each server. One that does not answer is taken for what it said last."""
-        servers = {url for one in self.whole.models for url in self._router.servers(one)}
+        servers = {url for one in self._whole.models for url in self._router.servers(one)}
         for said in await asyncio.gather(*(self._ask(server) for server in sorted(servers))):
             self._said |= said
 

@@ -6,10 +6,11 @@ to import, and an operator types many commands.
 """
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -27,8 +28,7 @@ class Command:
 
     def load(self) -> "typer.Typer | Callable[..., Any]":
         module, _, name = self.place.partition(":")
-        with _without_collections():
-            found: typer.Typer | Callable[..., Any] = getattr(import_module(module), name)
+        found: typer.Typer | Callable[..., Any] = getattr(_imported(module), name)
         return found
 
 
@@ -63,12 +63,14 @@ def lazy_group(commands: Sequence[Command]) -> type[LazyGroup]:
     return type("Group", (LazyGroup,), {"table": tuple(commands)})
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Imports create many objects that stay: to look for garbage among them takes 0.1 s."""
+def _imported(name: str) -> ModuleType:
+    """The module. Importing creates many objects that stay: to look for garbage among them, also
+    at the end of the process, takes tenths of a second."""
+    if name in sys.modules:
+        return sys.modules[name]
     gc.disable()
     try:
-        yield
+        return import_module(name)
     finally:
         gc.freeze()
         gc.enable()

@@ -220,7 +220,7 @@ def load_settings() -> Settings:
     try:
         return Settings(_secrets_dir=_secrets_folder())
     except SettingsError as error:
-        raise SettingsInvalid(f"Settings are wrong. {error}: it is no JSON.") from None
+        raise SettingsInvalid(f"Settings are wrong. Not valid JSON: {error}.") from None
     except ValidationError as error:
         # The value is left out: it may be a secret.
         faults = "; ".join(f"MAAS_{_name(e['loc'])}: {e['msg']}" for e in error.errors())
