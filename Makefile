@@ -34,8 +34,8 @@ test: $(TESTED)
 	$(BIN)/coverage erase
 	$(ONE_THREAD) $(PYTEST) -m "not serving" $(OTHERS) $(CROWD) || \
 	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(OTHERS) $(AGAIN)
-	MAAS_COVERAGE=all $(ONE_THREAD) $(PYTEST) -m "not serving" $(MEASURED) $(COVERED) $(CROWD) || \
-	  MAAS_COVERAGE=all $(ONE_THREAD) $(PYTEST) -m "not serving" $(MEASURED) $(COVERED) $(AGAIN)
+	$(ONE_THREAD) $(PYTEST) -m "not serving" $(MEASURED) $(COVERED) $(CROWD) || \
+	  $(ONE_THREAD) $(PYTEST) -m "not serving" $(MEASURED) $(COVERED) $(AGAIN)
 	$(PYTEST) -m serving || $(PYTEST) -m serving $(AGAIN)
 	$(BIN)/coverage report --skip-covered --fail-under=86
 	$(BIN)/coverage report --include='billing/*' --fail-under=100

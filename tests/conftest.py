@@ -24,7 +24,6 @@ from tests.support.stories.story import Story
 from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 
 pytest_plugins = (
-    "tests.support.billing_coverage",
     "tests.support.engine.plugin",
     "tests.support.levels",
 )

@@ -1,13 +1,13 @@
 """The loop over waiting work: goes on while there is some, wakes for more, outlives a database."""
 
 import asyncio
-from collections.abc import Callable
 
 from structlog.testing import capture_logs
 
 from gateway.polling import Poller
 from infra.db import DatabaseUnavailable
 from infra.timing import Timing
+from tests.support.gateway.asking import until
 
 
 class Work:
@@ -27,12 +27,6 @@ class Work:
             return False
         self.pieces -= 1
         return True
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110  # a step tells nobody
-            await asyncio.sleep(0.01)
 
 
 async def test_all_there_is_without_a_pause() -> None:

@@ -175,12 +175,6 @@ class Gateway:
         body = {"model": CHAT, "messages": [message], "max_tokens": 5, **values}
         return await self.http.post("/v1/chat/completions", json=body)
 
-    async def ready(self) -> None:
-        """Return when the process says that it has what calls need."""
-        async with asyncio.timeout(20):
-            while (await self.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
     async def until(self, status: int, prompt: str = "one", **values: Any) -> httpx.Response:
         """Call until it is answered so: a change of keys or limits is known a moment later."""
         async with asyncio.timeout(20):
@@ -206,9 +200,7 @@ async def run_gateway(
     account, key = await customer(parts.database, configured, terms=terms)
     async with serve(parts) as url:
         headers = {"authorization": f"Bearer {key.secret}"}
-        async with httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=120, verify=NO_TLS
-        ) as http:
+        async with client(url, headers) as http:
             yield Gateway(url, parts, account, key, http)
 
 

@@ -46,10 +46,6 @@ class CurrentParts:
 class LastingServer(uvicorn.Server):
     """A server that goes on: at the end of a test it only ends the connections of that test."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.current = CurrentParts()
-
     async def settle(self) -> None:
         """Return when nobody is connected and nothing is being answered."""
         await asyncio.sleep(_TICK_S)
@@ -65,9 +61,10 @@ class LastingServer(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A running server, where it listens, and its task."""
+    """A running server, the parts that it serves, where it listens, and its task."""
 
     server: LastingServer
+    current: CurrentParts
     listener: socket.socket
     task: asyncio.Task[None]
 
@@ -91,7 +88,7 @@ class Applications:
         return waiting.pop() if waiting else await _started(parts, http)
 
     def put_back(self, parts: Parts, http: type[Listening], application: Application) -> None:
-        application.server.current.parts = None
+        application.current.parts = None
         self.idle.setdefault(_kind(parts, http), []).append(application)
 
     async def stop(self) -> None:
@@ -121,19 +118,18 @@ async def _started(parts: Parts, http: type[Listening]) -> Application:
         lifespan="off",
     )
     server = LastingServer(config)
-    server.current = current
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve([listener]))
     while not server.started:  # noqa: ASYNC110  # uvicorn gives no event to wait for
         await asyncio.sleep(_TICK_S)
-    return Application(server, listener, task)
+    return Application(server, current, listener, task)
 
 
 @asynccontextmanager
 async def serve(parts: Parts, http: type[Listening] = Listening) -> AsyncIterator[str]:
     """The parts, started, behind a real socket; gives its URL."""
     application = await APPLICATIONS.take(parts, http)
-    application.server.current.parts = parts
+    application.current.parts = parts
     async with app.lifespan_of(parts)(cast(Any, application.server.config.app)):
         try:
             yield application.url
