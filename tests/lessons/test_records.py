@@ -15,7 +15,7 @@ from billing.metering.quotas import set_limit
 from billing.tables import QuotaKind
 from gateway.keys import create_key
 from infra.secret import secret_key
-from infra.timing import USUAL
+from infra.timing import Timing
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.fakes.upstream import FakeUpstream
@@ -56,12 +56,16 @@ class TestRecords:
         self, limited: Limited, upstream: FakeUpstream
     ) -> None:
         """litellm#18708, #11334: connections run out under load, transactions time out."""
-        # Connections that gateways of other tests have left open do nothing meanwhile.
+        # Connections that gateways of other tests have left open do nothing meanwhile, and what a
+        # process does beside its calls waits.
+        quiet = Timing(work_poll_s=3600, gauges_s=3600)
         query = (
             "select count(*) from pg_stat_activity where application_name = 'maas'"
             " and extract(epoch from state_change) * 1000000 > {began}"
         )
-        async with limited(PLENTY, timing=USUAL, **PATIENT) as gateway:
+        async with limited(PLENTY, timing=quiet, **PATIENT) as gateway:
+            await gateway.chat("x")
+            await until(lambda: not gateway.parts.database.in_use)  # what it does at its start
             began = await scalar(gateway, "select extract(epoch from clock_timestamp()) * 1000000")
             calls = asyncio.gather(*(gateway.chat("drip", stream=True) for _ in range(80)))
             await until(lambda: upstream.running > 0)
