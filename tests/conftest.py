@@ -26,6 +26,7 @@ from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 pytest_plugins = (
     "tests.support.engine.plugin",
     "tests.support.levels",
+    "tests.support.properties",
 )
 
 

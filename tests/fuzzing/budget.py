@@ -31,7 +31,6 @@ def tried(short: int, full: int) -> Callable[..., None]:
         max_examples=full if FULL else short,
         derandomize=not FULL,
         database=None,
-        deadline=None,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )

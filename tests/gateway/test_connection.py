@@ -84,7 +84,7 @@ def responses(draw: st.DrawFn) -> Wire:
 
 
 class TestAnyResponse:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(responses(), st.lists(st.integers(0, 700), max_size=8), st.booleans())
     async def test_is_read_the_same_in_any_pieces(
         self, asker: Asker, wire: Wire, cuts: list[int], whole: bool
@@ -94,7 +94,7 @@ class TestAnyResponse:
         asker.raw.script = answering(*pieces, close=wire.until_closed)
         assert await ask(asker.pool, asker.origin, whole) == (wire.status, wire.body)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(responses(), st.integers(0, 10_000), st.booleans(), st.booleans())
     async def test_cut_off_is_never_whole(
         self, asker: Asker, wire: Wire, place: int, reset: bool, whole: bool

@@ -305,4 +305,4 @@ class Accounting(RuleBasedStateMachine):
 
 
 TestAccounting = Accounting.TestCase
-TestAccounting.settings = settings(max_examples=in_full(1000, 50), deadline=None)
+TestAccounting.settings = settings(max_examples=in_full(1000, 50))

@@ -18,7 +18,6 @@ NANO = Decimal("0.000000001")
 WORDS = st.lists(st.text("abc你é😀", min_size=1, max_size=9), min_size=1, max_size=30).map(" ".join)
 SOME = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamBusy
@@ -335,7 +335,6 @@ STEPS = st.lists(
 
 
 class TestAnySequence:
-    @settings(deadline=None)
     @given(slots=st.sampled_from([1, 2, 3, 8, 17]), limit=st.integers(0, 12), steps=STEPS)
     async def test_keeps_its_promises(
         self, slots: int, limit: int, steps: list[tuple[str, Any]]

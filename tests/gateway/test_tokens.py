@@ -57,7 +57,7 @@ PROMPTS = st.one_of(
     TOKEN_IDS.filter(bool),
     st.lists(TOKEN_IDS, min_size=1),
 )
-MANY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 
 
 def a_model(name: str, context_length: int | None = None) -> Model:

@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamBusy
@@ -112,7 +112,6 @@ class TestScheduler:
         await cancelled(noisy)
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("cel")), max_size=60))
-    @settings(deadline=None)
     def test_no_slot_is_lost_whoever_comes_ends_and_leaves(
         self, steps: list[tuple[int, str]]
     ) -> None:
@@ -146,7 +145,6 @@ class TestScheduler:
         assert scheduler.running[D] == len(held)
 
     @given(st.lists(st.integers(0, 3), min_size=12, max_size=40))
-    @settings(deadline=None)
     def test_slots_are_shared_evenly_among_those_who_want_them(self, asked: list[int]) -> None:
         asyncio.run(self._share(asked))
 

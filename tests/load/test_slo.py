@@ -1,7 +1,7 @@
 """Objectives: what holds, what does not, and that what was never called holds nothing."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load import slo
@@ -14,7 +14,6 @@ class TestMeasured:
         assert measured(Measure.P95, Calls(1)) == 95
         assert measured(Measure.P50, Calls(1)) == 50
 
-    @settings(deadline=None)
     @given(st.integers(1, 10**6), st.integers(0, 10**6))
     def test_the_share_that_failed(self, calls: int, failed: int) -> None:
         share = measured(Measure.FAILED, Calls(calls, min(failed, calls)))

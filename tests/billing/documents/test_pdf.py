@@ -324,7 +324,7 @@ class TestWithoutInstalledFonts:
 
 
 class TestAnyText:
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     @given(st.text(st.characters(), max_size=40))
     def test_no_text_prevents_an_invoice(self, name: str) -> None:
         document = replace(INVOICE, buyer=Party(name, name, name, name))

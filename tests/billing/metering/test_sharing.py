@@ -341,7 +341,6 @@ class TestSharing:
             settings=settings(
                 max_examples=in_full(200, 5),
                 stateful_step_count=25,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

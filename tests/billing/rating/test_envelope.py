@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.money import nano_per_minor
@@ -21,8 +21,7 @@ from tests.support.billing.random_terms import PER_UNIT, AnyOrder, Case, FirstCo
 
 # Where nothing is held beside the units, the envelope is tight.
 CASES = cases() | cases(PER_UNIT)
-MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-THOROUGH = settings(MANY, max_examples=300)
+THOROUGH = settings(max_examples=300)
 WHOLE = Fraction(1)
 
 
@@ -54,7 +53,6 @@ class TestHeldCoversTheBill:
             now = running(terms, share, calls[:at])
             assert now.amount + now.reserve + sum(costs[at:]) >= bill
 
-    @MANY
     @given(CASES)
     def test_also_where_no_later_call_is_included(self, case: Case) -> None:
         """As where other processes have all that is left."""

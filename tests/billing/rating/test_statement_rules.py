@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.money import nano_per_minor, rounded
@@ -21,8 +21,6 @@ from billing.rating.statement import (
 )
 from billing.rating.terms import ANY_MODEL, ModelPrice, PlanTerms
 from tests.support.billing.random_terms import RISING, Case, cases
-
-MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def total(terms: PlanTerms, share: Fraction, calls: Iterable[Consumed]) -> int:
@@ -41,7 +39,6 @@ def merged(calls: Iterable[Consumed]) -> list[Consumed]:
 
 
 class TestSplitting:
-    @MANY
     @given(cases(), st.randoms(use_true_random=False))
     def test_the_number_and_order_of_calls_change_nothing(self, case: Case, chance: Random) -> None:
         terms, share, calls = case
@@ -52,7 +49,6 @@ class TestSplitting:
 
 
 class TestRunning:
-    @MANY
     @given(cases())
     def test_is_the_statement_but_for_rounding(self, case: Case) -> None:
         """Half a minor unit for each line, and for a discount that rounds to nothing."""
@@ -63,7 +59,6 @@ class TestRunning:
 
 
 class TestSigns:
-    @MANY
     @given(cases())
     def test_only_discounts_are_below_zero(self, case: Case) -> None:
         """And late usage that makes a volume price cheaper; the sum never is."""
@@ -77,7 +72,6 @@ class TestSigns:
                 assert line.minor >= 0
         assert total(terms, share, calls) >= 0
 
-    @MANY
     @given(cases())
     def test_units_are_included_once(self, case: Case) -> None:
         """No line includes more than was used, nor all together more than allowances give."""
@@ -88,7 +82,6 @@ class TestSigns:
         assert all(0 <= one.taken <= one.quantity for one in taken)
         assert sum(one.taken for one in taken) == sum(line.included for line in lines)
 
-    @MANY
     @given(cases())
     def test_nothing_is_paid_while_its_allowance_lasts(self, case: Case) -> None:
         terms, share, calls = case
@@ -104,7 +97,6 @@ class TestSigns:
 
 
 class TestMoreUsage:
-    @MANY
     @given(cases(RISING), st.integers(0, 8), st.integers(0, 10**6))
     def test_never_costs_less(self, case: Case, at: int, minimum: int) -> None:
         """But for volume prices, which fall for all units where a tier begins."""
@@ -113,7 +105,6 @@ class TestMoreUsage:
         calls = [Consumed(call.model, call.quantities + call.late) for call in calls]
         assert total(terms, share, calls[:at]) <= total(terms, share, calls)
 
-    @MANY
     @given(cases(RISING), st.integers(0, 8))
     def test_beside_late_usage_costs_less_by_rounding_only(self, case: Case, at: int) -> None:
         """Units on time and late ones are rounded apart: a minor unit a place, as below."""
@@ -133,7 +124,6 @@ class TestMoreUsage:
 
         assert (both(2), both(3)) == (2, 1)
 
-    @MANY
     @given(cases(), st.integers(0, 10**6))
     def test_comes_to_the_minimum_at_least(self, case: Case, minimum: int) -> None:
         terms, share, calls = case

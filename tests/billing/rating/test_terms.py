@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
@@ -25,7 +25,6 @@ from billing.rating.terms import (
 )
 from tests.support.billing.random_terms import any_terms
 
-MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TERMS = PlanTerms(
     plan="team",
     names={"en": "Team", "zh": "团队"},
@@ -125,7 +124,6 @@ class TestText:
     def test_of_each_price(self, price: Price, said: dict[str, Any]) -> None:
         assert price_json(price) == said
 
-    @MANY
     @given(any_terms())
     def test_is_read_back(self, terms: PlanTerms) -> None:
         read = read_terms(terms.text())

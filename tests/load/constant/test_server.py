@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.constant.engine import Engine, Speed, steps
@@ -65,7 +65,6 @@ class TestAnswers:
 
 
 class TestEngine:
-    @settings(deadline=None)
     @given(st.integers(1, 3000), st.floats(0, 0.2))
     def test_steps_grow_to_all_tokens(self, tokens: int, token_s: float) -> None:
         counts = steps(tokens, token_s)

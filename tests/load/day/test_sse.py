@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.day.sse import StreamBroken, Timing
@@ -59,7 +59,6 @@ class TestTiming:
         with pytest.raises(StreamBroken):
             timed([10.5]).read(lines)
 
-    @settings(deadline=None)
     @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=30))
     def test_a_token_a_chunk_gives_the_mean_pause(self, pauses: list[float]) -> None:
         times = [10.0]

@@ -1,7 +1,7 @@
 """Figures of a replay: goodput, queueing, percentiles and ratios, worked out by hand."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.constant.engine import Speed
@@ -47,7 +47,6 @@ class TestPercentile:
         assert percentile([7], 0.99) == 7
         assert percentile([], 0.5) is None
 
-    @settings(deadline=None)
     @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))
     def test_enough_of_them_are_no_greater(self, values: list[float], part: float) -> None:
         found = percentile(values, part)

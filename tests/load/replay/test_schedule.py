@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.constant.engine import Speed
@@ -20,7 +20,6 @@ ENGINE = Speed(1000, 0.01, 4)
 
 
 class TestChanges:
-    @settings(deadline=None)
     @given(arrivals, st.floats(0.1, 100), st.floats(1, 100))
     def test_sped_up(self, calls: list[Arrival], speed: float, seconds: float) -> None:
         found = sped_up(calls, speed, seconds)
@@ -29,7 +28,6 @@ class TestChanges:
         assert all(0 <= one.at_s < seconds for one in found)
         assert not found or found[0].at_s == 0
 
-    @settings(deadline=None)
     @given(arrivals, st.integers(8, 8000))
     def test_cut_to_what_a_model_takes(self, calls: list[Arrival], context: int) -> None:
         cut = cut_to(calls, context)
@@ -40,14 +38,12 @@ class TestChanges:
             assert after.input_tokens + after.output_tokens <= context
         assert cut.shortened == sum(a != b for a, b in zip(calls, cut.arrivals, strict=True))
 
-    @settings(deadline=None)
     @given(arrivals)
     def test_thinned(self, calls: list[Arrival]) -> None:
         assert thin(calls, 1.0, random.Random(1)) == calls
         assert thin(calls, 0.0, random.Random(1)) == []
         assert set(thin(calls, 0.5, random.Random(1))) <= set(calls)
 
-    @settings(deadline=None)
     @given(arrivals, st.floats(0.1, 2), st.floats(5, 60))
     def test_filling_takes_as_many_as_the_load_says(
         self, calls: list[Arrival], load: float, seconds: float

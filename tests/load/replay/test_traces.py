@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.replay.arrivals import Arrival, TraceMissing
@@ -57,7 +57,6 @@ class TestFiles:
 
 
 class TestShapes:
-    @settings(deadline=None)
     @given(st.floats(0.05, 50), st.floats(0.2, 3), st.sampled_from(["Gamma", "Weibull"]))
     def test_pauses_have_the_mean_of_the_rate(self, rate: float, cv: float, kind: str) -> None:
         chance = random.Random(3)

@@ -112,7 +112,7 @@ class TestFleet:
         assert simulate(Setup(PACE, rule, concurrency=4, start_s=5), crowd).most == 1
         assert simulate(Setup(PACE, rule, concurrency=16, start_s=5), crowd).most == 4
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(
         st.lists(
             st.tuples(st.floats(0, 60), st.integers(0, 3000), st.integers(1, 300)),

@@ -1,13 +1,12 @@
 """What happens when, and which failures that excuses."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.soak.events import POSTGRES, ROLLING, STORM, UPSTREAM, WHEN, Happened, due, unexcused
 
 
 class TestDue:
-    @settings(deadline=None)
     @given(st.floats(1, 1e5))
     def test_all_of_it_in_order_and_before_the_end(self, seconds: float) -> None:
         found = due(seconds)

@@ -1,7 +1,7 @@
 """Memory: slopes that a few samples do not bend, and what is too short to be judged."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from load.soak.memory import LEAST_S, Series, slope
@@ -17,14 +17,12 @@ def series(values: list[float], step_s: float) -> Series:
 
 
 class TestSlope:
-    @settings(deadline=None)
     @given(floats, floats, st.integers(2, 400))
     def test_of_a_line_is_the_lines(self, start: float, rise: float, count: int) -> None:
         times = [float(n) for n in range(count)]
         found = slope(times, [start + rise * t for t in times], 3600)
         assert found == pytest.approx(3600 * rise, abs=1e-6, rel=1e-6)
 
-    @settings(deadline=None)
     @given(st.lists(st.integers(0, 29), max_size=8, unique=True))
     def test_a_quarter_that_stands_out_does_not_bend_it(self, outliers: list[int]) -> None:
         values = [1000.0 if n in outliers else 100 + 0.1 * n for n in range(30)]

@@ -40,7 +40,6 @@ OTHERS: Mapping[str, str] = MappingProxyType(
 )
 drawing = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 every = pytest.mark.parametrize("name", MECHANISMS)

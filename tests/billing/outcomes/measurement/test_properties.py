@@ -15,7 +15,7 @@ from billing.outcomes.measurement.readings import Amount, Reading
 from billing.outcomes.measurement.saving import Saving, saved
 from tests.billing.outcomes.measurement.making import AGREED, TURN, halves, study, table
 
-SOME = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 PLANTS = st.builds(
     table,
     st.integers(0, 10**6),

@@ -1,0 +1,14 @@
+"""How Hypothesis runs the properties of this suite.
+
+A property fails by what it found, never by how long it took: on a busy machine a test that a core
+was taken from for half a second is not wrong.
+"""
+
+import hypothesis
+
+hypothesis.settings.register_profile(
+    "suite",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
