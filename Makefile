@@ -1,3 +1,5 @@
+# Compiled modules are kept: programs that tests start would compile the same ones again each time.
+unexport PYTHONDONTWRITEBYTECODE
 # `make run` and `make test` work on a bare machine with Python 3.11 to 3.13; nothing else is needed.
 PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(shell command -v $(v) 2>/dev/null)))
 PROFILE ?= cpu

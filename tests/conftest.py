@@ -1,5 +1,6 @@
 """Fixtures that several test packages share: a real PostgreSQL, a model server, a gateway."""
 
+import asyncio
 import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from billing.accounts.opening import Terms
 from infra.clock import Clock
 from infra.db import Database
 from infra.migrate import migrate
 from infra.postgres import start_postgres
+from infra.timing import Timing
 from models.catalog import Catalog
 from tests.support import builders
 from tests.support.builders import Gateway, Limited, run_gateway
@@ -26,6 +29,7 @@ from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 pytest_plugins = (
     "tests.support.engine.plugin",
     "tests.support.levels",
+    "tests.support.own_coverage",
     "tests.support.properties",
 )
 
@@ -36,6 +40,11 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.collect()  # by what is left here, how often to look is reckoned
+
+
+def pytest_configure() -> None:
+    """Tests run on the event loop that a gateway process runs on."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -147,8 +156,14 @@ async def stripe(
 
 
 @pytest.fixture
+def timing() -> Timing:
+    """The intervals of the two gateways below; a package may say otherwise."""
+    return builders.TIMING
+
+
+@pytest.fixture
 async def gateway(
-    database_url: str, tmp_path: Path, upstream: FakeUpstream
+    database_url: str, tmp_path: Path, upstream: FakeUpstream, timing: Timing
 ) -> AsyncIterator[Gateway]:
     """A gateway in front of the model server, with short patience."""
     configured = builders.settings(
@@ -160,13 +175,14 @@ async def gateway(
         body_timeout_s=1.0,
         settle_timeout_s=3.0,
         max_body_bytes=64 << 10,
+        timing=timing,
     )
     async with run_gateway(configured) as running:
         yield running
 
 
 @pytest.fixture
-def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limited:
+def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream, timing: Timing) -> Limited:
     """Makes a gateway whose account has other terms, and whose patience is short."""
 
     def make(
@@ -175,7 +191,7 @@ def limited(database_url: str, tmp_path: Path, upstream: FakeUpstream) -> Limite
         catalog: Catalog = builders.CATALOG,
         **values: Any,
     ) -> AbstractAsyncContextManager[Gateway]:
-        values = {"credit_wait_s": 0.3, **values}
+        values = {"credit_wait_s": 0.3, "timing": timing, **values}
         configured = builders.settings(database_url, tmp_path, upstream.url, **values)
         return run_gateway(configured, clock, terms, catalog)
 

@@ -124,8 +124,11 @@ def word_tokenizer(data_dir: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
 
 
-# Of gateways of tests: work is looked for often. What keeps processes in step is as usual.
-TIMING = Timing(work_poll_s=0.05, work_watch_s=0.05, propagation_poll_s=0.01, lease_retry_s=0.02)
+# Of gateways of tests. What keeps processes in step is as usual, and work that waits is looked for
+# as seldom: what is put there wakes its own process.
+TIMING = Timing(work_watch_s=0.05, propagation_poll_s=0.01, lease_retry_s=0.02, lease_shrink_s=0.1)
+# Of those whose work is tried again, or is another process's.
+BUSY = replace(TIMING, work_poll_s=0.05)
 
 
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:

@@ -50,12 +50,11 @@ class LastingServer(uvicorn.Server):
         """Return when nobody is connected and nothing is being answered."""
         await asyncio.sleep(_TICK_S)
         state = self.server_state
-        if not state.connections and not state.tasks:
-            return
-        for connection in list(state.connections):
-            connection.shutdown()
         async with asyncio.timeout(_PATIENCE_S):
-            while state.connections or state.tasks:  # noqa: ASYNC110
+            while state.connections or state.tasks:
+                # Also those that came meanwhile: kept alive they would stay for five seconds.
+                for connection in list(state.connections):
+                    connection.shutdown()
                 await asyncio.sleep(_TICK_S)
 
 

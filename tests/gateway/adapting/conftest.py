@@ -4,9 +4,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from infra.timing import Timing
+from tests.support import builders
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.gateway.customers import Customer, Talker, client
 from tests.support.gateway.dialogues import TEXTS
+
+
+@pytest.fixture
+def timing() -> Timing:
+    return builders.BUSY
 
 
 @pytest.fixture

@@ -4,9 +4,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from infra.timing import Timing
 from tests.gateway.knowledge.firm import Firm
+from tests.support import builders
 from tests.support.builders import Gateway
 from tests.support.gateway.customers import client
+
+
+@pytest.fixture
+def timing() -> Timing:
+    return builders.BUSY
 
 
 @pytest.fixture
