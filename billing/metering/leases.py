@@ -12,6 +12,7 @@ own when a process does that (gateway/leasing.py).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, update
@@ -58,6 +59,16 @@ class Standing:
     elsewhere: int
     recalls: int
     used: int
+
+
+class _Counted(NamedTuple):
+    """Of one quota: what all processes have used and is not folded, and what this one has used."""
+
+    unfolded: int
+    used: int
+
+
+_NOTHING_COUNTED = _Counted(0, 0)
 
 
 def grant(free: int, wish: Wish) -> int:
@@ -123,14 +134,16 @@ async def change_leases(
     quota_ids = [UUID(quota_id) for quota_id in wishes]
     quotas = await _lock(session, quota_ids)
     leases = await _leases(session, process_id, quota_ids)
-    spent = await _unfolded(session, quota_ids)
+    counted = await _counted(session, quota_ids, process_id)
     standings: dict[str, Standing] = {}
     for quota in quotas:
         lease = leases.get(quota.id) or QuotaLease(
             process_id=process_id, quota_id=quota.id, borrowed=0, used=0, folded=0
         )
         wish = wishes[str(quota.id)]
-        standings[str(quota.id)] = _change(quota, lease, wish, spent.get(quota.id, 0))
+        standings[str(quota.id)] = _change(
+            quota, lease, wish, counted.get(quota.id, _NOTHING_COUNTED)
+        )
         if not wish.end:
             session.add(lease)
         elif quota.id in leases:
@@ -173,7 +186,8 @@ async def credit_left(session: AsyncSession, account_id: UUID) -> int | None:
     quota = (await session.scalars(query)).one_or_none()
     if quota is None or quota.amount is None:
         return None
-    return quota.amount - quota.used - (await _unfolded(session, [quota.id])).get(quota.id, 0)
+    counted = await _counted(session, [quota.id])
+    return quota.amount - quota.used - counted.get(quota.id, _NOTHING_COUNTED).unfolded
 
 
 async def recall(session: AsyncSession, quota_ids: Sequence[str]) -> None:
@@ -217,17 +231,23 @@ async def _leases(
     return {lease.quota_id: lease for lease in await session.scalars(query)}
 
 
-async def _unfolded(session: AsyncSession, quota_ids: Sequence[UUID]) -> dict[UUID, int]:
-    used = func.sum(QuotaLease.used - QuotaLease.folded)
+async def _counted(
+    session: AsyncSession, quota_ids: Sequence[UUID], process_id: UUID | None = None
+) -> dict[UUID, _Counted]:
+    """What processes have used of quotas. One statement, as calls are recorded meanwhile: one that
+    `unfolded` has and `used` has not would look like another process's, and count twice there."""
+    unfolded = func.sum(QuotaLease.used - QuotaLease.folded)
+    own = func.sum(QuotaLease.used).filter(col(QuotaLease.process_id) == process_id)
     query = (
-        select(QuotaLease.quota_id, used)
+        select(QuotaLease.quota_id, unfolded, func.coalesce(own, 0))
         .where(col(QuotaLease.quota_id).in_(quota_ids))
         .group_by(col(QuotaLease.quota_id))
     )
-    return {quota_id: int(total) for quota_id, total in (await session.execute(query)).all()}
+    rows = (await session.execute(query)).all()
+    return {quota_id: _Counted(int(total), int(mine)) for quota_id, total, mine in rows}
 
 
-def _change(quota: Quota, lease: QuotaLease, wish: Wish, unfolded: int) -> Standing:
+def _change(quota: Quota, lease: QuotaLease, wish: Wish, counted: _Counted) -> Standing:
     fold = lease.used - lease.folded
     quota.used += fold
     quota.leased -= fold
@@ -238,19 +258,20 @@ def _change(quota: Quota, lease: QuotaLease, wish: Wish, unfolded: int) -> Stand
     moved = grant(_free(quota) + back, wish) - back
     quota.leased += moved
     lease.borrowed += moved
-    return _standing(quota, lease, unfolded - fold)
+    return _standing(quota, lease, _Counted(counted.unfolded - fold, counted.used))
 
 
 def _free(quota: Quota) -> int:
     return _NO_LIMIT if quota.amount is None else quota.amount - quota.used - quota.leased
 
 
-def _standing(quota: Quota, lease: QuotaLease | None, unfolded: int) -> Standing:
+def _standing(quota: Quota, lease: QuotaLease, counted: _Counted) -> Standing:
+    theirs = counted.unfolded - (counted.used - lease.folded)
     return Standing(
         amount=quota.amount,
-        spent=quota.used + unfolded,
-        borrowed=lease.borrowed if lease else 0,
-        elsewhere=quota.leased - (lease.borrowed - lease.folded if lease else 0) - unfolded,
+        spent=quota.used + counted.unfolded,
+        borrowed=lease.borrowed,
+        elsewhere=quota.leased - (lease.borrowed - lease.folded) - theirs,
         recalls=quota.recalls,
-        used=lease.used if lease else 0,
+        used=counted.used,
     )

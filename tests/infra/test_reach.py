@@ -30,7 +30,7 @@ def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     async def looked_up(_loop: Any, _host: str, port: int, **_: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", looked_up)
+    monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", looked_up)
 
 
 class TestAddresses:
@@ -194,7 +194,7 @@ class TestConnecting:
         async def connect(_self: Any, host: str, *_: Any) -> None:
             connected.append(host)
 
-        monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", looked_up)
+        monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", looked_up)
         monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
         await OWN.connect_tcp("hook.example", port)
         assert (asked, connected) == (["hook.example"], ["127.0.0.9"])

@@ -1,6 +1,7 @@
 """Leases: how much is lent, and what the database keeps of it."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.accounts.opening import Terms
+from billing.metering import leases
 from billing.metering.leases import (
     ProcessEnded,
     Standing,
@@ -152,6 +154,26 @@ class TestChange:
         await write(connection, mine, [], [settled(of, 100)])
         changed = await wish(database, mine, {credit(of): Wish(surplus=10_000)})
         assert changed[credit(of)] == Standing(1000, 100, 100, 0, 1, 100)
+        assert await differences(database) == ()
+
+    async def test_a_call_that_is_recorded_meanwhile_is_not_anothers(
+        self, database: Database, connection: DirectConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever of it the change sees: what others have used is nothing."""
+        of, mine = await customer(database), await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 600)
+        read = leases._leases
+
+        async def reading(*arguments: Any) -> Any:
+            found = await read(*arguments)
+            await write(connection, mine, [], [settled(of, 100)])
+            return found
+
+        monkeypatch.setattr(leases, "_leases", reading)
+        changed = (await wish(database, mine, {credit(of): Wish(surplus=10)}))[credit(of)]
+        assert changed.spent - changed.used == changed.elsewhere == 0
+        monkeypatch.undo()
         assert await differences(database) == ()
 
     async def test_an_ended_lease_leaves_nothing_but_what_was_used(
