@@ -71,8 +71,10 @@ async def seen(limited: Limited) -> AsyncIterator[Seen]:
         yield Seen(Told(gateway, of), other.id)
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Browser]:
+    """One for all tests of pages, each of which opens a context of its own: to start it takes more
+    than most of them."""
     async with async_playwright() as playwright:
         # As root, which tests may run as, Chromium has no sandbox.
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
