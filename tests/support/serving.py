@@ -10,18 +10,21 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import uvicorn
 
 from gateway import app
+from gateway.identity.assembly import build_identity
+from gateway.identity.links import Links
 from gateway.listening import Listening
 from gateway.parts import Parts
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import Catalog
 from tests.support.connecting import POOLS
+from tests.support.passwords import quick_passwords
 
 _TICK_S = 0.005
 # So long a client that went may need to be noticed, and an answer that is under way to end.
@@ -29,8 +32,11 @@ _PATIENCE_S = 60.0
 
 
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
-    """The parts of a process, as `gateway.app` builds them."""
-    return app.build_parts(settings, clock, catalog, POOLS.connect)
+    """The parts of a process, as `gateway.app` builds them, but for passwords, whose hashes would
+    take a tenth of a second each."""
+    parts = app.build_parts(settings, clock, catalog, POOLS.connect)
+    given = parts.connections.handlers, clock, parts.pepper, Links.of(settings)
+    return replace(parts, identity=build_identity(*given, quick_passwords()))
 
 
 class CurrentParts:

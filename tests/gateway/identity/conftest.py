@@ -8,7 +8,8 @@ from billing.tables import Account
 from gateway.identity.assembly import build_identity
 from gateway.identity.links import Links
 from infra.db import Database
-from tests.support.gateway.desks import QUICK, Desk, Someone
+from tests.support.gateway.desks import Desk, Someone
+from tests.support.passwords import QUICK
 from tests.support.stories.story import Calendar
 
 

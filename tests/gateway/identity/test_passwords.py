@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from gateway.identity.passwords import Passwords, PasswordUnfit, SignInBusy, require_fit
-from tests.support.gateway.desks import QUICK
+from tests.support.passwords import QUICK
 
 EMAIL = "li.wei.zhang@plant.example"
 

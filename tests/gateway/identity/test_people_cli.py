@@ -12,7 +12,8 @@ from infra.db import Database
 from infra.secret import secret_key
 from infra.settings import Settings
 from tests.support.gateway.commands import Maas
-from tests.support.gateway.desks import OFFICE, PASSWORD, QUICK, Desk
+from tests.support.gateway.desks import OFFICE, PASSWORD, Desk
+from tests.support.passwords import QUICK
 from tests.support.stories.story import Calendar
 
 OWNER = ("people", "invite", "--account", "Acme", "--email", "Li@Acme.example", "--role", "owner")

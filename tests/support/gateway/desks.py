@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pyotp
-from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from billing.accounts.opening import open_account
@@ -14,7 +13,6 @@ from billing.tables import Account
 from gateway.identity.accepting import Newcomer
 from gateway.identity.assembly import Identity
 from gateway.identity.audit import COMMAND_LINE, Actor, Entry, all_entries, entries_of
-from gateway.identity.passwords import Passwords
 from gateway.identity.places import Place
 from gateway.identity.roles import Role
 from gateway.identity.sessions import Opened
@@ -27,9 +25,6 @@ from tests.support.stories.story import Calendar
 
 PASSWORD = "three wise turbines"
 OFFICE = Place("203.0.113.7", "Mozilla/5.0 (Windows) Firefox/143.0")
-
-# The weakest there are: what is tested is not how long they take.
-QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @dataclass

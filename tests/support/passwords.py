@@ -1,0 +1,12 @@
+"""Password hashes of tests: the weakest there are, as what is tested is not how long they take."""
+
+from argon2 import PasswordHasher
+
+from gateway.identity.passwords import Passwords
+
+
+def quick_passwords() -> Passwords:
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+QUICK = quick_passwords()
