@@ -1,4 +1,4 @@
-"""Starts the real engine where a selected test uses it, and orders those tests last.
+"""Starts the real engine where a selected test uses it, and orders those tests late.
 
 With pytest-xdist the controller starts it, as soon as a worker has collected such a test; else the
 only process does. The fixture `serving_url` waits until it is ready.
@@ -19,6 +19,8 @@ from tests.support.engine.turns import Turns
 FOLDER = pytest.StashKey[EngineFolder]()
 _LEADING = pytest.StashKey["Leading"]()
 _WORKER_INPUT = "engine_folder"
+# The part of the other tests that comes before those that use the engine.
+_BEFORE = 0.8
 
 
 class Leading:
@@ -73,21 +75,25 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the engine, and order them last."""
-    for item in items:
-        if uses_engine(item):
-            item.add_marker("serving")
-    items.sort(key=_order)
+    """Mark the tests that use the engine, and put them into the middle of the last worker's part.
+
+    When it comes there the engine is ready, and while it waits for the engine the others go on with
+    their parts, and then with the end of its own.
+    """
+    engine = sorted((item for item in items if uses_engine(item)), key=_order)
+    for item in engine:
+        item.add_marker("serving")
+    others = [item for item in items if not uses_engine(item)]
+    before = int(_BEFORE * len(others))
+    items[:] = others[:before] + engine + others[before:]
 
 
 def _order(item: pytest.Item) -> int:
-    """First those that take turns themselves: they are long. Then those that need the engine alone:
-    beside the last of the other tests they hold up fewest."""
-    if not uses_engine(item):
-        return 0
+    """First those that take turns themselves: they are long. Then those that need the engine
+    alone."""
     if takes_turns(item):
-        return 1
-    return 2 if item.get_closest_marker("alone") else 3
+        return 0
+    return 1 if item.get_closest_marker("alone") else 2
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
