@@ -8,12 +8,15 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from serving.arguments import LOOPBACK
 from serving.folders import Folders
 
+# Below those that Linux and macOS give out.
+_FIXED_PORTS = range(20_000, 32_000)
 _TRACES: Mapping[str, str] = MappingProxyType(
     {
         "RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH": "serving.tracing:span_processors",
@@ -49,12 +52,20 @@ def traces_endpoint(current: Mapping[str, str]) -> str | None:
 
 
 def free_ports() -> Ports:
-    """Three free loopback ports, held until all are known so that they differ."""
-    held = [socket.create_server((LOOPBACK, 0)) for _ in range(3)]
-    metrics, stats, fallback = (one.getsockname()[1] for one in held)
-    for one in held:
-        one.close()
-    return Ports(metrics, stats, fallback)
+    """Three free loopback ports, held until all are known so that they differ.
+
+    They are bound much later, so they are none of those that the system gives to whoever asks for
+    any port, or connects.
+    """
+    with ExitStack() as held:
+        metrics, stats, fallback = (held.enter_context(_free_port()) for _ in range(3))
+        return Ports(*(one.getsockname()[1] for one in (metrics, stats, fallback)))
+
+
+def _free_port() -> socket.socket:
+    while True:
+        with suppress(OSError):
+            return socket.create_server((LOOPBACK, secrets.choice(_FIXED_PORTS)))
 
 
 def write_token(folders: Folders) -> None:

@@ -92,6 +92,7 @@ class TestEnvironment:
         ports = free_ports()
         numbers = {ports.metrics, ports.stats, ports.fallback}
         assert len(numbers) == 3
+        assert max(numbers) < 32_768  # the first that Linux gives to whoever connects
         for number in numbers:
             socket.create_server((LOOPBACK, number)).close()
 
