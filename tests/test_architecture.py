@@ -26,10 +26,15 @@ def modules_of_tests() -> dict[str, Path]:
     return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
 
 
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def imported(file: Path) -> set[str]:
     """The names of modules that a file imports, and those that may be modules."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.Import):
             found |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -45,7 +50,7 @@ def imports_of_tests() -> dict[str, set[str]]:
 
 
 def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -89,15 +94,14 @@ class TestSize:
     def test_every_module_says_what_it_owns(self) -> None:
         for file in sources():
             text = file.read_text(encoding="utf-8")
-            assert not text.strip() or ast.get_docstring(ast.parse(text)), file
+            assert not text.strip() or ast.get_docstring(tree(file)), file
 
 
 class TestState:
     @pytest.mark.parametrize("kind", [ast.Global])
     def test_no_function_changes_a_module(self, kind: type[ast.AST]) -> None:
         for file in sources():
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-            assert not any(isinstance(node, kind) for node in ast.walk(tree)), file
+            assert not any(isinstance(node, kind) for node in ast.walk(tree(file))), file
 
     def test_only_the_database_module_commits(self) -> None:
         for file in sources():
