@@ -16,7 +16,9 @@ from billing.accounts.profiles import (
     currency_of,
     open_profile,
     read_profile,
+    require_email,
     tax_of,
+    time_zones,
     zone,
 )
 from billing.dates import TimeZoneUnknown
@@ -149,3 +151,34 @@ class TestReading:
             assert zone(profile) == ZoneInfo("Asia/Shanghai")
             assert tax_of(profile) == Tax(TaxTreatment.EXEMPT, 60_000)
             assert await currency_of(session, made.account_id) == "CNY"
+
+
+class TestTimeZones:
+    async def test_of_one_account_and_of_all(self, database: Database) -> None:
+        here, there = await customer(database), await customer(database, name="B")
+        async with database.transaction() as session:
+            await change_profile(session, there.account_id, time_zone="America/New_York")
+        shanghai, new_york = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
+        async with database.transaction() as session:
+            assert await time_zones(session, there.account_id) == {there.account_id: new_york}
+            assert await time_zones(session, None) == {
+                here.account_id: shanghai,
+                there.account_id: new_york,
+            }
+
+    async def test_of_an_account_that_is_not_there_are_none(self, database: Database) -> None:
+        await customer(database)
+        async with database.transaction() as session:
+            assert await time_zones(session, ids.new_id()) == {}
+
+
+class TestEmail:
+    @pytest.mark.parametrize("value", ["", "accounts@acme.example"])
+    def test_an_address_or_none_is_given_back(self, value: str) -> None:
+        assert require_email(value) == value
+
+    @pytest.mark.parametrize("value", ["nobody", "a b@acme.example"])
+    def test_what_is_no_address_is_refused(self, value: str) -> None:
+        with pytest.raises(ProfileInvalid, match="email is an e-mail address") as raised:
+            require_email(value)
+        assert raised.value.param == "email"

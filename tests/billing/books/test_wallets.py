@@ -62,6 +62,21 @@ class TestToppingUp:
         assert raised.value.param == param
         assert await left(firm) == []
 
+    @pytest.mark.parametrize("key", ["", "k" * 201])
+    async def test_with_a_key_that_is_empty_or_too_long_is_refused(
+        self, story: Story, key: str
+    ) -> None:
+        firm = await story.firm()
+        with pytest.raises(TopUpInvalid, match="1 to 200 characters") as raised:
+            await firm.tops_up("5.00", key)
+        assert raised.value.param == "reference"
+        assert await left(firm) == []
+
+    async def test_with_a_key_of_200_characters_is_taken(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.tops_up("5.00", "k" * 200)
+        assert await left(firm) == [("k" * 200, 5_00)]
+
     @pytest.mark.parametrize(
         ("paid", "book", "other"),
         [(True, Book.CASH, Book.PROMOTION), (False, Book.PROMOTION, Book.CASH)],

@@ -58,6 +58,14 @@ class TestRefusals:
         with pytest.raises(CreditInvalid, match="0 minor units"):
             await write(firm, invoice, 1, "m")
 
+    @pytest.mark.parametrize("key", ["", "k" * 201])
+    async def test_a_key_that_is_empty_or_too_long(self, story: Story, key: str) -> None:
+        firm, invoice = await invoiced(story)
+        with pytest.raises(CreditInvalid, match="1 to 200 characters") as raised:
+            await write(firm, invoice, 1, key)
+        assert raised.value.param == "reference"
+        assert await notes(firm, invoice) == []
+
     async def test_an_invoice_of_nothing(self, story: Story) -> None:
         firm = await story.firm()
         await firm.subscribe(await story.plan(GROWTH.replace("310.00", "0")))

@@ -1,15 +1,23 @@
-"""The access epoch: that something changed, whose it was, and when that is not known."""
+"""The access epoch: that something changed, whose it was, and which processes know of it."""
 
 from uuid import UUID
 
 import pytest
 
-from billing.metering.access import MOST_TOLD, Changes, advance_epoch, read_changes
-from billing.metering.reaping import tidy
+from billing.metering.access import (
+    MOST_TOLD,
+    Changes,
+    acknowledge,
+    advance_epoch,
+    processes_behind,
+    read_changes,
+    read_epoch,
+)
+from billing.metering.reaping import end_process, tidy
 from infra import ids
 from infra.db import Database
 from infra.direct import DirectConnection
-from tests.support.billing.making import sql
+from tests.support.billing.making import CLOCK, process, sql
 
 
 async def change(database: Database, *accounts: UUID | None) -> None:
@@ -85,3 +93,39 @@ class TestForgotten:
         await sql(database, "update access_epoch set count = count + 1")
         await change(database, ids.new_id())
         assert await read_changes(connection, before) == Changes(before + 2, None)
+
+
+class TestCount:
+    async def test_counts_the_changes_of_its_own_transaction(
+        self, database: Database, before: int
+    ) -> None:
+        async with database.transaction() as session:
+            assert await read_epoch(session) == before
+            await advance_epoch(session, None)
+            assert await read_epoch(session) == before + 1
+
+
+class TestBehind:
+    async def behind(self, database: Database, epoch: int) -> int:
+        async with database.transaction() as session:
+            return await processes_behind(session, epoch)
+
+    async def test_is_a_process_until_it_acknowledges_that_many_changes(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        early, late = await process(database), await process(database)
+        assert await self.behind(database, before) == 2
+        assert await acknowledge(connection, early, before + 1)
+        assert await acknowledge(connection, late, before)
+        assert await self.behind(database, before) == 0
+        assert await self.behind(database, before + 1) == 1
+        assert await self.behind(database, before + 2) == 2
+
+    async def test_is_none_that_has_ended(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        ended = await process(database)
+        async with database.transaction() as session:
+            await end_process(session, ended, CLOCK.now())
+        assert await self.behind(database, before + 1) == 0
+        assert not await acknowledge(connection, ended, before + 1)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
-from billing.metering.kept import Claim, take_key
+from billing.metering.kept import Claim, keep_answer, take_key
 from billing.metering.reaping import end_process, tidy
 from billing.metering.recording import Answer, Settled, write
 from billing.tables import KeptAnswer
@@ -167,6 +167,24 @@ class TestTake:
         await asyncio.gather(*(take_and_free() for _ in range(4)))
         assert await take(database, claim(of, mine)) is None
         await database.close()
+
+
+class TestChange:
+    async def test_its_answer_is_kept_with_its_key(self, database: Database) -> None:
+        """A change of the account's own takes the key and keeps the answer in one transaction."""
+        of, mine = await customer(database), await process(database)
+        first, other = claim(of, mine), claim(of, mine, "other")
+        await take(database, other)
+        async with database.transaction() as session:
+            assert await take_key(session, first) is None
+            await keep_answer(session, first, b'{"id": "key_1"}')
+        holder = await take(database, claim(of, mine))
+        assert holder is not None
+        assert (holder.request_id, holder.status) == (first.request_id, 200)
+        assert (holder.content_type, holder.body) == ("application/json", b'{"id": "key_1"}')
+        untouched = await take(database, claim(of, mine, "other"))
+        assert untouched is not None
+        assert (untouched.status, untouched.body) == (None, None)
 
 
 class TestFree:

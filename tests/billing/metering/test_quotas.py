@@ -19,6 +19,7 @@ from billing.metering.quotas import (
     month_of,
     next_month,
     quotas_over,
+    request_quotas_of,
     set_budget,
     set_credit_limit,
     set_limit,
@@ -115,6 +116,30 @@ class TestOver:
             QuotaKind.CREDIT,
             QuotaKind.BUDGET,
         }
+
+    async def test_requests_without_a_key_are_under_the_accounts_own_rate(
+        self, database: Database
+    ) -> None:
+        """Neither under a key's rate, nor under anything else that limits the account."""
+        of = await customer(database, Terms(1000, 7, 2, 3))
+        async with database.transaction() as session:
+            await set_limit(session, of.account_id, QuotaKind.REQUESTS, 5, of.key_id)
+        async with database.transaction() as session:
+            found = await request_quotas_of(session, of.account_id)
+        (own,) = (
+            quota.id
+            for quota in await over(database, of)
+            if quota.kind is QuotaKind.REQUESTS and not quota.of_key
+        )
+        assert found == (QuotaRef(own, QuotaKind.REQUESTS, False, 7),)
+
+    async def test_requests_without_a_key_are_under_none_where_the_account_has_no_rate(
+        self, database: Database
+    ) -> None:
+        of = await customer(database, UNLIMITED)
+        async with database.transaction() as session:
+            await set_limit(session, of.account_id, QuotaKind.REQUESTS, 5, of.key_id)
+            assert await request_quotas_of(session, of.account_id) == ()
 
     async def test_another_key_has_limits_of_its_own(self, database: Database) -> None:
         of = await customer(database, UNLIMITED)

@@ -5,20 +5,15 @@ month: 500,000 output tokens at 0.000002 are 1.00; with 6 % tax 1.06, of which t
 0.30 and a bank transfer 0.50.
 """
 
-from contextlib import AsyncExitStack
-
 import pytest
 from sqlalchemy import text
 
 from billing.books.wallets import Grant, top_up
 from billing.checks.book_checks import CHECKS, RERATED
-from billing.checks.stripe_checks import compare_with_stripe
-from billing.collecting.payments import Payments
-from billing.collecting.stripe_facts import Charge
 from billing.invoices.credit_notes import Credit, write_credit_note
 from billing.invoices.settling import Receipt, record_payment
 from billing.rating.quantities import METERS
-from tests.support.fakes.stripe.running import run_fake_stripe
+from infra import ids
 from tests.support.stories.story import Firm, Story
 
 _TOTALS = "the totals of a period are what its usage rows say"
@@ -111,32 +106,23 @@ async def test_totals_of_a_meter_that_were_changed(story: Story, meter: str) -> 
     assert _TOTALS in {difference.check for difference in await story.differences()}
 
 
-class TestStripe:
-    @pytest.mark.parametrize("total", [1060, 1061])
-    async def test_an_invoice_with_another_total(self, story: Story, total: int) -> None:
-        """5,000,000 tokens are 10.00, with tax 10.60; Stripe asks for a fen more."""
-        firm = await story.firm(tax_ppm=60_000)
-        story.clock.set(2026, 10, 12)
-        await firm.use("llm", output_tokens=5_000_000)
-        await story.until(2026, 11, 1, 1)
-        (invoice,) = await firm.invoices()
-        async with run_fake_stripe() as fake, AsyncExitStack() as stack:
-            payments = Payments(fake.key, fake.url)
-            stack.push_async_callback(payments.close)
-            customer = await payments.make_customer("c", firm.account.id.hex, "Acme", "")
-            made = await payments.make_invoice(
-                "i", customer, invoice.id.hex, "MAAS-000001", "CNY", 30
-            )
-            await payments.add_charges("l", made, [Charge("usage", total)])
-            await payments.finalise("f", made.id)
-            await _plant(story, f"update invoice set stripe_invoice = '{made.id}'")
-            compared = await compare_with_stripe(story.database, payments)
-            assert compared.invoices == 1
-            told = [(one.recorded, one.expected) for one in compared.differences]
-            assert told == ([] if total == 1060 else [(1061, 1060)])
-            await payments.void("v", made.id)
-            status = (await compare_with_stripe(story.database, payments)).differences[-1]
-            assert (status.recorded, status.expected) == (1, 0)
-            await _plant(story, "update invoice set stripe_invoice = 'in_none'")
-            (gone,) = (await compare_with_stripe(story.database, payments)).differences
-            assert (gone.recorded, gone.expected) == (0, 1)
+async def test_lines_of_which_terms_are_lost_are_told_by_the_check_for_terms_alone(
+    story: Story,
+) -> None:
+    """Without its terms nobody can rate an invoice again: that is no second difference."""
+    await _month(story)
+    await _plant(story, FAULTS["a usage row names terms that are kept"])
+    found = {difference.check for difference in await story.differences()}
+    assert found == {"a usage row names terms that are kept"}
+
+
+async def test_an_invoice_of_other_usage_says_what_it_comes_to(story: Story) -> None:
+    """A line of 1.00 says 1.01: with 6 % tax 1.07 instead of 1.06, and usage of 1.01."""
+    firm = await _month(story)
+    (invoice,) = await firm.invoices()
+    await _plant(story, FAULTS[RERATED])
+    found = [one for one in await story.differences() if one.check == RERATED]
+    assert [(one.subject, one.recorded, one.expected) for one in found] == [
+        (ids.show("inv", invoice.id), 106, 107),
+        (ids.show("inv", invoice.id), 101, 100),
+    ]
