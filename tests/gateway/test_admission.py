@@ -1,7 +1,7 @@
 """Admission: what a call is held for, what it is refused for, and what it is made shorter for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,15 @@ from billing.tables import CreditReason, QuotaKind
 from tests.support.builders import CHAT, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.errors import error_of
+
+
+def _into(sent: list[httpx.Request]) -> Callable[[httpx.Request], Awaitable[None]]:
+    """A hook that keeps each request that a client sends."""
+
+    async def keep(request: httpx.Request) -> None:
+        sent.append(request)
+
+    return keep
 
 
 async def stream(gateway: Gateway, prompt: str, **values: Any) -> httpx.Response:
@@ -40,12 +49,16 @@ class TestCredit:
         assert (row["settlement"], row["error_code"]) == ("refused", "credit_exhausted")
 
     async def test_the_official_client_does_not_try_again(self, poor: Gateway) -> None:
-        async with AsyncOpenAI(base_url=f"{poor.url}/v1", api_key=poor.key.secret) as client:
+        sent: list[httpx.Request] = []
+        http = httpx.AsyncClient(event_hooks={"request": [_into(sent)]})
+        async with AsyncOpenAI(
+            base_url=f"{poor.url}/v1", api_key=poor.key.secret, http_client=http
+        ) as client:
             with pytest.raises(RateLimitError, match="left"):
                 await client.chat.completions.create(
                     model=CHAT, messages=[{"role": "user", "content": "x"}], max_tokens=5
                 )
-        await asyncio.sleep(0.2)
+        assert len(sent) == 1
         assert len(await poor.rows(1)) == 1
 
     async def test_a_top_up_helps_within_a_second(self, poor: Gateway) -> None:
@@ -223,7 +236,7 @@ class TestRates:
     async def test_a_keys_own_rate(self, gateway: Gateway) -> None:
         async with gateway.parts.database.transaction() as session:
             await set_limit(session, gateway.account.id, QuotaKind.REQUESTS, 1, gateway.key.row.id)
-        await asyncio.sleep(1.0)
+        await gateway.caught_up()
         answers = [await gateway.chat("one") for _ in range(2)]
         assert [answer.status_code for answer in answers] == [200, 429]
         assert "for this key" in error_of(answers[1])["message"]

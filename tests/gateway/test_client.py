@@ -109,7 +109,7 @@ class TestLeaving:
     ) -> None:
         async with started(body_timeout_s=20.0) as gateway, Caller(gateway) as caller:
             await caller.call(missing=9)
-            await asyncio.sleep(0.2)
+            await until(lambda: serving() == 1)
             caller.leave(rudely)
             assert (await aborted(gateway))["cost"] == "0.000000000"
             assert raw.requests == []

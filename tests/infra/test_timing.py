@@ -12,6 +12,11 @@ def test_divided_timing_is_so_many_times_faster() -> None:
     assert faster.lease_tick_s == USUAL.lease_tick_s / 20
 
 
+def test_a_process_trusts_a_key_for_less_than_a_second_after_it_was_revoked() -> None:
+    assert USUAL.trust_s < 1
+    assert USUAL.epoch_poll_s < USUAL.trust_s
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_an_interval_that_is_not_positive_is_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="lease_tick_s must be more than 0"):
