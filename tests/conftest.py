@@ -165,14 +165,15 @@ def timing() -> Timing:
 async def gateway(
     database_url: str, tmp_path: Path, upstream: FakeUpstream, timing: Timing
 ) -> AsyncIterator[Gateway]:
-    """A gateway in front of the model server, with short patience."""
+    """A gateway in front of the model server, with little patience: as much as a busy machine needs
+    to answer."""
     configured = builders.settings(
         database_url,
         tmp_path,
         upstream.url,
-        first_byte_timeout_s=1.0,
-        idle_timeout_s=1.0,
-        body_timeout_s=1.0,
+        first_byte_timeout_s=3.0,
+        idle_timeout_s=3.0,
+        body_timeout_s=3.0,
         settle_timeout_s=3.0,
         max_body_bytes=64 << 10,
         timing=timing,

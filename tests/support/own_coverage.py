@@ -24,9 +24,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.getoption("--cov-own"):
-        measure = session.config.pluginmanager.get_plugin("_cov").cov_controller.cov
-        session.config.stash[_MEASURE] = measure
-        measure.stop()
+        session.config.stash[_MEASURE] = _rest(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Of pytest-xdist, in the controller, which runs no test."""
+    if node.config.getoption("--cov-own"):
+        _rest(node.config)
+
+
+def _rest(config: pytest.Config) -> Any:
+    measure = config.pluginmanager.get_plugin("_cov").cov_controller.cov
+    measure.stop()
+    return measure
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
