@@ -4,10 +4,12 @@ Events on their way are in tests/stories/test_story_stripe_webhooks.py.
 """
 
 import pytest
+from structlog.testing import capture_logs
 
-from billing.collecting.stripe_facts import Event
+from billing.collecting.stripe_facts import Charge, Event
 from billing.collecting.webhooks import FOREIGN, IGNORED, StripeEvents, charge_again
 from billing.outbox import Refused
+from infra import ids
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
 
@@ -17,6 +19,16 @@ def events(stripe: StripeStory) -> StripeEvents:
 
 def event(kind: str, object_id: str) -> Event:
     return Event("evt_1", kind, object_id, {})
+
+
+async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
+    """An invoice of 99.00, made and finished past our outbox, whose events are lost."""
+    stripe.fake.webhooks.drop(1000)
+    key = f"foreign:{len(stripe.fake.objects('invoice'))}"
+    made = await stripe.payments.make_invoice(f"{key}:make", customer, ours, key, currency, 30)
+    await stripe.payments.add_charges(f"{key}:lines", made, [Charge("something else", 9900)])
+    await stripe.payments.finalise(f"{key}:final", made.id)
+    return made.id
 
 
 class TestKinds:
@@ -47,6 +59,75 @@ class TestInvoices:
             assert await events(stripe).handle(failed) == "paid, 3000 paid"
         assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "0.00")
         assert await stripe.differences() == ()
+
+    async def test_one_that_names_none_of_ours_is_left_alone(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm(SEND)
+        customer = await stripe.collector.customer(firm.account.id)
+        for ours in ("nothing of ours", ids.new_id().hex):
+            theirs = await foreign(stripe, customer, ours)
+            assert await events(stripe).handle(event("invoice.paid", theirs)) == FOREIGN
+        assert await firm.invoices() == []
+
+    async def test_one_that_names_an_invoice_of_another_customer_or_currency_is_left_alone(
+        self, stripe: StripeStory
+    ) -> None:
+        """Ours of 30.00 is to be paid by hand: Stripe was not given it."""
+        firm = await stripe.firm(CHARGE)
+        customer = await stripe.collector.customer(firm.account.id)
+        stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+        await firm.billed(collection="manual")
+        ours = await stripe.invoiced(firm, rows=30_000)
+        for owner, currency in ((stranger, "CNY"), (customer, "USD")):
+            theirs = await foreign(stripe, owner, ours.id.hex, currency)
+            stripe.fake.pay_hosted_invoice(theirs)
+            assert await events(stripe).handle(event("invoice.paid", theirs)) == FOREIGN
+        found = await stripe.ours(firm)
+        assert (found.status, found.stripe_invoice, await firm.wallet()) == ("open", None, "0.00")
+
+    async def test_a_copy_of_one_that_stripe_has_is_left_alone(self, stripe: StripeStory) -> None:
+        """The dashboard copies our invoice with its metadata."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.exchanges()
+        ours, customer = await stripe.ours(firm), stripe.theirs()["customer"]
+        copy = await foreign(stripe, customer, ours.id.hex)
+        stripe.fake.pay_hosted_invoice(copy)
+        assert await events(stripe).handle(event("invoice.paid", copy)) == FOREIGN
+        found = await stripe.ours(firm)
+        assert (found.status, found.stripe_invoice) == ("open", ours.stripe_invoice)
+
+    async def test_one_that_is_not_kept_yet_is_kept_by_its_first_event(
+        self, stripe: StripeStory
+    ) -> None:
+        """It names ours, and Stripe's customer is the firm's: 99.00 pay 30.00 and the wallet."""
+        firm = await stripe.firm(SEND)
+        customer = await stripe.collector.customer(firm.account.id)
+        ours = await stripe.invoiced(firm, rows=30_000)
+        theirs = await foreign(stripe, customer, ours.id.hex)
+        stripe.fake.pay_hosted_invoice(theirs)
+        paid = event("invoice.paid", theirs)
+        assert await events(stripe).handle(paid) == "paid, 9900 paid"
+        found = await stripe.ours(firm)
+        assert (found.status, found.stripe_invoice) == ("paid", theirs)
+        assert await firm.wallet() == "69.00"
+
+    async def test_one_that_stripe_settled_without_money_is_still_owed(
+        self, stripe: StripeStory
+    ) -> None:
+        """Somebody voids it in the dashboard: the operator is told, and 30.00 are owed."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.exchanges()
+        ours = await stripe.ours(firm)
+        await stripe.payments.void("dashboard", ours.stripe_invoice or "")
+        with capture_logs() as said:
+            voided = event("invoice.voided", ours.stripe_invoice or "")
+            assert await events(stripe).handle(voided) == "void, 0 paid"
+        told = [one for one in said if one["event"] == "Stripe has settled what is owed"]
+        assert [(one["log_level"], one["invoice"], one["status"]) for one in told] == [
+            ("error", ours.id.hex, "void")
+        ]
+        assert ((await stripe.ours(firm)).status, await firm.owes(ours)) == ("open", "30.00")
 
 
 class TestMethods:

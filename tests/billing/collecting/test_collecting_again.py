@@ -1,0 +1,125 @@
+"""Collecting: what is told again after an answer was lost, and what makes an invoice less or ends
+it.
+
+Stripe forgets idempotency keys after a day, so what was done is found again by our ids.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
+
+CUSTOMERS, INVOICES = "POST /v1/customers", "POST /v1/invoices"
+FINALISE, CREDITS = "POST /v1/invoices/{id}/finalize", "POST /v1/credit_notes"
+# Past Stripe's memory of idempotency keys.
+FORGOTTEN = timedelta(hours=25)
+ENDS = {
+    "void": "POST /v1/invoices/{id}/void",
+    "uncollectible": "POST /v1/invoices/{id}/mark_uncollectible",
+    "paid": "POST /v1/invoices/{id}/pay",
+}
+
+
+async def states(stripe: StripeStory, firm: Firm) -> set[str]:
+    return {state for _, state in await stripe.outbox(firm)}
+
+
+@pytest.mark.parametrize("at", [CUSTOMERS, INVOICES, FINALISE])
+async def test_what_was_made_and_never_answered_is_found_again(
+    stripe: StripeStory, at: str
+) -> None:
+    """There is one customer and one invoice of 30.00, which is made final once and sent once."""
+    firm = await stripe.firm(SEND)
+    await stripe.invoiced(firm, rows=30_000)
+    stripe.fake.webhooks.drop(1000)  # or an event would tell of the invoice before
+    stripe.fake.lose_answers(3, at)
+    await stripe.worker.exchange()
+    assert await stripe.outbox(firm) == [("stripe_invoice", "waits")]
+    stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
+    await stripe.exchanges()
+    assert await states(stripe, firm) == {"done"}
+    assert len(stripe.fake.objects("customer")) == 1
+    theirs = stripe.theirs()
+    assert (theirs["status"], theirs["total"]) == ("open", 3000)
+    assert theirs["metadata"]["maas_invoice"] == (await stripe.ours(firm)).id.hex
+    assert stripe.fake.executed(FINALISE) == 1
+    assert stripe.fake.executed("POST /v1/invoices/{id}/send") == 1
+    assert (await stripe.ours(firm)).stripe_invoice == theirs["id"]
+    assert await stripe.differences() == ()
+
+
+async def test_a_charge_that_is_declined_is_no_failure_of_its_item(stripe: StripeStory) -> None:
+    """30.00 stay owed, at Stripe as here; dunning tries again."""
+    firm = await stripe.firm(CHARGE)
+    await stripe.leaves_card(firm, "pm_card_chargeCustomerFail")
+    await stripe.exchanges()
+    await stripe.invoiced(firm, rows=30_000)
+    await stripe.exchanges()
+    assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_pay", "done")]
+    assert (stripe.charges("failed"), stripe.charges()) == ([3000], [])
+    assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == ("open", "open")
+
+
+class TestLess:
+    async def test_a_part_that_came_by_bank_is_not_collected(self, stripe: StripeStory) -> None:
+        """12.00 of 30.00 come by bank, and Stripe's answer is lost: it is to collect 18.00."""
+        firm = await stripe.firm(SEND)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await stripe.exchanges()
+        await firm.pays(invoice, "12.00")
+        stripe.fake.lose_answers(3, CREDITS)
+        await stripe.worker.exchange()
+        assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "waits")
+        stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
+        await stripe.exchanges()
+        assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "done")
+        assert stripe.theirs()["amount_remaining"] == 1800
+        (note,) = stripe.fake.objects("credit_note")
+        assert note["amount"] == 1200
+        assert await stripe.differences() == ()
+
+    async def test_a_part_that_came_when_all_was_paid_there_changes_nothing(
+        self, stripe: StripeStory
+    ) -> None:
+        """Stripe cannot lower what is due of a paid invoice; here the 12.00 are in the wallet."""
+        firm = await stripe.firm(SEND)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await stripe.exchanges()
+        stripe.fake.webhooks.hold()
+        stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+        await firm.pays(invoice, "12.00")
+        await stripe.worker.exchange()
+        assert (await stripe.outbox(firm))[-1] == ("stripe_part_paid", "done")
+        assert stripe.fake.objects("credit_note") == []
+        stripe.fake.webhooks.release()
+        await stripe.exchanges()
+        assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "12.00")
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_an_end_is_told_until_it_is_answered_and_done_once(
+    stripe: StripeStory, end: str
+) -> None:
+    """30.00 are taken back, given up, or paid by bank; Stripe does it and its answer is lost."""
+    firm = await stripe.firm(SEND)
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    await stripe.exchanges()
+    match end:
+        case "void":
+            await stripe.story.voids(invoice)
+        case "uncollectible":
+            await stripe.story.gives_up(invoice)
+        case _:
+            await firm.pays(invoice, "30.00")
+    stripe.fake.lose_answers(3, ENDS[end])
+    await stripe.worker.exchange()
+    assert (await stripe.outbox(firm))[-1][1] == "waits"
+    stripe.story.clock.pass_(seconds=FORGOTTEN.total_seconds())
+    await stripe.exchanges()
+    assert await states(stripe, firm) == {"done"}
+    assert stripe.fake.executed(ENDS[end]) == 1
+    assert ((await stripe.ours(firm)).status, stripe.theirs()["status"]) == (end, end)
+    assert stripe.charges() == []
+    assert await stripe.differences() == ()
