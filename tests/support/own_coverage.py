@@ -5,7 +5,9 @@ runs, and rests otherwise: a line that only a story of another folder reaches co
 and the other tests, nine tenths of the time, are not slowed down by tracing.
 """
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -50,3 +52,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
         return (yield)
     finally:
         measure.stop()
+
+
+@pytest.fixture
+async def new_threads() -> None:
+    """Has `asyncio.to_thread` begin new threads in this test: of those that began before it nothing
+    is measured."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))

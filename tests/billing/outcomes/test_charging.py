@@ -1,11 +1,13 @@
 """Charging and crediting: what is too much is withdrawn, credited, or nothing more to do about."""
 
+from dataclasses import replace
+
 import pytest
 
 from billing.outcomes.standing import charged_for
 from billing.outcomes.terms import AttesterKind
 from billing.tables import Outcome
-from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.outcome_story import DEADLINES, Contract, contract
 from tests.support.stories.story import Story
 
 
@@ -117,3 +119,67 @@ async def test_never_more_than_is_left(story: Story) -> None:
     notes = (await month.of.document(november)).notes
     assert [note.total for note in notes] == [700_00, 200_00]
     assert await story.differences() == ()
+
+
+async def test_what_a_floor_stood_for_is_divided_by_who_attested(story: Story) -> None:
+    """Of 300.00 by the system and 300.00 signed off the former is disputed: the floor of 400.00
+    makes 100.00 up. The operator wins, so 600.00 are owed: the missing 200.00 are no attester's
+    alone, and are divided as the price is."""
+    of = await contract(await story.firm(), floor=400_00)
+    story.clock.set(2026, 10, 20)
+    disputed = await of.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+    await of.use("M2", 2026, 10, 12, 6)
+    signed = await of.claims("W-2", "M2", 2026, 10, 12, 12)
+    await of.confirms(signed, AttesterKind.SIGN_OFF)
+    await of.until(2026, 11, 4)
+    story.clock.set(2026, 11, 13)
+    (settled,) = await of.settlements()
+    dispute = await of.disputes(settled, disputed)
+    await of.until(2026, 11, 14)
+    assert await made(of) == [("floor", 100_00), ("sign_off", 300_00)]
+    await of.gives_in(dispute, "customer")
+    assert await made(of) == [
+        ("customer_system", 100_00),
+        ("floor", 100_00),
+        ("sign_off", 100_00),
+        ("sign_off", 300_00),
+    ]
+    await of.until(2026, 12, 1, 1)
+    assert (await of.firm.invoices())[-1].total == 600_00
+    assert await story.differences() == ()
+
+
+async def test_of_two_invoices_the_newest_that_has_anything_left_is_credited(story: Story) -> None:
+    """W-1 is on the invoice of November; W-2, disputed until 19 December, on that of December.
+    The first to be reversed is credited off December's, the second off November's."""
+    deadlines = replace(DEADLINES, answer_days=20)
+    of = await contract(await story.firm(), deadlines=deadlines)
+    story.clock.set(2026, 10, 20)
+    first, second = [
+        await of.is_confirmed(f"W-{day}", f"M{day}", 2026, 10, 10 + day, 12) for day in (1, 2)
+    ]
+    await of.until(2026, 11, 4)
+    story.clock.set(2026, 11, 13)
+    (settled,) = await of.settlements()
+    dispute = await of.disputes(settled, second)
+    await of.until(2026, 11, 14)
+    story.clock.set(2026, 11, 29)
+    await of.answers(dispute)
+    for at in ((2026, 12, 1, 1), (2026, 12, 19), (2027, 1, 1, 1)):
+        await of.until(*at)
+    charged = [one for one in await of.firm.invoices() if one.total]
+    assert [one.total for one in charged] == [300_00, 300_00]
+    for outcome, notes in ((first, [[], [300_00]]), (second, [[300_00], [300_00]])):
+        await of.reverses(outcome)
+        credited = [[note.total for note in (await of.document(one)).notes] for one in charged]
+        assert credited == notes
+    assert [await of.firm.owes(one) for one in charged] == ["0.00", "0.00"]
+    assert await story.differences() == ()
+
+
+async def made(of: Contract) -> list[tuple[str, int]]:
+    """(who attested, amount) of the charges of the one settlement."""
+    (settled,) = await of.settlements()
+    async with of.firm.story.database.transaction() as session:
+        found = await charged_for(session, settled)
+    return sorted((one.attested_by, one.minor) for one in found.made)

@@ -1,5 +1,9 @@
 """A settlement with all that is known of it, and the names by which things stand."""
 
+from datetime import UTC, datetime
+
+import pytest
+
 from billing.outcomes.disputes import disputable_effects
 from billing.outcomes.settled import (
     dispute_status,
@@ -9,6 +13,7 @@ from billing.outcomes.settled import (
     read_settled,
     settled_of,
 )
+from billing.tables import Dispute, Outcome
 from infra import ids
 from tests.support.stories.outcome_story import Contract, contract
 from tests.support.stories.story import Story
@@ -55,3 +60,35 @@ async def test_while_it_is_disputed(story: Story) -> None:
         assert [one.id for one in await disputes_in(session, account_id, 5)] == [dispute.id]
         assert await disputes_in(session, account_id, 5, dispute.id) == []
         assert await disputes_in(session, ids.new_id(), 5) == []
+
+
+NOW, ID = datetime(2026, 11, 4, tzinfo=UTC), ids.new_id()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome(), "claimed"),
+        (Outcome(confirmed_at=NOW), "confirmed"),
+        (Outcome(confirmed_at=NOW, settlement_id=ID), "settled"),
+        (Outcome(confirmed_at=NOW, settlement_id=ID, reversed_at=NOW), "reversed"),
+        (Outcome(reversed_at=NOW), "reversed"),
+        (Outcome(refused_for="too_near"), "refused"),
+    ],
+)
+def test_an_outcome_stands_by_the_last_that_happened_to_it(outcome: Outcome, status: str) -> None:
+    assert outcome_status(outcome) == status
+
+
+@pytest.mark.parametrize(
+    ("dispute", "status"),
+    [
+        (Dispute(), "waits_for_answer"),
+        (Dispute(answered_at=NOW), "waits_for_reply"),
+        (Dispute(answered_at=NOW, replied_at=NOW), "waits_for_decision"),
+        (Dispute(answered_at=NOW, replied_at=NOW, decided_at=NOW), "decided"),
+        (Dispute(decided_at=NOW), "decided"),
+    ],
+)
+def test_a_dispute_stands_by_whose_turn_it_is(dispute: Dispute, status: str) -> None:
+    assert dispute_status(dispute) == status

@@ -143,6 +143,14 @@ class TestAccepting:
         (settled,) = await spindles.settlements()
         assert settled.accepted_at == spindles.firm.story.clock.at(2026, 11, 14)
 
+    async def test_its_bundle_is_there_for_an_operator_whoever_it_is_of(
+        self, spindles: Contract
+    ) -> None:
+        await spindles.until(2026, 11, 4)
+        (settled,) = await spindles.settlements()
+        async with spindles.firm.story.database.transaction() as session:
+            assert await bundle_of(session, settled.id) == settled.bundle
+
     async def test_nothing_there(self, spindles: Contract) -> None:
         async with spindles.firm.story.database.transaction() as session:
             with pytest.raises(SettlementNotFound):
