@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from infra.db import Database, DatabaseUnavailable, RecordsContended
 from infra.direct import DirectConnection
 from infra.postgres import EmbeddedPostgres, start_postgres
+from tests.support.billing.making import until_somebody_waits
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres
     async with pool.transaction() as session:
         await _lock(session, 1)
         waiting = asyncio.create_task(connection.statement(_BOTH, {}))
-        await asyncio.sleep(0.3)
+        await until_somebody_waits(session)
         await _lock(session, 2)  # deadlock: of the two, the statement is ended
         with pytest.raises(RecordsContended) as told:
             await waiting
@@ -106,6 +107,6 @@ async def _cross(pool: Database) -> None:
         await _lock(first, 2)
         await _lock(second, 1)
         other = asyncio.create_task(_lock(first, 1))
-        await asyncio.sleep(0.3)
+        await until_somebody_waits(second)
         await _lock(second, 2)
         await other

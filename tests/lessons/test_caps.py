@@ -173,7 +173,7 @@ class TestWrongRefusals:
         async with limited(PLENTY, clock=clock) as gateway:
             async with gateway.parts.database.transaction() as session:
                 await set_budget(session, clock, gateway.account.id, gateway.key.row.id, COST)
-            await asyncio.sleep(1.0)
+            await gateway.caught_up()
             assert [answer.status_code for answer in await _twice(gateway)] == [200, 429]
             clock.to_next_month()
             assert [answer.status_code for answer in await _twice(gateway)] == [200, 429]
