@@ -1,6 +1,5 @@
 """Fixtures that several test packages share: a real PostgreSQL, a model server, a gateway."""
 
-import asyncio
 import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from billing.accounts.opening import Terms
 from infra.clock import Clock
@@ -40,11 +38,6 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.collect()  # by what is left here, how often to look is reckoned
-
-
-def pytest_configure() -> None:
-    """Tests run on the event loop that a gateway process runs on."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.fixture(scope="session", autouse=True)
