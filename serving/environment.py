@@ -52,17 +52,14 @@ def traces_endpoint(current: Mapping[str, str]) -> str | None:
 
 
 def free_ports() -> Ports:
-    """Three free loopback ports, held until all are known so that they differ.
-
-    They are bound much later, so they are none of those that the system gives to whoever asks for
-    any port, or connects.
-    """
+    """Three free loopback ports, held until all are known so that they differ."""
     with ExitStack() as held:
-        metrics, stats, fallback = (held.enter_context(_free_port()) for _ in range(3))
-        return Ports(*(one.getsockname()[1] for one in (metrics, stats, fallback)))
+        return Ports(*(held.enter_context(reserved()).getsockname()[1] for _ in range(3)))
 
 
-def _free_port() -> socket.socket:
+def reserved() -> socket.socket:
+    """A socket that listens on a free loopback port, for a port that is bound again much later: it
+    is none of those that the system gives to whoever asks for any port, or connects."""
     while True:
         with suppress(OSError):
             return socket.create_server((LOOPBACK, secrets.choice(_FIXED_PORTS)))

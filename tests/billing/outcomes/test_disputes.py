@@ -15,7 +15,7 @@ from billing.outcomes.disputes import (
 from billing.tables import Dispute, Outcome, OutcomeSettlement
 from infra import ids
 from tests.support.billing.making import sql
-from tests.support.stories.outcome_story import Contract, contract
+from tests.support.stories.outcome_story import Contract, settled_october
 from tests.support.stories.story import Story
 
 CUSTOMER, OPERATOR = "customer", "operator"
@@ -40,14 +40,7 @@ class Month:
 
 @pytest.fixture
 async def month(story: Story) -> Month:
-    of = await contract(await story.firm())
-    story.clock.set(2026, 10, 20)
-    outcomes = [
-        await of.is_confirmed(f"W-{day}", f"M{day}", 2026, 10, 10 + day, 12) for day in (1, 2)
-    ]
-    await of.until(2026, 11, 4)
-    (settled,) = await of.settlements()
-    return Month(of, outcomes, settled)
+    return Month(*await settled_october(await story.firm()))
 
 
 class TestOpening:

@@ -6,8 +6,6 @@ processes that run tests know its folder, and find there where it listens and ho
 
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from infra.processes import stop
+from serving.environment import reserved
 
 # Kept between runs: converting the weights again would test nothing.
 WEIGHTS = Path(__file__).parents[3] / "build" / "weights"
@@ -29,8 +28,6 @@ _POLL_S = 0.2
 # nothing, and starts when everybody waits for it.
 _NICENESS = 5
 _WANTED, _STARTED, _OUTPUT = "wanted", "engine.json", "output"
-# Below those that the system gives to whoever asks for any port.
-_PORTS = range(20_000, 32_000)
 _SERVING = {
     "NO_PROXY": "127.0.0.1",
     # Ray's workers have the priority of the engine, not 15 below it: it is raised when tests wait.
@@ -111,7 +108,8 @@ class EngineProcess:
         self._data.mkdir()
         WEIGHTS.mkdir(parents=True, exist_ok=True)
         (self._data / "weights").symlink_to(WEIGHTS)
-        port = _free_port()
+        with reserved() as held:
+            port = held.getsockname()[1]
         arguments = ["--data-dir", str(self._data), "--profile", "cpu", "--port", str(port)]
         # Coverage of all that Ray and vLLM import would take nine minutes of their start.
         inherited = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_CONFIG"}
@@ -153,10 +151,3 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(_PORTS)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port

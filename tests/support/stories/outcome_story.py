@@ -259,6 +259,18 @@ async def contract(firm: Firm, **values: Any) -> Contract:
     return made
 
 
+async def settled_october(firm: Firm) -> tuple[Contract, list[Outcome], OutcomeSettlement]:
+    """A contract, two failures of October at 300.00 each, and their settlement of 4 November."""
+    of = await contract(firm)
+    firm.story.clock.set(2026, 10, 20)
+    outcomes = [
+        await of.is_confirmed(f"W-{day}", f"M{day}", 2026, 10, 10 + day, 12) for day in (1, 2)
+    ]
+    await of.until(2026, 11, 4)
+    (settled,) = await of.settlements()
+    return of, outcomes, settled
+
+
 async def proposed(firm: Firm, tag: str) -> Contract:
     """A contract without a version."""
     row = OutcomeContract(
