@@ -22,7 +22,8 @@ from serving.errors import ServingFailed
 from serving.folders import Folders
 
 _OBJECT_STORE = 100 << 20
-_POLL_S = 0.5
+# Serve's status takes 0.2 s of processor to put together, which the models need that are loading.
+_POLL_S = 2.0
 _PATIENCE_S = 8.0
 
 Tell = Callable[[list[str], list[str]], None]

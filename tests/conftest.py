@@ -27,17 +27,22 @@ from tests.support.stories.stripe_story import StripeStory, run_stripe_story
 pytest_plugins = (
     "tests.support.engine.plugin",
     "tests.support.levels",
-    "tests.support.own_coverage",
     "tests.support.properties",
 )
 
 
-def pytest_collection_finish() -> None:
-    """What was imported stays, millions of objects: the collector need not look through them after
-    every few tests."""
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # by what is left here, how often to look is reckoned
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[Any]:
+    """What is imported stays, millions of objects: the garbage collector need not look through them
+    again and again while they come, nor after every few tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+        gc.collect()  # by what is left here, how often to look is reckoned
 
 
 @pytest.fixture(scope="session", autouse=True)

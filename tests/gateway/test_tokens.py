@@ -23,6 +23,7 @@ from gateway.tokens import PromptCounter, prompt_bound, worst_prompt
 from gateway.wire import body as bodies
 from models.catalog import Model, Task, Weights
 from tests.support import builders
+from tests.support.nightly import at_length
 
 BUILD = Path(__file__).parents[2] / "build"
 GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)
@@ -57,7 +58,7 @@ PROMPTS = st.one_of(
     TOKEN_IDS.filter(bool),
     st.lists(TOKEN_IDS, min_size=1),
 )
-MANY = settings(max_examples=400, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=at_length(400, 60), suppress_health_check=list(HealthCheck))
 
 
 def a_model(name: str, context_length: int | None = None) -> Model:

@@ -21,7 +21,9 @@ from tests.support import builders
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.asking import until
+from tests.support.nightly import at_length
 
+CROWD = at_length(500, 150)
 COST = 500 + 5 * 2000  # one word, five tokens
 # For crowds, which share one process here with the gateways, their clients and the model: on a busy
 # machine it may be seconds until the gateway reads the epoch of keys again, or renews its row.
@@ -153,19 +155,19 @@ class TestSpeedAndSize:
         await until(lambda: not _tasks_of_calls())
 
     async def test_a_crowd_is_served(self, limited: Limited, upstream: FakeUpstream) -> None:
-        """production-stack#448: it falls at a thousand at once. Here 500 calls meet a process that
+        """production-stack#448: it falls at a thousand at once. Here many calls meet a process that
         knows nothing yet, not even their key."""
-        limits = httpx.Limits(max_connections=500)
+        limits = httpx.Limits(max_connections=CROWD)
         body = {"model": CHAT, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
         async with limited(PLENTY, **PATIENT) as gateway:
             headers = {"authorization": f"Bearer {gateway.key.secret}"}
             async with httpx.AsyncClient(
                 base_url=gateway.url, headers=headers, limits=limits, timeout=60
             ) as http:
-                calls = [http.post("/v1/chat/completions", json=body) for _ in range(500)]
+                calls = [http.post("/v1/chat/completions", json=body) for _ in range(CROWD)]
                 answers = await asyncio.gather(*calls)
         assert {answer.status_code for answer in answers} == {200}
-        assert len(upstream.received) == 500
+        assert len(upstream.received) == CROWD
 
 
 def _tasks_of_calls() -> list[asyncio.Task[Any]]:

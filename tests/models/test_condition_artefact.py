@@ -16,6 +16,7 @@ from models.reason_fields import TOLD
 from models.training_data import TrainingDataMissing, default_directory
 from models.units import conversion
 from tests.support.models.made_up_cycles import dataset as made_up
+from tests.support.nightly import nightly
 
 # Two machines may sum products in another order.
 TOLERANCE = 1e-3
@@ -141,6 +142,7 @@ def test_the_artefact_scores_what_is_recorded(
         assert np.mean(answers[target.name].condition == truth) > 0.99
 
 
+@nightly
 def test_training_gives_the_committed_artefact_again(artefact: bytes, rig: Dataset) -> None:
     committed = run(artefact, rig.readings)
     again = run(train(rig).model.SerializeToString(), rig.readings)

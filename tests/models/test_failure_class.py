@@ -32,6 +32,7 @@ from models.failure_class.train import ARTEFACT, Trained, fit, run, train
 from models.onnx_graph import METADATA_KEY
 from models.reason_fields import TOLD
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
+from tests.support.nightly import nightly
 
 ONNX_TYPES: Mapping[str, str] = MappingProxyType(
     {"BYTES": "tensor(string)", "FP32": "tensor(float)", "INT64": "tensor(int64)"}
@@ -238,6 +239,7 @@ def test_the_artefact_scores_what_is_recorded(
     assert metrics["data"]["sha256"] == dataset.sha256
 
 
+@nightly
 def test_training_gives_the_committed_artefact_again(
     artefact: bytes, dataset: Dataset, trained: Trained
 ) -> None:

@@ -29,6 +29,7 @@ from tests.support.models.made_up_mill import (
     operating_points,
     training_file,
 )
+from tests.support.nightly import nightly
 
 BASE = Base.of(ARTEFACT.read_bytes())
 POINTS = operating_points(1, 400)
@@ -157,6 +158,7 @@ class TestAdapting:
         assert made.score == adaptation[0].score
         assert said[0].endswith(" 90 lines say one again.")
 
+    @nightly
     def test_of_a_file_as_large_as_there_may_be(self) -> None:
         points = operating_points(5, MAX_LINES)
         content = file(points, WEAKER.failures(points))
@@ -308,6 +310,7 @@ class TestFigures:
         assert all(one["adapted"]["log_loss"] < one["base"]["log_loss"] for one in by_rows)
         assert all(one["adapted"]["f1"] > one["base"]["f1"] for one in by_rows)
 
+    @nightly
     def test_are_met_again(self, recorded: dict[str, Any]) -> None:
         """On the machine whose labels are the set's own, from 200 rows."""
         try:

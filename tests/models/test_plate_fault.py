@@ -27,6 +27,7 @@ from models.plate_fault.train import (
 )
 from models.reason_fields import TOLD
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
+from tests.support.nightly import nightly
 
 TOLERANCE = 1e-4
 MADE_UP_PLATES = 280
@@ -212,6 +213,7 @@ class TestFigures:
         assert recorded["bytes"] == len(artefact)
         assert metrics["data"]["sha256"] == dataset.sha256
 
+    @nightly
     def test_training_gives_the_committed_artefact_again(
         self, artefact: bytes, dataset: Dataset
     ) -> None:

@@ -30,6 +30,7 @@ from models.surface_defect.variant import load as load_variant
 from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, default_directory
 from tests.support.models import made_up_surfaces
 from tests.support.models.made_up_surfaces import base64_of, file_of, lines, surface, training_file
+from tests.support.nightly import nightly
 
 # Two kinds of processor may round a feature, and so one picture in hundreds, otherwise.
 TOLERANCE = 0.003
@@ -191,6 +192,7 @@ def metrics() -> dict[str, Any]:
 
 
 class TestFigures:
+    @nightly
     def test_ten_pictures_of_each_class(
         self, dataset: Dataset, backbone: Backbone, metrics: dict[str, Any]
     ) -> None:

@@ -236,9 +236,16 @@ class TestLog:
         base.rename(data_dir / "postgres")
         _recover(data_dir / "postgres", archive, moment)
         async with running(data_dir) as (_, database):
-            assert (await ask(database, "select pg_is_in_recovery()"))[0] == (False,)
+            await recovered(database)
             await what_was_whole_is_billed(database, known)
             assert await contents(database) == before
+
+
+async def recovered(database: Database) -> None:
+    """It answers while it still recovers, reading only."""
+    async with asyncio.timeout(60):
+        while (await ask(database, "select pg_is_in_recovery()"))[0] != (False,):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -19,6 +19,10 @@ class ShiftedClock(SystemClock):
     def to(self, at: datetime) -> None:
         self._shift += at - self.now()
 
+    def to_middle_of_month(self) -> None:
+        """To a day that has whole days of its month before it and after it, whatever day it is."""
+        self.to(next_month(self.now()) + timedelta(days=14, hours=4))
+
     def to_next_month(self) -> None:
         """To a minute after the next month has begun."""
         self._shift += next_month(self.now()) - self.now() + timedelta(minutes=1)

@@ -4,7 +4,9 @@ A new pool compiles each statement again, and a new connection has PostgreSQL st
 looks up each table again: together that takes longer than most tests do.
 """
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.connections import Connections, connect_all
@@ -12,6 +14,8 @@ from infra.db import Absence, Database
 from infra.direct import DirectConnection
 from infra.metrics import Metrics
 
+_TICK_S = 0.005
+_ENDING_S = 2.0
 # A database's URL and how long a settlement waits.
 Kind = tuple[str, float]
 
@@ -74,7 +78,15 @@ class Pools:
 
 
 async def close_if_used(pool: Database) -> None:
-    """Of what a test has left in the middle of something, nothing may reach the next one."""
+    """Of what a test has left in the middle of something, nothing may reach the next one.
+
+    What is about to end may do so: a connection that comes back after its pool was closed is closed
+    by nobody.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ENDING_S):
+            while pool.in_use:  # noqa: ASYNC110
+                await asyncio.sleep(_TICK_S)
     if pool.in_use:
         await pool.close()
 

@@ -6,8 +6,11 @@ was taken from for half a second is not wrong.
 
 import hypothesis
 
+from tests.support.nightly import at_length
+
 hypothesis.settings.register_profile(
     "suite",
+    max_examples=at_length(100, 40),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )

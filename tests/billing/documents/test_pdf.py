@@ -30,6 +30,7 @@ from billing.invoices.balances import Balance
 from infra import ids
 from tests.billing.documents.sample_invoice import INVOICE, USAGE
 from tests.support.billing.pdf_reading import pages
+from tests.support.nightly import at_length
 
 NOTE = NoteShown(ids.new_id(), "MAAS-CN-000001", date(2026, 11, 2), "重复计费", 9, 1, 10, 0, 0)
 TAG = Tag(
@@ -324,7 +325,7 @@ class TestWithoutInstalledFonts:
 
 
 class TestAnyText:
-    @settings(max_examples=80)
+    @settings(max_examples=at_length(80, 15))
     @given(st.text(st.characters(), max_size=40))
     def test_no_text_prevents_an_invoice(self, name: str) -> None:
         document = replace(INVOICE, buyer=Party(name, name, name, name))

@@ -98,7 +98,6 @@ class TestRecording:
         assert (await deal.says(sensor, LATER)).position == 2
 
 
-@pytest.mark.usefixtures("new_threads")  # what was said is read in one
 class TestRefused:
     async def test_what_was_edited(self, deal: Deal, sensor: Signer) -> None:
         signature = sensor.signs(EvidenceKind.READINGS, READINGS)

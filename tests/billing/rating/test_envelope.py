@@ -18,10 +18,11 @@ from billing.rating.quantities import Quantities
 from billing.rating.statement import Consumed, LineKind, running, usage_lines
 from billing.rating.terms import ANY_MODEL, PPM, Allowance, Discount, ModelPrice, PlanTerms
 from tests.support.billing.random_terms import PER_UNIT, AnyOrder, Case, FirstCome, cases
+from tests.support.nightly import at_length
 
 # Where nothing is held beside the units, the envelope is tight.
 CASES = cases() | cases(PER_UNIT)
-THOROUGH = settings(max_examples=300)
+THOROUGH = settings(max_examples=at_length(300, 50))
 WHOLE = Fraction(1)
 
 

@@ -49,6 +49,7 @@ async def firm(limited: Limited) -> AsyncIterator[Firm]:
     clock = ShiftedClock()
     async with limited(PLENTY, clock=clock) as gateway:
         gateway.http.headers["x-maas-tags"] = "order=A-17"
+        clock.to_middle_of_month()
         for number in range(3):
             await gateway.chat(" ".join(["w"] * (number + 1)))
         clock.to_next_month()

@@ -12,16 +12,19 @@ from tests.gateway.dashboard.addresses import PLATFORM, addresses
 from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
+from tests.support.nightly import at_length
 
 pytestmark = NEEDS_BROWSER
 OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
 LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
+# Of the looks at every page: the third has nothing that one of the others has not, but its pairs.
+TAKEN = LOOKS[: at_length(3, 2)]
 
 
 class TestEveryPage:
     async def test_can_be_used_by_everybody(self, firm: Firm, browser: Browser) -> None:
         found = {}
-        for look in LOOKS:
+        for look in TAKEN:
             async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
                 for address in await addresses(firm):
                     await seen.opens(address)
@@ -36,7 +39,7 @@ class TestEveryPage:
         account = ids.show("acct", gateway.account.id)
         invoice = (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
         async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
-            for look in LOOKS:
+            for look in TAKEN:
                 async with looked(browser, firm.gateway.url, look, operator) as seen:
                     for address in PLATFORM:
                         await seen.opens(address.format(account=account, invoice=invoice))
@@ -47,7 +50,7 @@ class TestEveryPage:
 
     async def test_those_outside_too(self, firm: Firm, browser: Browser) -> None:
         found = {}
-        for look in LOOKS:
+        for look in TAKEN:
             async with looked(browser, firm.gateway.url, look, None) as seen:
                 for address in OUTSIDE:
                     await seen.opens(address)

@@ -25,7 +25,7 @@ from models.industrial_llm.learning import Learner, Pace, Reached, rate
 from models.industrial_llm.recipes import LINEAR, RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
-from tests.support.chaos import in_full
+from tests.support.nightly import nightly
 
 pytestmark = pytest.mark.filterwarnings(
     # peft asks transformers by a name that it is about to drop.
@@ -241,6 +241,7 @@ class TestAdapter:
 class TestCommand:
     """The command as it is typed, on our own questions: it needs no training sets."""
 
+    @nightly
     @pytest.mark.usefixtures("processes")
     def test_killed_and_typed_again_it_ends_as_if_never_killed(
         self, folder: Path, tmp_path: Path
@@ -255,10 +256,7 @@ class TestCommand:
         child.communicate()
         assert child.returncode == -signal.SIGKILL
         assert not (tmp_path / "killed").exists()
-        if in_full(1, 0):
-            self.succeed(self.run(folder, tmp_path / "work_b", tmp_path / "killed"))
-        else:  # the same without importing PyTorch once more
-            train.main(self.command(folder, tmp_path / "work_b", tmp_path / "killed"))
+        self.succeed(self.run(folder, tmp_path / "work_b", tmp_path / "killed"))
         assert not (tmp_path / "work_b" / FILE).exists()
         for name in (lora.WEIGHTS, lora.CONFIG):
             assert (tmp_path / "killed" / name).read_bytes() == (whole / name).read_bytes()

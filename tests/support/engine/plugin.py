@@ -20,7 +20,7 @@ FOLDER = pytest.StashKey[EngineFolder]()
 _LEADING = pytest.StashKey["Leading"]()
 _WORKER_INPUT = "engine_folder"
 # The part of the other tests that comes before those that use the engine.
-_BEFORE = 0.8
+_BEFORE = 0.75
 
 
 class Leading:
@@ -31,11 +31,20 @@ class Leading:
         self.folder = EngineFolder(Path(self._folder.name))
         self._spans: SpanCollector | None = None
         self._engine: EngineProcess | None = None
+        self._ended = 0
 
     def start_if_wanted(self) -> None:
         if self._engine is None and self.folder.wanted and installed():
             self._spans = SpanCollector()
             self._engine = EngineProcess(self.folder, self._spans.url)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After the last of its tests the engine ends: it would take a third of a core, and most of
+        the memory, from those that follow."""
+        if report.when == "teardown" and "serving" in report.keywords:
+            self._ended += 1
+            if self._engine is not None and self._ended == self.folder.wanted:
+                self._engine.end()
 
     def stop(self) -> None:
         if self._engine is not None:
@@ -57,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     leading = config.stash[_LEADING] = Leading()
     config.stash[FOLDER] = leading.folder
+    config.pluginmanager.register(leading)
     config.add_cleanup(leading.stop)
 
 
@@ -100,8 +110,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if config.getoption("collectonly"):
         return
-    if any(uses_engine(item) for item in session.items):
-        config.stash[FOLDER].want()
+    if uses := sum(uses_engine(item) for item in session.items):
+        config.stash[FOLDER].want(uses)
     if _LEADING in config.stash:
         config.stash[_LEADING].start_if_wanted()
 

@@ -21,6 +21,7 @@ from serving.environment import reserved
 
 # Kept between runs: converting the weights again would test nothing.
 WEIGHTS = Path(__file__).parents[3] / "build" / "weights"
+CACHE = WEIGHTS.with_name("vllm")
 # From a bare start, beside tests that take every core. Converting the weights is part of it.
 START_S = 900.0
 _POLL_S = 0.2
@@ -30,10 +31,14 @@ _NICENESS = 5
 _WANTED, _STARTED, _OUTPUT = "wanted", "engine.json", "output"
 _SERVING = {
     "NO_PROXY": "127.0.0.1",
+    # What vLLM finds out about its models is kept, as the weights are.
+    "VLLM_CACHE_ROOT": str(CACHE),
     # Ray's workers have the priority of the engine, not 15 below it: it is raised when tests wait.
     "RAY_worker_niceness": "0",
     # A thread of linear algebra that waits for another, which got no processor, does not spin.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # Ray Serve's controller looks after all replicas ten times a second: a twentieth of a core.
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",
     # A process that gets little of the processor may take long to start, and to answer.
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_health_check_timeout_ms": "60000",
@@ -61,13 +66,16 @@ class EngineFolder:
 
     path: Path
 
-    def want(self) -> None:
-        """A test that uses the engine is selected."""
-        (self.path / _WANTED).touch()
+    def want(self, tests: int) -> None:
+        """So many tests that are selected use the engine."""
+        (self.path / _WANTED).write_text(str(tests))
 
     @property
-    def wanted(self) -> bool:
-        return (self.path / _WANTED).exists()
+    def wanted(self) -> int:
+        """How many tests use the engine, as far as is known."""
+        with suppress(FileNotFoundError, ValueError):  # not yet, or being written
+            return int((self.path / _WANTED).read_text())
+        return 0
 
     @property
     def started(self) -> Started | None:
@@ -126,6 +134,10 @@ class EngineProcess:
         os.setpriority(os.PRIO_PROCESS, self._child.pid, _NICENESS)
         told = Started(self._child.pid, f"http://127.0.0.1:{port}", traces_url)
         (folder.path / _STARTED).write_text(json.dumps(asdict(told)))
+
+    def end(self) -> None:
+        """Have it stop, without waiting for it."""
+        self._child.terminate()
 
     def stop(self) -> None:
         stop(self._child, 30)

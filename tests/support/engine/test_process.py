@@ -33,8 +33,8 @@ def test_nobody_wanted_one(folder: EngineFolder) -> None:
     assert folder.started is None
     with pytest.raises(AssertionError, match="no engine was started"):
         folder.wait_until_ready()
-    folder.want()
-    assert folder.wanted
+    folder.want(25)
+    assert folder.wanted == 25
 
 
 def test_it_is_ready_and_has_the_priority_of_tests(folder: EngineFolder) -> None:
