@@ -19,10 +19,10 @@ run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
 
 # All tests in one run: the real engine starts with it and is used in its middle (tests/support/engine).
-# One worker a core, each with one thread of linear algebra: two would wait for each other ten times as
-# long as they work. Measured are the lines of billing/ that the tests beside its modules reach
-# (tests/support/own_coverage.py).
-WORKERS = $(shell getconf _NPROCESSORS_ONLN)
+# A third of the time a test waits for processes, so there are more workers than cores, each with one
+# thread of linear algebra: two would wait for each other ten times as long as they work. Measured are
+# the lines of billing/ that the tests beside its modules reach (tests/support/own_coverage.py).
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 CROWD = --numprocesses $(WORKERS) --maxprocesses 12 --dist worksteal --durations 25
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 PYTEST := $(BIN)/python -m pytest

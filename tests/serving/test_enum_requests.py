@@ -2,17 +2,26 @@
 
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-pytest.importorskip("vllm", reason="vLLM runs on Linux only")
-
-from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-
 from serving.enum_answers import EnumAnswer
-from serving.enum_requests import as_json, held_to_values
 from tests.serving.enum_schemas import OBJECT, WRAPPED, event
+from tests.support.heavy import heavy, needs
+
+if TYPE_CHECKING:
+    from vllm.entrypoints.openai.chat_completion import protocol
+
+    from serving import enum_requests
+else:
+    protocol = heavy("vllm.entrypoints.openai.chat_completion.protocol")
+    enum_requests = heavy("serving.enum_requests")
+
+pytestmark = [
+    needs("vllm", reason="vLLM runs on Linux only"),
+    pytest.mark.usefixtures("processes"),  # vLLM looks at the machine when it is imported
+]
 
 TOOL = {"type": "function", "function": {"name": "life"}}
 
@@ -21,32 +30,33 @@ def asked(schema: Any = OBJECT, **more: Any) -> Any:
     told = {"type": "json_schema", "json_schema": {"name": "mode", "schema": schema}}
     messages = [{"role": "user", "content": "pump leaking"}]
     body = {"model": "m", "messages": messages, "response_format": told, **more}
-    return ChatCompletionRequest.model_validate(body)
+    return protocol.ChatCompletionRequest.model_validate(body)
 
 
 def test_a_request_for_one_value_is_held_to_the_values() -> None:
     request = asked()
-    assert held_to_values(request) == WRAPPED
+    assert enum_requests.held_to_values(request) == WRAPPED
     assert request.response_format is None
     assert request.structured_outputs.choice == WRAPPED.choices
     assert request.structured_outputs.json is None
 
 
 @pytest.mark.parametrize(
-    "request_",
+    "more",
     [
-        asked({"type": "object", "properties": {"note": {"type": "string"}}}),
-        asked(response_format={"type": "json_object"}),
-        asked(response_format=None),
-        asked(tools=[TOOL], tool_choice="none"),
-        asked(structured_outputs={"regex": "a"}),
-        asked(add_generation_prompt=False),
-        asked(add_generation_prompt=False, continue_final_message=True),
+        {"schema": {"type": "object", "properties": {"note": {"type": "string"}}}},
+        {"response_format": {"type": "json_object"}},
+        {"response_format": None},
+        {"tools": [TOOL], "tool_choice": "none"},
+        {"structured_outputs": {"regex": "a"}},
+        {"add_generation_prompt": False},
+        {"add_generation_prompt": False, "continue_final_message": True},
     ],
 )
-def test_any_other_request_stays_as_it_is(request_: Any) -> None:
+def test_any_other_request_stays_as_it_is(more: dict[str, Any]) -> None:
+    request_ = asked(**more)
     before = request_.model_dump()
-    assert held_to_values(request_) is None
+    assert enum_requests.held_to_values(request_) is None
     assert request_.model_dump() == before
 
 
@@ -55,7 +65,7 @@ async def told(enum: EnumAnswer, *answers: Any) -> list[Any]:
         for one in answers:
             yield one
 
-    return [one async for one in as_json(engine(), enum)]
+    return [one async for one in enum_requests.as_json(engine(), enum)]
 
 
 async def test_whole_answers_and_batches_of_events_get_their_json() -> None:

@@ -1,16 +1,27 @@
 """Tool calls held to a schema: what may be answered, and what comes of an answer."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-pytest.importorskip("vllm", reason="vLLM runs on Linux only")
+from tests.support.heavy import heavy, needs
 
-from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+if TYPE_CHECKING:
+    from vllm.entrypoints.openai.chat_completion import protocol
 
-from serving.tool_choice import NONE_FITS, ChoiceParser, schema
+    from serving import tool_choice
+else:
+    protocol = heavy("vllm.entrypoints.openai.chat_completion.protocol")
+    tool_choice = heavy("serving.tool_choice")
+
+pytestmark = [
+    needs("vllm", reason="vLLM runs on Linux only"),
+    pytest.mark.usefixtures("processes"),  # vLLM looks at the machine when it is imported
+]
+
 
 OEE = {
     "type": "function",
@@ -34,11 +45,11 @@ def asked(choice: Any = "auto", *more: dict[str, Any], tools: Any = (OEE, LIFE))
     body: dict[str, Any] = {"model": "m", "messages": [QUESTION, *more]}
     if tools:
         body |= {"tools": list(tools), "tool_choice": choice}
-    return ChatCompletionRequest.model_validate(body)
+    return protocol.ChatCompletionRequest.model_validate(body)
 
 
-def parser(request: Any) -> ChoiceParser:
-    return ChoiceParser(None, request.tools)  # type: ignore[arg-type]
+def parser(request: Any) -> "tool_choice.ChoiceParser":
+    return tool_choice.ChoiceParser(None, request.tools)  # type: ignore[arg-type]
 
 
 def held(request: Any) -> dict[str, Any] | None:
@@ -68,11 +79,12 @@ def test_a_required_choice_is_one_and_a_named_one_is_that() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_",
-    [asked("none"), asked("auto", RESULT), asked(tools=())],
+    "asking",
+    [lambda: asked("none"), lambda: asked("auto", RESULT), lambda: asked(tools=())],
     ids=["forbidden", "after a result", "without tools"],
 )
-def test_where_words_are_wanted_nothing_is_held(request_: Any) -> None:
+def test_where_words_are_wanted_nothing_is_held(asking: Callable[[], Any]) -> None:
+    request_ = asking()
     assert held(request_) is None
     told = parser(request_).extract_tool_calls(CALL, request_)
     assert (told.tools_called, told.content) == (False, CALL)
@@ -91,7 +103,7 @@ def test_a_choice_becomes_a_call() -> None:
 
 def test_no_tool_is_said_in_words_and_half_a_choice_as_it_is() -> None:
     request = asked()
-    assert parser(request).extract_tool_calls(NOTHING, request).content == NONE_FITS
+    assert parser(request).extract_tool_calls(NOTHING, request).content == tool_choice.NONE_FITS
     half = parser(request).extract_tool_calls(CALL[:9], request)
     assert (half.tools_called, half.content) == (False, CALL[:9])
 
@@ -111,9 +123,9 @@ def test_a_stream_tells_a_whole_call_once() -> None:
     (call,) = delta.tool_calls
     assert (call.function.name, call.function.arguments) == ("oee", '{"good":5}')
     (words,) = streamed(asked(), list(NOTHING))
-    assert words.content == NONE_FITS
+    assert words.content == tool_choice.NONE_FITS
 
 
 def test_a_tool_without_parameters_takes_any() -> None:
-    found = schema(asked().tools[1:], required=True)
+    found = tool_choice.schema(asked().tools[1:], required=True)
     assert jsonschema.Draft202012Validator(found).is_valid({"tool": "life", "arguments": {"a": 1}})

@@ -5,16 +5,23 @@ Nothing is downloaded. It has the layers of the real one, so the same adapter fi
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
-from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PreTrainedTokenizerFast
 
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example, Parts
 from models.industrial_llm.recipes import Recipe
+from tests.support.heavy import heavy
+
+if TYPE_CHECKING:
+    import torch
+    import transformers
+else:
+    torch = heavy("torch")
+    transformers = heavy("transformers")
 
 TEMPLATE = Path(__file__).parents[3] / "models" / "chat_templates" / "industrial_dialogue.jinja"
 TURN_END = "\n\n"
@@ -38,18 +45,18 @@ def base(folder: Path) -> Path:
     tokenizer = _tokenizer(words)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(3)
-    model = Gemma3ForCausalLM(_config(len(words)))
+    model = transformers.Gemma3ForCausalLM(_config(len(words)))
     model.generation_config.eos_token_id = [1, words.index(TURN_END)]
     model.to(torch.bfloat16).save_pretrained(folder)
     return folder
 
 
-def _tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
+def _tokenizer(words: list[str]) -> "transformers.PreTrainedTokenizerFast":
     numbered = {word: number for number, word in enumerate(words)}
     split = Tokenizer(WordLevel(numbered, unk_token="<unk>"))
     # Blank lines and words, each a token; a single blank goes with the word behind it.
     split.pre_tokenizer = Split(Regex(r"\n\n|\n| ?[^\s]+"), behavior="isolated")
-    return PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=split,
         bos_token="<bos>",
         eos_token="<eos>",
@@ -75,8 +82,8 @@ def _words() -> Iterable[str]:
     return words
 
 
-def _config(words: int) -> Gemma3TextConfig:
-    return Gemma3TextConfig(
+def _config(words: int) -> "transformers.Gemma3TextConfig":
+    return transformers.Gemma3TextConfig(
         vocab_size=words,
         hidden_size=32,
         intermediate_size=48,

@@ -3,34 +3,41 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
-
-pytest.importorskip("peft", reason="peft is not installed")
+from typing import TYPE_CHECKING
 
 import msgspec
-import torch
-from safetensors.torch import load, save
+import pytest
 
 from models.adaptation import Exact, Metrics, TrainingFileInvalid
-from models.industrial_llm import lora
-from models.industrial_llm.adapt import LanguageAdapter, unpack
 from models.industrial_llm.effort import MOST_ROUNDS
 from models.industrial_llm.recipes import RANK
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
+from tests.support.heavy import heavy, needs
 
-pytestmark = pytest.mark.filterwarnings(
+if TYPE_CHECKING:
+    import safetensors.torch as tensors
+    import torch
+
+    from models.industrial_llm import adapt, lora
+else:
+    tensors = heavy("safetensors.torch")
+    torch = heavy("torch")
+    adapt = heavy("models.industrial_llm.adapt")
+    lora = heavy("models.industrial_llm.lora")
+
+pytestmark = [
+    needs("peft", reason="peft is not installed"),
     # peft asks transformers by a name that it is about to drop.
-    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",
-)
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
 
 
 @pytest.fixture(scope="module")
-def adapter(tmp_path_factory: pytest.TempPathFactory) -> LanguageAdapter:
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> "adapt.LanguageAdapter":
     folder = base(tmp_path_factory.mktemp("base"))
     parent = tmp_path_factory.mktemp("parent")
     lora.write(lora.loaded(folder, RECIPE, "cpu"), parent, RECIPE.base)
-    return LanguageAdapter(folder, parent, RECIPE)
+    return adapt.LanguageAdapter(folder, parent, RECIPE)
 
 
 def dialogues() -> bytes:
@@ -47,7 +54,7 @@ def dialogues() -> bytes:
     ).encode()
 
 
-def test_learns_what_is_kept_apart_too(adapter: LanguageAdapter) -> None:
+def test_learns_what_is_kept_apart_too(adapter: "adapt.LanguageAdapter") -> None:
     told: list[str | Metrics] = []
     adapted = adapter(dialogues(), told.append)
     assert adapted.score.base is not None
@@ -65,26 +72,28 @@ def test_learns_what_is_kept_apart_too(adapter: LanguageAdapter) -> None:
 
 
 def test_the_artefact_is_the_two_files_that_an_engine_takes(
-    adapter: LanguageAdapter, tmp_path: Path
+    adapter: "adapt.LanguageAdapter", tmp_path: Path
 ) -> None:
     artefact = adapter(dialogues(), lambda said: None).artefact
-    unpack(artefact, tmp_path)
+    adapt.unpack(artefact, tmp_path)
     settings = json.loads((tmp_path / lora.CONFIG).read_text())
     assert settings["r"] == RANK
     assert settings["base_model_name_or_path"] == RECIPE.base
-    weights = load((tmp_path / lora.WEIGHTS).read_bytes())
+    weights = tensors.load((tmp_path / lora.WEIGHTS).read_bytes())
     assert all(RANK in one.shape for one in weights.values())
 
 
-def test_half_of_the_way_is_half_of_every_change(adapter: LanguageAdapter, tmp_path: Path) -> None:
+def test_half_of_the_way_is_half_of_every_change(
+    adapter: "adapt.LanguageAdapter", tmp_path: Path
+) -> None:
     whole = adapter(dialogues(), lambda said: None)
     half = replace(adapter, mixing=0.5)(dialogues(), lambda said: None)
     (tmp_path / "whole").mkdir()
     (tmp_path / "half").mkdir()
-    unpack(whole.artefact, tmp_path / "whole")
-    unpack(half.artefact, tmp_path / "half")
+    adapt.unpack(whole.artefact, tmp_path / "whole")
+    adapt.unpack(half.artefact, tmp_path / "half")
     parent, all_of_it, half_of_it = (
-        load((folder / lora.WEIGHTS).read_bytes())
+        tensors.load((folder / lora.WEIGHTS).read_bytes())
         for folder in (adapter.parent, tmp_path / "whole", tmp_path / "half")
     )
     for name, one in half_of_it.items():
@@ -100,22 +109,22 @@ def test_half_of_the_way_is_half_of_every_change(adapter: LanguageAdapter, tmp_p
 )
 def test_what_is_no_adapter_is_refused(artefact: bytes, tmp_path: Path) -> None:
     with pytest.raises(lora.AdapterUnfit):
-        unpack(artefact, tmp_path)
+        adapt.unpack(artefact, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("broken", [True, False])
 def test_a_parent_that_does_not_fit_is_refused(
-    adapter: LanguageAdapter, tmp_path: Path, broken: bool
+    adapter: "adapt.LanguageAdapter", tmp_path: Path, broken: bool
 ) -> None:
     whole = (adapter.parent / lora.WEIGHTS).read_bytes()
-    halves = {name: one[: RANK // 2].contiguous() for name, one in load(whole).items()}
-    (tmp_path / lora.WEIGHTS).write_bytes(whole[:64] if broken else save(halves))
+    halves = {name: one[: RANK // 2].contiguous() for name, one in tensors.load(whole).items()}
+    (tmp_path / lora.WEIGHTS).write_bytes(whole[:64] if broken else tensors.save(halves))
     with pytest.raises(lora.AdapterUnfit):
-        LanguageAdapter(adapter.base, tmp_path, RECIPE)(dialogues(), lambda said: None)
+        adapt.LanguageAdapter(adapter.base, tmp_path, RECIPE)(dialogues(), lambda said: None)
 
 
-def test_a_dialogue_that_is_too_long_is_named(adapter: LanguageAdapter) -> None:
+def test_a_dialogue_that_is_too_long_is_named(adapter: "adapt.LanguageAdapter") -> None:
     long = json.dumps(
         {
             "messages": [

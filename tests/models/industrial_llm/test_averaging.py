@@ -1,16 +1,24 @@
 """The mean of an adapter over its last steps."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed")
+from tests.support.heavy import heavy, needs
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from models.industrial_llm.averaging import Mean
+    from models.industrial_llm import averaging
+else:
+    torch = heavy("torch")
+    averaging = heavy("models.industrial_llm.averaging")
+
+pytestmark = needs("torch", reason="torch is not installed")
 
 
 def test_is_of_the_weights_after_each_step_from_the_first_on() -> None:
-    mean = Mean(first=3)
+    mean = averaging.Mean(first=3)
     for step, weight in enumerate((100.0, 50.0, 1.0, 2.0, 6.0), start=1):
         weights = {"a": torch.tensor([weight]), "b": torch.tensor([-weight])}
         mean.take(step, lambda now=weights: now)
@@ -20,6 +28,6 @@ def test_is_of_the_weights_after_each_step_from_the_first_on() -> None:
 
 
 def test_goes_on_from_what_was_kept() -> None:
-    mean = Mean(first=1, weights={"a": torch.tensor([4.0])})
+    mean = averaging.Mean(first=1, weights={"a": torch.tensor([4.0])})
     mean.take(2, lambda: {"a": torch.tensor([8.0])})
     assert mean.weights["a"].item() == pytest.approx(6.0)

@@ -1,12 +1,20 @@
 """The loss of a step beside that over the whole vocabulary."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed")
+from tests.support.heavy import heavy, needs
 
-from torch.nn.functional import cross_entropy  # noqa: E402
+if TYPE_CHECKING:
+    import torch
 
-from models.industrial_llm.candidates import Candidates  # noqa: E402
+    from models.industrial_llm import candidates
+else:
+    torch = heavy("torch")
+    candidates = heavy("models.industrial_llm.candidates")
+
+pytestmark = needs("torch", reason="torch is not installed")
 
 VOCABULARY, WIDTH, PLACES = 300, 16, 320
 ANSWERS = [(7, 3, 290), (3, 50)]
@@ -22,19 +30,19 @@ def given() -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
 
 
 def whole(hidden: "torch.Tensor", head: "torch.Tensor", wanted: "torch.Tensor") -> "torch.Tensor":
-    return cross_entropy(hidden @ head.T, wanted, reduction="sum")
+    return torch.nn.functional.cross_entropy(hidden @ head.T, wanted, reduction="sum")
 
 
 def test_the_tokens_of_all_answers_each_once() -> None:
-    assert Candidates.of(ANSWERS, "cpu").answers.tolist() == [3, 7, 50, 290]
+    assert candidates.Candidates.of(ANSWERS, "cpu").answers.tolist() == [3, 7, 50, 290]
 
 
 def test_looked_at_everywhere_it_is_the_loss_over_the_vocabulary(
     given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
 ) -> None:
     hidden, head, wanted = given
-    answers = Candidates.of(ANSWERS, "cpu").answers
-    loss = Candidates(answers, share=1).loss(hidden, head, wanted)
+    answers = candidates.Candidates.of(ANSWERS, "cpu").answers
+    loss = candidates.Candidates(answers, share=1).loss(hidden, head, wanted)
     assert loss.item() == pytest.approx(whole(hidden, head, wanted).item(), rel=1e-4)
     (found,) = torch.autograd.grad(loss, hidden)
     (right,) = torch.autograd.grad(whole(hidden, head, wanted), hidden)
@@ -45,12 +53,14 @@ def test_looked_at_in_places_it_is_the_same_on_average(
     given: "tuple[torch.Tensor, torch.Tensor, torch.Tensor]",
 ) -> None:
     hidden, head, wanted = given
-    some = Candidates.of(ANSWERS, "cpu")
+    some = candidates.Candidates.of(ANSWERS, "cpu")
     losses = [some.loss(hidden, head, wanted).item() for _ in range(2_000)]
     assert len(set(losses)) > 100
     assert sum(losses) / len(losses) == pytest.approx(whole(hidden, head, wanted).item(), rel=0.01)
 
 
 def test_a_single_place() -> None:
-    loss = Candidates.of([(1,)], "cpu").loss(torch.ones(1, 2), torch.ones(4, 2), torch.tensor([1]))
+    loss = candidates.Candidates.of([(1,)], "cpu").loss(
+        torch.ones(1, 2), torch.ones(4, 2), torch.tensor([1])
+    )
     assert loss.item() == pytest.approx(1.3863, abs=1e-4)

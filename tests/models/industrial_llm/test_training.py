@@ -8,29 +8,36 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("peft", reason="peft is not installed")
-
-from safetensors.torch import load_file
-
-from models.industrial_llm import lora, train
 from models.industrial_llm.batches import fingerprint, steps, watched
 from models.industrial_llm.chat import taught
-from models.industrial_llm.checkpoints import FILE, Checkpoints, CheckpointUnfit
 from models.industrial_llm.data import TASKS
-from models.industrial_llm.encoding import Encoder, TemplateUnfit
-from models.industrial_llm.learning import Learner, Pace, Reached, rate
 from models.industrial_llm.recipes import LINEAR, RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
+from tests.support.heavy import heavy, needs
 from tests.support.nightly import nightly
 
-pytestmark = pytest.mark.filterwarnings(
+if TYPE_CHECKING:
+    import safetensors.torch as tensors
+
+    from models.industrial_llm import checkpoints, encoding, learning, lora, train
+else:
+    tensors = heavy("safetensors.torch")
+    checkpoints = heavy("models.industrial_llm.checkpoints")
+    encoding = heavy("models.industrial_llm.encoding")
+    learning = heavy("models.industrial_llm.learning")
+    lora = heavy("models.industrial_llm.lora")
+    train = heavy("models.industrial_llm.train")
+
+pytestmark = [
+    needs("peft", reason="peft is not installed"),
     # peft asks transformers by a name that it is about to drop.
-    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",
-)
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
 
 
 class Stopped(Exception):
@@ -42,8 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base(tmp_path_factory.mktemp("base"))
 
 
-def learner(folder: Path) -> Learner:
-    return Learner(lora.loaded(folder, RECIPE, "cpu"), Encoder.of(folder, {}), RECIPE)
+def learner(folder: Path) -> "learning.Learner":
+    return learning.Learner(
+        lora.loaded(folder, RECIPE, "cpu"), encoding.Encoder.of(folder, {}), RECIPE
+    )
 
 
 class Told:
@@ -51,9 +60,9 @@ class Told:
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after
-        self.all: list[Reached] = []
+        self.all: list[learning.Reached] = []
 
-    def __call__(self, reached: Reached) -> None:
+    def __call__(self, reached: "learning.Reached") -> None:
         self.all.append(reached)
         if reached.step == self.stop_after:
             raise Stopped
@@ -64,8 +73,8 @@ def learn(folder: Path, work: Path, output: Path, told: Told, averaged: float = 
     recipe = replace(RECIPE, averaged=averaged)
     one = replace(learner(folder), recipe=recipe)
     order = steps(corpus(), recipe, one.length)
-    kept = Checkpoints(work, fingerprint(order, recipe, "made_up"))
-    one.learn(order, watched(corpus(), 4, 1), kept, told, Pace(kept=4, told=1, watched=6))
+    kept = checkpoints.Checkpoints(work, fingerprint(order, recipe, "made_up"))
+    one.learn(order, watched(corpus(), 4, 1), kept, told, learning.Pace(kept=4, told=1, watched=6))
     lora.write(one.model, output, RECIPE.base)
     return (output / lora.WEIGHTS).read_bytes()
 
@@ -76,7 +85,7 @@ class Learned:
 
     folder: Path
     weights: bytes
-    told: list[Reached]
+    told: "list[learning.Reached]"
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +125,9 @@ class TestLearning:
         told = Told()
         learn(folder, tmp_path / "a", tmp_path / "mean", told, averaged=0.125)
         assert [one.averaged for one in told.all] == [0] * 24 + [3]
-        mean, last = (load_file(one / lora.WEIGHTS) for one in (tmp_path / "mean", learned.folder))
+        mean, last = (
+            tensors.load_file(one / lora.WEIGHTS) for one in (tmp_path / "mean", learned.folder)
+        )
         apart = [float((mean[name] - last[name]).abs().max()) for name in mean]
         assert 0 < max(apart) < 0.2
         one = learner(folder)
@@ -128,17 +139,17 @@ class TestLearning:
     ) -> None:
         with pytest.raises(Stopped):
             learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
-        with pytest.raises(CheckpointUnfit, match="other examples or settings"):
-            Checkpoints(tmp_path, "another").last()
+        with pytest.raises(checkpoints.CheckpointUnfit, match="other examples or settings"):
+            checkpoints.Checkpoints(tmp_path, "another").last()
 
     def test_a_broken_checkpoint_is_told(self, folder: Path, tmp_path: Path) -> None:
         with pytest.raises(Stopped):
             learn(folder, tmp_path, tmp_path / "adapter", Told(stop_after=5))
-        whole = (tmp_path / FILE).read_bytes()
+        whole = (tmp_path / checkpoints.FILE).read_bytes()
         for broken in (whole[: len(whole) // 2], b"nothing of the kind", b""):
-            (tmp_path / FILE).write_bytes(broken)
-            with pytest.raises(CheckpointUnfit, match="cannot be read"):
-                Checkpoints(tmp_path, "any").last()
+            (tmp_path / checkpoints.FILE).write_bytes(broken)
+            with pytest.raises(checkpoints.CheckpointUnfit, match="cannot be read"):
+                checkpoints.Checkpoints(tmp_path, "any").last()
 
     def test_only_the_adapter_is_learned(self, folder: Path) -> None:
         model = lora.loaded(folder, RECIPE, "cpu")
@@ -147,7 +158,7 @@ class TestLearning:
         assert all("lora_" in name for name in learned)
 
     def test_the_rate_rises_and_falls(self) -> None:
-        rates = [rate(RECIPES["cpu"], step, 200) for step in range(200)]
+        rates = [learning.rate(RECIPES["cpu"], step, 200) for step in range(200)]
         assert max(rates) == rates[10] == pytest.approx(RECIPES["cpu"].learning_rate)
         assert rates[:11] == sorted(rates[:11])
         assert rates[10:] == sorted(rates[10:], reverse=True)
@@ -156,7 +167,7 @@ class TestLearning:
 
 class TestEncoding:
     def test_what_is_learned_is_the_answer_and_the_end_of_the_turn(self, folder: Path) -> None:
-        encoder = Encoder.of(folder, {})
+        encoder = encoding.Encoder.of(folder, {})
         example = corpus()["failure_mode"].train[0]
         encoded = encoder.encode(taught(TASKS["failure_mode"], example, 0))
         assert encoder.tokenizer.convert_ids_to_tokens(encoded.answer) == [" Leaking", "\n\n"]
@@ -178,18 +189,18 @@ class TestEncoding:
     def test_a_template_that_cannot_be_learned_with_is_refused(
         self, folder: Path, template: str, why: str
     ) -> None:
-        encoder = Encoder.of(folder, {})
+        encoder = encoding.Encoder.of(folder, {})
         encoder.tokenizer.chat_template = template
-        with pytest.raises(TemplateUnfit, match=why):
+        with pytest.raises(encoding.TemplateUnfit, match=why):
             encoder.encode(taught(TASKS["failure_mode"], corpus()["failure_mode"].train[0], 0))
 
     def test_a_base_without_end_marks_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(TemplateUnfit, match="which tokens end a turn"):
-            Encoder.of(tmp_path, {})
+        with pytest.raises(encoding.TemplateUnfit, match="which tokens end a turn"):
+            encoding.Encoder.of(tmp_path, {})
 
     def test_too_long_an_example_is_told(self, folder: Path) -> None:
         one = replace(learner(folder), recipe=replace(RECIPE, limit=5))
-        with pytest.raises(TemplateUnfit, match="more than 5"):
+        with pytest.raises(encoding.TemplateUnfit, match="more than 5"):
             one.loss(watched(corpus(), 1, 1))
 
 
@@ -219,7 +230,7 @@ class TestAdapter:
         assert settings["target_modules"] == sorted(LINEAR)
         assert settings["base_model_name_or_path"] == RECIPE.base
         assert (settings["bias"], settings["modules_to_save"]) == ("none", None)
-        weights = load_file(tmp_path / lora.WEIGHTS)
+        weights = tensors.load_file(tmp_path / lora.WEIGHTS)
         assert {str(one.dtype) for one in weights.values()} == {"torch.bfloat16"}
         assert all(name.startswith("base_model.model.model.layers.") for name in weights)
 
@@ -233,7 +244,7 @@ class TestAdapter:
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lora.write(lora.loaded(folder, RECIPE, "cpu"), tmp_path, RECIPE.base)
-        monkeypatch.setattr(lora, "RANK", 4)
+        monkeypatch.setattr("models.industrial_llm.lora.RANK", 4)
         with pytest.raises(lora.AdapterUnfit, match="another base or rank"):
             lora.start_from(lora.loaded(folder, RECIPE, "cpu"), tmp_path)
 
@@ -250,14 +261,16 @@ class TestCommand:
         train.main(self.command(folder, tmp_path / "work_a", whole))
         child = self.run(folder, tmp_path / "work_b", tmp_path / "killed")
         deadline = time.monotonic() + 120
-        while not (tmp_path / "work_b" / FILE).is_file() and time.monotonic() < deadline:
+        while (
+            not (tmp_path / "work_b" / checkpoints.FILE).is_file() and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
         child.communicate()
         assert child.returncode == -signal.SIGKILL
         assert not (tmp_path / "killed").exists()
         self.succeed(self.run(folder, tmp_path / "work_b", tmp_path / "killed"))
-        assert not (tmp_path / "work_b" / FILE).exists()
+        assert not (tmp_path / "work_b" / checkpoints.FILE).exists()
         for name in (lora.WEIGHTS, lora.CONFIG):
             assert (tmp_path / "killed" / name).read_bytes() == (whole / name).read_bytes()
 
