@@ -122,3 +122,20 @@ class TestBounds:
         with pytest.raises(ParameterUnsupported):
             asked(Operation.TEXT_COMPLETION, echo=True, logprobs=1)
         assert sent(Operation.TEXT_COMPLETION, echo=True)["echo"] is True
+
+
+@pytest.mark.parametrize(
+    ("operation", "values", "choices"),
+    [
+        (Operation.CHAT, {}, 1),
+        (Operation.CHAT, {"n": 3}, 3),
+        (Operation.TEXT_COMPLETION, {"prompt": "a", "n": 2}, 2),
+        (Operation.TEXT_COMPLETION, {"prompt": ["a", "b", "c"], "n": 2}, 6),
+        (Operation.TEXT_COMPLETION, {"prompt": [1, 2, 3], "n": 2}, 2),
+        (Operation.TEXT_COMPLETION, {"prompt": [[1, 2], [3]]}, 2),
+    ],
+)
+def test_each_prompt_has_each_choice(
+    operation: Operation, values: dict[str, Any], choices: int
+) -> None:
+    assert asked(operation, **values).extent.choices == choices
