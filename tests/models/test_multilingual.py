@@ -45,7 +45,9 @@ class TestPackage:
         assert passages[0] @ query > passages[1] @ query
 
     @pytest.mark.parametrize(
-        "text", ["\ufdfa" * at_length(500, 100), "a\x00b", "", "㍿" * 200, "\ud7ff\U0010ffff"]
+        "text",
+        ["\ufdfa" * at_length(500, 100), "a\x00b", "", "㍿" * 200, "\ud7ff\U0010ffff"],
+        ids=["18 letters each", "nul", "empty", "4 letters each", "ends of planes"],
     )
     def test_what_its_code_in_c_would_stumble_over(
         self, encoder: PackagedEncoder, text: str
