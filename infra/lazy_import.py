@@ -17,10 +17,13 @@ from typing import Any
 class LazyModule(ModuleType):
     """Stands for a package; imports it, or a module of it, when that is asked for.
 
-    Raises ImportError then where it is not installed.
+    Raises ImportError then where it is not installed. Private names raise AttributeError and import
+    nothing: tools that inspect what a module contains, as pytest does, ask for them.
     """
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         module = import_module(self.__name__)
         try:
             return getattr(module, name)

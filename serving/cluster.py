@@ -22,7 +22,7 @@ from serving.errors import ServingFailed
 from serving.folders import Folders
 
 _OBJECT_STORE = 100 << 20
-# Serve's status takes 0.2 s of processor to put together, which the models need that are loading.
+# Each call of `serve.status` takes 0.2 s of processor, which the models that load need.
 _POLL_S = 2.0
 _PATIENCE_S = 8.0
 

@@ -26,6 +26,9 @@ class TestLazyModule:
         assert email.message_from_string("a: 1")["a"] == "1"
         assert email.mime.__name__ == "email.mime"
 
+    def test_a_private_name_is_not_there_and_imports_nothing(self) -> None:
+        assert not hasattr(LazyModule("no_such_package"), "__wrapped__")
+
     def test_a_package_that_is_not_installed_is_told_when_it_is_used(self) -> None:
         missing = LazyModule("no_such_package")
         with pytest.raises(ImportError):

@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.lazy_import import LazyModule
 from serving.enum_answers import EnumAnswer
 from tests.serving.enum_schemas import OBJECT, WRAPPED, event
-from tests.support.heavy import heavy, needs
+from tests.support.heavy import NEEDS_VLLM
 
 if TYPE_CHECKING:
     from vllm.entrypoints.openai.chat_completion import protocol
 
     from serving import enum_requests
 else:
-    protocol = heavy("vllm.entrypoints.openai.chat_completion.protocol")
-    enum_requests = heavy("serving.enum_requests")
+    protocol = LazyModule("vllm.entrypoints.openai.chat_completion.protocol")
+    enum_requests = LazyModule("serving.enum_requests")
 
-pytestmark = [
-    needs("vllm", reason="vLLM runs on Linux only"),
-    pytest.mark.usefixtures("processes"),  # vLLM looks at the machine when it is imported
-]
+pytestmark = NEEDS_VLLM
 
 TOOL = {"type": "function", "function": {"name": "life"}}
 

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tests.support.heavy import heavy, needs
+from infra.lazy_import import LazyModule
+from tests.support.heavy import NEEDS_VLLM
 
 if TYPE_CHECKING:
     from vllm.entrypoints.openai.chat_completion import protocol
 
     from serving import tool_choice
 else:
-    protocol = heavy("vllm.entrypoints.openai.chat_completion.protocol")
-    tool_choice = heavy("serving.tool_choice")
+    protocol = LazyModule("vllm.entrypoints.openai.chat_completion.protocol")
+    tool_choice = LazyModule("serving.tool_choice")
 
-pytestmark = [
-    needs("vllm", reason="vLLM runs on Linux only"),
-    pytest.mark.usefixtures("processes"),  # vLLM looks at the machine when it is imported
-]
+pytestmark = NEEDS_VLLM
 
 
 OEE = {

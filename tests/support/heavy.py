@@ -1,31 +1,25 @@
-"""Packages that take seconds and hundreds of megabytes to import, for tests that use them.
+"""Marks of tests that need a package that takes seconds and hundreds of megabytes to import.
 
-Every worker of a run imports every test module. These are imported when a test first uses them, so
-that only the workers that run such a test pay for them.
+Every worker of a run imports every test module, so their modules import such a package by
+`infra.lazy_import`: only the workers that run such a test pay for it. The marks import nothing.
 """
 
 from importlib.util import find_spec
-from typing import Any
 
 import pytest
 
-from infra.lazy_import import LazyModule
+
+def _needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
 
 
-def needs(package: str, reason: str) -> pytest.MarkDecorator:
-    """Skips where a package is not installed, without importing it."""
-    return pytest.mark.skipif(find_spec(package) is None, reason=reason)
-
-
-class HeavyModule(LazyModule):
-    """Is not imported for what pytest and its plugins ask of everything that a test module has."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return super().__getattr__(name)
-
-
-def heavy(name: str) -> HeavyModule:
-    """The module, imported at its first use."""
-    return HeavyModule(name)
+NEEDS_TORCH = _needs("torch")
+NEEDS_PEFT = [
+    _needs("peft"),
+    # peft asks transformers by a name that it is about to drop.
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
+NEEDS_VLLM = [
+    _needs("vllm"),
+    pytest.mark.usefixtures("processes"),  # vLLM starts programs when it is imported
+]

@@ -10,6 +10,7 @@ folder reaches is not reached. Every process leaves a data file for `coverage co
 import ast
 import importlib.util
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -76,20 +77,20 @@ class Lines:
     """The lines that were marked, by file. Those of other tests are forgotten."""
 
     def __init__(self) -> None:
-        self._now: dict[str, bytearray] = {}
-        self._kept: dict[str, set[int]] = {}
+        self._now: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        self._kept: defaultdict[str, set[int]] = defaultdict(set)
 
-    def of(self, path: str, count: int) -> bytearray:
-        """Where the marks of a file are made."""
-        return self._now.setdefault(path, bytearray(count + 1))
+    def of(self, path: str) -> dict[int, int]:
+        """Where the marks of a file are made: by line."""
+        return self._now[path]
 
     def keep(self) -> None:
         for path, marks in self._now.items():
-            self._kept.setdefault(path, set()).update(at for at, mark in enumerate(marks) if mark)
+            self._kept[path].update(marks)
 
     def forget(self) -> None:
         for marks in self._now.values():
-            marks[:] = bytes(len(marks))
+            marks.clear()
 
     def save(self) -> None:
         """As a data file of coverage.py."""
@@ -112,8 +113,7 @@ class MarkingLoader(SourceFileLoader):
         return compile(Marking().visit(ast.parse(source)), self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        count = self.get_data(self.path).count(b"\n") + 1
-        vars(module)[_MARKS] = self._lines.of(self.path, count)
+        vars(module)[_MARKS] = self._lines.of(self.path)
         super().exec_module(module)
 
 

@@ -11,17 +11,17 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 
+from infra.lazy_import import LazyModule
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.examples import Example, Parts
 from models.industrial_llm.recipes import Recipe
-from tests.support.heavy import heavy
 
 if TYPE_CHECKING:
     import torch
     import transformers
 else:
-    torch = heavy("torch")
-    transformers = heavy("transformers")
+    torch = LazyModule("torch")
+    transformers = LazyModule("transformers")
 
 TEMPLATE = Path(__file__).parents[3] / "models" / "chat_templates" / "industrial_dialogue.jinja"
 TURN_END = "\n\n"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from infra.lazy_import import LazyModule
 from models.adaptation import Exact, Metrics, TrainingFileInvalid
 from models.industrial_llm.effort import MOST_ROUNDS
 from models.industrial_llm.recipes import RANK
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
-from tests.support.heavy import heavy, needs
+from tests.support.heavy import NEEDS_PEFT
 
 if TYPE_CHECKING:
     import safetensors.torch as tensors
@@ -20,16 +21,12 @@ if TYPE_CHECKING:
 
     from models.industrial_llm import adapt, lora
 else:
-    tensors = heavy("safetensors.torch")
-    torch = heavy("torch")
-    adapt = heavy("models.industrial_llm.adapt")
-    lora = heavy("models.industrial_llm.lora")
+    tensors = LazyModule("safetensors.torch")
+    torch = LazyModule("torch")
+    adapt = LazyModule("models.industrial_llm.adapt")
+    lora = LazyModule("models.industrial_llm.lora")
 
-pytestmark = [
-    needs("peft", reason="peft is not installed"),
-    # peft asks transformers by a name that it is about to drop.
-    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
-]
+pytestmark = NEEDS_PEFT
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.heavy import heavy, needs
+from infra.lazy_import import LazyModule
+from tests.support.heavy import NEEDS_TORCH
 
 if TYPE_CHECKING:
     import torch
 
     from models.industrial_llm import averaging
 else:
-    torch = heavy("torch")
-    averaging = heavy("models.industrial_llm.averaging")
+    torch = LazyModule("torch")
+    averaging = LazyModule("models.industrial_llm.averaging")
 
-pytestmark = needs("torch", reason="torch is not installed")
+pytestmark = NEEDS_TORCH
 
 
 def test_is_of_the_weights_after_each_step_from_the_first_on() -> None:

@@ -4,17 +4,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.heavy import heavy, needs
+from infra.lazy_import import LazyModule
+from tests.support.heavy import NEEDS_TORCH
 
 if TYPE_CHECKING:
     import torch
 
     from models.industrial_llm import candidates
 else:
-    torch = heavy("torch")
-    candidates = heavy("models.industrial_llm.candidates")
+    torch = LazyModule("torch")
+    candidates = LazyModule("models.industrial_llm.candidates")
 
-pytestmark = needs("torch", reason="torch is not installed")
+pytestmark = NEEDS_TORCH
 
 VOCABULARY, WIDTH, PLACES = 300, 16, 320
 ANSWERS = [(7, 3, 290), (3, 50)]

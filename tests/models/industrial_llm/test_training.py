@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.lazy_import import LazyModule
 from models.industrial_llm.batches import fingerprint, steps, watched
 from models.industrial_llm.chat import taught
 from models.industrial_llm.data import TASKS
 from models.industrial_llm.recipes import LINEAR, RANK, RECIPES
 from models.industrial_llm.tasks.tool_choice import SOURCE
 from tests.models.industrial_llm.made_up_base import RECIPE, base, corpus
-from tests.support.heavy import heavy, needs
+from tests.support.heavy import NEEDS_PEFT
 from tests.support.nightly import nightly
 
 if TYPE_CHECKING:
@@ -26,18 +27,14 @@ if TYPE_CHECKING:
 
     from models.industrial_llm import checkpoints, encoding, learning, lora, train
 else:
-    tensors = heavy("safetensors.torch")
-    checkpoints = heavy("models.industrial_llm.checkpoints")
-    encoding = heavy("models.industrial_llm.encoding")
-    learning = heavy("models.industrial_llm.learning")
-    lora = heavy("models.industrial_llm.lora")
-    train = heavy("models.industrial_llm.train")
+    tensors = LazyModule("safetensors.torch")
+    checkpoints = LazyModule("models.industrial_llm.checkpoints")
+    encoding = LazyModule("models.industrial_llm.encoding")
+    learning = LazyModule("models.industrial_llm.learning")
+    lora = LazyModule("models.industrial_llm.lora")
+    train = LazyModule("models.industrial_llm.train")
 
-pytestmark = [
-    needs("peft", reason="peft is not installed"),
-    # peft asks transformers by a name that it is about to drop.
-    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
-]
+pytestmark = NEEDS_PEFT
 
 
 class Stopped(Exception):
