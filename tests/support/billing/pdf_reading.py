@@ -1,4 +1,4 @@
-"""Read the text of a PDF, page by page, with PDFium: fifty times as fast as a reader in Python."""
+"""Read the text of a PDF, page by page, with PDFium: in a twentieth of the time of pypdf."""
 
 from contextlib import closing
 
