@@ -12,9 +12,10 @@ from dataclasses import replace
 import httpx
 
 from billing.metering.quotas import set_limit
-from billing.rounds import bill_accounts, count_usage
+from billing.rounds import bill_accounts
 from billing.tables import QuotaKind
 from tests.attacks.support.target import Target, run_target
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import CHAT, PLENTY
 from tests.support.clocks import ShiftedClock
 
@@ -47,7 +48,7 @@ async def _bill(target: Target) -> None:
     """An invoice for what was called, and no limit of requests any more."""
     clock = ShiftedClock()
     clock.to_next_month()
-    await count_usage(target.database, clock)
+    await count_all_usage(target.database, clock)
     await bill_accounts(target.database, clock)
     async with target.database.transaction() as session:
         await set_limit(session, target.account.id, QuotaKind.REQUESTS, None)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from billing.rounds import bill_accounts, count_usage
+from billing.rounds import bill_accounts
+from tests.support.billing.making import count_all_usage
 from tests.support.billing.pdf_reading import pages
 from tests.support.builders import PLENTY, SPECIALIST, Gateway, Limited, customer
 from tests.support.clocks import ShiftedClock
@@ -26,7 +27,7 @@ async def billed(limited: Limited) -> AsyncIterator[Gateway]:
         clock.to_next_month()
         await bill_accounts(gateway.parts.database, clock)
         await gateway.chat("a new month")
-        await count_usage(gateway.parts.database, clock)
+        await count_all_usage(gateway.parts.database, clock)
         yield gateway
 
 

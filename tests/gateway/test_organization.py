@@ -15,8 +15,8 @@ from openai.types.admin.organization.usage_images_response import (
     DataResultOrganizationUsageImagesResult,
 )
 
-from billing.rounds import count_usage
 from infra import ids
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import (
     CHAT,
     CONTROL_CHART,
@@ -39,7 +39,7 @@ async def used(gateway: Gateway) -> Gateway:
     await gateway.chat("w w")
     body = {"model": EMBEDDING, "input": "a b c"}
     await gateway.http.post("/v1/embeddings", json=body)
-    await count_usage(gateway.parts.database, gateway.parts.clock)
+    await count_all_usage(gateway.parts.database, gateway.parts.clock)
     return gateway
 
 
@@ -125,7 +125,7 @@ class TestOfficialClient:
                 body = {"model": model, "instances": [{"x": 1}] * rows}
                 await gateway.http.post("/v1/predictions", json=body)
             await gateway.chat("w")
-            await count_usage(gateway.parts.database, gateway.parts.clock)
+            await count_all_usage(gateway.parts.database, gateway.parts.clock)
             made = AsyncOpenAI(
                 base_url=f"{gateway.url}/v1",
                 api_key=gateway.key.secret,

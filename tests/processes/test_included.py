@@ -14,12 +14,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from billing.rounds import count_usage
 from infra.clock import SystemClock
 from infra.db import Database
 from infra.settings import Settings
 from tests.processes.clients import Clients, all_settled, cost_of, size_of, usage_rows
 from tests.support import builders
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import CHAT
 from tests.support.chaos import in_full
 from tests.support.fakes.upstream import FakeUpstream
@@ -132,7 +132,7 @@ class TestWithoutCredit:
         assert Counter(answer.status for answer in answers)[200] in (36, 37, 38)
         await all_settled(database)
         # The bill gives a model's own units first, whatever calls found: as many are left in all.
-        await count_usage(database, CLOCK)
+        await count_all_usage(database, CLOCK)
         counted = await firm.used()
         assert sum(amount for amount, _ in counted.values()) == sum(includes.values())
         assert [taken for _, taken in counted.values()] == [taken for _, taken in used.values()]

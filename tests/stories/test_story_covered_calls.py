@@ -14,9 +14,10 @@ from billing.documents.documenting import preview_of
 from billing.documents.documents import InvoiceDocument
 from billing.documents.exporting import export_invoice
 from billing.invoices.position import read_position
-from billing.rounds import bill_accounts, count_usage
+from billing.rounds import bill_accounts
 from billing.tables import Invoice
 from tests.stories.rerating import rerate
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import CHAT, PLENTY, SPECIALIST, Limited
 from tests.support.clocks import ShiftedClock
 from tests.support.gateway.faults import nothing_is_held
@@ -55,7 +56,7 @@ async def test_from_before_its_start_to_after_its_end(covered: Covered, tmp_path
     await nothing_is_held(gateway)
 
     covered.clock.to(ends_at - timedelta(minutes=1))
-    await count_usage(gateway.parts.database, covered.clock)
+    await count_all_usage(gateway.parts.database, covered.clock)
     preview = await previewed(covered)
     assert await uninvoiced(covered) == (60 + 80 + 60) * 10**6
     covered.clock.to(ends_at + timedelta(hours=2))

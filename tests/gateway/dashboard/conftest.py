@@ -6,8 +6,9 @@ from functools import partial
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from billing.rounds import bill_accounts, count_usage
+from billing.rounds import bill_accounts
 from infra.db import Database
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import PLENTY, Gateway, Limited, customer
 from tests.support.clocks import CalendarClock, ShiftedClock
 from tests.support.dashboard.browsing import CHROMIUM
@@ -55,7 +56,7 @@ async def firm(limited: Limited) -> AsyncIterator[Firm]:
         clock.to_next_month()
         await bill_accounts(gateway.parts.database, clock)
         await gateway.chat("a new month")
-        await count_usage(gateway.parts.database, clock)
+        await count_all_usage(gateway.parts.database, clock)
         async with looked_at(gateway, clock) as firm:
             yield firm
 

@@ -2,8 +2,8 @@
 
 import re
 
-from billing.rounds import count_usage
 from gateway.identity.roles import Role
+from tests.support.billing.making import count_all_usage
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.stories.included import subscribe
@@ -18,7 +18,7 @@ async def covered(office: Firm, output_tokens: int) -> list[str]:
     await subscribe(office.gateway, input_tokens=100_000, output_tokens=output_tokens)
     for _ in range(2):
         assert (await office.gateway.chat("one two", max_tokens=5)).status_code == 200
-    await count_usage(office.gateway.parts.database, office.clock)
+    await count_all_usage(office.gateway.parts.database, office.clock)
     page = await office.owner.page("/dashboard/usage/calls")
     return re.findall(r'href="(/dashboard/usage/calls/req_\w+)"', page)
 

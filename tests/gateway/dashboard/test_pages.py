@@ -8,10 +8,11 @@ from html import unescape
 
 import pytest
 
-from billing.rounds import bill_accounts, count_usage
+from billing.rounds import bill_accounts
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.api_reading import api, invoice_of
+from tests.support.billing.making import count_all_usage
 from tests.support.billing.pdf_reading import pages
 from tests.support.builders import CHAT
 from tests.support.dashboard.firm import Firm
@@ -106,7 +107,7 @@ class TestUsage:
         refused = {"model": "nothing", "messages": [{"role": "user", "content": "x"}]}
         await firm.gateway.http.post("/v1/chat/completions", json=refused)
         await firm.gateway.rows(5)  # the refusal's row follows its answer
-        await count_usage(firm.gateway.parts.database, firm.clock)
+        await count_all_usage(firm.gateway.parts.database, firm.clock)
         answered, failed = await calls_csv(firm, "/dashboard/usage/calls.csv")
         assert (answered["key_name"], answered["status"]) == ("test", "200")
         assert (answered["error_code"], answered["tag:order"]) == ("", "A-17")
@@ -261,7 +262,7 @@ class TestInvoices:
 
 class TestTenants:
     async def test_nothing_of_anothers(self, firm: Firm) -> None:
-        await count_usage(firm.gateway.parts.database, firm.clock)
+        await count_all_usage(firm.gateway.parts.database, firm.clock)
         invoice, call = await invoice_of(firm), await call_of(firm)
         for address in (
             f"/dashboard/usage/calls/{call}",

@@ -1,5 +1,6 @@
 """Makes what tests of billing need in the database: customers, processes, calls. No gateway."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,9 +17,10 @@ from billing.metering.quotas import QuotaRef, quotas_over
 from billing.metering.recording import Charge, IntentRecord, Settled
 from billing.metering.usage import UsageRecord, append_usage
 from billing.rating.quantities import Quantities
+from billing.rounds import count_usage
 from billing.tables import ApiKey, QuotaKind, Settlement
 from infra import ids
-from infra.clock import SystemClock
+from infra.clock import Clock, SystemClock
 from infra.db import Database
 
 CLOCK = SystemClock()
@@ -155,6 +157,22 @@ async def sql(database: Database, statement: str, **values: object) -> Sequence[
 async def differences(database: Database) -> tuple[Difference, ...]:
     async with database.transaction() as session:
         return (await reconcile(session)).differences
+
+
+async def count_all_usage(database: Database, clock: Clock) -> None:
+    """Take everything into the totals that is written by now.
+
+    `count_usage` leaves what was written beside a transaction that still runs, of vacuuming too, to
+    its next step: so steps follow until the totals are past all transactions that have begun.
+    """
+    begun = (await sql(database, "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))[
+        0
+    ][0]
+    async with asyncio.timeout(10):
+        await count_usage(database, clock)
+        while (await sql(database, "select consumed from usage_cursor"))[0][0] < begun:
+            await asyncio.sleep(0.01)
+            await count_usage(database, clock)
 
 
 async def until_somebody_waits(session: AsyncSession) -> None:

@@ -33,7 +33,7 @@ from billing.rating.plan_files import list_terms, read_plan_file
 from billing.rating.products import product
 from billing.rating.quantities import Quantities, rate
 from billing.rating.statement import held_prices
-from billing.rounds import bill_accounts, count_usage, expire_wallets
+from billing.rounds import bill_accounts, expire_wallets
 from billing.subscribing.changes import (
     Change,
     ChangePreview,
@@ -46,6 +46,7 @@ from billing.subscribing.changes import (
 from billing.tables import Account, CreditNote, Invoice, PlanVersion, QuotaKind, Settlement
 from infra import ids
 from infra.db import Database
+from tests.support.billing.making import count_all_usage
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # What is listed in these stories, in nano-units for one unit.
@@ -314,7 +315,7 @@ class Story:
 
     async def counts(self) -> None:
         """The job that takes usage into totals and credit."""
-        await count_usage(self.database, self.clock)
+        await count_all_usage(self.database, self.clock)
 
     async def jobs(self) -> list[UUID]:
         """Whatever is due now; gives the invoices that became final."""
@@ -337,7 +338,7 @@ class Story:
             await write_off(session, self.clock, invoice.account_id, invoice.id)
 
     async def differences(self) -> Sequence[Difference]:
-        await count_usage(self.database, self.clock)
+        await count_all_usage(self.database, self.clock)
         async with self.database.transaction() as session:
             return (await reconcile(session)).differences
 
