@@ -4,6 +4,7 @@ Owns building every part once and handing it to those that need it, and starting
 them in order. Nothing is built anywhere else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from litestar import Litestar
@@ -102,11 +103,15 @@ def create_app() -> Litestar:
 
 
 def build_parts(
-    settings: Settings, clock: Clock, catalog: Catalog, connect: Connect = connect_all
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    connect: Connect = connect_all,
+    classifier: Callable[[], RouteClassifier] = RouteClassifier.load,
 ) -> Parts:
-    """Build everything; nothing is connected yet. Raises SettingsInvalid."""
+    """Build everything; nothing is connected yet. Raises SettingsInvalid, ClassifierBroken."""
     links, most = _links(settings, clock, catalog, connect), settings.max_body_bytes
-    chooser = Chooser(catalog, RouteClassifier.load(), links.availability.serves)
+    chooser = Chooser(catalog, classifier(), links.availability.serves)
     database, router, upstream = links.connections.handlers, links.router, links.upstream
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
     taking_in = knowledge.Tools(

@@ -47,10 +47,11 @@ class Gauges:
         self._writer = writer
         self._connections = connections
         self._known: dict[Gauge, set[tuple[str, ...]]] = {}
-        self._platform_at = float("-inf")
+        self._platform_due = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        self._platform_due = self._clock.monotonic() + self._timing.first_look_s
         self._tasks = [asyncio.create_task(self._run(), name="gauges")]
 
     async def stop(self) -> None:
@@ -92,9 +93,9 @@ class Gauges:
 
     async def _ask(self) -> None:
         now = self._clock.monotonic()
-        if now - self._platform_at < self._timing.platform_gauges_s:
+        if now < self._platform_due:
             return
-        self._platform_at = now
+        self._platform_due = now + self._timing.platform_gauges_s
         async with self._connections.handlers.transaction() as session:
             found = await platform_standing(session, self._clock.now())
         self._tell(found)

@@ -19,7 +19,7 @@ from billing.metering.quotas import (
     list_limits,
     require_sane,
     set_budget,
-    set_limit,
+    set_limits,
 )
 from billing.money import nano_from_text
 from billing.tables import ApiKey, QuotaKind
@@ -100,9 +100,13 @@ async def change_limits(
         return
     if wanted.budget != known.budget:
         await set_budget(session, clock, account_id, key_id, wanted.budget)
-    for name, kind in RATES.items():
-        if getattr(wanted, name) != getattr(known, name):
-            await set_limit(session, account_id, kind, getattr(wanted, name), key_id)
+    rates = {
+        kind: getattr(wanted, name)
+        for name, kind in RATES.items()
+        if getattr(wanted, name) != getattr(known, name)
+    }
+    if rates:
+        await set_limits(session, account_id, rates, key_id)
     details = {"from": asdict(known), "to": asdict(wanted)}
     subject = ids.show(KEY_PREFIX, key_id)
     await record(session, clock, by, account_id, "key.limits_changed", subject, details)

@@ -46,6 +46,7 @@ class Poller:
         self._wake.set()
 
     async def _run(self) -> None:
+        await self._pause(self._timing.first_look_s)
         while True:
             try:
                 busy = await self._step()
@@ -53,7 +54,11 @@ class Poller:
                 self._log.error("waiting work cannot be read", work=self._name, reason=repr(error))
                 busy = False
             if not busy:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._timing.work_poll_s):
-                        await self._wake.wait()
-                self._wake.clear()
+                await self._pause(self._timing.work_poll_s)
+
+    async def _pause(self, seconds: float) -> None:
+        """Until there is new work, but no longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()

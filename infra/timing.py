@@ -41,7 +41,10 @@ class Timing:
     # longest.
     record_retry_s: float = 0.05
     record_retry_limit_s: float = 0.8
-    # Work that waits in rows (gateway/polling.py), and looking after it.
+    # After its start a process answers calls first: so long it waits before it looks for work that
+    # waits in rows and asks how the platform stands (gateway/polling.py, gateway/gauges.py).
+    first_look_s: float = 0.01
+    # Work that waits in rows, and looking after it.
     work_poll_s: float = 2.0
     work_watch_s: float = 1.0
     # Metrics (gateway/gauges.py, gateway/figures.py).

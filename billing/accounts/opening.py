@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import create_account
 from billing.accounts.profiles import USUAL, NewProfile, open_profile
-from billing.metering.quotas import change_credit, set_limit
+from billing.metering.quotas import change_credit, set_limits
 from billing.tables import Account, CreditReason, QuotaKind
 from infra.clock import Clock
 
@@ -40,10 +40,10 @@ async def open_account(
     await change_credit(
         session, clock, account.id, CreditReason.CREDIT_LIMIT, terms.credit_nano, "on opening"
     )
-    for kind, amount in (
-        (QuotaKind.REQUESTS, terms.requests),
-        (QuotaKind.TOKENS, terms.tokens),
-        (QuotaKind.STREAMS, terms.streams),
-    ):
-        await set_limit(session, account.id, kind, amount)
+    limits = {
+        QuotaKind.REQUESTS: terms.requests,
+        QuotaKind.TOKENS: terms.tokens,
+        QuotaKind.STREAMS: terms.streams,
+    }
+    await set_limits(session, account.id, limits)
     return account

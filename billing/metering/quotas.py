@@ -4,6 +4,7 @@ Owns setting limits, an account's credit (the sum of its credit entries) and fin
 a call is under. Does not own what is consumed of them (billing/metering/leases.py).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -125,9 +126,22 @@ async def set_limit(
 
     For CREDIT use `change_credit`, for BUDGET `set_budget`: they have a history.
     """
-    require_sane(amount)
+    await set_limits(session, account_id, {kind: amount}, key_id)
+
+
+async def set_limits(
+    session: AsyncSession,
+    account_id: UUID,
+    amounts: Mapping[QuotaKind, int | None],
+    key_id: UUID | None = None,
+) -> None:
+    """The same for several kinds at once, of which there must be one."""
+    for amount in amounts.values():
+        require_sane(amount)
     await lock_quotas(session, account_id)
-    await _put(session, account_id, key_id, kind, None, amount)
+    await _put(
+        session, [_row(account_id, key_id, kind, None, amount) for kind, amount in amounts.items()]
+    )
     await advance_epoch(session, account_id)
 
 
@@ -147,7 +161,7 @@ async def set_budget(
     tell(session, MoneyEvent.BUDGET_CHANGED, account_id, key_id=key_id, nano=amount)
     month = month_of(clock.now())
     await lock_quotas(session, account_id)
-    await _put(session, account_id, key_id, QuotaKind.BUDGET, month, amount)
+    await _put(session, [_row(account_id, key_id, QuotaKind.BUDGET, month, amount)])
     await advance_epoch(session, account_id)
 
 
@@ -166,7 +180,7 @@ async def change_credit(
     require_sane(abs(amount_nano))
     await lock_quotas(session, account_id)
     # The quota's lock makes changes of one account's credit follow one another.
-    await _put(session, account_id, None, QuotaKind.CREDIT, None, None)
+    await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, None)])
     session.add(
         CreditEntry(
             id=ids.new_id(),
@@ -184,7 +198,7 @@ async def change_credit(
     require_sane(total - entries.get(CreditReason.BILLING, 0))
     facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
     tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
-    await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
+    await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, total)])
     await advance_epoch(session, account_id)
     return total
 
@@ -229,7 +243,7 @@ async def set_billing_credit(
     )
     await session.flush()
     total = sum(entries.values()) + change
-    await _put(session, account_id, None, QuotaKind.CREDIT, None, total)
+    await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, total)])
 
 
 async def granted(session: AsyncSession, account_id: UUID) -> int:
@@ -307,21 +321,13 @@ async def lock_quotas(session: AsyncSession, account_id: UUID) -> None:
     await session.execute(query.order_by(col(Quota.id)).with_for_update())
 
 
-async def _put(
-    session: AsyncSession,
-    account_id: UUID,
-    key_id: UUID | None,
-    kind: QuotaKind,
-    period_start: datetime | None,
-    amount: int | None,
-) -> None:
-    """Set one quota's limit. Processes give back what they have of it, so that it holds soon."""
-    values = _row(account_id, key_id, kind, period_start, amount)
+async def _put(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
+    """Set the limits of quotas. Processes give back what they have of them, so that they hold
+    soon."""
+    statement = insert(Quota).values(rows)
     scope = ["account_id", "key_id", "kind", "period_start", "plan_version_id", "scope"]
-    changed = {"amount": amount, "recalls": col(Quota.recalls) + 1}
-    await session.execute(
-        insert(Quota).values(values).on_conflict_do_update(index_elements=scope, set_=changed)
-    )
+    changed = {"amount": statement.excluded.amount, "recalls": col(Quota.recalls) + 1}
+    await session.execute(statement.on_conflict_do_update(index_elements=scope, set_=changed))
 
 
 def _row(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from sqlalchemy import create_engine, text
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -126,16 +127,43 @@ def word_tokenizer(data_dir: Path) -> None:
 
 # Of gateways of tests. What keeps processes in step is as usual, and work that waits is looked for
 # as seldom: what is put there wakes its own process.
-TIMING = Timing(work_watch_s=0.05, propagation_poll_s=0.01, lease_retry_s=0.02, lease_shrink_s=0.1)
-# Of those whose work is tried again, or is another process's.
-BUSY = replace(TIMING, work_poll_s=0.05)
+TIMING = Timing(
+    first_look_s=1.0,
+    work_watch_s=0.05,
+    propagation_poll_s=0.01,
+    lease_retry_s=0.02,
+    lease_shrink_s=0.1,
+)
+# Of those whose work is tried again, is another process's, or is there when they start.
+BUSY = replace(TIMING, first_look_s=0.01, work_poll_s=0.05)
 
 
 def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any) -> Settings:
     """Without the dashboard, where it is not asked for: it takes longer to put together than most
     tests take."""
     values = {"dashboard": False, "timing": TIMING, **values}
-    return Settings(database_url=database_url, data_dir=data_dir, serving_url=serving_url, **values)
+    values = {
+        "database_url": database_url,
+        "data_dir": data_dir,
+        "serving_url": serving_url,
+        **values,
+    }
+    return GivenSettings(**values)
+
+
+class GivenSettings(Settings):
+    """What a test says, and else the defaults, whatever the environment holds: to look there for
+    each of a hundred settings takes as long as some tests."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_environment: PydanticBaseSettingsSource,
+        **_further: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, cast
 
 import uvicorn
@@ -23,6 +24,7 @@ from gateway.parts import Parts
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import Catalog
+from models.routing.classifier import RouteClassifier
 from tests.support.connecting import POOLS
 from tests.support.passwords import quick_passwords
 
@@ -31,10 +33,14 @@ _TICK_S = 0.005
 _PATIENCE_S = 60.0
 
 
+# Only read, as everywhere: to unpack it for every test would take a tenth of what a test takes.
+_classifier = cache(RouteClassifier.load)
+
+
 def build_parts(settings: Settings, clock: Clock, catalog: Catalog) -> Parts:
     """The parts of a process, as `gateway.app` builds them, but for passwords, whose hashes would
     take a tenth of a second each."""
-    parts = app.build_parts(settings, clock, catalog, POOLS.connect)
+    parts = app.build_parts(settings, clock, catalog, POOLS.connect, _classifier)
     given = parts.connections.handlers, clock, parts.pepper, Links.of(settings)
     return replace(parts, identity=build_identity(*given, quick_passwords()))
 
