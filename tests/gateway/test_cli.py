@@ -75,27 +75,33 @@ def test_a_group_of_groups_shows_its_help_without_importing_them() -> None:
     assert "Compute a settlement again" in done.stdout
 
 
+def asked(shell: str, *words: str) -> dict[str, str]:
+    """The environment in which a shell asks how the last word may go on."""
+    line = " ".join(["maas", *words])
+    return {
+        "_MAAS_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words)),
+    }
+
+
 class TestCompletion:
     def complete(self, shell: str, *words: str) -> str:
-        line = " ".join(["maas", *words])
-        environment = {
-            **os.environ,
-            "_MAAS_COMPLETE": f"complete_{shell}",
-            "_TYPER_COMPLETE_ARGS": line,
-            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(words)),
-        }
-        done = subprocess.run([MAAS], env=environment, capture_output=True, text=True)
-        assert done.stderr == ""
+        done = CliRunner().invoke(build_app(), prog_name="maas", env=asked(shell, *words))
+        assert (done.exit_code, done.stderr) == (0, "")
         return done.stdout
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_names_of_commands(self, shell: str) -> None:
-        found = self.complete(shell, "re")
-        assert "restore" in found
-        assert "reconcile" in found
-        assert "usage" not in found
+        """As the shell asks: a process of its own, with nothing but the environment."""
+        environment = {**os.environ, **asked(shell, "re")}
+        done = subprocess.run([MAAS], env=environment, capture_output=True, text=True)
+        assert done.stderr == ""
+        assert "restore" in done.stdout
+        assert "reconcile" in done.stdout
+        assert "usage" not in done.stdout
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_options_of_a_command(self, shell: str) -> None:

@@ -1,7 +1,7 @@
 """Asking the engines for their own counts, and `maas reconcile` with what they say."""
 
 import asyncio
-import os
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,8 @@ from gateway.engine_counts import CountsUnknown, NotAsked, ask_engines, parse_co
 from serving.exposition import uncounted
 from tests.support.builders import CHAT, Gateway
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
-from tests.support.maas_process import free_port, run
+from tests.support.gateway.commands import invoke, leave_logs_alone
+from tests.support.maas_process import free_port
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 # Of vLLM 0.29's API server after one call; left out are most of its metrics, of the same forms.
@@ -155,20 +156,22 @@ class TestAsking:
 
 
 class TestCommand:
-    """`maas reconcile` as a process, beside a gateway that has answered calls."""
+    """`maas reconcile` beside a gateway that has answered calls."""
 
-    async def reconcile(
-        self, gateway: Gateway, upstream: FakeUpstream, *arguments: str
-    ) -> tuple[int, Any]:
+    @pytest.fixture(autouse=True)
+    def _logs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        leave_logs_alone(monkeypatch)
+
+    async def reconcile(self, gateway: Gateway, upstream: FakeUpstream) -> tuple[int, Any]:
         settings = gateway.parts.settings
         assert settings.database_url is not None
         environment = {
-            **os.environ,
             "MAAS_DATA_DIR": str(settings.data_dir),
             "MAAS_DATABASE_URL": settings.database_url.get_secret_value(),
             "MAAS_SERVING_URL": upstream.url,
         }
-        return await run(environment, "reconcile", "--json", *arguments)
+        code, said = await invoke(environment, "reconcile", "--json")
+        return code, json.loads(said.splitlines()[-1])
 
     async def test_it_agrees(self, gateway: Gateway, upstream: FakeUpstream) -> None:
         await gateway.chat("two words", max_tokens=5)

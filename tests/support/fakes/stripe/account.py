@@ -4,7 +4,6 @@ Owns storage and events. It knows of no endpoint and no rule of Stripe's; those 
 are no part of an object in the account's `private` mappings.
 """
 
-import copy
 import secrets
 import string
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import stripe
 
 from tests.support.fakes.stripe.clock import MovableClock
+from tests.support.fakes.stripe.encoding import copied
 from tests.support.fakes.stripe.refusals import no_such
 
 Obj = dict[str, Any]
@@ -100,7 +100,7 @@ class Account:
 
     def show(self, obj: Obj) -> Obj:
         """A copy as Stripe shows it."""
-        shown = copy.deepcopy(obj)
+        shown = copied(obj)
         lines = shown.get("lines")
         if isinstance(lines, dict) and len(lines["data"]) > _LINES_SHOWN:
             lines |= {"data": lines["data"][:_LINES_SHOWN], "has_more": True}

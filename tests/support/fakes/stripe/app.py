@@ -16,6 +16,7 @@ import stripe
 
 from tests.support.fakes.stripe.account import Account, Cause, Obj
 from tests.support.fakes.stripe.calls import Call
+from tests.support.fakes.stripe.encoding import encode
 from tests.support.fakes.stripe.expanding import expand
 from tests.support.fakes.stripe.forms import Form, decode
 from tests.support.fakes.stripe.idempotency import Keys
@@ -86,7 +87,7 @@ class StripeApp:
                 return *await self._execute(route, identifier, seen), False
             return await self._once(seen.idempotency_key, route, identifier, seen)
         except Refusal as refusal:
-            return refusal.status, _encode(refusal.envelope(seen.request_id)), False
+            return refusal.status, encode(refusal.envelope(seen.request_id)), False
 
     async def _once(
         self, key: str, route: Route, identifier: str, seen: Seen
@@ -114,14 +115,14 @@ class StripeApp:
             self._switches.after(seen.route)
         except Refusal as refusal:
             seen.executed = refusal.began
-            return refusal.status, _encode(refusal.envelope(seen.request_id))
+            return refusal.status, encode(refusal.envelope(seen.request_id))
         except Exception as bug:
             self.bugs.append(bug)
             raise
         finally:
             self._account.cause = Cause()
         seen.executed = True
-        return 200, _encode(shown)
+        return 200, encode(shown)
 
     def _authenticate(self, headers: dict[str, str]) -> None:
         given = _key(headers.get("authorization", ""))
@@ -149,10 +150,6 @@ def _key(authorization: str) -> str | None:
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
-
-
-def _encode(body: Obj) -> bytes:
-    return json.dumps(body, indent=2).encode()
 
 
 def _headers(seen: Seen, replayed: bool, status: int) -> dict[str, str]:

@@ -7,7 +7,6 @@ twice, in reverse order, never. Stripe goes on for three days; here it is over i
 import asyncio
 import hashlib
 import hmac
-import json
 import time
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from types import MappingProxyType
 import httpx
 
 from tests.support.fakes.stripe.account import Account, Obj
+from tests.support.fakes.stripe.encoding import encode
 from tests.support.fakes.stripe.events import wants
 
 _PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -160,7 +160,7 @@ def _version(endpoint: Obj, event: Obj) -> str:
 
 
 async def _post(http: httpx.AsyncClient, endpoint: Obj, event: Obj, secret: str) -> int | None:
-    body = json.dumps(event, indent=2).encode()
+    body = encode(event)
     at = int(time.time())
     signed = f"t={at},v1={signature(body, secret, at)},v0={signature(body, 'test', at)}"
     headers = {**_HEADERS, "stripe-signature": signed}

@@ -5,7 +5,6 @@ are not HTTP: the customer on Stripe's pages, and the counts.
 """
 
 import asyncio
-import copy
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from tests.support.fakes.stripe.app import Seen, StripeApp
 from tests.support.fakes.stripe.calls import Call
 from tests.support.fakes.stripe.clock import MovableClock, SteppedClock
 from tests.support.fakes.stripe.deliveries import Deliveries
+from tests.support.fakes.stripe.encoding import copied
 from tests.support.fakes.stripe.events import create_endpoint
 from tests.support.fakes.stripe.resources import checkout
 from tests.support.fakes.stripe.resources.collecting import collect_due
@@ -52,7 +52,7 @@ class FakeStripe(Switches):
 
     def objects(self, kind: str, **fields: object) -> list[Obj]:
         """The objects of a kind (`invoice`, `customer`, …), the oldest first, with these values."""
-        return copy.deepcopy(self.account.all(kind, **fields)[::-1])
+        return copied(self.account.all(kind, **fields)[::-1])
 
     def events(self, kind: str = "") -> list[Obj]:
         """The events of a type, or all, the oldest first."""
