@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.model_versions import ModelVersionConflict, promote, roll_back
+from tests.support import builders
 from tests.support.builders import serve
 from tests.support.fakes.adapters import ANSWER
-from tests.support.gateway.askers import Asker
 from tests.support.gateway.customers import client
-from tests.support.gateway.shops import SHARED, SOLD, Shop, run_shop
+from tests.support.gateway.shops import SHARED, SOLD, Firm, Shop, run_shop
 from tests.support.serving import build_parts
 
 
@@ -35,10 +35,11 @@ async def test_corrections_change_answers_and_a_rollback_brings_them_back(shop: 
     """
     parts = shop.gateway.parts
     other = build_parts(parts.settings, parts.clock, SOLD)
-    async with serve(other) as url, client(url, shop.gateway.key.secret) as openai:
-        there = replace_firm(shop, Asker(openai, SHARED))
+    account, key = await builders.customer(parts.database, parts.settings, "Dowel")
+    async with serve(other) as url, client(url, key.secret) as openai:
+        there = replace_firm(shop, Firm(openai, account, key))
         await there.answers("I do not know.")
-        await shop.corrected()
+        await shop.corrects()
         assert (await shop.proposes()).status == "promoted"
         await shop.answers(f"{ANSWER}zzzz")
         await there.answers(f"{ANSWER}zzzz")
@@ -78,6 +79,6 @@ async def test_two_promotions_at_once(shop: Shop) -> None:
     assert sum(row.current for row in await shop.versions()) == 1
 
 
-def replace_firm(shop: Shop, firm: Asker) -> Shop:
+def replace_firm(shop: Shop, firm: Firm) -> Shop:
     """The same platform, as that firm sees it."""
     return Shop(shop.gateway, shop.serving, [firm], shop.proposer)

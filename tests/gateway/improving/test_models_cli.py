@@ -27,7 +27,7 @@ async def test_from_ratings_to_a_version_and_back(shop: Shop, cli: Maas) -> None
     answer = await shop.answer()
     await shop.firms[0].says(answer._request_id, "good")
     (rated,) = await cli.say("models", "ratings")
-    assert rated == {"model": SHARED, "good": 1, "bad": 36, "lessons": 36}
+    assert rated == {"model": SHARED, "good": 1, "bad": 24, "lessons": 24}
     assert SHARED in await cli.tell("models", "ratings")
 
     code, out = await cli.run("models", "propose", SHARED, "--by", "Li Wei", "--json")
@@ -42,7 +42,7 @@ async def test_from_ratings_to_a_version_and_back(shop: Shop, cli: Maas) -> None
     assert (built_in["number"], built_in["answers"]) == (0, False)
 
     examples = await cli.say("models", "provenance", f"{SHARED}@1")
-    assert (len(examples), {one["now"] for one in examples}) == (36, {"given"})
+    assert (len(examples), {one["now"] for one in examples}) == (24, {"given"})
     assert len({one["account"] for one in examples}) == 3
 
     done = await cli.say("models", "rollback", SHARED)

@@ -1,22 +1,16 @@
 """Proposing a version: learned, kept, judged beside the present one, promoted or not."""
 
 import asyncio
-import base64
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from billing.tables import VersionStatus
 from gateway.errors import UpstreamFailed
 from gateway.improving import proposals
-from gateway.improving.collecting import without_personal_data
 from gateway.improving.examples import TooFewExamples
 from gateway.improving.proposals import ProposalLost, ProposalRunning
 from gateway.improving.proposing import NothingNew, Proposer, Tools
-from gateway.improving.provenance import provenance
 from gateway.model_versions import promote
 from gateway.translation import SpecialistRefused
 from infra.clock import SystemClock
@@ -32,19 +26,6 @@ from tests.support.gateway.shops import (
 )
 
 CLOCK = SystemClock()
-
-
-async def sql(shop: Shop, statement: str, **values: Any) -> Any:
-    async with shop.gateway.parts.database.transaction() as session:
-        return (await session.execute(text(statement), values)).all()
-
-
-async def shown(shop: Shop, number: int) -> list[dict[str, Any]]:
-    """The provenance of a version."""
-    versions = await shop.versions()
-    (row,) = [one for one in versions if one.number == number]
-    async with shop.gateway.parts.database.transaction() as session:
-        return await provenance(session, row, without_personal_data)
 
 
 class TestPromoted:
@@ -64,28 +45,8 @@ class TestPromoted:
         answer = await shop.answer()
         assert answer.model == f"{SHARED}@1"
         # It is the shared model still: to the price, and on the bill.
-        newest = (await sql(shop, "select model, tags from usage order by started_at desc"))[0]
+        newest = (await shop.sql("select model, tags from usage order by started_at desc"))[0]
         assert tuple(newest) == (SHARED, None)
-
-    async def test_nobody_pays_for_it(self, shop: Shop) -> None:
-        await shop.corrected()
-        calls = len(await sql(shop, "select 1 from usage"))
-        await shop.proposes()
-        assert len(await sql(shop, "select 1 from usage")) == calls
-
-    async def test_what_is_held_out_was_not_learned(self, shop: Shop) -> None:
-        await shop.corrected()
-        await shop.proposes()
-        held = [one for one in await shown(shop, 1) if one["held_out"]]
-        (content,) = shop.serving.files
-        rows = await sql(shop, "select messages->0->>'content' from feedback")
-        asked = [question for (question,) in rows]
-        assert sum(question not in content.decode() for question in asked) == len(held)
-
-    async def test_half_of_the_way_is_gone(self, shop: Shop) -> None:
-        await shop.corrected()
-        await shop.proposes()
-        assert shop.serving.mixings == ["0.50"]
 
     async def test_is_given_to_each_machine_behind_an_address(self, shop: Shop) -> None:
         await shop.corrected()
@@ -114,9 +75,9 @@ class TestRejected:
         assert row.scores is not None
         assert row.scores["why"] == "it falls behind in failure_mode, terms"
         assert row.scores["tasks"]["terms"]["after"] == 0
-        assert (await sql(shop, "select artefact from model_version"))[0][0] is None
+        assert (await shop.sql("select artefact from model_version"))[0][0] is None
         # Whose examples these were is still known.
-        assert len(await shown(shop, 1)) == 36
+        assert len(await shop.provenance(1)) == 24
         await shop.answers("I do not know.")
 
     async def test_what_is_no_better(self, shop: Shop) -> None:
@@ -133,7 +94,7 @@ class TestRejected:
         """While it is judged the operator promotes an older one."""
         await shop.corrected()
         await shop.proposes()
-        await sql(shop, "update model_version set current = false where current returning 1")
+        await shop.sql("update model_version set current = false where current returning 1")
         shop.serving.judging.clear()
         shop.serving.answers.clear()
         proposing = asyncio.create_task(shop.proposes())
@@ -156,8 +117,7 @@ class TestGivenUp:
 
     async def test_without_consent_there_is_nothing(self, shop: Shop) -> None:
         for firm in shop.firms:
-            for fault in faults(0, 12):
-                await firm.corrects(question_of(fault), f"{ANSWER}{fault}", consent=False)
+            await firm.has_corrected(shop.gateway.parts, faults(0, 8), consent=False)
         with pytest.raises(TooFewExamples, match="of 0 given"):
             await shop.proposes()
 
@@ -168,7 +128,7 @@ class TestGivenUp:
         row = await shop.proposes()
         assert row.status == "promoted"
         assert row.made_of["left_out"]["refused by the learner"] == 1
-        assert len(await shown(shop, 1)) == 35
+        assert len(await shop.provenance(1)) == 23
 
     async def _learned_lines(self, shop: Shop) -> list[bytes]:
         """Of a first proposal, which comes to nothing."""
@@ -176,7 +136,7 @@ class TestGivenUp:
         with pytest.raises(UpstreamFailed):
             await shop.proposes()
         shop.serving.breaks = False
-        await sql(shop, "delete from model_version returning 1")
+        await shop.sql("delete from model_version returning 1")
         return shop.serving.files[0].splitlines()
 
     async def test_a_line_of_our_own_is_our_fault(self, shop: Shop) -> None:
@@ -231,8 +191,7 @@ class TestGivenUp:
         with pytest.raises(ProposalRunning):
             await shop.proposes()
         late = (proposals.LOST_AFTER + timedelta(seconds=1)).total_seconds()
-        await sql(
-            shop,
+        await shop.sql(
             "update model_version set heard_at = heard_at - make_interval(secs => :late) "
             "returning 1",
             late=late,
@@ -256,7 +215,7 @@ class TestGivenUp:
 class TestProvenance:
     async def test_tells_what_became_of_each(self, shop: Shop) -> None:
         await shop.corrected()
-        first, second, *_ = await sql(shop, "select id from feedback order by id")
+        first, second, *_ = await shop.sql("select id from feedback order by id")
         await shop.proposes()
         firm = shop.firms[0]
         listed = await firm.openai.get("/feedback?limit=100", cast_to=object)
@@ -265,13 +224,13 @@ class TestProvenance:
         await firm.openai.delete(f"/feedback/{oldest['id']}", cast_to=object)
         said = {"messages": next_["messages"], "correction": "another", "consent": True}
         await firm.says(next_["request_id"], **said)
-        now = {one["source"]: one["now"] for one in await shown(shop, 1)}
+        now = {one["source"]: one["now"] for one in await shop.provenance(1)}
         assert now.pop(oldest["id"]) == "withdrawn"
         assert now.pop(next_["id"]) == "changed"
         assert set(now.values()) == {"given"}
         # And the next version does not learn it.
         await shop.proposes()
-        assert oldest["id"] not in {one["source"] for one in await shown(shop, 2)}
+        assert oldest["id"] not in {one["source"] for one in await shop.provenance(2)}
 
     async def test_training_files_that_may_be_shared(self, shop: Shop) -> None:
         lines = [
@@ -291,17 +250,17 @@ class TestProvenance:
             await firm.openai.fine_tuning.jobs.create(model=SHARED, training_file=file.id)
         with pytest.raises(TooFewExamples, match="of 0 given"):
             await shop.proposes()
-        await sql(shop, "update adaptation set shared_at = now() returning 1")
+        await shop.sql("update adaptation set shared_at = now() returning 1")
         # All say the same, so it counts once, for the first of them.
         with pytest.raises(TooFewExamples, match="0 examples of 0 accounts, of 36 given"):
             await shop.proposes()
         await shop.corrected()
         await shop.proposes()
-        sources = [one for one in await shown(shop, 1) if one["source"].startswith("ftjob_")]
-        # What they said since is newer, and an account has two fifths at most: 16 of 40.
-        assert sorted(one["line"] for one in sources) == [9, 10, 11, 12]
-        await sql(shop, "update adaptation set shared_at = null returning 1")
-        now = [one for one in await shown(shop, 1) if one["source"].startswith("ftjob_")]
+        sources = [one for one in await shop.provenance(1) if one["source"].startswith("ftjob_")]
+        # What they said since is newer, and an account has two fifths at most: 10 of 26.
+        assert sorted(one["line"] for one in sources) == [11, 12]
+        await shop.sql("update adaptation set shared_at = null returning 1")
+        now = [one for one in await shop.provenance(1) if one["source"].startswith("ftjob_")]
         assert {one["now"] for one in now} == {"withdrawn"}
 
     async def test_what_is_personal_is_scrubbed_before(self, shop: Shop) -> None:
@@ -319,15 +278,3 @@ class TestProvenance:
         given = [line for line in content.decode().splitlines() if ANSWER in line]
         assert given
         assert not any("Which code has a" in line for line in given)
-
-
-class TestKept:
-    async def test_weights_are_what_was_learned(self, shop: Shop) -> None:
-        await shop.corrected()
-        row = await shop.proposes()
-        ((artefact,),) = await sql(shop, "select artefact from model_version")
-        assert json.loads(artefact) == {"rule": True, "forgets": False}
-        (brought,) = shop.serving.brought.values()
-        assert base64.b64decode(brought["artefact"]) == artefact
-        assert (brought["name"], brought["base"]) == (f"{SHARED}@1", SHARED)
-        assert row.status == VersionStatus.PROMOTED

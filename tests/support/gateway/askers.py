@@ -10,6 +10,9 @@ from tests.support import builders
 from tests.support.builders import CHAT, Gateway
 from tests.support.gateway.customers import client
 
+ASKED = [{"role": "user", "content": "Which failure mode: pump leaks at seal?"}]
+LESSON = {"messages": ASKED, "correction": "Leaking", "consent": True}
+
 
 class Asker:
     """A firm that asks a text model and says what it thinks of the answers."""
@@ -22,6 +25,14 @@ class Asker:
         return await self.openai.chat.completions.create(
             model=self.model, messages=[{"role": "user", "content": question}], max_tokens=3
         )
+
+    async def told(self) -> str:
+        """The id of a call that was answered."""
+        return str((await self.asks())._request_id)
+
+    async def listed(self, **query: Any) -> Any:
+        """What was said, the newest first."""
+        return await self.openai.get("/feedback", cast_to=object, options={"params": query})
 
     async def says(self, request_id: str, rating: str = "bad", **more: Any) -> Any:
         body = {"request_id": request_id, "rating": rating, **more}

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from openai import APIStatusError, AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
 
 from tests.support import builders
-from tests.support.builders import REMAINING_LIFE, Gateway
+from tests.support.builders import NO_TLS, REMAINING_LIFE, Gateway
 from tests.support.gateway.dialogues import INDUSTRY, dialogues
 from tests.support.gateway.machines import machines
 
@@ -74,7 +74,8 @@ class Talker(Customer):
 
 
 def client(url: str, secret: str) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=0)
+    http = DefaultAsyncHttpxClient(verify=NO_TLS)
+    return AsyncOpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=0, http_client=http)
 
 
 @asynccontextmanager

@@ -10,15 +10,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from billing.tables import ModelVersion
+from openai import AsyncOpenAI
+from sqlalchemy import text
+
+from billing.metering.usage import REQUEST_PREFIX, append_usage
+from billing.tables import Account, ModelVersion
+from gateway.improving import feedback
+from gateway.improving.collecting import without_personal_data
 from gateway.improving.examples import Rules
 from gateway.improving.proposing import Proposer, Tools
+from gateway.improving.provenance import provenance
+from gateway.keys import IssuedKey
 from gateway.model_versions import versions_of
 from gateway.parts import Parts
+from gateway.wire.feedback import FeedbackMessage, FeedbackRequest
+from infra import ids
 from models.catalog import Catalog, Meter, Weights
 from models.industrial_llm.examples import Example
 from models.industrial_llm.examples import Parts as Tasks
 from tests.support import builders
+from tests.support.billing import making
 from tests.support.builders import CATALOG, CHAT, Gateway, run_gateway
 from tests.support.fakes.adapters import ANSWER, ASKED, FakeAdapters, run_fake_adapters
 from tests.support.gateway.askers import Asker
@@ -40,6 +51,8 @@ MODEL = replace(
 SOLD = Catalog({**CATALOG.models, SHARED: MODEL})
 RULES = Rules(fewest_accounts=3, fewest_examples=20)
 LETTERS = "abcdefghij"
+# So many examples of each task: one of them may come out worse before a version falls behind.
+JUDGED_BY = 8
 
 
 def faults(first: int, count: int) -> list[str]:
@@ -58,16 +71,40 @@ def tasks() -> Mapping[str, Tasks]:
     """Two small tasks, which the built-in adapter knows."""
     orders = [
         Example("failure_mode", "own", "en", f"order {fault} leaks", "Leaking")
-        for fault in faults(5000, 60)
+        for fault in faults(5000, 30 + JUDGED_BY)
     ]
     terms = [
         Example("terms", "own", "en", f"term {fault}", f"术语 {fault}")
-        for fault in faults(6000, 60)
+        for fault in faults(6000, 30 + JUDGED_BY)
     ]
     return {
         "failure_mode": Tasks(train=tuple(orders[:30]), test=tuple(orders[30:])),
         "terms": Tasks(train=tuple(terms[:30]), test=tuple(terms[30:])),
     }
+
+
+class Firm(Asker):
+    """A firm of the platform that may also have asked and corrected already, without the calls."""
+
+    def __init__(self, openai: AsyncOpenAI, account: Account, key: IssuedKey) -> None:
+        super().__init__(openai, SHARED)
+        self.account_id = account.id
+        self._caller = making.Customer(account.id, key.row.id, ())
+
+    async def has_corrected(self, parts: Parts, given: Sequence[str], consent: bool = True) -> None:
+        """So many answers to questions of these faults: rows as calls and their feedback leave."""
+        calls = [making.record(self._caller, model=SHARED) for _ in given]
+        async with parts.database.transaction() as session:
+            await append_usage(session, calls)
+            for call, fault in zip(calls, given, strict=True):
+                said = FeedbackRequest(
+                    request_id=ids.show(REQUEST_PREFIX, call.request_id),
+                    rating="bad",
+                    messages=[FeedbackMessage("user", question_of(fault))],
+                    correction=f"{ANSWER}{fault}",
+                    consent=consent,
+                )
+                await feedback.give(session, parts.clock, self.account_id, said)
 
 
 @dataclass
@@ -76,7 +113,7 @@ class Shop:
 
     gateway: Gateway
     serving: FakeAdapters
-    firms: Sequence[Asker]
+    firms: Sequence[Firm]
     proposer: Proposer
 
     async def answer(self, fault: str = "zzzz") -> Any:
@@ -91,14 +128,29 @@ class Shop:
             await asyncio.sleep(0.05)
         raise AssertionError(f"it never says {said!r}")
 
-    async def corrected(self, each: int = 12) -> None:
-        """Every firm corrects so many answers, none that another firm had."""
+    async def corrected(self, each: int = 8) -> None:
+        """Every firm has corrected so many answers, none that another firm had."""
+        for at, firm in enumerate(self.firms):
+            await firm.has_corrected(self.gateway.parts, faults(1000 * at, each))
+
+    async def corrects(self, each: int = 8) -> None:
+        """The same call by call, as customers do."""
         for at, firm in enumerate(self.firms):
             for fault in faults(1000 * at, each):
                 await firm.corrects(question_of(fault), f"{ANSWER}{fault}")
 
     async def proposes(self, **more: Any) -> ModelVersion:
         return await self.proposer.propose(MODEL, "a test", lambda _: None, **more)
+
+    async def provenance(self, number: int) -> list[dict[str, Any]]:
+        """Of a version."""
+        (row,) = [one for one in await self.versions() if one.number == number]
+        async with self.gateway.parts.database.transaction() as session:
+            return await provenance(session, row, without_personal_data)
+
+    async def sql(self, statement: str, **values: Any) -> Sequence[Any]:
+        async with self.gateway.parts.database.transaction() as session:
+            return (await session.execute(text(statement), values)).all()
 
     async def versions(self) -> Sequence[ModelVersion]:
         async with self.gateway.parts.database.transaction() as session:
@@ -117,9 +169,11 @@ async def run_shop(database_url: str, data_dir: Path) -> AsyncIterator[Shop]:
         serving.knows = {one.text: one.answer for some in tasks().values() for one in some.test}
         configured = builders.settings(database_url, data_dir, serving.url)
         gateway = await stack.enter_async_context(run_gateway(configured, catalog=SOLD))
+        customers = [(gateway.account, gateway.key)]
+        for name in ("Bolt", "Cog"):
+            customers.append(await builders.customer(gateway.parts.database, configured, name))
         firms = []
-        for name in ("Bolt", "Cog", "Dowel"):
-            _, key = await builders.customer(gateway.parts.database, configured, name)
+        for account, key in customers:
             openai = await stack.enter_async_context(client(gateway.url, key.secret))
-            firms.append(Asker(openai, SHARED))
+            firms.append(Firm(openai, account, key))
         yield Shop(gateway, serving, firms, proposer_of(gateway.parts))
