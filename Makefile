@@ -60,7 +60,7 @@ chaos: $(TESTED)
 # What is read of others: cases without end of what they may send, and a table of how many there were.
 # `make test` tries a few of each.
 fuzz: $(TESTED)
-	MAAS_FUZZ=1 $(BIN)/python -m pytest tests/fuzzing
+	MAAS_FUZZ=1 MAAS_NIGHTLY=1 $(BIN)/python -m pytest tests/fuzzing
 
 # What the real engine answers, for the tests that replay it: after another version of vLLM or Ray,
 # or after a change of what those tests send.

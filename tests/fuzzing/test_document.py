@@ -7,8 +7,10 @@ import pytest
 from tests.fuzzing import document
 from tests.fuzzing.budget import FULL, TALLY
 from tests.fuzzing.service import Service
+from tests.support.nightly import nightly
 
 
+@nightly
 async def test_is_true(service: Service, tmp_path: Path) -> None:
     """The document's own limits, by schemathesis: each address at the edges of what it allows."""
     found = await document.run(service, tmp_path, examples=1, phases="coverage", most_s=240)

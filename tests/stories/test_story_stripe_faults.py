@@ -4,6 +4,7 @@ Whatever it does, there is one customer, one invoice and one charge of 30.00 in 
 figure of ours has changed.
 """
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import pytest
 
 from billing.collecting.payments import Payments
 from tests.stories.collection import FINALISE, LINES, figures, is_collected_once
+from tests.support.nightly import at_length
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
 
@@ -99,15 +101,22 @@ async def test_limited_and_failing(stripe: StripeStory) -> None:
     await is_collected_once(stripe, firm)
 
 
-@pytest.mark.parametrize("pause", [WITHIN, AFTER])
-@pytest.mark.parametrize("at", [CUSTOMERS, INVOICES, LINES, FINALISE, SENDING])
+SENT = (CUSTOMERS, INVOICES, LINES, FINALISE, SENDING)
+EACH = tuple((at, pause) for pause in (WITHIN, AFTER) for at in SENT)
+# Every request, and both pauses, each in half of the cases.
+EVEN = tuple(zip(SENT, itertools.cycle((WITHIN, AFTER)), strict=False))
+ODD = tuple(zip(SENT, itertools.cycle((AFTER, WITHIN)), strict=False))
+
+
 class TestSending:
     """30.00 are sent; the answer to one request never comes, or is an error though it was done."""
 
+    @pytest.mark.parametrize(("at", "pause"), at_length(EACH, EVEN))
     async def test_an_answer_is_lost(self, stripe: StripeStory, at: str, pause: timedelta) -> None:
         stripe.fake.lose_answers(3, at)  # the library itself asks three times
         await self.tell(stripe, pause)
 
+    @pytest.mark.parametrize(("at", "pause"), at_length(EACH, ODD))
     async def test_it_fails_after_the_work(
         self, stripe: StripeStory, at: str, pause: timedelta
     ) -> None:

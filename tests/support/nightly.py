@@ -1,15 +1,17 @@
 """What `make test-all` tries at length, and `make test` briefly or not at all."""
 
 import os
+from typing import TypeVar
 
 import pytest
 
+_Cases = TypeVar("_Cases")
 _NIGHTLY = "MAAS_NIGHTLY" in os.environ
 
 # For what retrains a committed model, or goes to the limits of what is allowed.
 nightly = pytest.mark.skipif(not _NIGHTLY, reason="takes long: `make test-all`")
 
 
-def at_length(full: int, brief: int) -> int:
-    """How many cases are tried: the first with MAAS_NIGHTLY set, else the second."""
+def at_length(full: _Cases, brief: _Cases) -> _Cases:
+    """Which cases are tried, or how many: the first with MAAS_NIGHTLY set, else the second."""
     return full if _NIGHTLY else brief
