@@ -1,5 +1,7 @@
 """What the API says, for comparison with a page."""
 
+import csv
+import io
 from typing import Any
 
 from tests.support.dashboard.firm import Firm
@@ -11,3 +13,9 @@ async def api(firm: Firm, path: str) -> Any:
 
 async def invoice_of(firm: Firm) -> str:
     return str((await api(firm, "/v1/invoices"))["data"][0]["id"])
+
+
+async def calls_csv(firm: Firm, address: str) -> list[dict[str, str]]:
+    answer = await firm.owner.http.get(address)
+    assert answer.content.startswith(b"\xef\xbb\xbf")  # by which Excel shows Chinese
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))

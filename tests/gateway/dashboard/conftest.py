@@ -6,13 +6,20 @@ from functools import partial
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from billing.rounds import bill_accounts
 from infra.db import Database
-from tests.support.billing.making import count_all_usage
-from tests.support.builders import PLENTY, Gateway, Limited, customer
+from tests.support.builders import (
+    PLENTY,
+    Emptying,
+    Gateway,
+    Limited,
+    customer,
+    run_gateway,
+    settings,
+)
 from tests.support.clocks import CalendarClock, ShiftedClock
 from tests.support.dashboard.browsing import CHROMIUM
-from tests.support.dashboard.firm import Firm, Seen, looked_at
+from tests.support.dashboard.firm import Firm, Seen, billed, looked_at
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.outcomes.told import Told
 from tests.support.stories.outcome_story import contract
 from tests.support.stories.story import Firm as StoryFirm
@@ -48,17 +55,54 @@ async def office(limited: Limited) -> AsyncIterator[Firm]:
 async def firm(limited: Limited) -> AsyncIterator[Firm]:
     """Three calls of the last month, billed; and one of this month."""
     clock = ShiftedClock()
-    async with limited(PLENTY, clock=clock) as gateway:
-        gateway.http.headers["x-maas-tags"] = "order=A-17"
-        clock.to_middle_of_month()
-        for number in range(3):
-            await gateway.chat(" ".join(["w"] * (number + 1)))
-        clock.to_next_month()
-        await bill_accounts(gateway.parts.database, clock)
-        await gateway.chat("a new month")
-        await count_all_usage(gateway.parts.database, clock)
-        async with looked_at(gateway, clock) as firm:
-            yield firm
+    async with limited(PLENTY, clock=clock) as gateway, billed(gateway, clock) as firm:
+        yield firm
+
+
+@pytest.fixture(scope="module")
+async def shared_upstream() -> AsyncIterator[FakeUpstream]:
+    """The model server of `shared_gateway`."""
+    async with run_fake_upstream() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+async def shared_clock() -> ShiftedClock:
+    """The clock of `shared_gateway`."""
+    return ShiftedClock()
+
+
+@pytest.fixture(scope="module")
+async def shared_gateway(
+    request: pytest.FixtureRequest,
+    postgres: str,
+    emptying: Emptying,
+    lasting: tuple[Database, Database],
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_upstream: FakeUpstream,
+    shared_clock: ShiftedClock,
+) -> AsyncIterator[Gateway]:
+    """A gateway for all tests of a module. No test of that module may empty the database."""
+    emptied_by = [
+        item.nodeid
+        for item in request.session.items
+        if item.getparent(pytest.Module) is request.node
+        and "database_url" in getattr(item, "fixturenames", ())
+    ]
+    assert emptied_by == []
+    emptying()
+    folder = tmp_path_factory.mktemp("gateway")
+    configured = settings(postgres, folder, shared_upstream.url, dashboard=True, credit_wait_s=0.3)
+    async with run_gateway(configured, shared_clock) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def shared_firm(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
+    """What `firm` is, once for all tests of a module. They read, or change what no other test of
+    the module reads."""
+    async with billed(shared_gateway, shared_clock) as firm:
+        yield firm
 
 
 @pytest.fixture

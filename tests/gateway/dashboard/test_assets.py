@@ -2,10 +2,18 @@
 
 import re
 
+import pytest
+
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client
 
 _FIRST_LOAD = 200_000
+
+
+@pytest.fixture(scope="module")
+def firm(shared_firm: Firm) -> Firm:
+    """The same for both tests: they only read."""
+    return shared_firm
 
 
 async def test_kept_for_good_and_compressed(firm: Firm) -> None:

@@ -1,50 +1,32 @@
 """The list of calls by error, as page and CSV; and what the page of a refused call tells."""
 
-import csv
-import io
-import re
 from collections.abc import AsyncIterator
-from html import unescape
 
 import pytest
 from playwright.async_api import Browser
 
 from billing.metering.error_fixes import FIXES
+from tests.gateway.dashboard.listed_calls import LIST, codes, file_of
 from tests.gateway.dashboard.widths import wider
-from tests.support.builders import PLENTY, Limited
+from tests.support.builders import Gateway
 from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
 from tests.support.dashboard.firm import Firm, looked_at
-from tests.support.dashboard.looking import Looker, words
+from tests.support.dashboard.looking import words
 
-LIST = "/dashboard/usage/calls"
 ZH = {"accept-language": "zh-CN"}
 
 
-@pytest.fixture
-async def failing(limited: Limited) -> AsyncIterator[Firm]:
-    """One call that succeeded, one for an unknown model and one with a wrong value."""
-    clock = ShiftedClock()
-    async with limited(PLENTY, clock=clock) as gateway:
-        await gateway.chat("hi")
-        await gateway.chat("hi", model="gpt-4o")
-        await gateway.chat("hi", temperature=3)
-        async with looked_at(gateway, clock) as firm:
-            yield firm
-
-
-def codes(page: str) -> list[str]:
-    """The error codes of the listed calls."""
-    return re.findall(r"<code>(\w+)</code></a>", page)
-
-
-async def file_of(who: Looker, page: str) -> list[dict[str, str]]:
-    """The calls of the CSV file that a page links to."""
-    link = re.search(r'href="(/dashboard/usage/calls/all\.csv[^"]*)"', page)
-    assert link is not None
-    answer = await who.http.get(unescape(link[1]))
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+@pytest.fixture(scope="module")
+async def failing(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
+    """One call that succeeded, one for an unknown model and one with a wrong value; the same for
+    all tests here, which only read."""
+    await shared_gateway.chat("hi")
+    await shared_gateway.chat("hi", model="gpt-4o")
+    await shared_gateway.chat("hi", temperature=3)
+    await shared_gateway.rows(3)  # those of refusals follow their answers
+    async with looked_at(shared_gateway, shared_clock) as firm:
+        yield firm
 
 
 @pytest.mark.parametrize(
@@ -67,33 +49,6 @@ async def test_list_and_csv_have_the_calls_with_the_chosen_error(
     found = await file_of(failing.owner, page)
     assert {row["error_code"] for row in found} == expected
     assert ("No calls with these filters" in page) == (not expected)
-
-
-async def test_period_and_error_are_kept_in_the_csv(firm: Firm) -> None:
-    await firm.gateway.chat("hi", model="gpt-4o")
-    page = await firm.owner.page(LIST)
-    now, before = re.findall(r'option value="(\d{4}-\d\d-\d\d)"', page)[:2]
-    for query, count in [
-        (f"period={now}", 2),
-        (f"period={before}", 3),
-        (f"period={now}&error=any", 1),
-        (f"period={before}&error=any", 0),
-    ]:
-        page = await firm.owner.page(f"{LIST}?{query}")
-        assert page.count(f"{LIST}/req_") == count
-        assert len(await file_of(firm.owner, page)) == count
-
-
-async def test_the_pager_keeps_the_filter(failing: Firm) -> None:
-    for _ in range(50):
-        await failing.gateway.chat("hi", model="gpt-4o")
-    page = await failing.owner.page(f"{LIST}?error=model_not_found")
-    older = re.search(rf'href="({LIST}\?error=model_not_found&amp;before=req_\w+)"', page)
-    assert older is not None
-    rest = await failing.owner.page(unescape(older[1]))
-    assert codes(rest) == ["model_not_found"]
-    assert f'href="{LIST}?error=model_not_found"' in rest
-    assert len(await file_of(failing.owner, rest)) == 51
 
 
 async def test_another_accounts_calls_are_not_in_the_file(failing: Firm) -> None:

@@ -11,6 +11,12 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 
+@pytest.fixture(scope="module")
+def firm(shared_firm: Firm) -> Firm:
+    """The same for all tests here: the first one's dispute is of nothing that the others read."""
+    return shared_firm
+
+
 async def test_from_the_invoice_to_the_answer(firm: Firm) -> None:
     invoice = await invoice_of(firm)
     page, form = f"/dashboard/invoices/{invoice}", f"/dashboard/invoices/{invoice}/lines/1/dispute"

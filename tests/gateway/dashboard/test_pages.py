@@ -8,10 +8,9 @@ from html import unescape
 
 import pytest
 
-from billing.rounds import bill_accounts
 from gateway.identity.roles import Role
 from infra import ids
-from tests.gateway.dashboard.api_reading import api, invoice_of
+from tests.gateway.dashboard.api_reading import api, calls_csv, invoice_of
 from tests.support.billing.making import count_all_usage
 from tests.support.billing.pdf_reading import pages
 from tests.support.builders import CHAT
@@ -19,14 +18,14 @@ from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 
 
+@pytest.fixture(scope="module")
+def firm(shared_firm: Firm) -> Firm:
+    """The same for all tests here: they only read."""
+    return shared_firm
+
+
 async def call_of(firm: Firm) -> str:
     return str((await api(firm, "/v1/usage"))["data"][0]["request_id"])
-
-
-async def calls_csv(firm: Firm, address: str) -> list[dict[str, str]]:
-    answer = await firm.owner.http.get(address)
-    assert answer.content.startswith(b"\xef\xbb\xbf")  # by which Excel shows Chinese
-    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
 
 class TestOverview:
@@ -103,21 +102,6 @@ class TestUsage:
         assert [row["input_tokens"] for row in rows] == ["3"]
         assert "no-store" in answer.headers["cache-control"]
 
-    async def test_a_csv_row_says_key_status_error_and_tags(self, firm: Firm) -> None:
-        refused = {"model": "nothing", "messages": [{"role": "user", "content": "x"}]}
-        await firm.gateway.http.post("/v1/chat/completions", json=refused)
-        await firm.gateway.rows(5)  # the refusal's row follows its answer
-        await count_all_usage(firm.gateway.parts.database, firm.clock)
-        answered, failed = await calls_csv(firm, "/dashboard/usage/calls.csv")
-        assert (answered["key_name"], answered["status"]) == ("test", "200")
-        assert (answered["error_code"], answered["tag:order"]) == ("", "A-17")
-        assert (failed["status"], failed["error_code"]) == ("404", "model_not_found")
-        assert failed["error_message"].startswith("The model ")
-        assert (failed["error_param"], failed["requested_model"] != "") == ("model", True)
-        assert (failed["cost"], failed["settlement"]) == ("0.000000000", "refused")
-        # The account's calendar: its time zone is Shanghai's.
-        assert answered["started_at"].endswith("+08:00")
-
     @pytest.mark.parametrize(
         ("query", "count"),
         [
@@ -159,16 +143,6 @@ class TestCalls:
     async def test_the_list(self, firm: Firm) -> None:
         page = await firm.owner.page("/dashboard/usage/calls")
         assert page.count("/dashboard/usage/calls/req_") == 4
-
-    async def test_pages_of_it(self, firm: Firm) -> None:
-        for _ in range(48):
-            await firm.gateway.chat("w")
-        page = await firm.owner.page("/dashboard/usage/calls")
-        older = re.search(r'href="(/dashboard/usage/calls\?before=req_\w+)"', page)
-        assert older is not None
-        rest = await firm.owner.page(older[1])
-        assert rest.count("/dashboard/usage/calls/req_") == 2
-        assert "To the newest" in rest
 
     async def test_one_adds_up(self, firm: Firm) -> None:
         row = (await api(firm, "/v1/usage"))["data"][0]
@@ -218,25 +192,6 @@ class TestInvoices:
         assert page.count("/dashboard/usage/calls/req_") == 3
         await firm.owner.page(f"{address}/9", 404)
 
-    async def test_the_pager_of_a_line_leads_to_later_calls_and_says_so(self, firm: Firm) -> None:
-        gateway = firm.gateway
-        for _ in range(50):
-            await gateway.chat("w")
-        firm.clock.to_next_month()
-        await bill_accounts(gateway.parts.database, firm.clock)
-        async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
-            address = f"/dashboard/invoices/{await invoice_of(firm)}/lines/1"
-            page = await owner.page(address)
-            assert "the earliest first" in words(page)
-            later = re.search(r'href="([^"]+)" rel="next">([^<]+)<', page)
-            assert later is not None
-            assert later[2] == "Later"
-            rest = await owner.page(later[1])
-            assert rest.count("/dashboard/usage/calls/req_") == 1
-            assert "To the earliest" in words(rest)
-            assert "Older" not in words(page) + words(rest)
-            assert "To the newest" not in words(rest)
-
     async def test_the_calls_of_a_line_as_csv(self, firm: Firm) -> None:
         invoice = await invoice_of(firm)
         page = await firm.owner.page(f"/dashboard/invoices/{invoice}/lines/1")
@@ -258,6 +213,20 @@ class TestInvoices:
         answer = await firm.owner.send(f"/dashboard/invoices/{invoice}/pay")
         assert answer.status_code == 409
         assert "bank transfer" in words(answer.text)
+
+
+class TestPlan:
+    async def test_without_a_plan_it_teaches(self, firm: Firm) -> None:
+        said = words(await firm.owner.page("/dashboard/plan"))
+        assert "Pay as you go" in said
+        assert "No plans on offer" in said
+        assert "Nothing included" in said
+
+    @pytest.mark.parametrize(
+        ("plan", "status"), [("nope", 404), ("list", 404), ("a%00b", 400), ("a%01b", 404)]
+    )
+    async def test_no_such_plan(self, firm: Firm, plan: str, status: int) -> None:
+        await firm.owner.page(f"/dashboard/plan/change/{plan}", status)
 
 
 class TestTenants:

@@ -1,15 +1,15 @@
 """What keeps pages safe: who may see them, from where forms come, and what browsers are told."""
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.dashboard.router import HANDLERS
 from gateway.identity.roles import Role
 from infra.db import DatabaseUnavailable
-from tests.support.builders import PLENTY, Limited
 from tests.support.dashboard.firm import Firm
-from tests.support.dashboard.looking import client, looker
+from tests.support.dashboard.looking import Looker, client, looker
 
 PAGES = (
     "/dashboard",
@@ -29,9 +29,23 @@ PAGES = (
 SIGNED_OUT = {"sign_in", "second_step", "send", "set_password", "accept", "choose_language"}
 
 
+@pytest.fixture(scope="module")
+def firm(shared_firm: Firm) -> Firm:
+    """The same for all tests here, who change nothing of it."""
+    return shared_firm
+
+
+@pytest.fixture
+async def person(firm: Firm) -> AsyncIterator[Looker]:
+    """Somebody of the firm for one test, which changes what is theirs."""
+    gateway = firm.gateway
+    async with looker(gateway.url, gateway.parts, gateway.account.id) as one:
+        yield one
+
+
 class TestSignedOut:
-    async def test_pages_lead_to_signing_in(self, office: Firm) -> None:
-        async with client(office.gateway.url) as http:
+    async def test_pages_lead_to_signing_in(self, firm: Firm) -> None:
+        async with client(firm.gateway.url) as http:
             for address in PAGES:
                 answer = await http.get(address, params={"a": "b"})
                 assert answer.status_code == 303
@@ -88,9 +102,9 @@ class TestForms:
             assert "Load it again" in answer.text
         await firm.owner.page("/dashboard")
 
-    async def test_a_script_sends_it_in_a_header(self, firm: Firm) -> None:
-        headers = {"x-csrf-token": firm.owner.csrf, "hx-request": "true"}
-        answer = await firm.owner.http.post("/dashboard/sign-out", headers=headers)
+    async def test_a_script_sends_it_in_a_header(self, person: Looker) -> None:
+        headers = {"x-csrf-token": person.csrf, "hx-request": "true"}
+        answer = await person.http.post("/dashboard/sign-out", headers=headers)
         assert answer.headers["hx-redirect"] == "/dashboard/sign-in"
 
     async def test_too_large(self, firm: Firm) -> None:
@@ -121,15 +135,13 @@ class TestRoles:
 
 
 class TestLanguage:
-    async def test_it_is_kept(self, firm: Firm) -> None:
-        answer = await firm.owner.send(
-            "/dashboard/language", language="zh", next="/dashboard/usage"
-        )
+    async def test_it_is_kept(self, person: Looker) -> None:
+        answer = await person.send("/dashboard/language", language="zh", next="/dashboard/usage")
         assert answer.headers["location"] == "/dashboard/usage"
-        assert "用量" in await firm.owner.page("/dashboard/usage")
+        assert "用量" in await person.page("/dashboard/usage")
         # For the person, whatever browser.
-        firm.owner.http.cookies.delete("maas_language")
-        assert "用量" in await firm.owner.page("/dashboard/usage")
+        person.http.cookies.delete("maas_language")
+        assert "用量" in await person.page("/dashboard/usage")
 
     async def test_before_signing_in(self, firm: Firm) -> None:
         async with client(firm.gateway.url) as http:
@@ -143,8 +155,8 @@ class TestLanguage:
         "away",
         ["https://evil.example", "//evil.example", "/dashboard//evil", "/dashboard\\@e", "/v1"],
     )
-    async def test_it_leads_nowhere_else(self, firm: Firm, away: str) -> None:
-        answer = await firm.owner.send("/dashboard/language", language="en", next=away)
+    async def test_it_leads_nowhere_else(self, person: Looker, away: str) -> None:
+        answer = await person.send("/dashboard/language", language="en", next=away)
         assert answer.headers["location"] == "/dashboard"
 
 
@@ -164,9 +176,3 @@ class TestFaults:
         assert "The records cannot be reached just now" in page
         part = await firm.owner.page("/dashboard/usage", 503, **{"hx-request": "true"})
         assert part.lstrip().startswith('<div class="notice')
-
-
-async def test_a_gateway_for_programs_alone_has_no_pages(limited: Limited) -> None:
-    async with limited(PLENTY, dashboard=False) as gateway, client(gateway.url) as http:
-        assert (await http.get("/dashboard/sign-in")).status_code == 404
-        assert (await gateway.http.get("/v1/models")).status_code == 200

@@ -15,7 +15,7 @@ from gateway.identity.totp import confirm, enrol
 from infra.sealing import Sealer
 from infra.secret import secret_key
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
-from tests.support.builders import Gateway
+from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.dashboard.looking import client, words
 
 
@@ -203,3 +203,9 @@ class TestResets:
             place = (session, parts.clock, Kind.RESET, timedelta(hours=1))
             _, secret = await issue(*place, person_id=person_id)
         return f"/dashboard/reset/{secret}"
+
+
+async def test_a_gateway_for_programs_alone_has_no_pages(limited: Limited) -> None:
+    async with limited(PLENTY, dashboard=False) as gateway, client(gateway.url) as http:
+        assert (await http.get("/dashboard/sign-in")).status_code == 404
+        assert (await gateway.http.get("/v1/models")).status_code == 200

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing.rounds import bill_accounts
+from tests.support.billing.making import count_all_usage
 from tests.support.builders import Gateway, customer
 from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.looking import Looker, looker
@@ -28,6 +30,21 @@ async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm
     own = looker(gateway.url, parts, gateway.account.id)
     async with own as owner, looker(gateway.url, parts, other.id) as stranger:
         yield Firm(gateway, owner, stranger, clock)
+
+
+@asynccontextmanager
+async def billed(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm]:
+    """Three calls of the last month, billed; and one of this month."""
+    gateway.http.headers["x-maas-tags"] = "order=A-17"
+    clock.to_middle_of_month()
+    for number in range(3):
+        await gateway.chat(" ".join(["w"] * (number + 1)))
+    clock.to_next_month()
+    await bill_accounts(gateway.parts.database, clock)
+    await gateway.chat("a new month")
+    await count_all_usage(gateway.parts.database, clock)
+    async with looked_at(gateway, clock) as firm:
+        yield firm
 
 
 @dataclass

@@ -1,0 +1,88 @@
+"""Pages of calls that a test makes itself: more than one page holds, and one that was refused."""
+
+import re
+from html import unescape
+
+from billing.rounds import bill_accounts
+from tests.gateway.dashboard.api_reading import calls_csv, invoice_of
+from tests.gateway.dashboard.listed_calls import LIST, codes, file_of
+from tests.support.billing.making import count_all_usage
+from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.looking import looker, words
+
+
+class TestUsage:
+    async def test_a_csv_row_says_key_status_error_and_tags(self, firm: Firm) -> None:
+        refused = {"model": "nothing", "messages": [{"role": "user", "content": "x"}]}
+        await firm.gateway.http.post("/v1/chat/completions", json=refused)
+        await firm.gateway.rows(5)  # the refusal's row follows its answer
+        await count_all_usage(firm.gateway.parts.database, firm.clock)
+        answered, failed = await calls_csv(firm, "/dashboard/usage/calls.csv")
+        assert (answered["key_name"], answered["status"]) == ("test", "200")
+        assert (answered["error_code"], answered["tag:order"]) == ("", "A-17")
+        assert (failed["status"], failed["error_code"]) == ("404", "model_not_found")
+        assert failed["error_message"].startswith("The model ")
+        assert (failed["error_param"], failed["requested_model"] != "") == ("model", True)
+        assert (failed["cost"], failed["settlement"]) == ("0.000000000", "refused")
+        # The account's calendar: its time zone is Shanghai's.
+        assert answered["started_at"].endswith("+08:00")
+
+
+class TestCalls:
+    async def test_pages_of_it(self, firm: Firm) -> None:
+        for _ in range(48):
+            await firm.gateway.chat("w")
+        page = await firm.owner.page("/dashboard/usage/calls")
+        older = re.search(r'href="(/dashboard/usage/calls\?before=req_\w+)"', page)
+        assert older is not None
+        rest = await firm.owner.page(older[1])
+        assert rest.count("/dashboard/usage/calls/req_") == 2
+        assert "To the newest" in rest
+
+    async def test_period_and_error_are_kept_in_the_csv(self, firm: Firm) -> None:
+        await firm.gateway.chat("hi", model="gpt-4o")
+        page = await firm.owner.page(LIST)
+        now, before = re.findall(r'option value="(\d{4}-\d\d-\d\d)"', page)[:2]
+        for query, count in [
+            (f"period={now}", 2),
+            (f"period={before}", 3),
+            (f"period={now}&error=any", 1),
+            (f"period={before}&error=any", 0),
+        ]:
+            page = await firm.owner.page(f"{LIST}?{query}")
+            assert page.count(f"{LIST}/req_") == count
+            assert len(await file_of(firm.owner, page)) == count
+
+    async def test_the_pager_keeps_the_filter(self, office: Firm) -> None:
+        await office.gateway.chat("hi")
+        for _ in range(51):
+            await office.gateway.chat("hi", model="gpt-4o")
+        await office.gateway.rows(52)
+        page = await office.owner.page(f"{LIST}?error=model_not_found")
+        older = re.search(rf'href="({LIST}\?error=model_not_found&amp;before=req_\w+)"', page)
+        assert older is not None
+        rest = await office.owner.page(unescape(older[1]))
+        assert codes(rest) == ["model_not_found"]
+        assert f'href="{LIST}?error=model_not_found"' in rest
+        assert len(await file_of(office.owner, rest)) == 51
+
+
+class TestInvoices:
+    async def test_the_pager_of_a_line_leads_to_later_calls_and_says_so(self, firm: Firm) -> None:
+        gateway = firm.gateway
+        for _ in range(50):
+            await gateway.chat("w")
+        firm.clock.to_next_month()
+        await bill_accounts(gateway.parts.database, firm.clock)
+        async with looker(gateway.url, gateway.parts, gateway.account.id) as owner:
+            address = f"/dashboard/invoices/{await invoice_of(firm)}/lines/1"
+            page = await owner.page(address)
+            assert "the earliest first" in words(page)
+            later = re.search(r'href="([^"]+)" rel="next">([^<]+)<', page)
+            assert later is not None
+            assert later[2] == "Later"
+            rest = await owner.page(later[1])
+            assert rest.count("/dashboard/usage/calls/req_") == 1
+            assert "To the earliest" in words(rest)
+            assert "Older" not in words(page) + words(rest)
+            assert "To the newest" not in words(rest)
