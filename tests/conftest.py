@@ -165,19 +165,27 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """A gateway in front of the model server, with little patience: as much as a busy machine needs
     to answer."""
-    configured = builders.settings(
-        database_url,
-        tmp_path,
-        upstream.url,
-        first_byte_timeout_s=3.0,
-        idle_timeout_s=3.0,
-        body_timeout_s=3.0,
-        settle_timeout_s=3.0,
-        max_body_bytes=64 << 10,
-        timing=timing,
-    )
+    configured = builders.impatient(database_url, tmp_path, upstream.url, timing)
     async with run_gateway(configured) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def shared_gateway(
+    postgres: str,
+    emptying: builders.Emptying,
+    lasting: tuple[Database, Database],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Gateway]:
+    """The same, for a module of which no test empties the database or looks at what others left."""
+    emptying()
+    async with run_fake_upstream() as fake:
+        folder = tmp_path_factory.mktemp("shared")
+        configured = builders.impatient(postgres, folder, fake.url, builders.TIMING)
+        async with run_gateway(configured) as running:
+            emptying.kept = True
+            yield running
+            emptying.kept = False
 
 
 @pytest.fixture

@@ -87,8 +87,11 @@ class Emptying:
 
     def __init__(self, database_url: str) -> None:
         self._engine = create_engine(driver_url(database_url), pool_size=1, pool_pre_ping=True)
+        # Set while tests share what is in the database.
+        self.kept = False
 
     def __call__(self) -> None:
+        assert not self.kept, "this test would empty the database that its module shares"
         with self._engine.begin() as connection:
             connection.execute(text(_EMPTY))
 
@@ -149,6 +152,21 @@ def settings(database_url: str, data_dir: Path, serving_url: str, **values: Any)
         **values,
     }
     return GivenSettings(**values)
+
+
+def impatient(database_url: str, data_dir: Path, serving_url: str, timing: Timing) -> Settings:
+    """With little patience: as much as a busy machine needs to answer."""
+    return settings(
+        database_url,
+        data_dir,
+        serving_url,
+        first_byte_timeout_s=3.0,
+        idle_timeout_s=3.0,
+        body_timeout_s=3.0,
+        settle_timeout_s=3.0,
+        max_body_bytes=64 << 10,
+        timing=timing,
+    )
 
 
 class GivenSettings(Settings):
