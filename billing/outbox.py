@@ -112,19 +112,36 @@ async def put(
 
 
 async def deliver(database: Database, clock: Clock, handlers: Mapping[str, Handler]) -> int:
-    """Do what is due of these actions, until nothing is; gives how many were done."""
+    """Do what is due of these actions, until nothing is; gives how many were done.
 
-    async def lane() -> int:
+    Several at once: each that has found an item lets another look, up to a few. So a tick without
+    work asks the database once.
+    """
+    return await _lane(database, clock, handlers, _AT_ONCE)
+
+
+async def _lane(
+    database: Database, clock: Clock, handlers: Mapping[str, Handler], at_once: int
+) -> int:
+    first = await _take(database, clock, list(handlers))
+    if first is None:
+        return 0
+
+    async def work(item: Item | None) -> int:
         done = 0
-        while (item := await _take(database, clock, list(handlers))) is not None:
+        while item is not None:
             done += await _do(database, clock, handlers[item.action], item)
+            item = await _take(database, clock, list(handlers))
         return done
 
-    lanes = await asyncio.gather(*(lane() for _ in range(_AT_ONCE)), return_exceptions=True)
-    failed = [one for one in lanes if isinstance(one, BaseException)]
+    lanes = [work(first)]
+    if at_once > 1:
+        lanes.append(_lane(database, clock, handlers, at_once - 1))
+    ended = await asyncio.gather(*lanes, return_exceptions=True)
+    failed = [one for one in ended if isinstance(one, BaseException)]
     if failed:
         raise failed[0]
-    return sum(one for one in lanes if isinstance(one, int))
+    return sum(one for one in ended if isinstance(one, int))
 
 
 async def retry(session: AsyncSession, clock: Clock, item_id: UUID) -> None:

@@ -15,11 +15,20 @@ from gateway.keys import create_key
 from gateway.propagation import Propagation
 from infra.clock import SystemClock
 from infra.secret import secret_key
-from infra.timing import USUAL
+from infra.timing import USUAL, Timing
+from tests.support import builders
 from tests.support.builders import Gateway, parts_like, serve
 from tests.support.gateway.customers import Customer
+from tests.support.nightly import at_length
 
-JOBS, CALLS_EACH = 10, 60
+JOBS, CALLS_EACH = at_length(10, 3), at_length(60, 20)
+DELETED, KEYS = at_length(5, 2), at_length(20, 5)
+
+
+@pytest.fixture
+def timing() -> Timing:
+    """Processes hear of a change as late as usual."""
+    return builders.TIMING
 
 
 @pytest.fixture
@@ -72,7 +81,7 @@ class TestTwoGateways:
         self, customer: Customer, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:
         found: list[int] = []
-        for number in range(5):
+        for number in range(DELETED):
             name = (await customer.adapts(suffix=f"line-{number}")).fine_tuned_model
             assert set(await statuses(pair, name, 4)) == {200}
             assert (await pair[0].delete(f"/v1/models/{name}")).status_code == 200
@@ -95,14 +104,14 @@ class TestTwoGateways:
         self, gateway: Gateway, pair: tuple[httpx.AsyncClient, ...]
     ) -> None:
         found: list[int] = []
-        for number in range(20):
+        for number in range(KEYS):
             async with gateway.parts.database.transaction() as session:
                 pepper = secret_key(gateway.parts.settings)
                 place = session, SystemClock(), pepper, gateway.account.id
                 key = await create_key(*place, f"key {number}")
             headers = {"authorization": f"Bearer {key.secret}"}
             found += [(await one.get("/v1/models", headers=headers)).status_code for one in pair]
-        assert found == [200] * 40
+        assert found == [200] * 2 * KEYS
 
 
 class TestWaiting:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import async_playwright
 
 from infra.db import Database
 from tests.support.builders import (
@@ -17,7 +17,7 @@ from tests.support.builders import (
     settings,
 )
 from tests.support.clocks import CalendarClock, ShiftedClock
-from tests.support.dashboard.browsing import CHROMIUM
+from tests.support.dashboard.browsing import CHROMIUM, Windows
 from tests.support.dashboard.firm import Firm, Seen, billed, looked_at
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.outcomes.told import Told
@@ -118,13 +118,13 @@ async def seen(limited: Limited) -> AsyncIterator[Seen]:
 
 
 @pytest.fixture(scope="package")
-async def browser() -> AsyncIterator[Browser]:
-    """One for all tests of pages, each of which opens a context of its own: to start it takes more
-    than most of them."""
+async def browser() -> AsyncIterator[Windows]:
+    """One for all tests of pages, each of which opens a tab of its own: to start it takes more than
+    most of them."""
     async with async_playwright() as playwright:
         # As root, which tests may run as, Chromium has no sandbox.
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
+        yield Windows(made)
         await made.close()
 
 

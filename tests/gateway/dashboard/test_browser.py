@@ -1,68 +1,28 @@
-"""What only a browser shows: pages in headless Chromium, by both languages, themes and widths.
+"""What scripts do with pages, and what pages do without them, in headless Chromium.
 
-Slow, hence few. axe looks at each page; whatever the policy refuses, a
-script throws or the console complains of is a failure.
+Slow, hence few. Whatever the policy refuses, a script throws or the console
+complains of is a failure.
 """
 
-from playwright.async_api import Browser
+import pytest
 
-from gateway.identity.roles import Role
-from infra import ids
-from tests.gateway.dashboard.addresses import PLATFORM, addresses
-from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
-from tests.support.nightly import at_length
 
 pytestmark = NEEDS_BROWSER
-OUTSIDE = ("/dashboard/sign-in", "/dashboard/forgot", "/dashboard/reset/x")
-LOOKS = (("zh-CN", "light", 1440), ("en-US", "dark", 390), ("zh-CN", "dark", 390))
-# Of the looks at every page: the third has nothing that one of the others has not, but its pairs.
-TAKEN = LOOKS[: at_length(3, 2)]
+WIDE, PHONE = ("zh-CN", "light", 1440), ("en-US", "dark", 390)
 
 
-class TestEveryPage:
-    async def test_can_be_used_by_everybody(self, firm: Firm, browser: Browser) -> None:
-        found = {}
-        for look in TAKEN:
-            async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
-                for address in await addresses(firm):
-                    await seen.opens(address)
-                    if faults := await seen.faults():
-                        found[(address, look)] = faults
-                    seen.complaints.clear()
-        assert found == {}
-
-    async def test_the_platforms_too(self, firm: Firm, browser: Browser) -> None:
-        found = {}
-        gateway = firm.gateway
-        account = ids.show("acct", gateway.account.id)
-        invoice = (await gateway.http.get("/v1/invoices")).json()["data"][0]["id"]
-        async with looker(gateway.url, gateway.parts, None, Role.OPERATOR) as operator:
-            for look in TAKEN:
-                async with looked(browser, firm.gateway.url, look, operator) as seen:
-                    for address in PLATFORM:
-                        await seen.opens(address.format(account=account, invoice=invoice))
-                        if faults := await seen.faults():
-                            found[(address, look)] = faults
-                        seen.complaints.clear()
-        assert found == {}
-
-    async def test_those_outside_too(self, firm: Firm, browser: Browser) -> None:
-        found = {}
-        for look in TAKEN:
-            async with looked(browser, firm.gateway.url, look, None) as seen:
-                for address in OUTSIDE:
-                    await seen.opens(address)
-                    if faults := await seen.faults():
-                        found[(address, look)] = faults
-                    seen.complaints.clear()
-        assert found == {}
+@pytest.fixture(scope="module")
+def firm(shared_firm: Firm) -> Firm:
+    """The same for all tests here: none reads what another one changes."""
+    return shared_firm
 
 
 class TestScripts:
-    async def test_charts_answer_to_the_mouse(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm.gateway.url, LOOKS[0], firm.owner) as seen:
+    async def test_charts_answer_to_the_mouse(self, firm: Firm, browser: Windows) -> None:
+        async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await seen.opens("/dashboard/usage")
             page = seen.page
             shown = "Object.values(Chart.instances)[0].tooltip.getActiveElements().length"
@@ -77,8 +37,8 @@ class TestScripts:
             await page.wait_for_url("**/dashboard/usage?*day=*")
             assert seen.complaints == []
 
-    async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm.gateway.url, LOOKS[0], firm.owner) as seen:
+    async def test_a_call_is_answered_as_it_comes(self, firm: Firm, browser: Windows) -> None:
+        async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await seen.opens("/dashboard/playground")
             page = seen.page
             await page.fill("#prompt", "one two")
@@ -92,8 +52,8 @@ class TestScripts:
             await page.wait_for_url(f"**{cost}")
             assert seen.complaints == []
 
-    async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm.gateway.url, LOOKS[1], firm.owner) as seen:
+    async def test_choosing_a_period_replaces_a_part(self, firm: Firm, browser: Windows) -> None:
+        async with looked(browser, firm.gateway.url, PHONE, firm.owner) as seen:
             await seen.opens("/dashboard/usage")
             page = seen.page
             await page.evaluate("window.kept = true")
@@ -104,8 +64,12 @@ class TestScripts:
             await seen.until("Object.keys(Chart.instances).length == 1")
             assert seen.complaints == []
 
-    async def test_dark_and_chinese_stay(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm.gateway.url, ("en-US", "light", 1440), firm.owner) as seen:
+    async def test_dark_and_chinese_stay(self, firm: Firm, browser: Windows) -> None:
+        gateway = firm.gateway
+        async with (
+            looker(gateway.url, gateway.parts, gateway.account.id) as person,
+            looked(browser, gateway.url, ("en-US", "light", 1440), person) as seen,
+        ):
             await seen.opens("/dashboard")
             page = seen.page
             ground = "getComputedStyle(document.body).backgroundColor"
@@ -118,8 +82,8 @@ class TestScripts:
             assert await page.evaluate(ground) != light
             assert seen.complaints == []
 
-    async def test_the_menu_of_a_phone(self, firm: Firm, browser: Browser) -> None:
-        async with looked(browser, firm.gateway.url, LOOKS[1], firm.owner) as seen:
+    async def test_the_menu_of_a_phone(self, firm: Firm, browser: Windows) -> None:
+        async with looked(browser, firm.gateway.url, PHONE, firm.owner) as seen:
             await seen.opens("/dashboard")
             page = seen.page
             link = page.locator("#menu a[href='/dashboard/invoices']")
@@ -129,9 +93,9 @@ class TestScripts:
             await page.wait_for_selector("h1:text('Invoices')")
             assert seen.complaints == []
 
-    async def test_without_scripts(self, firm: Firm, browser: Browser) -> None:
+    async def test_without_scripts(self, firm: Firm, browser: Windows) -> None:
         """The same can be read and chosen."""
-        context = await browser.new_context(java_script_enabled=False, locale="en-US")
+        context = await browser.chromium.new_context(java_script_enabled=False, locale="en-US")
         token = firm.owner.http.cookies["maas_session"]
         cookie = {"name": "maas_session", "value": token, "url": firm.gateway.url}
         await context.add_cookies([cookie])  # type: ignore[list-item]

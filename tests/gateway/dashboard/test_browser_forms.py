@@ -1,12 +1,12 @@
 """Forms in a browser: where the focus goes after a mistake, and dialogs that are cancelled."""
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
 from gateway.dashboard.language import texts_of
 from gateway.identity.roles import Role
 from infra import ids
-from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker
 from tests.support.gateway.subscribing import SMALL, choose, offer
@@ -15,6 +15,14 @@ pytestmark = NEEDS_BROWSER
 WIDE = ("en-US", "light", 1440)
 PHONE = ("zh-CN", "light", 390)
 _LEAST_GAP = 12  # pixels
+
+
+@pytest.fixture(scope="module")
+async def firm(shared_firm: Firm) -> Firm:
+    """A firm with a plan, the same for all tests here: none changes anything."""
+    await offer(shared_firm.gateway, SMALL)
+    await choose(shared_firm.gateway, "small")
+    return shared_firm
 
 
 async def submit_alerts(seen: Looked, **fields: str) -> Page:
@@ -50,9 +58,9 @@ class TestFocus:
         ],
     )
     async def test_goes_to_the_first_invalid_field_after_a_submission(
-        self, office: Firm, browser: Browser, look: tuple[str, str, int], message: str
+        self, firm: Firm, browser: Windows, look: tuple[str, str, int], message: str
     ) -> None:
-        async with looked(browser, office.gateway.url, look, office.owner) as seen:
+        async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
             page = await submit_alerts(seen, percentages="0", url="http://10.0.0.1/")
             found = await focused(page)
             assert (found["id"], found["invalid"]) == ("percentages", "true")
@@ -62,18 +70,18 @@ class TestFocus:
             assert await seen.faults() == []
 
     async def test_skips_valid_fields_before_the_invalid_one(
-        self, office: Firm, browser: Browser
+        self, firm: Firm, browser: Windows
     ) -> None:
-        async with looked(browser, office.gateway.url, WIDE, office.owner) as seen:
+        async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             page = await submit_alerts(seen, percentages="50", url="http://10.0.0.1/")
             found = await focused(page)
             assert (found["id"], found["invalid"]) == ("url", "true")
             assert "private or reserved address" in found["about"]
 
     async def test_is_not_moved_on_a_page_without_mistakes(
-        self, office: Firm, browser: Browser
+        self, firm: Firm, browser: Windows
     ) -> None:
-        async with looked(browser, office.gateway.url, WIDE, office.owner) as seen:
+        async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await seen.opens("/dashboard/limits")
             assert await seen.page.evaluate("document.activeElement === document.body")
 
@@ -102,7 +110,7 @@ async def require_cancels(seen: Looked, address: str, dialog: str) -> None:
 
 class TestCancel:
     async def test_closes_the_dialogs_of_a_key_and_the_key_works(
-        self, firm: Firm, browser: Browser
+        self, firm: Firm, browser: Windows
     ) -> None:
         address = f"/dashboard/keys/{ids.show('key', firm.gateway.key.row.id)}"
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
@@ -111,7 +119,7 @@ class TestCancel:
         assert (await firm.gateway.http.get("/v1/models")).status_code == 200
 
     async def test_closes_the_dialogs_that_remove_a_member_or_oneself(
-        self, firm: Firm, browser: Browser
+        self, firm: Firm, browser: Windows
     ) -> None:
         gateway = firm.gateway
         account = gateway.account.id
@@ -124,10 +132,8 @@ class TestCancel:
             await viewer.page("/dashboard/limits")
 
     async def test_closes_the_dialog_that_cancels_a_plan_and_the_plan_goes_on(
-        self, firm: Firm, browser: Browser
+        self, firm: Firm, browser: Windows
     ) -> None:
-        await offer(firm.gateway, SMALL)
-        await choose(firm.gateway, "small")
         async with looked(browser, firm.gateway.url, WIDE, firm.owner) as seen:
             await require_cancels(seen, "/dashboard/plan", "cancel")
         subscription = (await firm.gateway.http.get("/v1/subscription")).json()
@@ -137,10 +143,8 @@ class TestCancel:
 @pytest.mark.parametrize("look", [WIDE, PHONE])
 @pytest.mark.parametrize("address", ["/dashboard", "/dashboard/limits"])
 async def test_the_available_amount_and_the_first_bar_are_apart(
-    firm: Firm, browser: Browser, address: str, look: tuple[str, str, int]
+    firm: Firm, browser: Windows, address: str, look: tuple[str, str, int]
 ) -> None:
-    await offer(firm.gateway, SMALL)
-    await choose(firm.gateway, "small")
     async with looked(browser, firm.gateway.url, look, firm.owner) as seen:
         await seen.opens(address)
         above = await seen.page.locator(".figure:has(+ .bar)").bounding_box()

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
 from gateway.dashboard.language import texts_of
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
-from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, client
 
@@ -42,7 +42,7 @@ async def sign_in(page: Page) -> None:
 )
 async def test_the_input_is_there_after_signing_in_and_is_saved_by_the_person(
     office: Firm,
-    browser: Browser,
+    browser: Windows,
     look: tuple[str, str, int],
     texts: tuple[str, str],
 ) -> None:

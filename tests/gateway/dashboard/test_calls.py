@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser
 
 from billing.metering.error_fixes import FIXES
 from tests.gateway.dashboard.listed_calls import LIST, codes, file_of
-from tests.gateway.dashboard.widths import wider
+from tests.gateway.dashboard.widths import too_wide
 from tests.support.builders import Gateway
 from tests.support.clocks import ShiftedClock
-from tests.support.dashboard.browsing import NEEDS_BROWSER, looked
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm, looked_at
 from tests.support.dashboard.looking import words
 
@@ -106,13 +105,13 @@ async def test_the_page_of_a_successful_call_tells_no_error(failing: Firm) -> No
 @pytest.mark.skipif(*NEEDS_BROWSER[1].args, **NEEDS_BROWSER[1].kwargs)
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
 async def test_list_and_refused_call_fit_a_phone_and_pass_axe(
-    failing: Firm, browser: Browser, language: str
+    failing: Firm, browser: Windows, language: str
 ) -> None:
     call = await refused_call(failing, "model_not_found")
     pages = [LIST, f"{LIST}?error=model_not_found", f"{LIST}?error=model_failed", call]
     who, url = failing.owner, failing.gateway.url
     async with looked(browser, url, (language, "light", 390), who) as seen:
-        assert await wider(seen, pages) == {}
         for page in pages:
             await seen.opens(page)
+            assert await too_wide(seen) == []
             assert await seen.faults() == []

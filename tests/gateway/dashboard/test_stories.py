@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Page, Route
 from pypdf import PdfReader
 
 from gateway.identity.audit import COMMAND_LINE
@@ -20,7 +20,7 @@ from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.builders import CHAT
-from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, looked
+from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm, Seen
 from tests.support.dashboard.looking import looker
 from tests.support.stories.story import Firm as StoryFirm
@@ -80,7 +80,7 @@ async def file_of(page: Page, link: str, place: Path) -> bytes:
 
 
 async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
-    stripe: StripeStory, browser: Browser
+    stripe: StripeStory, browser: Windows
 ) -> None:
     """Stripe's own page is not here: what it says is put in its place, and its event comes."""
     firm = await stripe.firm(SEND)
@@ -122,7 +122,7 @@ async def _stripes_page(route: Route) -> None:
     await route.fulfill(body="Stripe's own page", content_type="text/plain")
 
 
-async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Browser) -> None:
+async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Windows) -> None:
     gateway = firm.gateway
     old = gateway.key.secret
     traffic = Traffic(gateway.url, old)
@@ -158,7 +158,7 @@ async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Brow
 
 
 async def test_an_accountant_reconciles_page_csv_and_pdf(
-    stripe: StripeStory, browser: Browser, tmp_path: Path
+    stripe: StripeStory, browser: Windows, tmp_path: Path
 ) -> None:
     firm = await stripe.firm(SEND)
     await stripe.invoiced(firm, rows=1_234_560)
@@ -182,7 +182,7 @@ async def test_an_accountant_reconciles_page_csv_and_pdf(
     assert "MAAS-000001" in printed
 
 
-async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Browser) -> None:
+async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Windows) -> None:
     gateway = seen.told.gateway
     settlement = await seen.told.settled()
     async with seen.owner() as owner, looked(browser, gateway.url, ENGLISH, owner) as looks:
@@ -205,7 +205,7 @@ async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Browser) -> None:
     assert dispute["reason"] == "It failed by the calendar, not by wear."
 
 
-async def test_an_operator_suspends_and_restores(firm: Firm, browser: Browser) -> None:
+async def test_an_operator_suspends_and_restores(firm: Firm, browser: Windows) -> None:
     gateway = firm.gateway
     person = looker(gateway.url, gateway.parts, None, Role.OPERATOR)
     async with person as operator, looked(browser, gateway.url, ENGLISH, operator) as seen:

@@ -2,26 +2,39 @@
 
 from tests.support.dashboard.browsing import Looked
 
+PHONE = 390  # pixels
 # What sticks out of the window, or a figure out of its place, and is not inside something that
-# scrolls or hides it.
-_BEYOND = """() => {
+# scrolls or hides it. Charts follow the width of their window a few frames later.
+_BEYOND = """() => new Promise((done) => {
   const clips = (one) => one && (getComputedStyle(one).overflowX !== "visible"
     || clips(one.parentElement));
-  return [...document.querySelectorAll("body *")]
-    .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5
-      || (one.matches(".figure-value") && one.scrollWidth > one.clientWidth))
-    .filter((one) => one.checkVisibility() && !clips(one.parentElement))
-    .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 50)}`);
-}"""
+  const found = () => {
+    const beyond = [...document.querySelectorAll("body *")]
+      .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5
+        || (one.matches(".figure-value") && one.scrollWidth > one.clientWidth))
+      .filter((one) => one.checkVisibility() && !clips(one.parentElement))
+      .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 50)}`);
+    const width = document.documentElement.scrollWidth;
+    return width > innerWidth ? [`${width} pixels wide`, ...beyond] : beyond;
+  };
+  const after = (frames) => {
+    const beyond = found();
+    if (frames === 0 || beyond.length === 0) return done(beyond.slice(0, 5));
+    requestAnimationFrame(() => after(frames - 1));
+  };
+  after(60);
+})"""
 
 
-async def wider(seen: Looked, pages: list[str]) -> dict[str, object]:
-    """The pages that can be moved sideways, and what sticks out."""
-    found: dict[str, object] = {}
-    for address in pages:
-        await seen.opens(address)
-        width = await seen.page.evaluate("document.documentElement.scrollWidth")
-        beyond = await seen.page.evaluate(_BEYOND)
-        if width > 390 or beyond:
-            found[address] = (width, beyond[:5])
+async def too_wide(seen: Looked) -> list[str]:
+    """What of the page sticks out of a phone: such a page can be moved sideways."""
+    before = seen.page.viewport_size
+    assert before is not None
+    narrow = before["width"] == PHONE
+    if not narrow:
+        await seen.page.set_viewport_size({"width": PHONE, "height": before["height"]})
+    assert await seen.page.evaluate("innerWidth") == PHONE
+    found: list[str] = await seen.page.evaluate(_BEYOND)
+    if not narrow:
+        await seen.page.set_viewport_size(before)
     return found

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from openai import APIStatusError
 
-from tests.support.builders import Emptying, Gateway
+from tests.support.builders import Gateway
 from tests.support.gateway.askers import ASKED, LESSON, Asker
-from tests.support.gateway.customers import code_of
+from tests.support.gateway.customers import client, code_of
 from tests.support.gateway.errors import error_of
-from tests.support.gateway.lasting import run_lasting
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,11 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-async def asked(postgres: str, emptying: Emptying) -> AsyncIterator[Asked]:
+async def asked(shared_gateway: Gateway) -> AsyncIterator[Asked]:
     """The same for all: whatever they say is refused."""
-    async with run_lasting(postgres, emptying) as lasting:
-        asker = Asker(lasting.openai)
-        yield Asked(lasting.gateway, asker, await asker.told())
+    async with client(shared_gateway.url, shared_gateway.key.secret) as openai:
+        asker = Asker(openai)
+        yield Asked(shared_gateway, asker, await asker.told())
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """What tests of knowledge share: a firm with the official client, and files that come in."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from gateway.knowledge import ingesting
 from infra.timing import Timing
-from tests.gateway.knowledge.firm import Firm
+from tests.gateway.knowledge.firm import Firm, cut_here
 from tests.support import builders
 from tests.support.builders import Gateway
 from tests.support.gateway.customers import client
@@ -13,10 +15,18 @@ from tests.support.gateway.customers import client
 
 @pytest.fixture
 def timing() -> Timing:
-    return builders.BUSY
+    """Files that come in wake their process; what is tried again is looked for now and then."""
+    return replace(builders.BUSY, work_poll_s=0.2)
 
 
 @pytest.fixture
 async def firm(gateway: Gateway) -> AsyncIterator[Firm]:
     async with client(gateway.url, gateway.key.secret) as openai:
         yield Firm(gateway, openai)
+
+
+@pytest.fixture
+def cut_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a child for each file, which takes longer to start than such a test takes. What
+    children do test_ingesting.py has."""
+    monkeypatch.setattr(ingesting, "cut", cut_here)

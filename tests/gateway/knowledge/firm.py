@@ -4,7 +4,12 @@ import asyncio
 from typing import Any
 
 from openai import AsyncOpenAI
+from sqlmodel import col, select
 
+from billing.tables import FileStatus, VectorStoreFile
+from gateway.knowledge.cutting import Order, pieces_of
+from gateway.knowledge.stores import PREFIX
+from infra import ids
 from tests.support.builders import CATALOG, Gateway
 
 SMALL: Any = {
@@ -29,6 +34,11 @@ _PATIENCE_S = 120
 RETRIEVING = next(one for one in CATALOG.models.values() if one.retrieval is not None)
 
 
+async def cut_here(order: Order) -> list[str]:
+    """The pieces of a file that can be cut, as the child tells them."""
+    return pieces_of(order)
+
+
 class Firm:
     """A firm that asks its own texts, with the official client."""
 
@@ -49,12 +59,20 @@ class Firm:
         return store.id
 
     async def ready(self, store_id: str) -> Any:
+        """The store, once no file of it is on its way. These are looked for in the database: to
+        ask for the store again and again would be most of what a test takes."""
         async with asyncio.timeout(_PATIENCE_S):
-            while True:
-                store = await self.openai.vector_stores.retrieve(store_id)
-                if store.status != "in_progress":
-                    return store
-                await asyncio.sleep(0.05)
+            while await self._awaits(store_id):  # noqa: ASYNC110  # a child tells nobody
+                await asyncio.sleep(0.01)
+        return await self.openai.vector_stores.retrieve(store_id)
+
+    async def _awaits(self, store_id: str) -> bool:
+        query = select(VectorStoreFile.id).where(
+            col(VectorStoreFile.vector_store_id) == ids.parse(PREFIX, store_id),
+            col(VectorStoreFile.status) == FileStatus.IN_PROGRESS,
+        )
+        async with self.gateway.parts.database.transaction() as session:
+            return (await session.scalars(query)).first() is not None
 
     async def finds(self, store_id: str, query: Any, **more: Any) -> list[Any]:
         return (await self.openai.vector_stores.search(store_id, query=query, **more)).data

@@ -17,6 +17,7 @@ from tests.support.fakes.upstream import FakeUpstream
 from tests.support.fleet import run_fleet
 from tests.support.gateway.customers import client, code_of
 
+in_process = pytest.mark.usefixtures("cut_in_process")
 MANY = "\n\n".join(f"Station {n}: check gauge G{n:05}." for n in range(400))
 TINY: Any = {
     "type": "static",
@@ -44,6 +45,7 @@ class TestFiles:
             await api.files.retrieve(file, vector_store_id=store)
         assert code_of(caught.value) == "vector_store_file_not_found"
 
+    @in_process
     async def test_an_erased_file_is_found_no_more(self, firm: Firm) -> None:
         store = await firm.store(MANUAL)
         file = (await firm.openai.vector_stores.files.list(store)).data[0].id
@@ -51,6 +53,7 @@ class TestFiles:
         assert await firm.finds(store, "F30001") == []
         assert (await firm.openai.vector_stores.retrieve(store)).file_counts.total == 0
 
+    @in_process
     async def test_the_same_file_twice_is_one_and_billed_once(self, firm: Firm) -> None:
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file, file])).id
@@ -65,6 +68,7 @@ class TestFiles:
         assert (await firm.ready(store)).file_counts.total == 1
         await firm.gateway.rows(2)
 
+    @in_process
     async def test_batches(self, firm: Firm) -> None:
         api = firm.openai.vector_stores
         ids = [await firm.sends(f"text {n}", f"{n}.txt") for n in range(3)]
@@ -95,6 +99,7 @@ class TestFiles:
             assert answer.status_code in (400, 404)
         assert (await api.retrieve(store)).file_counts.total == 0
 
+    @in_process
     async def test_a_cancelled_batch(self, firm: Firm, upstream: FakeUpstream) -> None:
         upstream.embeddings_do = "hang"
         api = firm.openai.vector_stores
@@ -140,6 +145,7 @@ class TestFailures:
         assert error.code == "invalid_file"
         assert "no text in UTF-8" in error.message
 
+    @in_process
     async def test_too_many_pieces(self, firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pieces, "MOST_PIECES", 0)
         error = await self.failed(firm, MANUAL, "a.md")
@@ -160,11 +166,13 @@ class TestFailures:
         assert code_of(caught.value) == "too_many_vector_store_files"
         assert (await firm.openai.vector_stores.list()).data == []
 
+    @in_process
     async def test_without_credit(self, limited: Limited) -> None:
         async with limited(credit(1)) as gateway, client(gateway.url, gateway.key.secret) as openai:
             error = await self.failed(Firm(gateway, openai), MANUAL, "a.md")
             assert error.code == "credit_exhausted"
 
+    @in_process
     async def test_a_model_that_is_away_is_waited_for(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -173,11 +181,14 @@ class TestFailures:
         upstream.embeddings_do = "fault"
         file = await firm.sends()
         store = (await firm.openai.vector_stores.create(file_ids=[file])).id
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(20):
+            while len(upstream.received) < 2:  # noqa: ASYNC110  # a model server tells nobody
+                await asyncio.sleep(0.02)
         assert (await firm.openai.vector_stores.retrieve(store)).status == "in_progress"
         upstream.embeddings_do = ""
         assert (await firm.ready(store)).file_counts.completed == 1
 
+    @in_process
     async def test_but_not_for_ever(
         self, firm: Firm, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -188,6 +199,7 @@ class TestFailures:
         assert error.code == "server_error"
         upstream.embeddings_do = ""
 
+    @in_process
     async def test_a_text_longer_than_was_thought(self, firm: Firm, upstream: FakeUpstream) -> None:
         upstream.longest_embedded = 700
         store = await firm.store("code " * 250, name="a.txt")
@@ -195,6 +207,7 @@ class TestFailures:
 
 
 class TestExpiry:
+    @in_process
     async def test_an_expired_store_is_emptied(self, limited: Limited) -> None:
         clock = ShiftedClock()
         async with (

@@ -10,10 +10,10 @@ from gateway.knowledge import stores
 from tests.gateway.knowledge.firm import MANUAL, RETRIEVING, SMALL, Firm
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import another, code_of
-from tests.support.gateway.errors import error_of
+
+pytestmark = pytest.mark.usefixtures("cut_in_process")
 
 EQ_A = {"type": "eq", "key": "line", "value": "a"}
-NO_WEIGHTS = {"embedding_weight": 0, "text_weight": 0}
 
 
 class TestStores:
@@ -91,49 +91,6 @@ class TestStores:
         assert first["id"] == again["id"]
         assert len((await firm.openai.vector_stores.list()).data) == 1
 
-    @pytest.mark.parametrize(
-        ("body", "param"),
-        [
-            ({"nmae": "x"}, "nmae"),
-            ({"name": 5}, "name"),
-            ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
-            ({"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after.anchor"),
-            ({"expires_after": {"anchor": "last_active_at", "days": 0}}, "expires_after.days"),
-            ({"file_ids": ["file_1"]}, "file"),
-            ({"file_ids": "x"}, "file_ids"),
-        ],
-    )
-    async def test_what_is_no_store(self, firm: Firm, body: dict[str, Any], param: str) -> None:
-        answer = await firm.gateway.http.post("/v1/vector_stores", json=body)
-        assert answer.status_code in (400, 404)
-        assert error_of(answer)["param"] == param
-        assert (await firm.openai.vector_stores.list()).data == []
-
-    @pytest.mark.parametrize(
-        ("size", "overlap", "param"),
-        [
-            (99, 0, "max_chunk_size_tokens"),
-            (800, 400, "max_chunk_size_tokens"),
-            (200, 101, "chunk_overlap_tokens"),
-        ],
-    )
-    async def test_pieces_that_no_model_reads(
-        self, firm: Firm, size: int, overlap: int, param: str
-    ) -> None:
-        file = await firm.sends()
-        store = await firm.openai.vector_stores.create()
-        with pytest.raises(APIStatusError) as caught:
-            await firm.openai.vector_stores.files.create(
-                store.id,
-                file_id=file,
-                chunking_strategy={
-                    "type": "static",
-                    "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap},
-                },
-            )
-        body: Any = caught.value.body
-        assert body["param"] == f"chunking_strategy.static.{param}"
-
 
 class TestSearch:
     async def test_by_meaning_and_by_codes(self, firm: Firm) -> None:
@@ -150,7 +107,7 @@ class TestSearch:
             assert found[0].filename == "manual.md"
 
     async def test_a_code_among_texts_that_are_nearer(self, firm: Firm) -> None:
-        near = [f"What does the maintenance message of unit {n} mean" for n in range(40, 50)]
+        near = [f"What does the maintenance message of unit {n} mean" for n in range(40, 46)]
         store = await firm.store("23-11070: radio panel.", *near, name="a.txt")
         question = "What does the maintenance message 23-11070 mean?"
         for query in (question, question.replace("23-11070", "23 11070")):
@@ -231,41 +188,6 @@ class TestSearch:
             found = await firm.finds(store, "grease", filters=given)
             assert sorted(one.attributes["line"] for one in found) == list(lines), given
 
-    @pytest.mark.parametrize(
-        ("body", "param"),
-        [
-            ({}, "query"),
-            ({"query": ""}, "query"),
-            ({"query": []}, "query"),
-            ({"query": ["x"] * 9}, "query"),
-            ({"query": "x", "max_num_results": 51}, "max_num_results"),
-            ({"query": "x", "filters": {"type": "like", "key": "a", "value": "b"}}, "filters"),
-            ({"query": "x", "filters": {"type": "and", "filters": []}}, "filters"),
-            ({"query": "x", "filters": {"type": "in", "key": "a", "value": "b"}}, "filters"),
-            ({"query": "x", "filters": {"type": "eq", "key": "a", "value": ["b"]}}, "filters"),
-            ({"query": "x", "filters": {"type": "eq", "key": "a", "value": {}}}, "filters"),
-            ({"query": "x", "ranking_options": {"score_threshold": 2}}, None),
-            ({"query": "x", "ranking_options": {"hybrid_search": NO_WEIGHTS}}, None),
-        ],
-    )
-    async def test_what_cannot_be_searched(
-        self, firm: Firm, body: dict[str, Any], param: str | None
-    ) -> None:
-        store = (await firm.openai.vector_stores.create()).id
-        answer = await firm.gateway.http.post(f"/v1/vector_stores/{store}/search", json=body)
-        assert answer.status_code == 400
-        assert param is None or error_of(answer)["param"] == param
-
-    async def test_filters_too_deep(self, firm: Firm) -> None:
-        store = (await firm.openai.vector_stores.create()).id
-        deep: dict[str, Any] = EQ_A
-        for _ in range(9):
-            deep = {"type": "and", "filters": [deep]}
-        wide = {"type": "or", "filters": [EQ_A] * 64}
-        for given in (deep, wide):
-            with pytest.raises(APIStatusError, match="at most 64 conditions"):
-                await firm.finds(store, "x", filters=given)
-
     async def test_weights_and_threshold(self, firm: Firm) -> None:
         store = await firm.store(MANUAL, chunking_strategy=SMALL)
         words: Any = {"hybrid_search": {"embedding_weight": 0, "text_weight": 1}}
@@ -273,10 +195,6 @@ class TestSearch:
         assert [one.score for one in found] == [1.0]
         strict: Any = {"score_threshold": 1.0}
         assert len(await firm.finds(store, "F30001", ranking_options=strict)) <= 1
-
-    async def test_of_nothing_finds_nothing(self, firm: Firm) -> None:
-        store = (await firm.openai.vector_stores.create()).id
-        assert await firm.finds(store, "x") == []
 
     async def test_words_that_are_query_language(self, firm: Firm) -> None:
         store = await firm.store("it's a 'quoted' & (odd) text | 5'6:*", name="a.txt")

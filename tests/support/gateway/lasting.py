@@ -1,5 +1,5 @@
-"""A gateway that all tests of a module share: of modules whose tests leave nothing that another
-test of theirs would see. `database_url` empties the database, so none of them may ask for it."""
+"""A gateway that tests of a module share, with the model server behind it: for modules where no
+test looks at what another one left."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,14 +12,14 @@ from openai import AsyncOpenAI
 
 from models.catalog import Catalog
 from tests.support import builders
-from tests.support.builders import CATALOG, Gateway, run_gateway
+from tests.support.builders import CATALOG, Emptying, Gateway, run_gateway
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
 from tests.support.gateway.customers import client
 
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """The gateway, the model server behind it and the official client of its customer."""
+    """The gateway, the model server and the official client of the gateway's customer."""
 
     gateway: Gateway
     upstream: FakeUpstream
@@ -28,7 +28,7 @@ class Lasting:
 
 @asynccontextmanager
 async def run_lasting(
-    postgres: str, emptying: builders.Emptying, catalog: Catalog = CATALOG, **values: Any
+    postgres: str, emptying: Emptying, catalog: Catalog = CATALOG, **values: Any
 ) -> AsyncIterator[Lasting]:
     """Serve until the block ends, on the emptied database."""
     emptying()
@@ -39,4 +39,6 @@ async def run_lasting(
                 run_gateway(configured, catalog=catalog) as gateway,
                 client(gateway.url, gateway.key.secret) as openai,
             ):
+                emptying.kept = True
                 yield Lasting(gateway, upstream, openai)
+                emptying.kept = False
