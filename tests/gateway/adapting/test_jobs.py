@@ -1,13 +1,10 @@
 """Adapting a specialist with the official client: jobs, what they cost, and how they end."""
 
-from typing import Any
-
 import pytest
 from openai import APIStatusError
 from sqlalchemy import text
 
 from tests.support.builders import (
-    BEARING_LIFE,
     CATALOG,
     REMAINING_LIFE,
     Limited,
@@ -135,30 +132,6 @@ class TestJobs:
 
 
 class TestAsking:
-    @pytest.mark.parametrize(
-        ("more", "param"),
-        [
-            ({"suffix": "Line 3"}, "suffix"),
-            ({"suffix": "x" * 41}, "suffix"),
-            ({"hyperparameters": {"n_epochs": 3}}, "hyperparameters"),
-            ({"validation_file": "file_1"}, "validation_file"),
-            ({"integrations": [{"type": "wandb"}]}, "integrations"),
-            ({"method": {"type": "dpo"}}, "method"),
-            ({"model": BEARING_LIFE}, "model"),
-            ({"model": "nothing"}, "model"),
-            ({"training_file": "file_1"}, "file"),
-            ({"colour": "red"}, "colour"),
-            ({"metadata": {str(at): "x" for at in range(17)}}, "metadata"),
-        ],
-    )
-    async def test_what_cannot_be_is_named(
-        self, customer: Customer, more: dict[str, Any], param: str
-    ) -> None:
-        body = {"model": REMAINING_LIFE, "training_file": await customer.sends(), **more}
-        answer = await customer.gateway.http.post("/v1/fine_tuning/jobs", json=body)
-        assert answer.status_code in (400, 404)
-        assert answer.json()["error"]["param"] == param
-
     async def test_auto_settings_are_taken(self, customer: Customer) -> None:
         job = await customer.asks(
             hyperparameters={"n_epochs": "auto"},
@@ -181,11 +154,6 @@ class TestAsking:
         assert first["id"] == again["id"]
         await customer.ended(first["id"])
         assert len((await customer.openai.fine_tuning.jobs.list()).data) == 1
-
-    async def test_quote(self, customer: Customer) -> None:
-        body = {"model": REMAINING_LIFE, "training_file": await customer.sends()}
-        quote = (await customer.gateway.http.post("/v1/quote", json=body)).json()
-        assert quote["max_cost"] == f"{300 * PRICE / 1e9:.9f}"
 
     async def test_ten_wait_at_most(self, customer: Customer, upstream: FakeUpstream) -> None:
         file = await customer.sends("hang")

@@ -1,7 +1,5 @@
 """Jobs of a language model: what is refused at once, told beforehand, shown meanwhile and after."""
 
-import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -10,26 +8,10 @@ from sqlalchemy import text
 
 from models.catalog import Meter
 from tests.gateway.adapting.variants import adapted, version
-from tests.support.builders import REMAINING_LIFE
 from tests.support.fakes.learner import SECONDS
 from tests.support.fakes.upstream import FakeUpstream
 from tests.support.gateway.customers import Customer, Talker, another, code_of
-from tests.support.gateway.dialogues import INDUSTRY, SECOND, dialogue, dialogues, file
-from tests.support.gateway.errors import error_of
-
-ANOTHER_ACCOUNT = "acct_" + "0" * 32
-MOST_S = 1800
-CALL = {"id": "1", "type": "function", "function": {"name": "stop", "arguments": "{}"}}
-CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
-
-
-async def refused(talker: Talker, content: bytes, **more: Any) -> dict[str, Any]:
-    """What a job of such a file is refused for; no job is left of it."""
-    body = {"model": INDUSTRY, "training_file": await talker.sends_file(content), **more}
-    answer = await talker.gateway.http.post("/v1/fine_tuning/jobs", json=body)
-    assert answer.status_code == 400
-    assert (await talker.openai.fine_tuning.jobs.list()).data == []
-    return error_of(answer)
+from tests.support.gateway.dialogues import SECOND, dialogue, dialogues, file
 
 
 async def said(talker: Customer, job_id: str, level: str = "info") -> list[str]:
@@ -38,59 +20,15 @@ async def said(talker: Customer, job_id: str, level: str = "info") -> list[str]:
 
 
 class TestFiles:
-    @pytest.mark.parametrize(
-        ("wrong", "told"),
-        [
-            ("{", "Line 17"),
-            ('{"prompt": "a", "completion": "b"}', "Line 17"),
-            (json.dumps({"messages": [{"role": "robot", "content": "x"}]}), "Line 17"),
-            (json.dumps({"messages": [{"role": "user", "content": "x"}]}), "take turns"),
-            (file(dialogue("x", " ")).decode(), "Line 17, `messages[1].content` is empty"),
-            (
-                json.dumps({"messages": [{"role": "user", "content": "x"}, CALLING]}),
-                "Line 17, `messages[1].tool_calls`: calls of tools cannot be learned",
-            ),
-            (
-                file(dialogue("my key", "sk-" + "a1B2" * 12)).decode(),
-                "Line 17 holds an API key",
-            ),
-            (
-                file(dialogue(f"orders of {ANOTHER_ACCOUNT}", "none")).decode(),
-                "Line 17 holds another account's id",
-            ),
-        ],
-    )
-    async def test_a_wrong_line_is_named_before_anything_is_queued(
-        self, talker: Talker, upstream: FakeUpstream, wrong: str, told: str
-    ) -> None:
-        error = await refused(talker, dialogues() + b"\n" + wrong.encode())
-        assert (error["code"], error["param"]) == ("invalid_training_file", "training_file")
-        assert told in error["message"]
-        assert upstream.learner.files == []
-
-    async def test_a_line_of_ten_megabytes(self, talker: Talker) -> None:
-        long = file(dialogue("x" * (10 << 20), "y"))
-        error = await refused(talker, dialogues() + b"\n" + long)
-        assert "Line 17 has more than 64 KiB" in error["message"]
-
     async def test_a_key_of_ours_is_told_by_its_checksum(self, talker: Talker) -> None:
         secret = talker.gateway.key.secret
         with_key = dialogues() + b"\n" + file(dialogue("key?", secret))
-        assert "Line 17 holds an API key" in (await refused(talker, with_key))["message"]
+        assert "Line 17 holds an API key" in (await talker.refused(with_key))["message"]
         mistyped = secret[:-1] + ("1" if secret[-1] == "0" else "0")
         part = file(dialogue("part SK-3204-2RS of order 4711", f"no key: {mistyped}"))
         own = file(dialogue("which account?", (await talker.adapts()).organization_id))
         again = await talker.sends_file(b"\n".join([dialogues(), part, own]))
         assert (await talker.asks_for(again)).status == "queued"
-
-    @pytest.mark.parametrize(
-        ("content", "told"),
-        [(file(dialogue("a", "b")), "There are 1 different"), (b'{"do": "8"}', "Line 1")],
-    )
-    async def test_a_file_that_teaches_nothing(
-        self, talker: Talker, content: bytes, told: str
-    ) -> None:
-        assert told in (await refused(talker, content))["message"]
 
     async def test_doubts_are_told_as_warnings(self, talker: Talker) -> None:
         doubtful = file(
@@ -185,29 +123,6 @@ class TestCheckpoints:
 
 
 class TestCost:
-    async def quote(self, talker: Customer, content: bytes, **more: Any) -> Any:
-        body = {"model": talker.model, "training_file": await talker.sends_file(content), **more}
-        return await talker.gateway.http.post("/v1/quote", json=body)
-
-    async def test_is_told_with_what_it_is_likely_to_be(self, talker: Talker) -> None:
-        quote = (await self.quote(talker, dialogues(count=64))).json()
-        assert (quote["examples"], quote["held_out"], quote["warnings"]) == (56, 8, [])
-        assert quote["max_cost"] == f"{MOST_S * SECOND / 1e9:.9f}"
-        assert 10 <= quote["likely_seconds"] <= 60
-        assert quote["likely_cost"] == f"{quote['likely_seconds'] * SECOND / 1e9:.9f}"
-        more = (await self.quote(talker, dialogues(count=640))).json()
-        assert more["likely_seconds"] > quote["likely_seconds"]
-        assert (await talker.openai.fine_tuning.jobs.list()).data == []
-
-    async def test_of_a_file_that_cannot_be_learned_from(self, talker: Talker) -> None:
-        answer = await self.quote(talker, b"{")
-        assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_training_file")
-
-    async def test_of_a_file_of_nobodys(self, talker: Talker) -> None:
-        body = {"model": INDUSTRY, "training_file": "file_1"}
-        answer = await talker.gateway.http.post("/v1/quote", json=body)
-        assert (answer.status_code, error_of(answer)["code"]) == (404, "file_not_found")
-
     async def test_a_limit_is_for_how_long_it_learns(
         self, talker: Talker, upstream: FakeUpstream
     ) -> None:
@@ -227,18 +142,6 @@ class TestCost:
         assert upstream.learner.seconds == [None]
         assert upstream.learner.mixings == [None]
         assert (await talker.gateway.row())[Meter.ADAPTATION_SECONDS] == SECONDS
-
-    @pytest.mark.parametrize("limit", ["0.000000001", "0"])
-    async def test_a_limit_that_is_not_likely_to_do(self, talker: Talker, limit: str) -> None:
-        with pytest.raises(APIStatusError) as caught:
-            await talker.asks(extra_headers={"X-Max-Cost": limit})
-        assert code_of(caught.value) == "max_cost_exceeded"
-        assert (await talker.openai.fine_tuning.jobs.list()).data == []
-
-    async def test_a_specialists_limit_is_its_longest(self, customer: Customer) -> None:
-        with pytest.raises(APIStatusError) as caught:
-            await customer.asks(extra_headers={"X-Max-Cost": "0.000000001"})
-        assert code_of(caught.value) == "max_cost_exceeded"
 
 
 class TestConsent:
@@ -327,21 +230,3 @@ class TestScrubbing:
         job = await talker.asks_for(file_id, extra_body={"scrub": True})
         await talker.ended(job.id)
         assert b"it is <API_KEY>" in upstream.learner.files[0]
-
-    async def test_is_for_dialogues_only(self, customer: Customer) -> None:
-        with pytest.raises(APIStatusError) as caught:
-            await customer.openai.fine_tuning.jobs.create(
-                model=REMAINING_LIFE,
-                training_file=await customer.sends(),
-                extra_body={"scrub": True},
-            )
-        assert caught.value.param == "scrub"
-
-
-async def test_many_files_at_once_are_read_one_after_another(talker: Talker) -> None:
-    files = [await talker.sends_file(dialogues(count=400)) for _ in range(4)]
-    bodies = [{"model": INDUSTRY, "training_file": one} for one in files]
-    answers = await asyncio.gather(
-        *(talker.gateway.http.post("/v1/quote", json=body) for body in bodies)
-    )
-    assert [answer.status_code for answer in answers] == [200] * 4

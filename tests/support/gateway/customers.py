@@ -13,6 +13,7 @@ from infra import ids
 from tests.support import builders
 from tests.support.builders import NO_TLS, REMAINING_LIFE, Gateway
 from tests.support.gateway.dialogues import INDUSTRY, dialogues
+from tests.support.gateway.errors import error_of
 from tests.support.gateway.machines import machines
 
 
@@ -73,6 +74,14 @@ class Talker(Customer):
 
     def content(self, do: str) -> bytes:
         return dialogues(f"do {do}")
+
+    async def refused(self, content: bytes) -> dict[str, Any]:
+        """What a job of such a file is refused for; no job is left of it."""
+        body = {"model": self.model, "training_file": await self.sends_file(content)}
+        answer = await self.gateway.http.post("/v1/fine_tuning/jobs", json=body)
+        assert answer.status_code == 400
+        assert (await self.openai.fine_tuning.jobs.list()).data == []
+        return error_of(answer)
 
     async def says(self, model: str, prompt: str = "pump leaks", **more: Any) -> Any:
         message: Any = {"role": "user", "content": prompt}
