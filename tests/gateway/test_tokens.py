@@ -4,6 +4,7 @@ The real tokenizers are tried where the weights were converted on this machine.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import unicodedata
@@ -378,10 +379,11 @@ def _tokenizer(folder: Path | None) -> Tokenizer:
 
 
 def _characters() -> list[str]:
-    """All but surrogates, which UTF-8 cannot hold, and the planes that Unicode leaves empty."""
-    return [
-        chr(code) for code in (*range(0xD800), *range(0xE000, 0x40000), *range(0xE0000, 0xE1000))
-    ]
+    """All but surrogates, which UTF-8 cannot hold, and the planes that Unicode leaves empty; by day
+    the first of them and each eleventh of the others."""
+    step = at_length(1, 11)
+    planes = range(0x800, 0xD800, step), range(0xE000, 0x40000, step), range(0xE0000, 0xE1000, step)
+    return [chr(code) for code in (*range(0x800), *itertools.chain(*planes))]
 
 
 def _no_more_tokens_than_bytes(tokenizer: Tokenizer) -> None:

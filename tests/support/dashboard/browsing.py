@@ -82,6 +82,7 @@ class Looked:
     page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
+    has_axe: bool = False
 
     async def opens(self, address: str) -> None:
         await self.page.goto(self.url + address)
@@ -96,7 +97,10 @@ class Looked:
 
     async def faults(self) -> list[str]:
         """What is the matter with the page as it is: for screen readers, on a phone, at all."""
-        await self.page.evaluate(AXE_SCRIPT)
+        if not self.has_axe:
+            await self.page.evaluate(AXE_SCRIPT)
+            await self.page.add_init_script(AXE_SCRIPT)  # for what this tab opens next
+            self.has_axe = True
         serious = await self.page.evaluate(_SERIOUS)
         wide = await self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         moved = await self.page.evaluate(_SHIFT)
