@@ -6,11 +6,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from gateway import demo_cli
 from infra.db import Database
 from infra.settings import Settings
 from tests.gateway.demo.filled import Filled
 from tests.support import builders
 from tests.support.gateway.commands import Maas, leave_logs_alone
+from tests.support.passwords import quick_passwords
 from tests.support.stories.story import Firm, Story
 
 
@@ -21,6 +23,8 @@ async def filled(postgres: str) -> AsyncIterator[Filled]:
     database = Database(postgres, pool_size=2)
     with TemporaryDirectory(prefix="maas-test-") as name, pytest.MonkeyPatch.context() as patched:
         leave_logs_alone(patched)
+        # A dozen people's, which would be a third of what filling takes.
+        patched.setattr(demo_cli, "Passwords", quick_passwords)
         folder = Path(name)
         settings = Settings(database_url=postgres, data_dir=folder)
         first, key = await builders.customer(database, settings, "demo")
