@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, time
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from gateway.improving.nightly import Nightly
 from gateway.improving.proposing import Proposer, Tools
 from infra import ids
+from infra.db import Database
 from tests.support.builders import CHAT
 from tests.support.gateway.shops import RULES, SHARED, SOLD, Shop, tasks
 from tests.support.stories.story import Calendar
@@ -41,16 +43,20 @@ async def numbers(shop: Shop) -> list[int]:
     [(18, 29, None), (18, 30, 4), (22, 29, 4), (22, 30, None), (3, 0, None)],
 )
 def test_the_night_begins_when_the_operator_says(
-    nightly: Nightly, hour: int, minute: int, night: int | None
+    calendar: Calendar, hour: int, minute: int, night: int | None
 ) -> None:
-    began = nightly.night(datetime(2027, 1, 4, hour, minute, tzinfo=UTC))
+    began = at_night(AT, calendar).night(datetime(2027, 1, 4, hour, minute, tzinfo=UTC))
     assert began == (None if night is None else datetime(2027, 1, night, 18, 30, tzinfo=UTC))
 
 
-def test_a_night_goes_on_past_midnight(shop: Shop, calendar: Calendar, nightly: Nightly) -> None:
-    late = Nightly(time(23), SOLD, calendar, nightly.database, nightly.proposer)
-    began = late.night(datetime(2027, 1, 5, 1, tzinfo=UTC))
+def test_a_night_goes_on_past_midnight(calendar: Calendar) -> None:
+    began = at_night(time(23), calendar).night(datetime(2027, 1, 5, 1, tzinfo=UTC))
     assert began == datetime(2027, 1, 4, 23, tzinfo=UTC)
+
+
+def at_night(begins: time, calendar: Calendar) -> Nightly:
+    """One that is only asked when nights are."""
+    return Nightly(begins, SOLD, calendar, cast(Database, None), cast(Proposer, None))
 
 
 async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: Nightly) -> None:
