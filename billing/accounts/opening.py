@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import create_account
 from billing.accounts.profiles import USUAL, NewProfile, open_profile
-from billing.metering.quotas import change_credit, set_limits
-from billing.tables import Account, CreditReason, QuotaKind
+from billing.metering.quotas import open_quotas
+from billing.tables import Account, QuotaKind
 from infra.clock import Clock
 
 
@@ -37,13 +37,10 @@ async def open_account(
     """Make an account under these terms. Raises what `create_account` does, and LimitInvalid."""
     account = await create_account(session, clock, name, currency)
     await open_profile(session, account.id, profile)
-    await change_credit(
-        session, clock, account.id, CreditReason.CREDIT_LIMIT, terms.credit_nano, "on opening"
-    )
     limits = {
         QuotaKind.REQUESTS: terms.requests,
         QuotaKind.TOKENS: terms.tokens,
         QuotaKind.STREAMS: terms.streams,
     }
-    await set_limits(session, account.id, limits)
+    await open_quotas(session, clock, account.id, terms.credit_nano, limits)
     return account

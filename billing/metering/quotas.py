@@ -115,6 +115,26 @@ async def request_quotas_of(session: AsyncSession, account_id: UUID) -> tuple[Qu
     return tuple(QuotaRef(str(row.id), QuotaKind.REQUESTS, False, row.amount) for row in rows)
 
 
+async def open_quotas(
+    session: AsyncSession,
+    clock: Clock,
+    account_id: UUID,
+    credit_nano: int,
+    limits: Mapping[QuotaKind, int | None],
+) -> None:
+    """Those of a new account, of which nobody else knows: what it may owe, in nano-units, and its
+    other limits. Raises LimitInvalid."""
+    amounts = {QuotaKind.CREDIT: credit_nano, **limits}
+    for amount in amounts.values():
+        require_sane(amount)
+    reason = CreditReason.CREDIT_LIMIT
+    session.add(_entry(clock, account_id, reason, credit_nano, "on opening"))
+    _tell_credit(session, account_id, reason, credit_nano, credit_nano)
+    rows = [_row(account_id, None, kind, None, amount) for kind, amount in amounts.items()]
+    await _put(session, rows)
+    await advance_epoch(session, account_id)
+
+
 async def set_limit(
     session: AsyncSession,
     account_id: UUID,
@@ -181,26 +201,36 @@ async def change_credit(
     await lock_quotas(session, account_id)
     # The quota's lock makes changes of one account's credit follow one another.
     await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, None)])
-    session.add(
-        CreditEntry(
-            id=ids.new_id(),
-            account_id=account_id,
-            reason=reason.value,
-            amount_nano=amount_nano,
-            note=note.strip()[:500],
-            created_at=clock.now(),
-        )
-    )
+    session.add(_entry(clock, account_id, reason, amount_nano, note))
     await session.flush()
     entries = await _entries(session, account_id)
     # What is owed may be more than the limit; what is granted is never below nothing.
     total = sum(entries.values())
     require_sane(total - entries.get(CreditReason.BILLING, 0))
-    facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
-    tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
+    _tell_credit(session, account_id, reason, amount_nano, total)
     await _put(session, [_row(account_id, None, QuotaKind.CREDIT, None, total)])
     await advance_epoch(session, account_id)
     return total
+
+
+def _entry(
+    clock: Clock, account_id: UUID, reason: CreditReason, amount_nano: int, note: str
+) -> CreditEntry:
+    return CreditEntry(
+        id=ids.new_id(),
+        account_id=account_id,
+        reason=reason.value,
+        amount_nano=amount_nano,
+        note=note.strip()[:500],
+        created_at=clock.now(),
+    )
+
+
+def _tell_credit(
+    session: AsyncSession, account_id: UUID, reason: CreditReason, amount_nano: int, total: int
+) -> None:
+    facts = {"reason": reason.value, "nano": amount_nano, "total_nano": total}
+    tell(session, MoneyEvent.CREDIT_CHANGED, account_id, **facts)
 
 
 async def set_credit_limit(

@@ -137,7 +137,7 @@ class TestChange:
         first, second = await process(database), await process(database)
         assert (await borrow(database, first, credit(of), 600)).borrowed == 600
         assert (await borrow(database, second, credit(of), 600)).borrowed == 0
-        assert await borrow(database, second, credit(of), 400) == Standing(1000, 0, 400, 600, 1, 0)
+        assert await borrow(database, second, credit(of), 400) == Standing(1000, 0, 400, 600, 0, 0)
 
     async def test_gives_back_what_is_too_much(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
@@ -153,7 +153,7 @@ class TestChange:
             await borrow(database, mine, payer, 600)
         await write(connection, mine, [], [settled(of, 100)])
         changed = await wish(database, mine, {credit(of): Wish(surplus=10_000)})
-        assert changed[credit(of)] == Standing(1000, 100, 100, 0, 1, 100)
+        assert changed[credit(of)] == Standing(1000, 100, 100, 0, 0, 100)
         assert await differences(database) == ()
 
     async def test_a_call_that_is_recorded_meanwhile_is_not_anothers(
@@ -192,7 +192,7 @@ class TestChange:
     async def test_the_end_of_what_never_was_changes_nothing(self, database: Database) -> None:
         of, mine = await customer(database), await process(database)
         changed = await wish(database, mine, {credit(of): Wish(end=True)})
-        assert changed[credit(of)] == Standing(1000, 0, 0, 0, 1, 0)
+        assert changed[credit(of)] == Standing(1000, 0, 0, 0, 0, 0)
         assert await sql(database, "select count(*) from quota_lease") == [(0,)]
 
     async def test_without_a_limit_there_is_always_enough(self, database: Database) -> None:
@@ -228,14 +228,14 @@ class TestStandings:
                 await borrow(database, borrower, payer, 300)
         await write(connection, other, [], [settled(of, 120)])
         read = await standing(connection, mine, credit(of))
-        assert read == Standing(1000, 120, 300, 180, 1, 0)
+        assert read == Standing(1000, 120, 300, 180, 0, 0)
         assert await wish(database, mine, {credit(of): Wish()}) == {credit(of): read}
 
     async def test_of_a_quota_that_nobody_borrowed(
         self, database: Database, connection: DirectConnection
     ) -> None:
         of = await customer(database)
-        assert await standing(connection, ids.new_id(), credit(of)) == Standing(1000, 0, 0, 0, 1, 0)
+        assert await standing(connection, ids.new_id(), credit(of)) == Standing(1000, 0, 0, 0, 0, 0)
 
 
 class TestCreditLeft:
