@@ -39,7 +39,8 @@ class Membership:
         self._clock = clock
         self._metrics = metrics
         self._registered = False
-        self._alive_until = self._next_renewal = self._next_tidy = float("-inf")
+        self._alive_until = self._next_renewal = float("-inf")
+        self._next_tidy = clock.monotonic() + timing.first_look_s
         self._others_have_until = float("-inf")
         self._log = structlog.get_logger()
         self.process_id = ids.new_id()

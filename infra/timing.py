@@ -42,7 +42,8 @@ class Timing:
     record_retry_s: float = 0.05
     record_retry_limit_s: float = 0.8
     # After its start a process answers calls first: so long it waits before it looks for work that
-    # waits in rows and asks how the platform stands (gateway/polling.py, gateway/gauges.py).
+    # waits in rows, asks how the platform stands and forgets what is long over (gateway/polling.py,
+    # gateway/gauges.py, gateway/membership.py).
     first_look_s: float = 0.01
     # Work that waits in rows, and looking after it.
     work_poll_s: float = 2.0
