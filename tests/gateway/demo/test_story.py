@@ -46,7 +46,7 @@ class TestBooks:
             found = await reconcile(session)
         assert found.differences == ()
         assert (found.processes, found.open_calls, found.held) == (0, 0, 0)
-        print('ROWS', found.usage_rows); assert found.usage_rows > 500
+        assert found.usage_rows > 500
 
     async def test_invoices_add_up(self, filled: Filled) -> None:
         """Lines come to the net amount, that and the tax to the total, and the total is paid,

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.knowledge import ingesting
+from gateway.knowledge import ingesting, lengths
 from infra.timing import Timing
-from tests.gateway.knowledge.firm import Firm, cut_here
+from tests.gateway.knowledge.firm import Firm, cut_here, encoder
 from tests.support import builders
 from tests.support.builders import Gateway
 from tests.support.gateway.customers import client
@@ -30,3 +30,4 @@ def cut_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a child for each file, which takes longer to start than such a test takes. What
     children do test_ingesting.py has."""
     monkeypatch.setattr(ingesting, "cut", cut_here)
+    monkeypatch.setattr(lengths, "load_encoder", encoder)

@@ -1,6 +1,7 @@
 """A firm that asks its own texts, with the official client."""
 
 import asyncio
+from functools import cache
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -10,6 +11,7 @@ from billing.tables import FileStatus, VectorStoreFile
 from gateway.knowledge.cutting import Order, pieces_of
 from gateway.knowledge.stores import PREFIX
 from infra import ids
+from models.multilingual import load_encoder
 from tests.support.builders import CATALOG, Gateway
 
 SMALL: Any = {
@@ -32,6 +34,10 @@ The spindle bearing 6205-2RS is greased every 2000 hours with lithium grease.
 # Each file is cut by a process of its own, which takes seconds where the processors are busy.
 _PATIENCE_S = 120
 RETRIEVING = next(one for one in CATALOG.models.values() if one.retrieval is not None)
+
+
+# Only read, by one after another.
+encoder = cache(load_encoder)
 
 
 async def cut_here(order: Order) -> list[str]:

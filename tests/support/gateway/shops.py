@@ -170,7 +170,8 @@ async def run_shop(database_url: str, data_dir: Path) -> AsyncIterator[Shop]:
     async with AsyncExitStack() as stack:
         # Judging opens a client for each task and version: these read no authorities either.
         plain = partial(httpx.AsyncHTTPTransport, verify=builders.NO_TLS)
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(httpx, "AsyncHTTPTransport", plain)
+        patched = stack.enter_context(pytest.MonkeyPatch.context())
+        patched.setattr(httpx, "AsyncHTTPTransport", plain)
         serving = await stack.enter_async_context(run_fake_adapters(SHARED))
         serving.knows = {one.text: one.answer for some in tasks().values() for one in some.test}
         configured = builders.settings(database_url, data_dir, serving.url)
