@@ -15,6 +15,7 @@ from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.addresses import CONTRACTS, SETTLEMENTS
+from tests.gateway.dashboard.crawling import OUTCOMES, answers, routes
 from tests.support.builders import CATALOG
 from tests.support.dashboard.firm import Seen
 from tests.support.dashboard.looking import looker, words
@@ -162,6 +163,24 @@ class TestSafety:
             ):
                 answer = await stranger.send(form, reason="x", reply="x", version=1, hash="x")
                 assert answer.status_code == 404
+
+    async def test_nothing_of_anothers_in_any_address(self, seen: Seen) -> None:
+        settlement = await seen.told.settled()
+        async with seen.owner() as owner, seen.stranger() as stranger:
+            await owner.send(f"{SETTLEMENTS}/{settlement['id']}/disputes", reason="No.")
+            (dispute,) = (await seen.told.get("/disputes"))["data"]
+            values = {
+                "contract": "spindles",
+                "settlement": settlement["id"],
+                "dispute": dispute["id"],
+            }
+            crawled = [route for route in routes() if route.names & OUTCOMES]
+            assert len(crawled) > 6
+            for route in crawled:
+                assert await answers(stranger, route, values) == 404, route
+                if route.method == "GET":
+                    assert await answers(owner, route, values) == 200, route
+            assert f"{CONTRACTS}/spindles" not in await stranger.page("/dashboard/outcomes")
 
     async def test_roles(self, seen: Seen) -> None:
         gateway = seen.told.gateway

@@ -1,13 +1,15 @@
 """Choosing, changing and leaving a plan by pages, at the amounts that the API tells."""
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.identity.audit import entries_of
 from gateway.identity.roles import Role
-from tests.support.builders import CHAT, Gateway
-from tests.support.dashboard.firm import Firm
+from tests.support.builders import CHAT, PLENTY, Gateway, Limited
+from tests.support.clocks import ShiftedClock
+from tests.support.dashboard.firm import Firm, looked_at
 from tests.support.dashboard.looking import looker, words
 from tests.support.gateway.subscribing import LARGE as _LARGE
 from tests.support.gateway.subscribing import SMALL, choose, offer
@@ -28,6 +30,15 @@ TIER = """
 name = "priority"
 percent = 150
 """
+
+
+@pytest.fixture
+async def firm(limited: Limited) -> AsyncIterator[Firm]:
+    """A firm before its first call, at the beginning of a month."""
+    clock = ShiftedClock()
+    clock.to_next_month()
+    async with limited(PLENTY, clock=clock) as gateway, looked_at(gateway, clock) as firm:
+        yield firm
 
 
 async def actions(gateway: Gateway) -> list[str]:
@@ -61,6 +72,7 @@ class TestLooking:
         assert models[last + 1] == f"{CHAT}, priority"
 
     async def test_what_is_used_of_it(self, firm: Firm) -> None:
+        await firm.gateway.chat("a call before the plan")
         await offer(firm.gateway, SMALL + INCLUDING)
         await choose(firm.gateway, "small")
         said = words(await firm.owner.page("/dashboard/plan"))

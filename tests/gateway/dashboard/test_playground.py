@@ -33,6 +33,12 @@ ROW = {"input.type": "L", "input.torque": "65.5", "input.wave": "1, 2 3", "input
 FIELDS = tuple(Declared(**{**one, "length": None}) for one in INPUTS)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def firm(office: Firm) -> Firm:
+    """A firm before its first call."""
+    return office
+
+
 async def quoted(firm: Firm, **fields: Any) -> httpx.Response:
     headers = {"hx-request": "true", "x-csrf-token": firm.owner.csrf}
     return await firm.owner.http.post(f"{PAGE}/quote", data=fields, headers=headers)
@@ -102,6 +108,7 @@ class TestQuoting:
 
 class TestCalling:
     async def test_a_stream_is_metered_and_billed_as_any(self, firm: Firm) -> None:
+        await firm.gateway.chat("an earlier call")
         before = (await firm.gateway.http.get("/v1/usage")).json()["data"][0]
         turns = ["hello", "hello back"]
         answer = await firm.owner.send(f"{PAGE}/call", **chat(firm, turn=turns))

@@ -4,64 +4,29 @@ It reads the pages that there are from the router, so that a new one is crawled 
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+import pytest
 from sqlmodel import col, select
 
 from billing.tables import LoginSession
-from gateway.dashboard.router import HANDLERS, PATH
 from infra import ids
-from tests.gateway.dashboard.addresses import CONTRACTS, SETTLEMENTS
 from tests.gateway.dashboard.chat_form import chat
-from tests.support.dashboard.firm import Firm, Seen
-from tests.support.dashboard.looking import Looker, looker
-
-# What is no row of an account: links' secrets, plans that all are offered, changes by name.
-NO_ROWS = {"secret", "plan", "version", "switch", "number", "name"}
-# Told apart by another test of this file, as they need a contract that was settled.
-OUTCOMES = {"contract", "settlement", "dispute"}
-_NAMED = re.compile(r"{(\w+):\w+}")
+from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes
+from tests.support.dashboard.firm import Firm
+from tests.support.dashboard.looking import looker
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A page or a form, below the dashboard."""
-
-    method: str
-    path: str
-
-    @property
-    def names(self) -> set[str]:
-        return set(_NAMED.findall(self.path))
-
-    @property
-    def of_platform(self) -> bool:
-        return self.path.startswith("/platform")
-
-    def address(self, values: Mapping[str, str]) -> str:
-        return PATH + _NAMED.sub(lambda name: values[name[1]], self.path).rstrip("/")
-
-
-def routes() -> Iterator[Route]:
-    """Those that have something of somebody's in their address."""
-    for one in HANDLERS:
-        handlers = vars(one).values() if isinstance(one, type) else [one]
-        path = getattr(one, "path", "") if isinstance(one, type) else ""
-        for handler in handlers:
-            for method in sorted(getattr(handler, "http_methods", ())):
-                for below in handler.paths:
-                    route = Route(method, f"{path if isinstance(path, str) else ''}{below}")
-                    if route.names - {"secret"}:
-                        yield route
+@pytest.fixture(scope="module")
+def firm(shared_firm: Firm) -> Firm:
+    """The same for all tests here: none reads what another one adds."""
+    return shared_firm
 
 
 async def known(firm: Firm) -> dict[str, str]:
     """Ids of the firm's own rows, by the name that addresses have for them."""
     gateway, owner = firm.gateway, firm.owner
-    invited = await owner.send(
-        "/dashboard/team/invitations", email="new@acme.example", role="viewer"
-    )
+    sent = {"email": f"{ids.new_id().hex}@acme.example", "role": "viewer"}
+    invited = await owner.send("/dashboard/team/invitations", **sent)
     invitation = re.search(r"invitations/(invitation_\w+)/", await owner.page("/dashboard/team"))
     assert invited.status_code == 200
     assert invitation is not None
@@ -81,13 +46,6 @@ async def known(firm: Firm) -> dict[str, str]:
         "plan": "growth",
         "version": "1",
     }
-
-
-async def answers(who: Looker, route: Route, values: Mapping[str, str]) -> int:
-    address = route.address(values)
-    if route.method == "GET":
-        return (await who.http.get(address)).status_code
-    return (await who.send(address, reason="because", role="viewer", name="mine")).status_code
 
 
 class TestCrawling:
@@ -146,26 +104,6 @@ class TestForms:
             assert f"/calls/{values['request_id']}" not in page
         page = await firm.stranger.page(f"/dashboard/invoices?after={values['invoice']}")
         assert values["invoice"] not in page.replace(f"after={values['invoice']}", "")
-
-
-class TestOutcomes:
-    async def test_nothing_of_anothers(self, seen: Seen) -> None:
-        settlement = await seen.told.settled()
-        async with seen.owner() as owner, seen.stranger() as stranger:
-            await owner.send(f"{SETTLEMENTS}/{settlement['id']}/disputes", reason="No.")
-            (dispute,) = (await seen.told.get("/disputes"))["data"]
-            values = {
-                "contract": "spindles",
-                "settlement": settlement["id"],
-                "dispute": dispute["id"],
-            }
-            crawled = [route for route in routes() if route.names & OUTCOMES]
-            assert len(crawled) > 6
-            for route in crawled:
-                assert await answers(stranger, route, values) == 404, route
-                if route.method == "GET":
-                    assert await answers(owner, route, values) == 200, route
-            assert f"{CONTRACTS}/spindles" not in await stranger.page("/dashboard/outcomes")
 
 
 async def test_who_left_finds_nothing(firm: Firm) -> None:
