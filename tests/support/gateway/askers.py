@@ -10,8 +10,10 @@ from tests.support import builders
 from tests.support.builders import CHAT, Gateway
 from tests.support.gateway.customers import client
 
-ASKED = [{"role": "user", "content": "Which failure mode: pump leaks at seal?"}]
-LESSON = {"messages": ASKED, "correction": "Leaking", "consent": True}
+ASKED: list[dict[str, Any]] = [
+    {"role": "user", "content": "Which failure mode: pump leaks at seal?"}
+]
+LESSON: dict[str, Any] = {"messages": ASKED, "correction": "Leaking", "consent": True}
 
 
 class Asker:
