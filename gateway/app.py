@@ -114,17 +114,7 @@ def build_parts(
     chooser = Chooser(catalog, classifier(), links.availability.serves)
     database, router, upstream = links.connections.handlers, links.router, links.upstream
     stages, embedder, searcher = _stages(links, settings, clock, catalog, chooser)
-    taking_in = knowledge.Tools(
-        catalog=catalog,
-        profile=settings.profile,
-        clock=clock,
-        database=database,
-        contracts=links.contracts,
-        authenticator=stages.authenticator,
-        membership=links.membership,
-        embedder=embedder,
-        timing=settings.timing,
-    )
+    taking_in = _knowledge_tools(links, settings, clock, catalog, stages, embedder)
     propagation = Propagation(database, clock, settings.timing)
     learning = _learning_tools(links, clock, catalog, stages, propagation)
     pepper = secret_key(settings)
@@ -162,6 +152,27 @@ def build_parts(
         tracer=stages.tracer,
         identity=build_identity(database, clock, pepper, Links.of(settings), Passwords()),
         pepper=pepper,
+    )
+
+
+def _knowledge_tools(
+    links: "_Links",
+    settings: Settings,
+    clock: Clock,
+    catalog: Catalog,
+    stages: Stages,
+    embedder: Embedder,
+) -> knowledge.Tools:
+    return knowledge.Tools(
+        catalog=catalog,
+        profile=settings.profile,
+        clock=clock,
+        database=links.connections.handlers,
+        contracts=links.contracts,
+        authenticator=stages.authenticator,
+        membership=links.membership,
+        embedder=embedder,
+        timing=settings.timing,
     )
 
 
