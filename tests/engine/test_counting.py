@@ -139,7 +139,7 @@ class TestWholeCalls:
 
     async def test_while_calls_run(self, real: Gateway, engine: Engine) -> None:
         """Whatever is under way when the engine is asked is no difference."""
-        values = {"max_tokens": 60, "ignore_eos": True}
+        values = {"max_tokens": 36, "ignore_eos": True}
         calls = [
             asyncio.create_task(real.chat(f"bearing {n}", stream=n % 2 == 0, **values))
             for n in range(4)
@@ -150,7 +150,7 @@ class TestWholeCalls:
             await asyncio.sleep(0.1)
         assert all(not found.differences for found in seen)
         assert any(found.generated_unbilled and found.explained_by for found in seen)
-        assert await engine.compared() == EngineCompared(CHAT, 240, 240, 0, 0, ())
+        assert await engine.compared() == EngineCompared(CHAT, 144, 144, 0, 0, ())
 
 
 @pytest.mark.alone
