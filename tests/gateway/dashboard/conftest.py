@@ -98,6 +98,13 @@ async def shared_gateway(
 
 
 @pytest.fixture(scope="module")
+async def shared_office(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
+    """What `office` is, once for all tests of a module, which change nothing."""
+    async with looked_at(shared_gateway, shared_clock) as firm:
+        yield firm
+
+
+@pytest.fixture(scope="module")
 async def shared_firm(shared_gateway: Gateway, shared_clock: ShiftedClock) -> AsyncIterator[Firm]:
     """What `firm` is, once for all tests of a module. They read, or change what no other test of
     the module reads."""

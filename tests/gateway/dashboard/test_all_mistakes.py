@@ -2,10 +2,18 @@
 
 import re
 
+import pytest
+
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client, looker
+
+
+@pytest.fixture(scope="module")
+def office(shared_office: Firm) -> Firm:
+    """The same for all tests here: what is wrong changes nothing."""
+    return shared_office
 
 
 def wrong_fields(page: str) -> list[str]:

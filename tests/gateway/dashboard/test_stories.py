@@ -19,7 +19,7 @@ from gateway.identity.audit import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
 from infra import ids
-from tests.support.builders import CHAT
+from tests.support.builders import CHAT, NO_TLS, client
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked
 from tests.support.dashboard.firm import Firm, Seen
 from tests.support.dashboard.looking import looker
@@ -52,7 +52,7 @@ class Traffic:
     def __init__(self, url: str, secret: str) -> None:
         self.secret = secret
         self.statuses: list[tuple[str, int]] = []
-        self._http = httpx.AsyncClient(base_url=url, timeout=60)
+        self._http = httpx.AsyncClient(base_url=url, timeout=60, verify=NO_TLS)
 
     async def run(self) -> None:
         body = {"model": CHAT, "messages": [{"role": "user", "content": "on"}], "max_tokens": 2}
@@ -97,7 +97,7 @@ async def test_a_firm_from_its_invitation_to_its_first_paid_invoice(
         secret = _SECRET.search(await page.inner_text("main"))
         assert secret is not None
         headers = {"authorization": f"Bearer {secret[0]}"}
-        async with httpx.AsyncClient(base_url=stripe.url, headers=headers) as http:
+        async with client(stripe.url, headers) as http:
             assert (await chat(http)).status_code == 200
         await stripe.invoiced(firm, rows=30_000)
         await stripe.works()
@@ -122,8 +122,8 @@ async def _stripes_page(route: Route) -> None:
     await route.fulfill(body="Stripe's own page", content_type="text/plain")
 
 
-async def test_a_developer_rotates_a_key_under_traffic(firm: Firm, browser: Windows) -> None:
-    gateway = firm.gateway
+async def test_a_developer_rotates_a_key_under_traffic(office: Firm, browser: Windows) -> None:
+    gateway = office.gateway
     old = gateway.key.secret
     traffic = Traffic(gateway.url, old)
     running = asyncio.create_task(traffic.run())
@@ -205,8 +205,8 @@ async def test_a_firm_disputes_an_outcome(seen: Seen, browser: Windows) -> None:
     assert dispute["reason"] == "It failed by the calendar, not by wear."
 
 
-async def test_an_operator_suspends_and_restores(firm: Firm, browser: Windows) -> None:
-    gateway = firm.gateway
+async def test_an_operator_suspends_and_restores(office: Firm, browser: Windows) -> None:
+    gateway = office.gateway
     person = looker(gateway.url, gateway.parts, None, Role.OPERATOR)
     async with person as operator, looked(browser, gateway.url, ENGLISH, operator) as seen:
         page = seen.page
