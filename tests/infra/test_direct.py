@@ -79,7 +79,10 @@ async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgre
 async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres: str) -> None:
     """The one that waited first finds out, and nothing of it stays; either way to the database."""
     connection, pool = DirectConnection(postgres, 10), Database(postgres)
+    # Who waits looks once whether it is for each other: the statement, when the other waits too.
+    await connection.statement("select set_config('deadlock_timeout', '3s', false)", {})
     async with pool.transaction() as session:
+        await session.execute(text("set local deadlock_timeout = '1min'"))
         await _lock(session, 1)
         waiting = asyncio.create_task(connection.statement(_BOTH, {}))
         await until_somebody_waits(session)

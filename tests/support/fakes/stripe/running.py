@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from stripe import HTTPClient
 from uvicorn.server import ServerState
 
 from tests.support.fakes.stripe import hosted
@@ -81,15 +82,21 @@ class FakeStripe(Switches):
         collect_due(self.account)
 
 
+# How long Stripe's library waits, at first, before it asks again: the stand-in needs no rest.
+_AGAIN_S = 0.01
+
+
 @asynccontextmanager
 async def run_fake_stripe(clock: MovableClock | None = None) -> AsyncIterator[FakeStripe]:
     """Serve, and deliver webhooks, until the block ends."""
     fake = FakeStripe(clock or SteppedClock())
     async with _served(fake):
+        usual, HTTPClient.INITIAL_DELAY = HTTPClient.INITIAL_DELAY, _AGAIN_S
         delivering = asyncio.create_task(fake.webhooks.run())
         try:
             yield fake
         finally:
+            HTTPClient.INITIAL_DELAY = usual
             delivering.cancel()
             (outcome,) = await asyncio.gather(delivering, return_exceptions=True)
             if isinstance(outcome, Exception):
