@@ -62,7 +62,8 @@ def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> li
     try:
         log()
     finally:
-        root.handlers[:], root.level = handlers, level
+        root.handlers[:] = handlers
+        root.setLevel(level)
         structlog.reset_defaults()
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
