@@ -22,8 +22,9 @@ from serving.errors import ServingFailed
 from serving.folders import Folders
 
 _OBJECT_STORE = 100 << 20
-# Each call of `serve.status` takes 0.2 s of processor, which the models that load need.
-_POLL_S = 2.0
+# Each call of `serve.status` takes 0.2 s of processor, which the models that load need: the longer
+# they take, the more seldom it is asked. What is told is late by a twentieth of the start at most.
+_POLL_S, _POLL_SHARE = 2.0, 0.05
 _PATIENCE_S = 8.0
 
 Tell = Callable[[list[str], list[str]], None]
@@ -55,8 +56,9 @@ def deploy(targets: Sequence[serve.RunTarget], tell: Tell) -> None:
         wait_for_applications_running=False,
     )
     waiting = [target.name for target in targets]
+    begun = time.monotonic()
     while waiting:
-        time.sleep(_POLL_S)
+        time.sleep(max(_POLL_S, _POLL_SHARE * (time.monotonic() - begun)))
         applications = serve.status().applications
         for name in waiting:
             _require_hope(name, applications.get(name))
