@@ -122,15 +122,14 @@ async def open_quotas(
     credit_nano: int,
     limits: Mapping[QuotaKind, int | None],
 ) -> None:
-    """Those of a new account, of which nobody else knows: what it may owe, in nano-units, and its
-    other limits. Raises LimitInvalid."""
-    amounts = {QuotaKind.CREDIT: credit_nano, **limits}
-    for amount in amounts.values():
-        require_sane(amount)
+    """Create the quotas of a new account: its credit limit in nano-units, and its other limits.
+
+    Locks nothing: no other transaction can see the account yet. Raises LimitInvalid.
+    """
+    rows = _limits(account_id, None, {QuotaKind.CREDIT: credit_nano, **limits})
     reason = CreditReason.CREDIT_LIMIT
     session.add(_entry(clock, account_id, reason, credit_nano, "on opening"))
     _tell_credit(session, account_id, reason, credit_nano, credit_nano)
-    rows = [_row(account_id, None, kind, None, amount) for kind, amount in amounts.items()]
     await _put(session, rows)
     await advance_epoch(session, account_id)
 
@@ -155,13 +154,11 @@ async def set_limits(
     amounts: Mapping[QuotaKind, int | None],
     key_id: UUID | None = None,
 ) -> None:
-    """The same for several kinds at once, of which there must be one."""
-    for amount in amounts.values():
-        require_sane(amount)
+    """Set several limits of an account or a key at once; `amounts` has at least one. Raises
+    LimitInvalid."""
+    rows = _limits(account_id, key_id, amounts)
     await lock_quotas(session, account_id)
-    await _put(
-        session, [_row(account_id, key_id, kind, None, amount) for kind, amount in amounts.items()]
-    )
+    await _put(session, rows)
     await advance_epoch(session, account_id)
 
 
@@ -358,6 +355,15 @@ async def _put(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> N
     scope = ["account_id", "key_id", "kind", "period_start", "plan_version_id", "scope"]
     changed = {"amount": statement.excluded.amount, "recalls": col(Quota.recalls) + 1}
     await session.execute(statement.on_conflict_do_update(index_elements=scope, set_=changed))
+
+
+def _limits(
+    account_id: UUID, key_id: UUID | None, amounts: Mapping[QuotaKind, int | None]
+) -> list[dict[str, object]]:
+    """Rows of quotas without a period. Raises LimitInvalid."""
+    for amount in amounts.values():
+        require_sane(amount)
+    return [_row(account_id, key_id, kind, None, amount) for kind, amount in amounts.items()]
 
 
 def _row(
