@@ -178,14 +178,12 @@ async def shared_gateway(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Gateway]:
     """The same, for a module of which no test empties the database or looks at what others left."""
-    emptying()
-    async with run_fake_upstream() as fake:
-        folder = tmp_path_factory.mktemp("shared")
-        configured = builders.impatient(postgres, folder, fake.url, builders.TIMING)
-        async with run_gateway(configured) as running:
-            emptying.kept = True
-            yield running
-            emptying.kept = False
+    with emptying.keeping():
+        async with run_fake_upstream() as fake:
+            folder = tmp_path_factory.mktemp("shared")
+            configured = builders.impatient(postgres, folder, fake.url, builders.TIMING)
+            async with run_gateway(configured) as running:
+                yield running
 
 
 @pytest.fixture

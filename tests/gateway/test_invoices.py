@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from billing.rounds import bill_accounts
-from tests.support.billing.making import count_all_usage
 from tests.support.billing.pdf_reading import pages
 from tests.support.builders import PLENTY, SPECIALIST, Gateway, Limited, customer
 from tests.support.clocks import ShiftedClock
+from tests.support.gateway.billed_month import bill_a_month
 
 ROWS = [[300.0, 310.0, 1500.0, 40.0, 0.0]]
 
@@ -21,13 +21,7 @@ async def billed(limited: Limited) -> AsyncIterator[Gateway]:
     """Three calls of the last month, billed; and one of this month."""
     clock = ShiftedClock()
     async with limited(PLENTY, clock=clock) as gateway:
-        gateway.http.headers["x-maas-tags"] = "order=A-17"
-        for number in range(3):
-            await gateway.chat(" ".join(["w"] * (number + 1)))
-        clock.to_next_month()
-        await bill_accounts(gateway.parts.database, clock)
-        await gateway.chat("a new month")
-        await count_all_usage(gateway.parts.database, clock)
+        await bill_a_month(gateway, clock)
         yield gateway
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,22 @@ class Emptying:
     def __init__(self, database_url: str) -> None:
         self._engine = create_engine(driver_url(database_url), pool_size=1, pool_pre_ping=True)
         # Set while tests share what is in the database.
-        self.kept = False
+        self._kept = False
 
     def __call__(self) -> None:
-        assert not self.kept, "this test would empty the database that its module shares"
+        assert not self._kept, "this test would empty the database that its module shares"
         with self._engine.begin() as connection:
             connection.execute(text(_EMPTY))
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Empty the database, and refuse to do so again until the block ends: tests share it."""
+        self()
+        self._kept = True
+        try:
+            yield
+        finally:
+            self._kept = False
 
     def close(self) -> None:
         self._engine.dispose()

@@ -82,13 +82,11 @@ async def shared_gateway(
     shared_clock: ShiftedClock,
 ) -> AsyncIterator[Gateway]:
     """A gateway for all tests of a module. No test of that module may empty the database."""
-    emptying()
     folder = tmp_path_factory.mktemp("gateway")
     configured = settings(postgres, folder, shared_upstream.url, dashboard=True, credit_wait_s=0.3)
-    async with run_gateway(configured, shared_clock) as running:
-        emptying.kept = True
-        yield running
-        emptying.kept = False
+    with emptying.keeping():
+        async with run_gateway(configured, shared_clock) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -28,14 +28,11 @@ async def promoted(
     postgres: str, emptying: builders.Emptying, lasting: object
 ) -> AsyncIterator[Promoted]:
     """Made once: these tests only look at it."""
-    emptying()
-    with TemporaryDirectory(prefix="maas-test-") as folder:
+    with emptying.keeping(), TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_shop(postgres, Path(folder)) as shop:
-            emptying.kept = True
             await shop.corrected()
             calls = len(await shop.sql("select 1 from usage"))
             yield Promoted(shop, await shop.proposes(), calls)
-            emptying.kept = False
 
 
 async def test_nobody_pays_for_it(promoted: Promoted) -> None:

@@ -5,11 +5,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from billing.rounds import bill_accounts
-from tests.support.billing.making import count_all_usage
 from tests.support.builders import Gateway, customer
 from tests.support.clocks import ShiftedClock
 from tests.support.dashboard.looking import Looker, looker
+from tests.support.gateway.billed_month import bill_a_month
 from tests.support.outcomes.told import Told
 
 
@@ -35,14 +34,7 @@ async def looked_at(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm
 @asynccontextmanager
 async def billed(gateway: Gateway, clock: ShiftedClock) -> AsyncIterator[Firm]:
     """Three calls of the last month, billed; and one of this month."""
-    gateway.http.headers["x-maas-tags"] = "order=A-17"
-    clock.to_middle_of_month()
-    for number in range(3):
-        await gateway.chat(" ".join(["w"] * (number + 1)))
-    clock.to_next_month()
-    await bill_accounts(gateway.parts.database, clock)
-    await gateway.chat("a new month")
-    await count_all_usage(gateway.parts.database, clock)
+    await bill_a_month(gateway, clock)
     async with looked_at(gateway, clock) as firm:
         yield firm
 

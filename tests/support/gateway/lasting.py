@@ -31,14 +31,11 @@ async def run_lasting(
     postgres: str, emptying: Emptying, catalog: Catalog = CATALOG, **values: Any
 ) -> AsyncIterator[Lasting]:
     """Serve until the block ends, on the emptied database."""
-    emptying()
-    with TemporaryDirectory(prefix="maas-test-") as folder:
+    with emptying.keeping(), TemporaryDirectory(prefix="maas-test-") as folder:
         async with run_fake_upstream() as upstream:
             configured = builders.settings(postgres, Path(folder), upstream.url, **values)
             async with (
                 run_gateway(configured, catalog=catalog) as gateway,
                 client(gateway.url, gateway.key.secret) as openai,
             ):
-                emptying.kept = True
                 yield Lasting(gateway, upstream, openai)
-                emptying.kept = False

@@ -1,0 +1,18 @@
+"""A month that was billed, and a call after it."""
+
+from billing.rounds import bill_accounts
+from tests.support.billing.making import count_all_usage
+from tests.support.builders import Gateway
+from tests.support.clocks import ShiftedClock
+
+
+async def bill_a_month(gateway: Gateway, clock: ShiftedClock) -> None:
+    """Three calls of the last month, billed; and one of this month."""
+    gateway.http.headers["x-maas-tags"] = "order=A-17"
+    clock.to_middle_of_month()
+    for number in range(3):
+        await gateway.chat(" ".join(["w"] * (number + 1)))
+    clock.to_next_month()
+    await bill_accounts(gateway.parts.database, clock)
+    await gateway.chat("a new month")
+    await count_all_usage(gateway.parts.database, clock)
