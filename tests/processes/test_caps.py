@@ -36,6 +36,8 @@ WORDS, TOKENS = 6, 20
 # 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
 COST = WORDS * 500 + TOKENS * 2000
 HALF_SPENT = 37.5
+# Within the minute that a rate is of.
+LONGEST_S = 50.0
 
 
 @dataclass
@@ -178,10 +180,13 @@ class TestRates:
     async def test_tokens_a_minute(self, site: Site) -> None:
         cap = int(HALF_SPENT * (WORDS + TOKENS))
         firm = await site.firm("tokens", tokens=cap)
-        answers = outcomes(await site.burst(firm))
-        used = await site.tokens(firm)
-        assert 0.95 * cap <= used <= cap, (used / cap, answers)
-        assert set(answers) <= {"200", "rate_limit_exceeded"}
+        answers: Counter[str] = Counter()
+        # A call is refused what running calls hold beyond their need: it may have that afterwards.
+        async with asyncio.timeout(LONGEST_S):
+            while (used := await site.tokens(firm)) < 0.95 * cap:
+                answers += outcomes(await site.burst(firm))
+        assert used <= cap, (used / cap, answers)
+        assert set(answers) == {"200", "rate_limit_exceeded"}
 
     async def test_requests_a_minute(self, site: Site) -> None:
         firm = await site.firm("requests", requests=37)
