@@ -9,51 +9,52 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("processes")
 
-_COUNT = """
+# Each line of `done` is done by a process of its own, which has ended when the next one begins.
+_BEGIN = """
+import os, sys
 from infra.metrics import declare_metrics
-declare_metrics().calls.labels("chat", "m", "complete", "200").inc()
+
+def count(metrics):
+    metrics.calls.labels("chat", "m", "complete", "200").inc()
+
+def fail(metrics):
+    metrics.standing.models_up.labels("m").set(0)
+    metrics.running.set(3)
+
+def recover(metrics):
+    metrics.standing.models_up.labels("m").set(1)
+    metrics.running.set(2)
+
+def process(work):
+    if os.fork() == 0:
+        work(declare_metrics())
+        os._exit(0)
+    assert os.wait()[1] == 0
+
 """
 _SHOW = """
-import sys
-from infra.metrics import declare_metrics
-sys.stdout.write(declare_metrics().exposition()[0].decode())
-"""
-
-
-_FAIL_AND_END = """
-from infra.metrics import declare_metrics
-metrics = declare_metrics()
-metrics.standing.models_up.labels("m").set(0)
-metrics.running.set(3)
-"""
-_SHOW_BESIDE = """
-import sys
-from infra.metrics import declare_metrics
-metrics = declare_metrics()
-metrics.standing.models_up.labels("m").set(1)
-metrics.running.set(2)
 sys.stdout.write(metrics.exposition()[0].decode())
 """
 
 
+def shown(folder: Path, done: str) -> str:
+    """What a process shows after this."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", _BEGIN + done + _SHOW]
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
 class TestSeveralProcesses:
     def test_what_a_process_said_of_the_moment_ends_with_it(self, tmp_path: Path) -> None:
-        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-        for code in (_FAIL_AND_END, _COUNT):
-            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-        shown = subprocess.run(
-            [sys.executable, "-c", _SHOW_BESIDE], env=environment, check=True, capture_output=True
-        ).stdout.decode()
-        assert 'maas_model_up{model="m"} 1.0' in shown
-        assert "maas_calls_running 2.0" in shown
-        assert 'status="200"} 1.0' in shown
+        done = "process(fail); process(count); metrics = declare_metrics(); recover(metrics)"
+        exposed = shown(tmp_path, done)
+        assert 'maas_model_up{model="m"} 1.0' in exposed
+        assert "maas_calls_running 2.0" in exposed
+        assert 'status="200"} 1.0' in exposed
 
     def test_counts_are_added_up(self, tmp_path: Path) -> None:
-        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-        for _ in range(3):
-            subprocess.run([sys.executable, "-c", _COUNT], env=environment, check=True)
-        shown = subprocess.run(
-            [sys.executable, "-c", _SHOW], env=environment, check=True, capture_output=True
-        ).stdout.decode()
+        done = "[process(count) for _ in range(3)]; metrics = declare_metrics()"
         labels = 'model="m",operation="chat",settlement="complete",status="200"'
-        assert f"maas_calls_total{{{labels}}} 3.0" in shown
+        assert f"maas_calls_total{{{labels}}} 3.0" in shown(tmp_path, done)

@@ -88,14 +88,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use the engine, and put them into the middle of the last worker's part.
 
     When it comes there the engine is ready, and while it waits for the engine the others go on with
-    their parts, and then with the end of its own.
+    their parts, and then with the end of its own. First come those that wait for programs most of
+    their time: at the end nobody would have anything to do meanwhile.
     """
     engine = sorted((item for item in items if uses_engine(item)), key=_order)
     for item in engine:
         item.add_marker("serving")
-    others = [item for item in items if not uses_engine(item)]
+    others = sorted((item for item in items if not uses_engine(item)), key=_works)
     before = int(_BEFORE * len(others))
     items[:] = others[:before] + engine + others[before:]
+
+
+def _works(item: pytest.Item) -> bool:
+    return "processes" not in item.path.parts
 
 
 def _order(item: pytest.Item) -> int:
