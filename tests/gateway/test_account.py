@@ -98,7 +98,7 @@ class TestOperators:
 
     async def _ready(self, gateway: Gateway) -> httpx.Response:
         """What it says once it has read the database, which it does at its own pace."""
-        for _ in range(100):
+        for _ in range(400):
             answer = await gateway.http.get("/health/ready")
             if answer.json()["database"]:
                 break

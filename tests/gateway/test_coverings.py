@@ -202,9 +202,9 @@ async def known(of: Covered, at: datetime | None = None) -> KnownKey:
 
 @asynccontextmanager
 async def heard(of: Covered) -> AsyncIterator[None]:
-    """What happens within is known to the gateway at the end, soon enough."""
+    """What happens within is known to the gateway at the end."""
     before = await known(of)
     yield
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while await known(of) is before:  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(0.02)

@@ -139,7 +139,7 @@ class TestStanding:
             assert await value(gateway, "maas_model_up", model=other) == 1
 
     async def test_what_the_database_knows(self, gateway: Gateway) -> None:
-        for _ in range(100):
+        for _ in range(400):
             found = await read(gateway)
             if found["maas_platform_read_timestamp_seconds"][0][1]:
                 break

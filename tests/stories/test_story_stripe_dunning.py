@@ -11,8 +11,8 @@ ASKS = "pm_card_authenticationRequired"
 
 
 async def until_calls_end(http: httpx.AsyncClient, status: int) -> httpx.Response:
-    """Within a second calls are answered so; a loaded machine has three."""
-    async with asyncio.timeout(3):
+    """Within a second calls are answered so; a loaded machine has twenty."""
+    async with asyncio.timeout(20):
         while (answer := await chat(http)).status_code != status:  # noqa: ASYNC110  # nothing tells
             await asyncio.sleep(0.05)
     return answer

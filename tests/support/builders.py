@@ -206,7 +206,7 @@ class Gateway:
 
     async def rows(self, count: int = 1) -> list[dict[str, Any]]:
         """The newest usage rows; waits for rows of refusals, which follow their answers."""
-        for _ in range(100):
+        for _ in range(1000):
             async with self.parts.database.transaction() as session:
                 rows = await list_usage(session, account_id=None, limit=1000)
             if len(rows) >= count:

@@ -125,7 +125,7 @@ class Shop:
 
     async def answers(self, said: str, fault: str = "zzzz") -> None:
         """Wait until the gateway has heard of a change: it asks several times a second."""
-        for _ in range(100):
+        for _ in range(400):
             if (await self.answer(fault)).choices[0].message.content == said:
                 return
             await asyncio.sleep(0.05)
