@@ -6,9 +6,10 @@ Whatever the limit is of, more than it allows is never used, and nearly all of i
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -82,6 +83,12 @@ class Site:
             rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
         return sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in rows)
 
+    async def calls(self, firm: Firm) -> int:
+        """How many of the account's calls were answered."""
+        async with self.database.transaction() as session:
+            rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
+        return sum(row.status == 200 for row in rows)
+
 
 @asynccontextmanager
 async def caller(firm: Firm) -> AsyncIterator[aiohttp.ClientSession]:
@@ -138,13 +145,27 @@ def outcomes(answers: list[tuple[int, str]]) -> Counter[str]:
     return Counter(code or str(status) for status, code in answers)
 
 
+async def bursts(
+    site: Site, firm: Firm, used: Callable[[], Awaitable[int]], least: float, **values: Any
+) -> Counter[str]:
+    """What calls are answered, a burst after another until so much is used.
+
+    One is enough on an idle machine. A busy one may refuse calls what running ones hold beyond
+    their need, or what another gateway takes longer to give back than is waited for.
+    """
+    answers: Counter[str] = Counter()
+    async with asyncio.timeout(LONGEST_S):
+        while await used() < least:
+            answers += outcomes(await site.burst(firm, **values))
+    return answers
+
+
 class TestMoney:
     async def test_credit(self, site: Site) -> None:
         cap = int(HALF_SPENT * COST)
         firm = await site.firm("credit", credit_nano=cap)
-        answers = outcomes(await site.burst(firm))
-        spent = await site.spent(firm)
-        assert 0.95 * cap <= spent <= cap, (spent / cap, answers)
+        answers = await bursts(site, firm, partial(site.spent, firm), 0.95 * cap)
+        assert await site.spent(firm) <= cap, answers
         assert answers["200"] in (37, 38)
         assert set(answers) <= {"200", "credit_exhausted", "credit_reserved"}
 
@@ -163,43 +184,37 @@ class TestMoney:
         cap = int(HALF_SPENT * COST)
         async with site.database.transaction() as session:
             await set_budget(session, SystemClock(), firm.account_id, firm.key_id, cap)
-        answers = outcomes(await site.burst(firm))
-        spent = await site.spent(firm)
-        assert 0.95 * cap <= spent <= cap, (spent / cap, answers)
+        answers = await bursts(site, firm, partial(site.spent, firm), 0.95 * cap)
+        assert await site.spent(firm) <= cap, answers
         assert set(answers) <= {"200", "budget_exhausted", "credit_reserved"}
 
     async def test_streams_spend_within_it_too(self, site: Site) -> None:
         cap = int(HALF_SPENT * COST)
         firm = await site.firm("streamed", credit_nano=cap)
-        answers = outcomes(await site.burst(firm, stream=True))
-        spent = await site.spent(firm)
-        assert 0.95 * cap <= spent <= cap, (spent / cap, answers)
+        answers = await bursts(site, firm, partial(site.spent, firm), 0.95 * cap, stream=True)
+        assert await site.spent(firm) <= cap, answers
 
 
 class TestRates:
     async def test_tokens_a_minute(self, site: Site) -> None:
         cap = int(HALF_SPENT * (WORDS + TOKENS))
         firm = await site.firm("tokens", tokens=cap)
-        answers: Counter[str] = Counter()
-        # A call is refused what running calls hold beyond their need: it may have that afterwards.
-        async with asyncio.timeout(LONGEST_S):
-            while (used := await site.tokens(firm)) < 0.95 * cap:
-                answers += outcomes(await site.burst(firm))
-        assert used <= cap, (used / cap, answers)
+        answers = await bursts(site, firm, partial(site.tokens, firm), 0.95 * cap)
+        assert await site.tokens(firm) <= cap, answers
         assert set(answers) == {"200", "rate_limit_exceeded"}
 
     async def test_requests_a_minute(self, site: Site) -> None:
         firm = await site.firm("requests", requests=37)
-        answers = outcomes(await site.burst(firm))
-        assert answers == {"200": 37, "rate_limit_exceeded": CALLS - 37}
+        answers = await bursts(site, firm, partial(site.calls, firm), 37)
+        assert (answers["200"], set(answers)) == (37, {"200", "rate_limit_exceeded"})
 
     async def test_the_keys_own_requests(self, site: Site) -> None:
         firm = await site.firm("key-requests")
         async with site.database.transaction() as session:
             kind = QuotaKind.REQUESTS
             await set_limit(session, firm.account_id, kind, 37, firm.key_id)
-        answers = outcomes(await site.burst(firm))
-        assert answers == {"200": 37, "rate_limit_exceeded": CALLS - 37}
+        answers = await bursts(site, firm, partial(site.calls, firm), 37)
+        assert (answers["200"], set(answers)) == (37, {"200", "rate_limit_exceeded"})
 
     async def test_streams_at_a_time(self, site: Site) -> None:
         """Streams of some seconds: as many run at a time as are allowed, and never more."""
