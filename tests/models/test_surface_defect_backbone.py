@@ -7,13 +7,12 @@ figures, which need the pictures as well.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional
 
+from infra.lazy_import import LazyModule
 from models.surface_defect import conversion
 from models.surface_defect.adapt import SurfaceAdapter
 from models.surface_defect.backbone import Backbone, BackboneBroken, open_backbone
@@ -31,6 +30,13 @@ from models.training_data import DIRECTORY_VARIABLE, TrainingDataMissing, defaul
 from tests.support.models import made_up_surfaces
 from tests.support.models.made_up_surfaces import base64_of, file_of, lines, surface, training_file
 from tests.support.nightly import nightly
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+else:
+    torch = LazyModule("torch")
+    functional = LazyModule("torch.nn.functional")
 
 # Two kinds of processor may round a feature, and so one picture in hundreds, otherwise.
 TOLERANCE = 0.003
