@@ -1,6 +1,7 @@
 """A catalog with two language models, and calls that leave the choice open."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from models.catalog import Catalog
@@ -11,8 +12,12 @@ PRICES = {"CNY": {meter: 7 * price for meter, price in CATALOG.models[CHAT].pric
 SWIFT = "swift"
 
 
+@cache
 def two() -> Catalog:
-    """The catalog with two language models: CHAT and, dearer and faster, what it falls back to."""
+    """The catalog with two language models: CHAT and, dearer and faster, what it falls back to.
+
+    One for all tests, as an application is built for each catalog (tests/support/serving.py).
+    """
     route = CATALOG.models[INDUSTRIAL].route
     chat = replace(CATALOG.models[CHAT], latency_ms=400, fallbacks=(SWIFT,), route=route)
     swift = replace(chat, id=SWIFT, prices=PRICES, latency_ms=40, fallbacks=())
