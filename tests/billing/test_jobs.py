@@ -49,6 +49,13 @@ async def run(app: procrastinate.App) -> None:
     await app.run_worker_async(wait=False, install_signal_handlers=False, delete_jobs="always")
 
 
+async def nothing_left(story: Story, app: procrastinate.App) -> None:
+    """All that is queued is done, and what comes meanwhile: ticks come by this machine's clock."""
+    async with asyncio.timeout(60):
+        while await queued(story):
+            await run(app)
+
+
 async def queued(story: Story) -> list[Any]:
     query = "select task_name, status from jobs.procrastinate_jobs order by id"
     return [tuple(row) for row in await sql(story.database, query)]
@@ -77,7 +84,7 @@ class TestSchedule:
         await run(app)
         (invoice,) = await firm.invoices()
         assert (invoice.status, firm.text(invoice.total)) == ("open", "30.00")
-        assert await queued(story) == []
+        await nothing_left(story, app)
 
     async def test_others_help_with_the_credit_of_many(
         self,
@@ -109,7 +116,7 @@ class TestSchedule:
             await asyncio.gather(run(app), run(other))
         assert {Share(1, 3), Share(2, 3)} <= set(shares)
         assert [await firm.credit() for firm in firms] == ["999"] * 5
-        assert await queued(story) == []
+        await nothing_left(story, app)
 
     async def test_of_a_few_one_worker_does_it_alone(
         self, story: Story, app: procrastinate.App
@@ -143,8 +150,7 @@ class TestSchedule:
         app = jobs(database_url, broken)
         async with app.open_async():
             await app.tasks["dun"].defer_async(timestamp=0)
-            await run(app)
-        assert await queued(story) == []
+            await nothing_left(story, app)
 
 
 class TestStalled:

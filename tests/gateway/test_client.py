@@ -225,14 +225,14 @@ class TestTakingNothing:
         size = 4 << 20
         raw.script = answering(answer(3, padding=size))
         async with (
-            started(max_answer_bytes=32 << 20, idle_timeout_s=0.5) as gateway,
+            started(max_answer_bytes=32 << 20, idle_timeout_s=2.0) as gateway,
             Caller(gateway) as caller,
         ):
             await caller.call()
             taken = 0
             while taken < size:
                 taken += len(await caller.reader.readexactly(128 << 10))
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.08)
             await caller.reader.readuntil(b"}}")
             assert (await gateway.row())["settlement"] == "complete"
 
@@ -246,10 +246,10 @@ class TestAttended:
                 await asyncio.sleep(20)
 
     async def test_it_goes_on_while_something_does(self) -> None:
-        async with _client().attended(0.5) as attended:
-            for _ in range(10):
-                await asyncio.sleep(0.1)
-                attended.extend(0.5)
+        async with _client().attended(1.0) as attended:
+            for _ in range(6):
+                await asyncio.sleep(0.2)
+                attended.extend(1.0)
 
     async def test_it_ends_when_the_client_leaves(self) -> None:
         client = _client(leaves_after=0.1)

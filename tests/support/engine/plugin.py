@@ -19,6 +19,8 @@ from tests.support.engine.turns import Turns
 FOLDER = pytest.StashKey[EngineFolder]()
 _LEADING = pytest.StashKey["Leading"]()
 _WORKER_INPUT = "engine_folder"
+# Folders of tests that wait for programs, or for services that are slow or away.
+_WAITING = frozenset({"processes", "stories"})
 # The part of the other tests that comes before those that use the engine.
 _BEFORE = 0.75
 
@@ -88,8 +90,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use the engine, and put them into the middle of the last worker's part.
 
     When it comes there the engine is ready, and while it waits for the engine the others go on with
-    their parts, and then with the end of its own. First come those that wait for programs most of
-    their time: at the end nobody would have anything to do meanwhile.
+    their parts, and then with the end of its own. First come those that wait for others most of the
+    time: at the end nobody would have anything to do meanwhile.
     """
     engine = sorted((item for item in items if uses_engine(item)), key=_order)
     for item in engine:
@@ -100,7 +102,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _works(item: pytest.Item) -> bool:
-    return "processes" not in item.path.parts
+    return _WAITING.isdisjoint(item.path.parts)
 
 
 def _order(item: pytest.Item) -> int:
