@@ -56,7 +56,7 @@ async def test_a_statement_that_takes_too_long_is_given_up(postgres: str) -> Non
 
 async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgres) -> None:
     """Both ways to it: the direct one, and the pool's."""
-    connection, pool = DirectConnection(server.url, 0.3), Database(server.url, timeout_s=0.3)
+    connection, pool = DirectConnection(server.url, 1.0), Database(server.url, timeout_s=1.0)
     await connection.statement("select 1", {})
     async with pool.transaction():
         pass
