@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("processes")
 
-# Each line of `done` is done by a process of its own, which has ended when the next one begins.
+# `process(work)` does the work in a process of its own, and returns when that has ended.
 _BEGIN = """
 import os, sys
 from infra.metrics import declare_metrics

@@ -6,7 +6,7 @@ Whatever the limit is of, more than it allows is never used, and nearly all of i
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ import pytest
 
 from billing.metering.quotas import set_budget, set_limit
 from billing.metering.usage import list_usage
-from billing.tables import QuotaKind
+from billing.tables import QuotaKind, Usage
 from infra.clock import SystemClock
 from infra.db import Database
 from tests.processes.clients import all_settled
@@ -37,7 +37,7 @@ WORDS, TOKENS = 6, 20
 # 500 nano-yuan for a token of the prompt and 2000 for one of the answer.
 COST = WORDS * 500 + TOKENS * 2000
 HALF_SPENT = 37.5
-# Within the minute that a rate is of.
+# The windows of rates are 60 s.
 LONGEST_S = 50.0
 
 
@@ -74,20 +74,20 @@ class Site:
 
     async def spent(self, firm: Firm) -> int:
         """What the account's calls cost, by their rows."""
-        async with self.database.transaction() as session:
-            rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
-        return sum(row.cost_nano for row in rows)
+        return sum(row.cost_nano for row in await self._rows(firm))
 
     async def tokens(self, firm: Firm) -> int:
-        async with self.database.transaction() as session:
-            rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
+        """The input and output tokens of the account's calls."""
+        rows = await self._rows(firm)
         return sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in rows)
 
     async def calls(self, firm: Firm) -> int:
         """How many of the account's calls were answered."""
+        return sum(row.status == 200 for row in await self._rows(firm))
+
+    async def _rows(self, firm: Firm) -> Sequence[Usage]:
         async with self.database.transaction() as session:
-            rows = await list_usage(session, account_id=firm.account_id, limit=10_000)
-        return sum(row.status == 200 for row in rows)
+            return await list_usage(session, account_id=firm.account_id, limit=10_000)
 
 
 @asynccontextmanager
@@ -148,10 +148,10 @@ def outcomes(answers: list[tuple[int, str]]) -> Counter[str]:
 async def bursts(
     site: Site, firm: Firm, used: Callable[[], Awaitable[int]], least: float, **values: Any
 ) -> Counter[str]:
-    """What calls are answered, a burst after another until so much is used.
+    """Send bursts of calls until `used` returns `least`; returns how many calls had each outcome.
 
-    One is enough on an idle machine. A busy one may refuse calls what running ones hold beyond
-    their need, or what another gateway takes longer to give back than is waited for.
+    On an idle machine one burst is enough. On a busy one, calls are refused units that running
+    calls hold and do not need, or that another gateway returns too late. Raises TimeoutError.
     """
     answers: Counter[str] = Counter()
     async with asyncio.timeout(LONGEST_S):

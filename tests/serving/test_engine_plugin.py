@@ -1,4 +1,4 @@
-"""What vLLM is told in each of its processes."""
+"""The vLLM plugin: installed, and effective on a CPU only."""
 
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ pytestmark = NEEDS_VLLM
 
 
 class Condition:
-    """A reader's, whose last message came just now: vLLM would look again at once."""
+    """The state of a reader whose last message has just arrived: vLLM polls again at once."""
 
     is_reader = True
     busy_loop_s = 1.0
@@ -30,7 +30,7 @@ def test_vllm_finds_the_plugin() -> None:
 
 
 @pytest.mark.parametrize("on_cpu", [True, False])
-def test_readers_rest_between_two_looks_on_a_cpu_only(
+def test_reader_sleeps_between_polls_on_a_cpu_only(
     on_cpu: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shm_broadcast = engine_plugin.shm_broadcast

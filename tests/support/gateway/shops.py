@@ -3,7 +3,6 @@
 Owns the words in which tests of the way back are told.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ from tests.support.builders import CATALOG, CHAT, Gateway, run_gateway
 from tests.support.fakes.adapters import ANSWER, ASKED, FakeAdapters, run_fake_adapters
 from tests.support.gateway.askers import Asker
 from tests.support.gateway.customers import client
+from tests.support.waiting import until_true
 
 SHARED = "shop-floor"
 MODEL = replace(
@@ -125,11 +125,12 @@ class Shop:
 
     async def answers(self, said: str, fault: str = "zzzz") -> None:
         """Wait until the gateway has heard of a change: it asks several times a second."""
-        for _ in range(400):
-            if (await self.answer(fault)).choices[0].message.content == said:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"it never says {said!r}")
+
+        async def heard() -> bool:
+            content: str | None = (await self.answer(fault)).choices[0].message.content
+            return content == said
+
+        await until_true(heard)
 
     async def corrected(self, each: int = 8) -> None:
         """Every firm has corrected so many answers, none that another firm had."""
