@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Of 40,000 modules a tenth is ever imported: each is compiled when it is, not all of them here.
+# Modules are compiled on first import: of the 40,000 installed a tenth is ever imported.
 INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev

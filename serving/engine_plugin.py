@@ -1,12 +1,11 @@
-"""vLLM's general plugin: on a processor, the processes of an engine wait without spinning.
+"""vLLM general plugin: on a CPU, engine processes sleep between polls of shared memory.
 
-A process that reads from vLLM's queue in shared memory looks at it without a pause for a second
-after each message, and only then waits to be notified. While an answer is generated, one of two
-cores does nothing else: it is taken from the model's arithmetic and from all other programs. Here
-it rests between two looks.
+By default a process that reads vLLM's shared-memory queue polls it without a pause for one second
+after each message. During generation this occupies one of two cores, which the model's arithmetic
+or other programs could use.
 
-vLLM calls `register` in each of its processes (pyproject.toml). Does not own the engine's settings
-(engine.py).
+vLLM calls `register` in each of its processes (entry point in pyproject.toml). Does not own the
+engine's settings (engine.py).
 """
 
 import time
@@ -15,14 +14,14 @@ from functools import partial
 from vllm.distributed.device_communicators import shm_broadcast
 from vllm.platforms import current_platform
 
-# A step of the smallest model takes several hundred times as long.
-_BETWEEN_LOOKS_S = 0.0002
+# One decoding step of the smallest model takes several hundred times as long.
+_POLL_S = 0.0002
 
 
 def register() -> None:
-    """Take the spinning out where the model runs on a processor. Several times are as once."""
+    """Replace the busy wait by a sleep if the model runs on a CPU. May be called repeatedly."""
     if current_platform.is_cpu():
-        # A name of its own in vLLM's module, though it comes from another one.
+        # The module imports the function from another one, and calls it by this name.
         shm_broadcast.sched_yield = partial(  # type: ignore[attr-defined]
-            time.sleep, _BETWEEN_LOOKS_S
+            time.sleep, _POLL_S
         )
