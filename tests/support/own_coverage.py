@@ -4,10 +4,12 @@ A trace function, as coverage.py sets on Python 3.11, slows down every line that
 and everybody's. Instead, with `-p tests.support.own_coverage --own-coverage`, each statement of
 `billing/` is compiled with a mark of its own before it, and those marks count that are made while
 modules are imported or while a test of `tests/billing` runs: a line that only a story of another
-folder reaches is not reached. Every process leaves a data file for `coverage combine`.
+folder reaches is not reached. Results that functions of `billing/` cached before are cleared
+first, or their lines would not run again. Every process leaves a data file for `coverage combine`.
 """
 
 import ast
+import functools
 import importlib.util
 import sys
 from collections import defaultdict
@@ -124,13 +126,26 @@ class MarkingFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != PACKAGE:
+        if not _is_measured(fullname):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.origin is None or not isinstance(spec.loader, SourceFileLoader):
             return spec
         loader = MarkingLoader(fullname, spec.origin, self._lines)
         return importlib.util.spec_from_file_location(fullname, spec.origin, loader=loader)
+
+
+def clear_caches() -> None:
+    """Empties the caches (`functools.cache`) of the package's functions."""
+    for name, module in list(sys.modules.items()):
+        if _is_measured(name):
+            for value in vars(module).values():
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()
+
+
+def _is_measured(module: str) -> bool:
+    return module.partition(".")[0] == PACKAGE
 
 
 class OwnCoverage:
@@ -149,6 +164,7 @@ class OwnCoverage:
         own = item.nodeid.startswith(OWN)
         if own and not self._own:
             self._lines.forget()
+            clear_caches()
         elif self._own and not own:
             self._lines.keep()
         self._own = own
