@@ -1,8 +1,7 @@
 """The job queue: what waits, runs and failed of the work that falls due by itself.
 
 Reads procrastinate's tables, and has a failed job run once more by its own function. Why a job
-failed is in the worker's log alone. Owns that. Does not own the schedule (billing/jobs.py), which
-brings all that it does with it. For operators.
+failed is in the worker's log alone. For operators.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,7 @@
 
 Any number of workers may run, on several machines: each tick is deferred once among them, a tick
 does not start while the one before still runs, and all that a tick does may be done twice. The tick
-of a worker that was killed holds up the next ones until it is taken off. Owns the schedule. Does
-not own the work (billing/rounds.py, billing/outcomes/rounds.py, billing/outbox.py,
-billing/collecting/inbox.py, billing/collecting/asking.py).
+of a worker that was killed holds up the next ones until it is taken off.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

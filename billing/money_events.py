@@ -5,8 +5,8 @@
 
 A line is written after its transaction has committed, and not at all where that was rolled back. It
 says what changed in ids and integers; `caused_by` is bound by whoever begins the work: a job, a
-command, a request. Owns the names, which docs/observability.md lists. The record is the database:
-the ledger, and the audit log of who did what (gateway/identity/audit.py).
+command, a request. The record is the database: the ledger, and the audit log of who did what
+(gateway/identity/audit.py).
 """
 
 from datetime import datetime

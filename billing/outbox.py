@@ -4,9 +4,6 @@ Nothing reaches another system but from here. An item is done once for its busin
 this side can see; where an answer is lost it is tried again under the same key, by which the
 other side knows it. Items of one subject are done in order, of several subjects a few at once. No
 transaction is open meanwhile.
-
-Owns items and their delivery. Does not own what an action does (its handler) nor when deliveries
-run (billing/jobs.py).
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Every piece may be tried again, late, twice, or on several machines at once: what it does follows
 from what is recorded, not from when it runs. An account with which something is wrong holds up no
-other. Owns the pieces and their order. Does not own the schedule (billing/jobs.py).
+other.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""One gateway: uvicorn with as many processes as the settings say. `maas up` starts it.
-
-Owns the server's own limits. Does not own the application (gateway/app.py).
-"""
+"""One gateway: uvicorn with as many processes as the settings say. `maas up` starts it."""
 
 import uvicorn
 

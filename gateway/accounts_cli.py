@@ -1,8 +1,4 @@
-"""`maas accounts` and `maas keys`: the firms, and what they call with.
-
-Owns the commands' names and arguments. Does not own what they mean (billing/accounts/,
-gateway/keys.py).
-"""
+"""`maas accounts` and `maas keys`: the firms, and what they call with."""
 
 from dataclasses import replace
 from datetime import timedelta

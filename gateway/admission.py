@@ -3,8 +3,6 @@
 The one choke point that every call passes. The worst case is priced by the same function as the
 bill and held against all that limits it; where not all of it can be had, an answer is made
 shorter before a call is refused.
-
-Owns deciding that. Does not own the quotas' units (gateway/leasing.py) nor who calls.
 """
 
 from collections.abc import Mapping

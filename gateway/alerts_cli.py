@@ -1,7 +1,4 @@
-"""`maas alerts`: where an account's alerts go, and from which percentages on.
-
-Owns the commands' names and arguments. Does not own what they mean (billing/notices/targets.py).
-"""
+"""`maas alerts`: where an account's alerts go, and from which percentages on."""
 
 from typing import Annotated, Any
 

@@ -3,8 +3,7 @@
 A model is served where a server that is configured for it says so: our own serving names the models
 that it has (`/v2/health/ready`), other servers list theirs (`/v1/models`). Only what is served is
 listed, quoted, priced for a choice and accepted as a job. Owns that answer for one process, and
-asking for it again and again. Does not own which servers there are (gateway/routing.py), whether
-they are well just now, nor which extra a model needs (models/extras.py).
+asking for it again and again.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""`maas billing`: how an account is billed: time zone, tax, terms of payment, address.
-
-Owns the commands' names and arguments. Does not own what they mean (billing/accounts/profiles.py).
-"""
+"""`maas billing`: how an account is billed: time zone, tax, terms of payment, address."""
 
 from typing import Annotated, Any
 

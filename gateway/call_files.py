@@ -1,7 +1,4 @@
-"""The calls of an invoice as a file, for the API and the dashboard.
-
-Owns the answer. Does not own its content (billing/documents/call_files.py).
-"""
+"""The calls of an invoice as a file, for the API and the dashboard."""
 
 from uuid import UUID
 

@@ -1,8 +1,7 @@
 """Causes: what a request's lines in the log say of who had it done.
 
 A request's handler and what it is given may run in tasks of their own, so they share one mapping,
-which the log shows as it then is. Owns that mapping. Does not own the audit log, the record of what
-people did (gateway/identity/audit.py).
+which the log shows as it then is.
 """
 
 from typing import Any

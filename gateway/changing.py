@@ -1,8 +1,4 @@
-"""Changing: what the addresses share that change an account's money or terms.
-
-Owns the Idempotency-Key header and answering a change once. Does not own keeping answers
-(gateway/once.py) nor any change.
-"""
+"""Changing: what the addresses share that change an account's money or terms."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any

@@ -2,8 +2,7 @@
 
 Language models by the latency budget and the price; specialists by the columns of the rows, then by
 the words, then in the same way. Owns these rules, their two headers and what is told of a choice.
-Does not own what words ask for (models/routing/), nor routes, latencies and fallback orders
-(models/catalog.toml). Pure, and calls no model.
+Pure, and calls no model.
 """
 
 import math

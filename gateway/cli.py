@@ -1,7 +1,6 @@
 """The `maas` command: what an operator does from a terminal.
 
-Owns the commands' names and what the first help says of each. Does not own any command: each is in
-a module of its own, which is imported only when it is used (gateway/lazy.py).
+Owns the commands' names and what the first help says of each.
 """
 
 from importlib.metadata import version

@@ -1,7 +1,6 @@
 """Amounts, rates and days as people type and read them at a `maas` command.
 
-Owns reading them, and one sentence that several commands print. Does not own what they may be for
-(billing/).
+Owns reading them, and one sentence that several commands print.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The client's side of a call: one HTTP exchange, as plain ASGI.
 
 Owns reading the body within its limits, sending the answer, and noticing at once that the client
-has left or takes nothing more. Does not own what is sent.
+has left or takes nothing more.
 """
 
 import asyncio

@@ -4,8 +4,7 @@ The protocol is httptools' (the parser that the server side uses too); a general
 takes more than half of what a whole call may cost here (docs/decisions/0009).
 
 Owns connecting, one exchange at a time on each connection, pausing an upstream that is faster than
-its reader, and which connections may be used again. Does not own what an answer means
-(gateway/upstream.py) nor how long to wait for it (gateway/client.py).
+its reader, and which connections may be used again.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """The connections to PostgreSQL that a gateway process has, each for its own purpose.
 
-Owns how many there are, how long each waits, and that why one failed is counted. Does not own
-opening and judging them (infra/db.py, infra/direct.py).
+Owns how many there are, how long each waits, and that why one failed is counted.
 """
 
 from collections.abc import Callable, Mapping

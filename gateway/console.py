@@ -1,7 +1,6 @@
 """What every `maas` command does: read the settings, open the database, show the result.
 
-Owns that frame, and the arguments and the reading of files that commands share. Does not own any
-command.
+Owns that frame, and the arguments and the reading of files that commands share.
 """
 
 import asyncio

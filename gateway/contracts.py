@@ -1,10 +1,9 @@
 """Contracts: at which prices an account calls, model by model, and what of it is included.
 
-A model costs what the account's plan says; one that the plan does not know costs the list price
-of the catalog. Calls for an outcome contract in force have the terms that it covers them by, where
+A model costs what the account's plan says; one that the plan does not know costs the list price of
+the catalog. Calls for an outcome contract in force have the terms that it covers them by, where
 these know the model. Owns that choice, and seeing to it that terms are kept before a call names
-them. Does not own plans (billing/agreements/plans.py), when a contract is in force
-(billing/agreements/coverings.py) nor how much is included (billing/invoices/included.py).
+them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,6 @@
 """`maas outcomes contracts`: what is paid by effect, as the operator proposes, agrees and ends it.
 
-Owns the commands' names and arguments. Does not own contracts (billing/outcomes/contracts.py) nor
-agreeing (billing/outcomes/agreeing.py). The customer's own yes comes over the API, by its key.
+The customer's own yes comes over the API, by its key.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,8 +1,6 @@
 """Cover: which included units pay for which units of a call.
 
-A model's own allowance goes before the one of all models, as on the bill. Pure. Does not own how
-many units there are (gateway/holdings.py) nor what the rest costs (gateway/demand.py,
-gateway/pricing.py).
+A model's own allowance goes before the one of all models, as on the bill. Pure.
 """
 
 from collections import Counter

@@ -1,8 +1,4 @@
-"""`maas migrate`, `maas backup`, `maas restore`: the database as a whole.
-
-Owns the commands' arguments and what they say. Does not own the steps (infra/migrate.py) nor how
-a backup is made and brought back (infra/backup.py).
-"""
+"""`maas migrate`, `maas backup`, `maas restore`: the database as a whole."""
 
 import asyncio
 import os

@@ -2,8 +2,6 @@
 
 A timer of the event loop's for each limit costs a tenth of a whole call, and hardly one of them
 ever goes off. Here a limit is a place in a set of those that are looked at within the same tick.
-
-Owns the ticks, and blocks that must end in time. Does not own what comes of one that does not.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ Prices with the same function as the bill; units that the plan includes cost not
 cannot give the whole, the answer is made shorter, down to `floor` tokens; a call whose output is no
 matter of tokens is taken whole or not.
 
-Pure. Does not own counting prompts (gateway/tokens.py) nor holding (gateway/holds.py).
+Pure.
 """
 
 from collections.abc import Mapping, Sequence

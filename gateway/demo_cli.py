@@ -1,8 +1,4 @@
-"""`maas demo`: three example firms, with months of calls, invoices and an outcome contract.
-
-Owns the command's arguments and what it shows. Does not own the firms and their story
-(gateway/demo/).
-"""
+"""`maas demo`: three example firms, with months of calls, invoices and an outcome contract."""
 
 import asyncio
 import secrets

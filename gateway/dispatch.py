@@ -1,7 +1,6 @@
 """Dispatch: an admitted call gets a slot, a server, and another server where that is safe.
 
-Owns the order of waiting, routing and sending, and what is sent again. Does not own any of them
-(gateway/scheduling.py, routing.py, relay.py).
+Owns the order of waiting, routing and sending, and what is sent again.
 """
 
 from dataclasses import replace

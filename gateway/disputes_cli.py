@@ -1,7 +1,4 @@
-"""`maas outcomes dispute|answer|reply|decide|concede`: what is said against settlements.
-
-Owns these commands' names and arguments. Does not own disputes (billing/outcomes/disputes.py).
-"""
+"""`maas outcomes dispute|answer|reply|decide|concede`: what is said against settlements."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum

@@ -3,9 +3,6 @@
 Each needs a database connection and a processor core for a while. So only a few are prepared at
 once in one process, accounts take turns, and an account may have only a few waiting: further ones
 are refused with 429, and nobody else waits longer because of them.
-
-Owns these limits. Does not own who is next (gateway/scheduling.py) nor the documents
-(billing/documents/).
 """
 
 from collections import Counter

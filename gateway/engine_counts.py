@@ -1,8 +1,7 @@
 """What the engines have counted themselves, asked of every server that is configured.
 
 Owns the addresses that are asked, reading the answers (Prometheus text with vLLM's names) and
-adding up the servers of a model. Does not own what the counts are compared with
-(billing/checks/reconciliation.py), nor which servers a model has (gateway/routing.py).
+adding up the servers of a model.
 """
 
 import urllib.request

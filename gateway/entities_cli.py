@@ -1,7 +1,4 @@
-"""`maas entities`: the legal entities that sell, each with invoice numbers of its own.
-
-Owns the commands' names and arguments. Does not own what they mean (billing/accounts/entities.py).
-"""
+"""`maas entities`: the legal entities that sell, each with invoice numbers of its own."""
 
 from typing import Annotated, Any
 

@@ -1,8 +1,4 @@
-"""Entries: what waits to be written for a call, at its beginning and at its end.
-
-Owns the two values and a group of them. Does not own when they are written
-(gateway/metering.py).
-"""
+"""Entries: what waits to be written for a call, at its beginning and at its end."""
 
 import asyncio
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 Messages may quote what the customer sent: a model's name, a column's, a value, a tool's. Of quoted
 text and of `param` only words of a fixed vocabulary stay (fields and headers of this API, columns
 and ids of the catalog); everything else becomes `…`. Texts of specialists and of stored documents
-tell values without quotes, so they are replaced whole. Owns what is kept. Pure.
+tell values without quotes, so they are replaced whole. Pure.
 """
 
 import re

@@ -1,17 +1,14 @@
 """What a call can be refused for, and the one renderer of it.
 
-    AppError
-    ├── BadRequest            400 invalid_request_error
-    │   ├── BodyNotJson, ParameterInvalid, ContextLengthExceeded, WrongEndpoint, ...
-    ├── Unauthorised          401 KeyMissing, KeyInvalid, KeyRevoked, KeyExpired
-    ├── KeyElsewhere, ModelNotAllowed 403 permission_error
-    ├── ModelNotFound, EndpointUnsupported 404, MethodNotAllowed 405, BodyTooLarge 413, ...
-    ├── Exhausted             429 insufficient_quota CreditExhausted, BudgetExhausted, ...
-    ├── RateLimited           429 rate_limit_error
-    └── Unavailable           5xx UpstreamUnreachable, UpstreamFailed, UpstreamTimeout, ...
-
-Owns codes, statuses and the envelope in OpenAI's shape. Does not own the upstream's own errors
-(gateway/translation.py).
+AppError
+├── BadRequest            400 invalid_request_error
+│   ├── BodyNotJson, ParameterInvalid, ContextLengthExceeded, WrongEndpoint, ...
+├── Unauthorised          401 KeyMissing, KeyInvalid, KeyRevoked, KeyExpired
+├── KeyElsewhere, ModelNotAllowed 403 permission_error
+├── ModelNotFound, EndpointUnsupported 404, MethodNotAllowed 405, BodyTooLarge 413, ...
+├── Exhausted             429 insufficient_quota CreditExhausted, BudgetExhausted, ...
+├── RateLimited           429 rate_limit_error
+└── Unavailable           5xx UpstreamUnreachable, UpstreamFailed, UpstreamTimeout, ...
 """
 
 import msgspec

@@ -1,8 +1,5 @@
 """`maas outcomes attesters`, `evidence`, `sign` and `make-keys`: whose word counts, and what they
 said.
-
-Owns the commands' names and arguments. Does not own attesters (billing/outcomes/attesters.py),
-evidence (billing/outcomes/evidence.py) nor what is signed (billing/outcomes/signing.py).
 """
 
 import os

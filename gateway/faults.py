@@ -1,7 +1,6 @@
 """What a handler's failure becomes: an answer in OpenAI's shape, with nothing internal in it.
 
-Owns that, for what our own code raises and for what the framework does. Does not own the shape
-(gateway/errors.py), nor calls, which end in the pipeline.
+Owns that, for what our own code raises and for what the framework does.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
 """Customers' files as rows: what models learn from, and what questions are answered from.
 
-Owns keeping, listing and deleting them, and how much an account may keep. Does not own their form,
-which is read where they are used.
+Owns keeping, listing and deleting them, and how much an account may keep.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""`maas files`: what is in a training file, without sending it.
-
-Owns the command. Does not own what is checked (gateway/adapting/examining.py).
-"""
+"""`maas files`: what is in a training file, without sending it."""
 
 from pathlib import Path
 from typing import Annotated

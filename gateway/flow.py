@@ -2,7 +2,7 @@
 
     Call -> Principal -> Ask -> Ticket -> Target -> Completion
 
-Owns their fields. Each stage takes one and returns the next; nothing here does anything.
+Each stage takes one and returns the next; nothing here does anything.
 """
 
 from collections.abc import Callable, Mapping

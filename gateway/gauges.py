@@ -1,8 +1,7 @@
 """Gauges: how this process and the platform stand, looked at now and then for the metrics.
 
-Owns when it is looked, and from what each gauge is taken. What the database knows is asked for
-seldom, with its own short patience, and keeps its last value while the database is away; that it is
-old, `maas_platform_read_timestamp_seconds` says. Does not own names (infra/standing_metrics.py).
+What the database knows is asked for seldom, with its own short patience, and keeps its last value
+while the database is away; that it is old, `maas_platform_read_timestamp_seconds` says.
 """
 
 import asyncio

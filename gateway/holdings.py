@@ -1,8 +1,8 @@
 """Holdings: all that this process has borrowed, by quota, and what it should ask for or return.
 
-Owns the leases in memory, what was last read of their quotas, and the rules of how much to have
-at hand. Holds nothing while a lease is being changed: until the database has answered, what is on
-its way back must not be given out. Does not own the changes (gateway/leasing.py).
+Owns the leases in memory, what was last read of their quotas, and the rules of how much to have at
+hand. Holds nothing while a lease is being changed: until the database has answered, what is on its
+way back must not be given out.
 """
 
 from collections import Counter

@@ -6,9 +6,7 @@ A hold is taken before a call and closed once, after its usage row is durable: w
 of money and of included units is used, of a rate it stays held until a minute has passed, all else
 is free again.
 
-Owns the counts of one process, in memory. Pure: no database, no clock; `now` is monotonic
-seconds. Does not own borrowing (gateway/leasing.py) nor how much a call needs
-(gateway/demand.py).
+Pure: no database, no clock; `now` is monotonic seconds.
 """
 
 from collections import deque

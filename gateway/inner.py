@@ -3,7 +3,7 @@
     hold -> say that it is open -> work -> price -> write down
 
 Owns that order, which is that of any call: it is held, priced and written down, and what it gave is
-used only once its row is durable. Does not own what is asked, nor who may.
+used only once its row is durable.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,8 +1,4 @@
-"""`maas invoices`: what accounts were billed, and what an operator does about it.
-
-Owns the commands' names and arguments. Does not own invoices (billing/invoices/invoicing.py),
-payments (billing/invoices/settling.py) nor credit notes (billing/invoices/credit_notes.py).
-"""
+"""`maas invoices`: what accounts were billed, and what an operator does about it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

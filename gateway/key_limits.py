@@ -1,8 +1,6 @@
 """A key's own limits: what it may spend in a month, and how fast it may call.
 
-Owns reading them as one value, from texts or from the database, and changing them together. Does
-not own what a limit means (billing/metering/quotas.py) nor an account's limits, which the operator
-sets.
+Owns reading them as one value, from texts or from the database, and changing them together.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,4 @@
-"""A key's scope: which models and service tiers it may call, and from which networks.
-
-Owns reading a scope, from a form or a row, and changing it. Does not own refusing a call
-(gateway/auth.py, gateway/admission.py).
-"""
+"""A key's scope: which models and service tiers it may call, and from which networks."""
 
 import re
 from collections.abc import Iterable

@@ -1,8 +1,4 @@
-"""Keys as people see them: how each stands, what it may, what it has spent and when it was used.
-
-Owns putting that together. Does not own keys (gateway/keys.py), their limits
-(gateway/key_limits.py) nor what is counted (billing/).
-"""
+"""Keys as people see them: how each stands, what it may, what it has spent and when it was used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

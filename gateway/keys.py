@@ -3,9 +3,7 @@
 Stored is only a hash keyed with the installation's secret: neither a copy of the table nor of the
 code gives a key. The form of a key is in gateway/key_format.py.
 
-Owns making, listing, renaming, revoking and rotating, each with its entry in the audit log. Does
-not own finding a caller's key (gateway/known_keys.py) nor limits and scopes (gateway/key_limits.py,
-gateway/key_scopes.py).
+Owns making, listing, renaming, revoking and rotating, each with its entry in the audit log.
 """
 
 import hmac

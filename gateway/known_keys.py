@@ -1,7 +1,6 @@
 """Known keys: what a call needs to know of the key that it comes with.
 
-Owns finding it, with its account's prices and quotas at a time. Does not own remembering it between
-calls (gateway/auth.py) nor the life of keys (gateway/keys.py).
+Owns finding it, with its account's prices and quotas at a time.
 """
 
 from collections.abc import Mapping

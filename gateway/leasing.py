@@ -4,8 +4,7 @@ While there is headroom, more is borrowed than the next call needs, and calls ar
 that. Near a limit calls are lent one by one; what is free for nobody's good goes back, and other
 processes are asked for what they do not need before a call is refused.
 
-Owns the calls that wait for units and the one task that borrows and gives back. Does not own the
-arithmetic (gateway/holds.py, billing/metering/leases.py) nor what is had (gateway/holdings.py).
+Owns the calls that wait for units and the one task that borrows and gives back.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """The life of one gateway process: what is started in order, and ended in the opposite one.
 
-Owns that order being kept, and memory's settling once all is loaded. Does not own the parts, nor
-which there are (gateway/app.py).
+Owns that order being kept, and memory's settling once all is loaded.
 """
 
 import gc

@@ -1,8 +1,4 @@
-"""`maas limits`: what an account and its keys may spend, and how fast they may call.
-
-Owns the commands' names and arguments. Does not own what a limit means
-(billing/metering/quotas.py).
-"""
+"""`maas limits`: what an account and its keys may spend, and how fast they may call."""
 
 from datetime import UTC, tzinfo
 from typing import Annotated, Any

@@ -1,8 +1,4 @@
-"""`maas invoices disputes|answer`: what accounts say against lines of invoices, and the answers.
-
-Owns these commands' names and arguments. Does not own disputes
-(billing/collecting/line_disputes.py).
-"""
+"""`maas invoices disputes|answer`: what accounts say against lines of invoices, and the answers."""
 
 from typing import Annotated, Any
 

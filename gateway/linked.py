@@ -4,8 +4,7 @@
 
 They are held for before the call is admitted and sent after it, so that a call that is refused has
 asked nothing. Their rows name the call by `parent_id`, are written in its commit, and cost nothing
-where it costs nothing. Owns that. Does not own the call itself (gateway/pipeline.py), nor inner
-calls that stand for themselves (gateway/inner.py).
+where it costs nothing.
 """
 
 from collections.abc import Iterable

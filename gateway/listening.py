@@ -2,8 +2,7 @@
 
 Owns how much and how slowly a client may send, that trailer fields never become headers, that what
 is no request is answered in our shape and ends its connection, and that no such answer can be taken
-for that of another request. Does not own parsing (httptools') nor serving (uvicorn's); see
-docs/decisions/0029.
+for that of another request.
 """
 
 import asyncio

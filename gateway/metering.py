@@ -3,9 +3,6 @@
 A call that is sent to a model opens an intent, durable before its first byte leaves; a call that
 ends becomes a usage row, durable before its last. Both wait for the one writer of a process,
 which commits all that wait as one group. A call that ends before its intent was due needs none.
-
-Owns that writer. Does not own what is written (billing/metering/recording.py), what a row says
-(gateway/pricing.py) nor how calls end (gateway/relay.py).
 """
 
 import asyncio

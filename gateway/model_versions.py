@@ -1,8 +1,7 @@
 """Versions of the shared models: which one answers, promoting one, and going back.
 
 Owns that at most one version of a model is the current one, and that every gateway knows of a
-change within a second. Does not own how a version comes about (gateway/improving/) nor bringing it
-to the servers (gateway/variant_loading.py).
+change within a second.
 
 A version belongs to the platform: whoever calls a shared model is answered by it, so nothing here
 is looked for by account. What accounts gave to it is told by its provenance alone.

@@ -1,8 +1,4 @@
-"""`maas models`: what is sold at which prices, how it is rated, and versions of shared models.
-
-Owns the commands' names and arguments. Does not own the catalog (models/catalog.py), versions
-(gateway/model_versions.py) nor learning them (gateway/models_learning_cli.py).
-"""
+"""`maas models`: what is sold at which prices, how it is rated, and versions of shared models."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,7 +1,6 @@
 """`maas models propose` and `provenance`: learning a version of a shared model, and from what.
 
-Owns the commands' arguments. Apart from gateway/models_cli.py, since learning takes SciPy, which
-takes a second to import. Does not own proposing (gateway/improving/).
+Apart from gateway/models_cli.py, since learning takes SciPy, which takes a second to import.
 """
 
 import asyncio

@@ -1,9 +1,7 @@
 """Once: a change of money or terms that has an Idempotency-Key happens once.
 
 Key, change and answer are one transaction: of two at the same time the second waits and gets what
-the first was answered, and a change that fails leaves its key free. Owns that order. Does not own
-keeping (billing/metering/kept.py) nor calls, which take longer than a transaction may
-(gateway/replay.py).
+the first was answered, and a change that fails leaves its key free.
 """
 
 from collections.abc import Awaitable, Callable

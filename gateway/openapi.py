@@ -1,9 +1,7 @@
 """The OpenAPI document and the page that shows it.
 
 Owns putting the document together, the metered calls first, and serving the page's files from this
-machine: a plant's network has no internet. Does not own what it says of metered calls
-(gateway/openapi_metered.py), of errors (gateway/openapi_answers.py) nor its groups
-(gateway/openapi_tags.py).
+machine: a plant's network has no internet.
 """
 
 from importlib.metadata import distribution

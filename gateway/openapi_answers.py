@@ -1,8 +1,4 @@
-"""What the OpenAPI document says of answers: how refusals look, and what takes no key.
-
-Owns the shapes of errors as the document gives them. Does not own errors themselves
-(gateway/errors.py), nor what each address answers when it is well.
-"""
+"""What the OpenAPI document says of answers: how refusals look, and what takes no key."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,7 @@
 """The metered calls in the OpenAPI document. Their handlers are plain ASGI, so Litestar cannot
 describe them.
 
-Schemas come from the structs that read requests (gateway/wire/). Owns the operations, their
-headers and errors. Does not own examples of requests and answers (gateway/openapi_examples.py).
+Schemas come from the structs that read requests (gateway/wire/).
 """
 
 from collections.abc import Mapping

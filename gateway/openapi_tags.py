@@ -1,6 +1,6 @@
 """Groups of the OpenAPI document: which address is listed under which heading, and in what order.
 
-Owns the groups. Metered calls name theirs themselves (gateway/openapi_metered.py).
+Metered calls name theirs themselves (gateway/openapi_metered.py).
 """
 
 from collections.abc import Mapping

@@ -2,8 +2,7 @@
 they have tried once more.
 
 Every change is written to the audit log in its own transaction; asked for twice, it is done and
-written once. Owns that. Does not own who may (the pages) nor what a change does
-(billing/invoices/, billing/metering/quotas.py).
+written once.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Ids of outcomes, settlements, disputes and evidence, as addresses and commands name them.
-
-Owns reading them: what is none is not found.
-"""
+"""Ids of outcomes, settlements, disputes and evidence, as addresses and commands name them."""
 
 from uuid import UUID
 

@@ -1,8 +1,6 @@
 """`maas outcomes`: all that is about paying by effect, under one name.
 
-Owns putting the commands together, each of which is imported when it is used. Does not own any
-(gateway/contracts_cli.py, gateway/evidence_cli.py, gateway/settlements_cli.py,
-gateway/disputes_cli.py).
+Owns putting the commands together, each of which is imported when it is used.
 """
 
 import typer

@@ -1,8 +1,4 @@
-"""Outward: how the settings reach Stripe, people and their systems.
-
-Owns building each from the settings. Does not own what is said to them
-(billing/collecting/payments.py, infra/mail.py, infra/signed_post.py).
-"""
+"""Outward: how the settings reach Stripe, people and their systems."""
 
 from billing.collecting.payments import Payments
 from infra.mail import Mailer

@@ -1,7 +1,7 @@
 """Parsing: from a body to what is asked of which model.
 
 Owns which shape belongs to which operation, and finding the model among those that are sold, or
-having it chosen. Does not own the shapes (gateway/wire/) nor the choice (gateway/choosing.py).
+having it chosen.
 """
 
 import re

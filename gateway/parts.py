@@ -1,7 +1,4 @@
-"""What one gateway process consists of, and what of it handlers may ask for.
-
-Owns the list, and what of it handlers are given. Does not own building any part (gateway/app.py).
-"""
+"""What one gateway process consists of, and what of it handlers may ask for."""
 
 from dataclasses import dataclass
 

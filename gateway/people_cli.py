@@ -1,7 +1,4 @@
-"""`maas people`: who signs in to the dashboard.
-
-Owns the commands' names and arguments. Does not own what they mean (gateway/identity/).
-"""
+"""`maas people`: who signs in to the dashboard."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,7 +1,7 @@
 """The sentence: request -> authenticate -> parse -> admit -> route -> send -> meter.
 
-Owns the order of the stages, and that every call, however it ends, is priced, written down and
-only then answered to its last byte. Does not own what a stage does.
+Owns the order of the stages, and that every call, however it ends, is priced, written down and only
+then answered to its last byte.
 """
 
 import asyncio

@@ -1,8 +1,4 @@
-"""`maas plans`, `maas subscribe` and `maas subscriptions`: what is sold, and who is on what.
-
-Owns the commands' names and arguments. Does not own plans (billing/agreements/plans.py) nor changes
-of them (billing/subscribing/changes.py).
-"""
+"""`maas plans`, `maas subscribe` and `maas subscriptions`: what is sold, and who is on what."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

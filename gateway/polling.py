@@ -1,7 +1,7 @@
 """Work that waits in rows: done one at a time beside a process's calls, by whoever takes it first.
 
 Owns the loop: step after step while there is work, then a pause that new work ends. A database that
-is away ends no loop. Does not own what a step does, nor that a step is one process's alone.
+is away ends no loop.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """List prices as a terminal shows them: per meter and unit, in one currency.
 
-Owns that form. Does not own prices (models/catalog.py, gateway/contracts.py). Pure.
+Pure.
 """
 
 from collections.abc import Mapping

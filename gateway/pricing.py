@@ -1,8 +1,8 @@
 """Pricing: the usage row of a call that has ended, at the unit prices of its ticket.
 
-Owns what a row says. A row never costs more than was held for its call, so that a cap holds
-whatever an engine says it has done; and it always costs exactly what its quantities come to, less
-the covered units: `charged` is where both are computed. Pure.
+A row never costs more than was held for its call, so that a cap holds whatever an engine says it
+has done; and it always costs exactly what its quantities come to, less the covered units: `charged`
+is where both are computed. Pure.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Propagation: waiting until every gateway process serves a change of keys or models.
 
 Each process polls the access epoch (gateway/auth.py), forgets what changed and acknowledges the
-epoch in its row of `gateway_process`. Owns the wait for these acknowledgements and its bound. The
-bound is safe: a process that has not read the epoch for `trust_s` asks the database for each call,
-so later than that none answers from what it remembered before the change, however late it is.
+epoch in its row of `gateway_process`. The bound is safe: a process that has not read the epoch for
+`trust_s` asks the database for each call, so later than that none answers from what it remembered
+before the change, however late it is.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
     text of /metrics -> Reading; Reading, Reading -> Between
 
 Owns reading Prometheus' text, differences of counters and quantiles of histograms. A counter that
-is smaller than it was has begun anew. Pure. Does not own what is shown of it (gateway/top.py).
+is smaller than it was has begun anew. Pure.
 """
 
 from collections import defaultdict

@@ -1,9 +1,7 @@
 """`maas reconcile`: compare all records of what was consumed and billed, the engines' own, and
 Stripe's.
 
-Owns the order of asking, and how the findings are shown; they are kept for the dashboard too. Does
-not own the comparisons (billing/checks/reconciliation.py, billing/checks/stripe_checks.py) nor
-asking the engines (gateway/engine_counts.py).
+Owns the order of asking, and how the findings are shown; they are kept for the dashboard too.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""The end of a call that an error decided.
-
-Owns whose fault it is. Does not own the error's words (gateway/errors.py).
-"""
+"""The end of a call that an error decided."""
 
 from billing.tables import Settlement
 from gateway.errors import envelope

@@ -1,8 +1,8 @@
 """Relay: send an admitted call upstream and carry the answer to the client.
 
 Owns the two ways an answer travels: a plain one is read whole, a stream is passed on event by
-event; what both hold back until the call is settled; and what was consumed when either side
-breaks off. Does not own writing that down (gateway/metering.py).
+event; what both hold back until the call is settled; and what was consumed when either side breaks
+off.
 """
 
 from collections.abc import Callable, Mapping

@@ -3,9 +3,6 @@
 The first call with a key is answered and its answer kept; the same request again gets that answer
 and costs nothing. A call with a key goes on when its client leaves, since a client that comes
 back wants what it has paid for.
-
-Owns what a client is told. Does not own keeping (billing/metering/kept.py,
-billing/metering/recording.py) nor changes, which are one transaction (gateway/once.py).
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """Request limits of what is no model call: replayed answers and documents.
 
-Owns counting one request against the limits of requests a minute of an account or a key, and what
-a caller is told who has reached one. Does not own counting model calls (gateway/admission.py) nor
-the quotas' units (gateway/leasing.py).
+Owns counting one request against the limits of requests a minute of an account or a key, and what a
+caller is told who has reached one.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,8 @@
 """Routing: which server an admitted call goes to.
 
-Owns the servers of each model, the choice between them by load, what their calls' ends say of
-their health, and which failure may be tried elsewhere. Does not own sending (gateway/upstream.py),
-nor how many calls run at once (gateway/scheduling.py). What is known of a server is known to this
-process alone, and its size is bounded by servers times models of the catalog.
+Owns the servers of each model, the choice between them by load, what their calls' ends say of their
+health, and which failure may be tried elsewhere. What is known of a server is known to this process
+alone, and its size is bounded by servers times models of the catalog.
 """
 
 import math

@@ -1,9 +1,6 @@
 """Scheduling: how many calls of a model run at once, and who is next when it is full.
 
-Owns the priority classes and the bounds of what runs and waits, for one process. Does not own
-whose call of a class is next (gateway/turns.py), which server it goes to (gateway/routing.py), who
-may use which class, nor how long a caller is willing to wait: whoever waits is timed and cancelled
-from outside.
+Owns the priority classes and the bounds of what runs and waits, for one process.
 """
 
 import sys

@@ -1,9 +1,4 @@
-"""`maas outcomes`: outcomes that are claimed, and what months of them come to.
-
-Owns the commands' names and arguments. Does not own contracts and evidence
-(gateway/outcomes_cli.py), disputes (gateway/disputes_cli.py) nor settling
-(billing/outcomes/settlement.py).
-"""
+"""`maas outcomes`: outcomes that are claimed, and what months of them come to."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

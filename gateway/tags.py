@@ -1,8 +1,7 @@
 """Tags: what a call was for, as the customer says in `X-Maas-Tags: order=A-17,machine=M3`.
 
 Owns the header's form and its bounds, and the one tag that is the gateway's own. Values may be
-percent-encoded UTF-8, since a header holds no Chinese. Does not own what is made of tags
-(billing/agreements/totals.py). Pure.
+percent-encoded UTF-8, since a header holds no Chinese. Pure.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""What a person sees of `maas`: progress, tables and plain words, or JSON for programs.
-
-Owns the two ways of saying the same. Does not own what is said.
-"""
+"""What a person sees of `maas`: progress, tables and plain words, or JSON for programs."""
 
 import json
 import shlex

@@ -1,7 +1,6 @@
 """The price of a call at its service tier, and whether the key may use that tier.
 
-Owns these two checks. Does not own which tiers a plan sells (billing/rating/tier_files.py) nor a
-key's scope (gateway/key_scopes.py). Pure.
+Pure.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """How many tokens a prompt has, before it is sent.
 
-Owns counting with the model's own tokenizer where its weights folder lies on this machine, and
-what bounds a prompt where it does not. Does not own prices or what a call may cost in all, nor
-checking a request (gateway/wire/): what cannot be counted here is None, never an error.
-The folders are serving's; how a request is read is vLLM's, whose rules are repeated here.
+Owns counting with the model's own tokenizer where its weights folder lies on this machine, and what
+bounds a prompt where it does not. The folders are serving's; how a request is read is vLLM's, whose
+rules are repeated here.
 """
 
 import asyncio

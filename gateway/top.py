@@ -1,7 +1,6 @@
 """What `maas top` tells of a gateway: traffic, money, models, errors and jobs at this moment.
 
-Owns what is told, from readings of the metrics and of readiness. Pure. Does not own reading
-(gateway/readings.py) nor how it looks (gateway/top_view.py).
+Owns what is told, from readings of the metrics and of readiness. Pure.
 """
 
 from collections.abc import Mapping

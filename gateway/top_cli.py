@@ -1,7 +1,6 @@
 """`maas top`: a gateway at this moment, again and again.
 
 Owns the command's arguments, when the gateway is asked, and what is said where it does not answer.
-Does not own the figures (gateway/top.py) nor their looks (gateway/top_view.py).
 """
 
 import json

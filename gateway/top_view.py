@@ -1,7 +1,4 @@
-"""How `maas top` looks to a person: within 80 columns, the most pressing first.
-
-Owns the layout and the spelling of figures. Does not own the figures (gateway/top.py).
-"""
+"""How `maas top` looks to a person: within 80 columns, the most pressing first."""
 
 from collections.abc import Mapping, Sequence
 

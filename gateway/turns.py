@@ -1,11 +1,9 @@
 """Turns: whose waiting call of a class is next, and whose gives way where there is no more room.
 
-Owns the lines of one class, one for each account. The account that has the fewest calls running is
+ The account that has the fewest calls running is
 next, among equals the one that had its turn longest ago: whoever sends a thousand calls delays the
 others by one of them and not by a thousand. Where no more may wait, the newest call of the account
 with the longest line gives way to an account that has fewer waiting.
-
-Does not own how many may run or wait (gateway/scheduling.py).
 """
 
 import asyncio

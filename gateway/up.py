@@ -1,7 +1,7 @@
 """`maas up`: the whole service on this machine, from nothing to a first answer.
 
-Owns the order of starting and stopping, telling a person what happens, and the first account
-with its key and its owner. Does not own what it starts.
+Owns the order of starting and stopping, telling a person what happens, and the first account with
+its key and its owner.
 """
 
 import asyncio

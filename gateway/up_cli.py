@@ -1,7 +1,4 @@
-"""`maas up`: everything on this machine.
-
-Owns the command's arguments. Does not own what is started (gateway/up.py).
-"""
+"""`maas up`: everything on this machine."""
 
 from gateway.console import Json, tell
 from gateway.up import up

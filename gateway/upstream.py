@@ -1,8 +1,6 @@
 """The upstream's side of a call: what goes to the servers that run the models, and what comes back.
 
-Owns asking them and telling apart the ways in which a server fails. Does not own connections
-(gateway/connection.py), which server is asked (gateway/routing.py), nor reading the answer
-(gateway/relay.py).
+Owns asking them and telling apart the ways in which a server fails.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """`maas usage`: calls with their request ids, what each consumed and cost, and how it ended.
 
-Owns the command's arguments, what it shows and following new calls. Does not own searching
-(billing/metering/usage_search.py) nor reading options (gateway/usage_options.py).
+Owns the command's arguments, what it shows and following new calls.
 """
 
 import asyncio

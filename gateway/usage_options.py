@@ -1,6 +1,6 @@
 """What usage is filtered by, as people type it: times, statuses, tags, error codes.
 
-Owns reading these. Does not own searching (billing/metering/usage_search.py). Pure.
+Pure.
 """
 
 import re

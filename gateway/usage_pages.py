@@ -1,7 +1,6 @@
 """Usage and costs in the shapes of OpenAI's organization API, page by page of time buckets.
 
-Owns reading what is asked and the shape of the answers. An account is an organization with one
-project, itself. Does not own the figures (billing/metering/usage_buckets.py). Pure.
+An account is an organization with one project, itself. Pure.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,5 @@
 """Bringing an account's variant, or a shared model's version, to a server that has not got it, and
 having a deleted one removed.
-
-Owns giving it once, however many calls wait for it. Does not own where these are kept
-(gateway/variants.py, gateway/model_versions.py) nor when a server says that it has none
-(gateway/dispatch.py).
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,6 @@
 """Variants: what an account has of its own, by name and version.
 
-Owns their public ids, finding them, and which version is current. Does not own learning them
-(gateway/adapting/) nor bringing them to the servers (gateway/variant_loading.py).
+Owns their public ids, finding them, and which version is current.
 """
 
 from collections import defaultdict

@@ -1,7 +1,4 @@
-"""`maas wallet`: money that an account has with us before it owes any.
-
-Owns the commands' names and arguments. Does not own wallets (billing/books/wallets.py).
-"""
+"""`maas wallet`: money that an account has with us before it owes any."""
 
 from typing import Annotated, Any
 

@@ -1,7 +1,7 @@
 """The worker: the process that does what falls due by itself. `maas up` starts one.
 
-Owns building what the jobs work with, from the settings, and ending in order. Any number of
-workers may run beside each other. Does not own the schedule (billing/jobs.py).
+Owns building what the jobs work with, from the settings, and ending in order. Any number of workers
+may run beside each other.
 """
 
 import asyncio

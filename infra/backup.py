@@ -1,8 +1,7 @@
 """A backup of the whole database, and the way back, by PostgreSQL's own programs from the wheel.
 
 Owns that a backup is whole or is not there, and that a restore goes into an empty database, all of
-it or nothing. Does not own what else has to be kept (docs/operators-guide.md), nor when a backup is
-made, nor getting back to a moment between two of them: that is the server's archive of its log.
+it or nothing.
 """
 
 import os

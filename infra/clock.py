@@ -1,6 +1,6 @@
 """Time, injected: nobody else asks the system what time it is.
 
-Owns the `Clock` that every stage and job receives. Tests pass one that they move by hand.
+Tests pass one that they move by hand.
 """
 
 import time

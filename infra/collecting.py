@@ -2,8 +2,8 @@
 
     amount, reason = collect(lambda: amount_from(text), lambda: require_reason(said))
 
-A check that awaits something goes first: `await attempt(check)` is its result, for `collect`.
-Owns running every check and raising what they found together. Does not own any check.
+A check that awaits something goes first: `await attempt(check)` is its result, for `collect`. Owns
+running every check and raising what they found together.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,4 @@
-"""What is to follow a transaction, once it is committed and never where it was rolled back.
-
-Owns keeping it with the session. Does not own committing (infra/db.py).
-"""
+"""What is to follow a transaction, once it is committed and never where it was rolled back."""
 
 from collections.abc import Callable
 from contextlib import suppress

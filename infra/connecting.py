@@ -3,8 +3,6 @@
 Owns how a connection is made and how a statement is abandoned: by ending the connection. To ask
 the server first, as the driver does, keeps whoever gave up waiting for ten seconds more where the
 server is frozen, or its host gone without a word.
-
-Does not own when that is (infra/db.py, infra/direct.py).
 """
 
 import os

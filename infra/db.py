@@ -1,8 +1,4 @@
-"""The database: one engine for a process, and the only place that commits.
-
-Owns the pool and transactions. Does not own how a connection is made (infra/connecting.py), tables
-(billing/tables.py), starting PostgreSQL (infra/postgres.py) or migrating it (infra/migrate.py).
-"""
+"""The database: one engine for a process, and the only place that commits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping

@@ -6,7 +6,7 @@
     ├── serving: WeightsBroken, ...
     └── infra:   SettingsInvalid, DatabaseUnavailable, DataDirectoryBroken, ...
 
-Owns the shape. Each package declares its own facts beside the code that finds them out.
+Each package declares its own facts beside the code that finds them out.
 """
 
 from collections.abc import Mapping

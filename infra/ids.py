@@ -1,6 +1,6 @@
 """Ids: UUIDv7 in the database, the same with a prefix where a person or a program sees them.
 
-Owns the prefixes' spelling rule. Version 7 keeps new rows together in an index.
+Version 7 keeps new rows together in an index.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on standard error.
 
-Owns the format and the last line of defence for secrets. Callers never pass a key or a prompt;
-what looks like a secret of ours, of Stripe's or of an address is struck out all the same.
+Callers never pass a key or a prompt; what looks like a secret of ours, of Stripe's or of an address
+is struck out all the same.
 """
 
 import logging

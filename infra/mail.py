@@ -1,7 +1,7 @@
 """E-mail: sent by SMTP, or written into a folder where no server is configured.
 
-Owns the two ways. What a message says is made elsewhere. A message has its business key as its
-Message-ID, so that a mail system that sees it twice can tell.
+What a message says is made elsewhere. A message has its business key as its Message-ID, so that a
+mail system that sees it twice can tell.
 """
 
 import asyncio

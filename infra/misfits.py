@@ -1,6 +1,6 @@
 """Misfits: which field of a JSON or TOML text does not fit its declared shape, and why.
 
-msgspec tells it in a sentence. Owns reading that sentence. Does not own what a caller is told.
+msgspec tells it in a sentence.
 """
 
 import re

@@ -1,9 +1,7 @@
 """Spans of calls, sent to a collector by OTLP over HTTP.
 
 Spans wait in a bounded queue that another thread empties: a collector that is slow or away loses
-spans, and nothing else. W3C's `traceparent` is taken in and passed on. Owns that. Does not own what
-is traced (gateway/pipeline.py, gateway/dispatch.py), nor the spans of Ray Serve and vLLM
-(serving/tracing.py).
+spans, and nothing else. W3C's `traceparent` is taken in and passed on.
 """
 
 import asyncio

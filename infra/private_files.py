@@ -2,8 +2,7 @@
 
 Owns creating them with that mode from the beginning, repairing what earlier versions created with
 other modes, and the one exception: PostgreSQL that root starts runs as a user of its own with
-root's group, which may pass through the data directory, and neither list nor read it. Does not own
-which files are private.
+root's group, which may pass through the data directory, and neither list nor read it.
 """
 
 import os

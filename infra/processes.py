@@ -1,7 +1,6 @@
 """Child processes: started as modules of ours, stopped together, never left behind.
 
-Owns starting a child that ends when its parent is gone, and stopping one with patience. Does not
-own what the children do.
+Owns starting a child that ends when its parent is gone, and stopping one with patience.
 """
 
 import ctypes

@@ -3,7 +3,6 @@
 A webhook's address is a customer's, and its host name may be of anything: of this machine, of the
 database, of a cloud's metadata. So what a name stands for is looked up once, and only an address
 that passed is connected to. `check` says the same of a name beforehand, without connecting.
-Owns that. Does not own what is sent (infra/signed_post.py) nor the lookup (infra/resolver.py).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Host name lookups with bounded time and threads, for names that a customer chose.
 
 `getaddrinfo` blocks, and a name server that does not answer can block it for half a minute. The
-lookups run in a few threads of their own, so that slow names cannot use up the event loop's
-default threads. Owns the lookup. Does not own which addresses are allowed (infra/reach.py).
+lookups run in a few threads of their own, so that slow names cannot use up the event loop's default
+threads.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """Sealing: texts that the database keeps and that only this installation can read.
 
-Owns the cipher, AES-GCM under a key made of the installation's secret. Does not own the secret
-(infra/secret.py): where that is lost, what was sealed is lost.
+Owns the cipher, AES-GCM under a key made of the installation's secret.
 """
 
 import hmac

@@ -1,7 +1,7 @@
 """The installation's secret key: it keys the hashes of API keys, and seals what is sealed.
 
-Owns making it once and reading it again. Losing it makes every API key invalid and every second
-factor too, so it lies in the data directory beside the database, readable by its owner only.
+Losing it makes every API key invalid and every second factor too, so it lies in the data directory
+beside the database, readable by its owner only.
 """
 
 import os

@@ -1,8 +1,4 @@
-"""Settings: `MAAS_*` environment variables, read once at the start of a process.
-
-Owns names, defaults and bounds. Does not own what is done with them, nor secrets that are made
-on this machine (infra/secret.py).
-"""
+"""Settings: `MAAS_*` environment variables, read once at the start of a process."""
 
 import os
 from decimal import Decimal

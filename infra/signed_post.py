@@ -1,8 +1,7 @@
 """Webhooks of ours: a JSON body, posted with the signature of the Standard Webhooks scheme.
 
 The receiver checks `webhook-id`, `webhook-timestamp` and `webhook-signature` with the secret that
-we share; any library of that scheme does. Owns one post. Does not own trying again, nor where a
-post may go (infra/reach.py).
+we share; any library of that scheme does.
 """
 
 import asyncio

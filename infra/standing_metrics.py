@@ -1,8 +1,7 @@
 """The metrics of how things stand at a moment: queues, servers, pools, jobs, deliveries, checks.
 
 Owns their names and labels; the others are in infra/metrics.py. A process sets those of its own,
-and what the database knows for all of them, in which case each process says the same. Does not own
-looking (gateway/gauges.py).
+and what the database knows for all of them, in which case each process says the same.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """Traces: what a call tells of its stages, and to whom: nobody, unless a collector is configured.
 
-Off, a stage costs one context manager that does nothing, and OpenTelemetry is not even loaded. Owns
-what stages may say, and being silent. Does not own spans (infra/otlp.py), which of both a process
-has (infra/tracers.py), nor what is traced (gateway/pipeline.py, gateway/dispatch.py).
+Off, a stage costs one context manager that does nothing, and OpenTelemetry is not even loaded.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """`make load`: a mixed day against the whole service, which is started for it and stopped again.
 
-Owns the options and what locust is told. Does not own who calls (load/locustfile.py) nor what is
-asked of it (load/slo.py). Exits with locust's code: 1 where an objective was missed.
+Exits with locust's code: 1 where an objective was missed.
 """
 
 import argparse

@@ -1,8 +1,7 @@
 """The users of a mixed day, for locust: programs that call, people who look, Stripe that posts.
 
-Owns who does what, and how often. What they share is in load/day/, what is asked of the whole in
-load/slo.py. The site comes from MAAS_LOAD_SITE (`make load` writes it), or one key from
-MAAS_API_KEY.
+What they share is in load/day/, what is asked of the whole in load/slo.py. The site comes from
+MAAS_LOAD_SITE (`make load` writes it), or one key from MAAS_API_KEY.
 """
 
 import os

@@ -1,8 +1,6 @@
 """Adapting a specialist to one customer's line: what each adaptable specialist offers.
 
-Owns the shape of an adaptation, of its score, and reading a training file's lines. Does not own
-what is learned (`adapt.py` of each specialist), where it runs (serving/) nor where its result is
-kept (gateway/).
+Owns the shape of an adaptation, of its score, and reading a training file's lines.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,6 @@
 """Calibration: scores become probabilities that hold, and figures that show whether they do.
 
-Owns fitting a slope and a shift for each class, and the figures. Does not own which rows it is
-fitted on: those must be rows that the scores' model has not seen.
+Owns fitting a slope and a shift for each class, and the figures.
 
 One slope for all classes (Platt 1999 with two classes; temperature scaling with a shift for each
 class with more) keeps an answer a sum: contributions to a score, times the slope, are contributions

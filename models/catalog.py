@@ -1,8 +1,4 @@
-"""The catalog: which models are sold, how they are served and at what list price.
-
-Owns reading and checking `catalog.toml`. Does not own rating (billing/rating/quantities.py) nor
-obtaining weights (serving/weights.py).
-"""
+"""The catalog: which models are sold, how they are served and at what list price."""
 
 import tomllib
 from collections.abc import Callable, Mapping

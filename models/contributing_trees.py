@@ -1,8 +1,5 @@
 """Trees that say which feature moved the answer: each leaf's value, split along its own path.
 
-Owns that split and the ONNX node of it. Does not own the frame of a graph (onnx_graph.py) nor which
-contributions are told (reasons.py).
-
 Each question on the way to a leaf moves the mean of the training rows that are still there; that
 step belongs to the feature asked (Saabas 2014). A leaf thus holds one weight for each feature of
 its path, and the sum over the trees is exact: base and contributions together are the booster's

@@ -1,7 +1,6 @@
 """Optional models: which package extra brings what a model needs, and whether it is installed here.
 
-Owns that knowledge for everybody who asks before anything is loaded. Does not own what a deployment
-serves, which its model servers say (gateway/availability.py).
+Owns that knowledge for everybody who asks before anything is loaded.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,4 @@
-"""A forest of scikit-learn's as one ONNX node.
-
-Owns taking it out of the converter. Does not own the frame of a graph (onnx_graph.py), nor boosted
-trees (there, and contributing_trees.py).
-"""
+"""A forest of scikit-learn's as one ONNX node."""
 
 import numpy as np
 from onnx import NodeProto

@@ -1,7 +1,6 @@
 """multilingual-e5-small from an optional package: texts in a hundred languages to vectors.
 
-Owns finding the package, and giving it only what its code in C reads safely. Does not own the
-weights, which come with the package, nor what vectors are used for.
+Owns finding the package, and giving it only what its code in C reads safely.
 """
 
 import importlib

@@ -1,8 +1,7 @@
 """The frame of an artefact: what the ONNX graphs of all learned specialists have in common.
 
 Owns the operator sets, the container's version, the signature's place, taking trees out of a
-converter, what becomes of a NaN, and opening an artefact on one thread. Does not own any other
-arithmetic (each model's export.py) nor the words of a signature (signature.py).
+converter, what becomes of a NaN, and opening an artefact on one thread.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,6 @@
 """How a question is asked of passages: the words that stand before it.
 
-Owns this one form, in which the gateway asks and the language model has learned to read. Does not
-own finding the passages (gateway/knowledge/) nor what is cited from an answer (gateway/wire/).
+Owns this one form, in which the gateway asks and the language model has learned to read.
 """
 
 import re

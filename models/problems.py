@@ -1,8 +1,4 @@
-"""What is wrong with a training file: each problem with its line, its field and what to do.
-
-Owns their shape and the bound of how many are shown. Does not own finding them: the file as text
-(training_text.py), and each specialist's own reader.
-"""
+"""What is wrong with a training file: each problem with its line, its field and what to do."""
 
 from dataclasses import dataclass, field
 from typing import Any

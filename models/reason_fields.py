@@ -1,8 +1,4 @@
-"""Reasons in a signature: the words about the few contributions that moved an answer most.
-
-Owns how many are told, and the two outputs that tell them. Does not own choosing them, which is
-done inside a graph (reasons.py): whoever only reads a signature needs no engine for graphs.
-"""
+"""Reasons in a signature: the words about the few contributions that moved an answer most."""
 
 from models.signature import BYTES, OutputField
 

@@ -1,8 +1,4 @@
-"""Reasons: the few contributions that moved an answer most, told by name.
-
-Owns choosing them inside an ONNX graph. Does not own the words about them (reason_fields.py), nor
-how an answer is split into contributions (contributing_trees.py, or a linear model's terms).
-"""
+"""Reasons: the few contributions that moved an answer most, told by name."""
 
 from collections.abc import Iterator, Sequence
 

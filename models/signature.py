@@ -1,8 +1,7 @@
 """A signature: the columns that a specialist takes and gives, learned or calculated alike.
 
 Owns the fields' shape, which is also their JSON, bringing columns into the signature's units and
-refusing what lies outside it, by field, row and unit. Does not own the units themselves (units.py)
-nor the wire.
+refusing what lies outside it, by field, row and unit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

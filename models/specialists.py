@@ -1,9 +1,6 @@
 """Every specialist, retrained and measured, and the table of their figures beside the bars.
 
-    python -m models.specialists [--data FOLDER] [--only NAME …] [--table]
-
-Owns the order and the table. Does not own how any of them learns or is measured (each package's
-train.py and evaluate.py), nor the bars' reasons.
+python -m models.specialists [--data FOLDER] [--only NAME …] [--table]
 """
 
 import argparse

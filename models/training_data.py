@@ -1,8 +1,6 @@
 """Where training sets lie, and what is said where they do not; and how figures are recorded.
 
-Owns the folder, that fact, and the commands that write a model's artefact and `metrics.json`. Does
-not own any file in the folder (each model's data.py) nor what is learned and measured (each
-model's train.py and evaluate.py).
+Owns the folder, that fact, and the commands that write a model's artefact and `metrics.json`.
 """
 
 import argparse

@@ -1,8 +1,4 @@
-"""A training file as text: from its bytes to lines of JSON, with every problem of its form.
-
-Owns encodings, line ends, delimiters and what is no JSON. Does not own what a line has to hold
-(each specialist's reader).
-"""
+"""A training file as text: from its bytes to lines of JSON, with every problem of its form."""
 
 import json
 import re

@@ -1,8 +1,8 @@
 """Units of measurement: which are known, and how a value of one becomes a value of another.
 
-Owns the vocabulary and how a unit is written, `m³/h` or `m^3/h`; pint does the algebra. Does not
-own what a column means (signature.py). Pure. Effects that are billed have an exact table of their
-own (billing/outcomes/measurement/units.py), which no library may move.
+Owns the vocabulary and how a unit is written, `m³/h` or `m^3/h`; pint does the algebra. Pure.
+Effects that are billed have an exact table of their own (billing/outcomes/measurement/units.py),
+which no library may move.
 """
 
 import re

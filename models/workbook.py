@@ -1,8 +1,4 @@
-"""The cells of a training set that comes as a workbook (Office Open XML).
-
-Owns reading the first sheet's texts. Does not own what the columns mean (each model's data.py),
-nor workbooks that customers send: the parser is not guarded against them.
-"""
+"""The cells of a training set that comes as a workbook (Office Open XML)."""
 
 import io
 import xml.etree.ElementTree as ElementTree

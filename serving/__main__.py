@@ -1,7 +1,4 @@
-"""`python -m serving --data-dir DIR`: serve the models of the catalog until told to stop.
-
-Owns the command: weights, then the environment, then Ray. Does not own the steps themselves.
-"""
+"""`python -m serving --data-dir DIR`: serve the models of the catalog until told to stop."""
 
 import importlib
 import os

@@ -2,8 +2,7 @@
 
 Owns that an adapter is whole or is not there, that it fits the engine, and how many stay: those
 used within a day, up to a limit of bytes. Copies only, the database has the originals. An id stands
-for one content for ever. Does not own when an engine loads one (text_server.py), nor who brings it:
-the gateway does.
+for one content for ever.
 """
 
 import errno

@@ -2,8 +2,7 @@
 
 Each line is one of `{"progress": "…"}`, with `"metrics": {…}` beside it where there are figures,
 and last `{"variant": {…}, "seconds": …}` or `{"error": {…}}`. Owns those lines, and that learning
-has a process of its own, where it cannot hold up anybody's answer. Does not own learning
-(models/*/adapt.py), nor where variants are kept.
+has a process of its own, where it cannot hold up anybody's answer.
 """
 
 import asyncio

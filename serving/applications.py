@@ -1,10 +1,9 @@
 """The applications by their names in a Ray Serve config file, as `serving.applications:text`.
 
 For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine run.py
-starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE`,
-`MAAS_SPECIALIST_…` and `MAAS_ENGINE_…`, the same on each node. Does not own what the applications
-are (plan.py). All nodes see one data directory: weights are converted into it once, and what
-customers had made is found by whichever node answers.
+starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE`, `MAAS_SPECIALIST_…`
+and `MAAS_ENGINE_…`, the same on each node. All nodes see one data directory: weights are converted
+into it once, and what customers had made is found by whichever node answers.
 """
 
 from typing import Any

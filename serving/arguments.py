@@ -1,7 +1,4 @@
-"""The command line of `python -m serving`.
-
-Owns the options and their meaning. Does not own acting on them (__main__.py, run.py).
-"""
+"""The command line of `python -m serving`."""
 
 import argparse
 from collections.abc import Sequence

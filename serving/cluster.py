@@ -1,8 +1,6 @@
 """The Ray cluster of one machine and what Serve runs on it.
 
-Owns starting both, waiting until the applications answer, and leaving no process behind. Does not
-own the environment (environment.py has to be in force before this module is imported) nor what is
-deployed (plan.py).
+Owns starting both, waiting until the applications answer, and leaving no process behind.
 """
 
 import socket

@@ -1,8 +1,8 @@
 """`python -m serving.conversion GGUF FOLDER [TURN_END…]`: a GGUF file to what vLLM loads.
 
-Owns dequantising once to bfloat16 and saving weights, tokenizer and generation settings. Runs as
-a process of its own (converter.py starts it), so that the gigabytes it takes are given back and
-the caller never imports torch. Does not own where the folder goes (weights.py).
+Owns dequantising once to bfloat16 and saving weights, tokenizer and generation settings. Runs as a
+process of its own (converter.py starts it), so that the gigabytes it takes are given back and the
+caller never imports torch.
 
 It writes one JSON object a line: {"message", "fraction"}, or {"failed"} and exit status 1.
 """

@@ -1,7 +1,6 @@
 """The conversion, run in a process of its own and watched.
 
-Owns starting `python -m serving.conversion`, passing its progress on, and stopping it. Does not
-own what it does (conversion.py).
+Owns starting `python -m serving.conversion`, passing its progress on, and stopping it.
 """
 
 import json

@@ -1,8 +1,6 @@
 """What the engines of the text models have counted, collected from their servers.
 
-Owns asking every replica of them, and telling how many say nothing. Does not own what a server
-answers (text_server.py), what those left that have ended (ended_counts.py), the form
-(exposition.py), nor the address (operations_app.py).
+Owns asking every replica of them, and telling how many say nothing.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """What the engine of one replica has counted, from its beginning to its end.
 
 Owns what the replica says of it, under which names, and that it is left behind. It runs in the
-process whose registry vLLM counts in. Does not own asking all replicas (counters.py), nor the
-folder (ended_counts.py).
+process whose registry vLLM counts in.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The multilingual encoder as it is served: which texts are questions, and how long they may be.
 
 Owns telling questions from passages by the words that the model was trained with, and the length
-check. Does not own the model (models/multilingual.py).
+check.
 """
 
 from collections.abc import Sequence

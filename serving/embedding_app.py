@@ -1,8 +1,4 @@
-"""The embedding models as a Ray Serve deployment behind `/v1/embeddings`.
-
-Owns sharing the processor between requests. Does not own the wire (embeddings.py) nor the models
-(encoder.py, e5.py).
-"""
+"""The embedding models as a Ray Serve deployment behind `/v1/embeddings`."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""OpenAI's embeddings wire: requests read and answers written.
-
-Owns the JSON shapes and their limits. Does not own the model (encoder.py), nor HTTP (apps.py).
-"""
+"""OpenAI's embeddings wire: requests read and answers written."""
 
 import base64
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """A sentence encoder: text to tokens, tokens to unit vectors.
 
 Owns what every encoder offers, and the one from an ONNX file: its tokenizer, mean pooling and the
-length check. Does not own the wire (embeddings.py), the multilingual one (e5.py), nor how requests
-share the processor (embedding_app.py).
+length check.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """What engines counted that have ended, in a folder that all nodes see.
 
 An engine that is one too many is stopped, and the calls that it answered stay in usage: without its
-count `maas reconcile` would find tokens that no engine generated. Owns the files. Does not own
-their text (exposition.py), nor when an engine begins and ends (text_server.py).
+count `maas reconcile` would find tokens that no engine generated.
 """
 
 import logging

@@ -1,8 +1,4 @@
-"""A catalog entry as the settings of a vLLM engine under Ray Serve.
-
-Owns the translation, as plain values. Does not own building the application from them (llm.py),
-which needs Ray and vLLM imported.
-"""
+"""A catalog entry as the settings of a vLLM engine under Ray Serve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,7 @@ By default a process that reads vLLM's shared-memory queue polls it without a pa
 after each message. During generation this occupies one of two cores, which the model's arithmetic
 or other programs could use.
 
-vLLM calls `register` in each of its processes (entry point in pyproject.toml). Does not own the
-engine's settings (engine.py).
+vLLM calls `register` in each of its processes (entry point in pyproject.toml).
 """
 
 import time

@@ -9,7 +9,7 @@ not learned, and the accuracy drops (models/industrial_llm/card.md has the figur
 is held to the values, each after a blank, and the JSON is put around the value here.
 
 Owns which schemas these are, and the JSON around the value, whole and streamed. Needs neither Ray
-nor vLLM. Does not own changing a request (text_server.py).
+nor vLLM.
 """
 
 import json

@@ -1,7 +1,6 @@
 """Chat requests whose answer is one value of a list, as the engine gets and answers them.
 
-Owns changing such a request, and its answers back (enum_answers.py has the forms). Does not own
-which models this is for (engine.py).
+Owns changing such a request, and its answers back (enum_answers.py has the forms).
 """
 
 from collections.abc import AsyncGenerator

@@ -1,7 +1,6 @@
 """The environment in which Ray, Serve, HAProxy and vLLM run.
 
-Owns every variable that is set for them and why. They read it when imported, so it has to be set
-before: __main__.py does. Does not own the models' own settings (engine.py).
+They read it when imported, so it has to be set before: __main__.py does.
 """
 
 import os

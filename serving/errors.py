@@ -1,9 +1,4 @@
-"""What can be wrong with a request to a model of ours, or with the models themselves.
-
-Owns serving's facts and their OpenAI envelope. Does not own what a signature refuses
-(models/signature.py), nor the engine's errors (vLLM answers those itself; the gateway translates
-them).
-"""
+"""What can be wrong with a request to a model of ours, or with the models themselves."""
 
 from typing import Any
 

@@ -1,7 +1,6 @@
 """Specialists that answer only when a customer has fitted them: the base is a recipe.
 
-Owns what the base says until then, and the fitted anomaly detector. Does not own fitting
-(models/anomaly/).
+Owns what the base says until then, and the fitted anomaly detector.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""Where serving keeps its files, and that only one serving uses them.
-
-Owns the layout below the data directory and its lock. Does not own what is in the files.
-"""
+"""Where serving keeps its files, and that only one serving uses them."""
 
 import fcntl
 import hashlib

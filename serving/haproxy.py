@@ -3,8 +3,7 @@
 Ray's template opens the metrics and statistics ports to all interfaces and has no setting for it;
 and it takes one address for HAProxy's own port and for the replicas' ports behind it. Ray starts
 the program that we name, so we name a script that corrects the configuration and then becomes
-HAProxy. Owns that script, and ending the HAProxy of a killed run. Does not own the configuration
-(Ray writes it).
+HAProxy.
 """
 
 import os

@@ -1,7 +1,4 @@
-"""HTTP for the applications that are our own: bodies read with a limit, errors in OpenAI's shape.
-
-Owns what embeddings and specialists share. Does not own the text models' HTTP, which is Ray's.
-"""
+"""HTTP for our own applications: bodies read with a limit, errors in OpenAI's shape."""
 
 import logging
 from collections.abc import Awaitable, Callable

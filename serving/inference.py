@@ -1,7 +1,6 @@
 """One request to a specialist, and many together: from a body to columns, from answers to a body.
 
-Owns checking a request as a whole before it waits, and running those that waited together. Does
-not own HTTP and Ray (specialist_app.py), so all of it is plain functions.
+Owns checking a request as a whole before it waits, and running those that waited together.
 """
 
 from collections import defaultdict

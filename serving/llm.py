@@ -1,7 +1,7 @@
 """The text generation models as one Ray Serve application, on vLLM.
 
-Owns building the application from the settings (engine.py). The HTTP interface, the streaming and
-the engine are Ray's and vLLM's own: nothing of ours is in a token's path.
+The HTTP interface, the streaming and the engine are Ray's and vLLM's own: nothing of ours is in a
+token's path.
 """
 
 from collections.abc import Mapping, Sequence

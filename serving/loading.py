@@ -1,7 +1,4 @@
-"""From what the catalog says of a specialist to the specialist.
-
-Owns which loader a task has. Does not own the loaders.
-"""
+"""From what the catalog says of a specialist to the specialist."""
 
 from dataclasses import dataclass
 from pathlib import Path

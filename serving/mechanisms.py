@@ -1,7 +1,4 @@
-"""A mechanism as a specialist: what serving asks of a model, answered by a formula.
-
-Owns finding the mechanism that the catalog names. Does not own the formulas (models/mechanisms/).
-"""
+"""A mechanism as a specialist: what serving asks of a model, answered by a formula."""
 
 from dataclasses import dataclass
 

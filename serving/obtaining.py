@@ -1,7 +1,7 @@
 """`python -m serving.obtaining MODEL --data-dir DIR`: have a model's weights, and print where.
 
 Owns the command, for what needs weights without serving them: learning an adapter, or a machine
-that will have no internet. Does not own obtaining them (weights.py).
+that will have no internet.
 """
 
 import argparse

@@ -2,9 +2,7 @@
 
 Owns `/v2/health/ready` and `/v2/metrics`, which are asked all the time and must wake nobody;
 `/v2/adapters`, where customers' adapters of language models are brought; and `/v2/adaptations`,
-minutes of learning that are no reason for another replica of the specialists, nor may end with
-one. Does not own learning (adapting.py), nor the models' own addresses, which are below a longer
-prefix (specialist_app.py).
+minutes of learning that are no reason for another replica of the specialists, nor may end with one.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """Python packages that ship weights: where their files lie.
 
-Owns finding them without importing them (some print when imported). Does not own checking or
-converting what is found (weights.py).
+Owns finding them without importing them (some print when imported).
 """
 
 from importlib.util import find_spec

@@ -1,7 +1,4 @@
-"""What is deployed for a catalog: each application, its prefix, and which model is where.
-
-Owns how the models are split over applications. Does not own starting them (cluster.py).
-"""
+"""What is deployed for a catalog: each application, its prefix, and which model is where."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,6 @@
 """How far the start is, for a person or for the process that started us.
 
-Owns the two forms: a live line in a terminal, one JSON object a line anywhere else. Does not own
-what is reported.
+Owns the two forms: a live line in a terminal, one JSON object a line anywhere else.
 """
 
 import json

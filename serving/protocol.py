@@ -1,7 +1,6 @@
 """The Open Inference Protocol, version 2: requests read and answers written, JSON and binary.
 
 Owns the wire: the JSON shapes and the binary tensor extension (`Inference-Header-Content-Length`).
-Does not own what a model makes of the tensors (specialists.py), nor HTTP (apps.py).
 """
 
 import math

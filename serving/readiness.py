@@ -1,7 +1,7 @@
 """Which models answer at this moment, as Ray Serve's controller sees it.
 
-Owns the question and a short memory of the answer. Ray's own `/-/healthz` says "success" as soon
-as any application has a server, and `/v1/models` lists a model long before its engine is up.
+Ray's own `/-/healthz` says "success" as soon as any application has a server, and `/v1/models`
+lists a model long before its engine is up.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Serving, from deployed to stopped.
 
 Owns the order: start, deploy, wait to be told to stop, stop. Imports Ray, so the environment is in
-force before (__main__.py). Does not own the single steps.
+force before (__main__.py).
 """
 
 import os

@@ -1,7 +1,7 @@
 """How many replicas hold the specialists, and how many engines each language model has.
 
 Owns the bounds and how they are said to Ray Serve, as plain values: the environment has to be in
-force before Ray is imported. Does not own what a replica is (specialist_app.py, engine.py).
+force before Ray is imported.
 """
 
 import os

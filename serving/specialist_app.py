@@ -1,9 +1,8 @@
 """The specialists as a Ray Serve deployment at `/v2/models`, in the Open Inference Protocol.
 
-Owns its addresses, and batching across requests. Customers' variants are put beside the models,
-each under the id of its version, and then are models like others. Replicas come and go by load,
-none may be left: so what has to answer meanwhile is elsewhere (operations_app.py). Does not own
-what happens between a body and its answer (inference.py), nor keeping variants (variant_shelf.py).
+Customers' variants are put beside the models, each under the id of its version, and then are models
+like others. Replicas come and go by load, none may be left: so what has to answer meanwhile is
+elsewhere (operations_app.py).
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """A specialist: a small model over named columns, with the signature that it carries.
 
 Owns what every specialist is, and the learned ones on ONNX Runtime: reading the signature from the
-artefact and running the model. Does not own what a signature refuses (models/signature.py), the
-formulas (mechanisms.py), the wire (protocol.py), nor how requests are batched (specialist_app.py).
+artefact and running the model.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,4 @@
-"""Tag alignment as a specialist: a plant's tags in, ranked concepts out.
-
-Owns the signature and bringing candidates into columns. Does not own the alignment itself
-(models/tag_align/).
-"""
+"""Tag alignment as a specialist: a plant's tags in, ranked concepts out."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

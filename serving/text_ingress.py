@@ -1,8 +1,6 @@
 """The front of the text models: Ray's own, which also knows models that answer by an adapter.
 
-Owns which engine a model's name stands for. Nothing of ours is in a token's path. Does not own
-loading adapters (text_server.py): Ray's own come from a cloud's storage, each with a handle of its
-own that is never given up.
+Nothing of ours is in a token's path.
 """
 
 from collections.abc import Mapping

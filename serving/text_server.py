@@ -1,9 +1,7 @@
 """The server of one text model: Ray's own, which also has adapters and tells its engine's counts.
 
-Owns which adapters the engine has. It runs in the process that talks to the engine, where vLLM
-keeps its counters. Does not own what is told of them (counting.py), nor asking all servers
-(counters.py), nor which engine a name stands for (text_ingress.py), nor where customers' adapters
-lie (adapter_folder.py). Which of those it knows are in the engine's memory is the engine's affair.
+It runs in the process that talks to the engine, where vLLM keeps its counters. Which of those it
+knows are in the engine's memory is the engine's affair.
 """
 
 import asyncio

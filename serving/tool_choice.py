@@ -1,8 +1,7 @@
 """Tool calls of models that are too small to keep a form of their own: held to it by a schema.
 
 Owns a tool parser of vLLM's: the schema that a request's tools come to, and the calls that an
-answer comes to. Does not own the form (models/industrial_llm/choices.py), how tools are shown to
-the model (the base's chat template), nor holding an answer to a schema (the engine).
+answer comes to.
 
 Where a choice is free, no tool is one of the choices. After a tool's result the answer is text: a
 model that has to call again would never come to an end.

@@ -1,8 +1,7 @@
 """Spans of Ray Serve, sent where the gateway's go.
 
 Ray asks for this function by its name (environment.py says it) in each process that handles
-requests. Owns giving it what sends them. Does not own sending (infra/otlp.py), nor the engine's own
-spans, which vLLM sends by itself (engine.py).
+requests.
 """
 
 import os

@@ -2,8 +2,7 @@
 
 Owns that a file is whole or is not there, and how many stay: up to a limit of bytes, those used
 last, and none that nobody has asked for in a day. A copy only, the database has the originals: so
-what cannot be written or read is a loss of time, never an error. Does not own what is in memory
-(variants.py).
+what cannot be written or read is a loss of time, never an error.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """Where a replica has its customers' variants from: its memory, else the machine's folder.
 
 Owns the order, that a variant which many requests wait for is loaded once, and the event loop's
-ease: reading, loading and writing are in threads. Does not own memory (variants.py), files
-(variant_folder.py), nor who brings a variant that is in neither: the gateway does.
+ease: reading, loading and writing are in threads.
 """
 
 import asyncio

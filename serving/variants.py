@@ -1,7 +1,4 @@
-"""Customers' variants in memory: those used last, up to a limit of bytes, each for a day at most.
-
-Owns which are kept. Does not own where one comes from that is not here (variant_shelf.py).
-"""
+"""Customers' variants in memory: least recently used, up to a limit of bytes and for a day."""
 
 import time
 from collections.abc import Callable

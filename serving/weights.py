@@ -1,7 +1,7 @@
 """Weights: obtained, verified and converted once into the data directory.
 
-Owns where each model's files lie afterwards, and that a half-made folder is never taken for a
-whole one. Does not own the conversion itself (conversion.py), nor loading (llm.py, encoder.py).
+Owns where each model's files lie afterwards, and that a half-made folder is never taken for a whole
+one.
 """
 
 import errno

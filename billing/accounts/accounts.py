@@ -1,8 +1,4 @@
-"""Accounts: the firms that call and pay.
-
-Owns making and finding them. Does not own keys (gateway/keys.py) nor what they used
-(billing/metering/usage.py).
-"""
+"""Accounts: the firms that call and pay."""
 
 from uuid import UUID
 

@@ -1,6 +1,6 @@
 """Collectable: what Stripe can collect: in which currencies, and how little.
 
-Owns these facts, as docs.stripe.com/currencies tells them. Pure.
+Pure.
 """
 
 from billing.money import currency_exponent

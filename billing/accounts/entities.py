@@ -1,9 +1,4 @@
-"""Legal entities: those who sell, and whose invoices are numbered without gaps.
-
-Owns making, changing and listing them. Does not own who sells to whom
-(billing/accounts/profiles.py) nor what a final invoice says of them, which stays
-(billing/accounts/parties.py).
-"""
+"""Legal entities: those who sell, and whose invoices are numbered without gaps."""
 
 import re
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Opening an account: the account itself, how it is billed, what it may spend and how fast.
-
-Owns with what an account begins. Does not own what that is for (billing/metering/quotas.py,
-billing/accounts/profiles.py).
-"""
+"""Opening an account: the account itself, how it is billed, what it may spend and how fast."""
 
 from dataclasses import dataclass
 

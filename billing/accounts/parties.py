@@ -2,8 +2,7 @@
 to be paid.
 
 A final invoice keeps those of its day; drafts and previews say those of now. Owns gathering them,
-as one query that an update can take too: making an invoice final asks nothing more for them. Does
-not own where they are kept (billing/invoices/invoicing.py).
+as one query that an update can take too: making an invoice final asks nothing more for them.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,6 @@
 """Billing profiles: how an account is billed, and the lock for changes of its billing.
 
-Owns time zone, tax, terms of payment and address of an account, and who sells to it. Does not own
-those who sell (billing/accounts/entities.py), plans (billing/agreements/subscriptions.py) nor
-periods (billing/agreements/periods.py).
+Owns time zone, tax, terms of payment and address of an account, and who sells to it.
 """
 
 from dataclasses import dataclass

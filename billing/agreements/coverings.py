@@ -1,7 +1,6 @@
 """Coverings: for which time the terms of an outcome contract's calls are in force.
 
-They include units, as a plan does, for the days on which the contract holds. Owns reading those
-times. Does not own contracts (billing/outcomes/contracts.py).
+They include units, as a plan does, for the days on which the contract holds.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """Billing periods: for which times an account's usage is invoiced together.
 
-The periods of an account follow one another without a gap. Owns making them, shortening the running
-one and closing. Does not own what they count (billing/agreements/totals.py) nor their invoices
-(billing/invoices/invoicing.py).
+The periods of an account follow one another without a gap.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """Plan versions: publishing terms and finding them again. A version is never changed.
 
 Owns the table of versions, and which plans are offered to nobody: that is of a plan and no part of
-any terms, so it can change. Does not own what terms mean (billing/rating/terms.py) nor who is on a
-plan (billing/agreements/subscriptions.py).
+any terms, so it can change.
 """
 
 from collections.abc import Iterable

@@ -5,9 +5,6 @@ the next, and every usage row names the terms that priced it, so no change loses
 
     subscribe -> [trial] -> active -> upgrade (now, prorated) | downgrade (when the paid time ends)
                                    -> cancel (now | when the paid time ends) -> resume
-
-Owns the phases. Does not own fees' arithmetic (billing/rating/fees.py) nor what else a change does
-(billing/subscribing/changes.py).
 """
 
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ all transactions that have ended since the step before. A row counts into the op
 holds its start; where that one is closed, into the account's oldest open one, as late. What began
 after the last period, as a gateway's clock may say, is in that one until the next has begun. Totals
 can be rebuilt from the rows: who was late follows from when a period was cut.
-
-Owns the steps. Does not own what totals cost (billing/rating/statement.py).
 """
 
 from collections.abc import Mapping, Sequence

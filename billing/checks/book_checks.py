@@ -1,8 +1,7 @@
 """Book checks: whether totals, invoices, ledger, payments and wallets tell the same story.
 
 Each gives what does not agree, as (subject, recorded, expected), in the snapshot of
-billing/checks/reconciliation.py. Owns these checks; nothing is mended. For operators: they look
-across accounts (account_id).
+billing/checks/reconciliation.py. For operators: they look across accounts (account_id).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Checks of included units: what quotas, calls and totals say of them is the same.
 
-Each is one query that gives (subject, recorded, expected) of what does not agree. Owns the checks.
-Does not own running them (billing/checks/reconciliation.py).
+Each is one query that gives (subject, recorded, expected) of what does not agree.
 """
 
 from collections.abc import Mapping

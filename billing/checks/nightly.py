@@ -1,6 +1,6 @@
 """Nightly: comparing all records once a day, and keeping what was found.
 
-Owns that one step. Does not ask the engines nor Stripe, as `maas reconcile` does.
+Does not ask the engines nor Stripe, as `maas reconcile` does.
 """
 
 from collections.abc import Mapping

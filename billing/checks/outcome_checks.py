@@ -1,7 +1,7 @@
 """Outcome checks: whether settlements are what their bundles come to, and charged so.
 
-Each is computed again from its evidence bundle, with the measurement that this holds. Owns these
-checks; nothing is mended. For operators: they look across accounts (account_id).
+Each is computed again from its evidence bundle, with the measurement that this holds. For
+operators: they look across accounts (account_id).
 """
 
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -2,10 +2,10 @@
 by the checks of billing/checks/book_checks.py and included_checks.py, whether bills and included
 units do.
 
-Each check is one query that gives what does not agree, and agrees when it gives nothing; all run
-in one snapshot, so calls that run meanwhile do no harm. What the engines count is outside of any
-snapshot, so it is held against bounds: what usage said before they were asked, and after. Owns the
-checks. Does not ask the engines (gateway/engine_counts.py), nor mend anything.
+Each check is one query that gives what does not agree, and agrees when it gives nothing; all run in
+one snapshot, so calls that run meanwhile do no harm. What the engines count is outside of any
+snapshot, so it is held against bounds: what usage said before they were asked, and after. Does not
+ask the engines (gateway/engine_counts.py), nor mend anything.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,9 +2,8 @@
 at the prices of the terms that it names.
 
 Uses the same function as admission and metering (`call_cost`). Rows come from a server-side cursor
-in batches, so memory is bounded; and only those written since the last check that found nothing,
-so that a nightly check reads a day's rows. A row that was corrected is held against its correction.
-Owns this check. Does not own corrections (billing/metering/corrections.py).
+in batches, so memory is bounded; and only those written since the last check that found nothing, so
+that a nightly check reads a day's rows. A row that was corrected is held against its correction.
 """
 
 from collections.abc import AsyncIterator, Mapping

@@ -1,7 +1,6 @@
 """Runs of the checks: when records were compared last, and what did not agree then.
 
-Owns keeping and reading that. Does not own the comparison (billing/checks/reconciliation.py), which
-whoever only reads need not load. For operators.
+For operators.
 """
 
 from collections.abc import Mapping, Sequence

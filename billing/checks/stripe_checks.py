@@ -1,8 +1,8 @@
 """Stripe checks: whether Stripe's invoices say what ours do.
 
 An invoice that Stripe collects must have our total there, less what our wallet paid, and must be
-settled there where it is settled here. What is still on its way, in the outbox or the inbox, is
-not held against either. Owns the comparison. For operators: it looks across accounts (account_id).
+settled there where it is settled here. What is still on its way, in the outbox or the inbox, is not
+held against either. For operators: it looks across accounts (account_id).
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,7 @@
 """Asking: what Stripe knows and told us of in no event, because the event was lost.
 
-    open invoices         each is asked about once an hour, from an hour after it became final
-    payment methods left  looked up in Stripe's own list of events
-
-Owns which invoices are asked about, and when. Does not own what follows
-(billing/collecting/webhooks.py).
+open invoices         each is asked about once an hour, from an hour after it became final
+payment methods left  looked up in Stripe's own list of events
 """
 
 from datetime import datetime, timedelta

@@ -8,10 +8,6 @@ Items of one invoice are done in this order of their making. What happened to an
 Stripe could not be reached is told before the first charge: that is an item of its own, made
 when Stripe has the invoice. Each handler may run again at any point: what was done is found
 again, under the same key or by our ids.
-
-Owns these handlers. Does not own the requests (billing/collecting/payments.py), what an invoice is
-at Stripe (billing/collecting/stripe_bills.py) nor what Stripe answers later
-(billing/collecting/webhooks.py).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

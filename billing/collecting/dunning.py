@@ -2,8 +2,7 @@
 
     due -> reminders, and another try to charge -> calls suspended -> restored on payment
 
-Owns the steps and their days. After days of downtime only the step that is due now is taken, not
-all that were missed. Does not own the words (billing/notices/notices.py).
+After days of downtime only the step that is due now is taken, not all that were missed.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The inbox: events that Stripe sent, each kept once, handled later and exactly once.
 
 An event comes twice, late and out of order, so it is only a hint: whoever handles it asks Stripe
-how things are now. Owns keeping events and going through them. Does not own what an event means
-(billing/collecting/webhooks.py).
+how things are now.
 """
 
 from collections.abc import Awaitable, Callable

@@ -4,8 +4,7 @@
 
 A final invoice's line can be disputed once, within some days. The invoice stays due meanwhile: what
 was wrong comes back by the credit note. Outcomes are disputed by their settlement
-(billing/outcomes/disputes.py). Owns that order. Does not own credit notes
-(billing/invoices/credit_notes.py).
+(billing/outcomes/disputes.py).
 """
 
 from collections.abc import Sequence

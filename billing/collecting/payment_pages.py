@@ -1,7 +1,6 @@
 """Payment pages: where a customer pays what Stripe collects.
 
-Owns choosing the page. The pages are Stripe's; what comes of a visit, its events tell
-(webhooks.py).
+The pages are Stripe's; what comes of a visit, its events tell (webhooks.py).
 """
 
 from uuid import UUID

@@ -1,8 +1,7 @@
 """Stripe bills: what Stripe is told that an invoice or a credit note of ours says.
 
 Stripe gets the finished lines and amounts, and one total that must be ours; it never adds tax or
-proration of its own. Owns putting these together. Does not own telling
-(billing/collecting/collecting.py).
+proration of its own.
 """
 
 from collections.abc import Mapping, Sequence

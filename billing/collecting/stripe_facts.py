@@ -1,7 +1,7 @@
 """What Stripe tells and is told, as values: events, invoices, payments, credit notes.
 
-Owns their shape. Knows neither Stripe's library nor the database; amounts are minor units, the
-same as ours for the currencies of billing/accounts/collectable.py.
+Knows neither Stripe's library nor the database; amounts are minor units, the same as ours for the
+currencies of billing/accounts/collectable.py.
 """
 
 from collections.abc import Mapping

@@ -2,8 +2,7 @@
 
 Whatever an event says, the object is read again from Stripe, and what is new there is recorded
 under Stripe's own ids: handling an event twice, late or out of order changes nothing more. What
-belongs to nobody here is left alone. Owns that. Does not own keeping events
-(billing/collecting/inbox.py) nor asking where none came (billing/collecting/asking.py).
+belongs to nobody here is left alone.
 """
 
 from uuid import UUID

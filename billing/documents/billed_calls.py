@@ -1,6 +1,6 @@
 """A call as an invoice lists it, and filters of such calls.
 
-Owns both values. Pure. Does not own the query (billing/documents/calls.py).
+Pure.
 """
 
 from collections.abc import Mapping

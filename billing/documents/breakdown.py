@@ -1,9 +1,8 @@
 """Tags on an invoice: which part of each line of usage is of which value of a tag.
 
 A line's amount is divided by the units that the calls of each value consumed of its meter, and a
-rest for calls without the tag, so that the parts add up to the line exactly. Values and tags
-beyond the most costly ones are shown together. Owns that division. Does not own the totals
-(billing/agreements/totals.py).
+rest for calls without the tag, so that the parts add up to the line exactly. Values and tags beyond
+the most costly ones are shown together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,5 @@
 """Files of calls, written while they are read: each page of calls is a transaction of its own, so a
 file of any length holds no database session and needs the memory of one page.
-
-Owns streaming. Does not own the columns (billing/documents/rendering/calls_csv.py) nor which calls
-(billing/documents/calls.py).
 """
 
 from collections.abc import AsyncIterator

@@ -1,9 +1,7 @@
 """The calls that an invoice bills, found by the rule by which the totals counted them.
 
 A call counts into the first of its account's periods that ends after it began and that is open, or
-had not been cut when its row was written (billing/agreements/totals.py). Owns that rule as a query,
-in pages of any size. Does not own what the calls cost together
-(billing/rating/statement.py).
+had not been cut when its row was written (billing/agreements/totals.py).
 """
 
 from collections.abc import AsyncIterator, Mapping

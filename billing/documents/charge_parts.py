@@ -1,7 +1,6 @@
 """What a document says of a charge: which settlement it is of, who attested, and how many units.
 
-Owns the value and its JSON form. Pure. Does not own the words, which came with the charge
-(billing/outcomes/words.py).
+Pure.
 """
 
 from collections.abc import Mapping

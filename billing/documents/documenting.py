@@ -1,8 +1,7 @@
 """Documenting: an invoice's document, from the tables.
 
-One function for what is stored, draft or final, and for the preview of the running period, which
-is not. Owns gathering what a document says. Does not own the amounts (billing/invoices/drafting.py,
-billing/invoices/invoicing.py) nor the document's form (billing/documents/documents.py).
+One function for what is stored, draft or final, and for the preview of the running period, which is
+not.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,6 @@
 """The invoice document: everything that an invoice says, as one immutable value.
 
-JSON, CSV, PDF and the dashboard show this and nothing else, so they cannot disagree. Owns the
-value, its closing sentences and its JSON form. Does not own making it from the tables
-(billing/documents/documenting.py) nor how it looks (billing/documents/rendering/). Pure.
+JSON, CSV, PDF and the dashboard show this and nothing else, so they cannot disagree. Pure.
 """
 
 from collections.abc import Iterable

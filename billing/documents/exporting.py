@@ -3,9 +3,8 @@
     invoice.json  lines.csv  calls.csv  invoice.pdf  terms/<version>.json
     outcomes/<settlement>.json
 
-tests/support/rerate.py does so, with nothing of ours. Owns the folder. Calls are written page by
-page, so memory holds a page of them. Does not own what the files say
-(billing/documents/documents.py, billing/documents/rendering/).
+tests/support/rerate.py does so, with nothing of ours. Calls are written page by page, so memory
+holds a page of them.
 """
 
 import json

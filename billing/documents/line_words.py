@@ -1,7 +1,7 @@
 """Lines in words: what each line of an invoice is for, for which days, and how a fee was shared.
 
-Owns a line's description, its days of service, and of fees the share of a whole fee that makes
-the amount. Pure. Does not own the amounts (billing/rating/statement.py, billing/rating/fees.py).
+Owns a line's description, its days of service, and of fees the share of a whole fee that makes the
+amount. Pure.
 """
 
 from collections.abc import Callable, Mapping, Sequence

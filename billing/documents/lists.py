@@ -1,8 +1,4 @@
-"""Lists of an account's invoices, and finding one by what people call it.
-
-Owns paging and the short form of an invoice. Does not own the document
-(billing/documents/documents.py).
-"""
+"""Lists of an account's invoices, and finding one by what people call it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What an invoice document is made of: days, lines, terms, credit notes, balance.
 
-Owns these values and their JSON forms: amounts are decimal text of the major unit, days are as
-the account's calendar has them. Does not own the whole (billing/documents/documents.py). Pure.
+Owns these values and their JSON forms: amounts are decimal text of the major unit, days are as the
+account's calendar has them. Pure.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Prices in writing: for programs as exact decimals, for people as a price list says them.
 
-Owns both forms. Does not own what a price means (billing/rating/prices.py). Pure.
+Pure.
 """
 
 from collections.abc import Mapping

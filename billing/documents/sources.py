@@ -1,7 +1,5 @@
 """What a document is made from: an invoice's lines as they are kept, the plan versions that they
 name, the fees that parts are given back of, the account's calendar and the parties.
-
-Owns these readings. Does not own what is made of them (billing/documents/documenting.py).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

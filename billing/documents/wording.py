@@ -1,7 +1,6 @@
 """Wording: what an invoice says in words, in English and in Chinese.
 
-One table of short texts, looked up by what they are for. Owns the texts. Does not own where they
-stand (billing/documents/documents.py, billing/documents/rendering/). Pure.
+One table of short texts, looked up by what they are for. Pure.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Where invoices stand in the ledger: what was paid, credited, written off, and is owed.
 
-Owns reading that. What is owed and written off is the ledger's word; what was paid follows.
+What is owed and written off is the ledger's word; what was paid follows.
 """
 
 from collections.abc import Sequence

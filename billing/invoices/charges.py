@@ -1,7 +1,7 @@
 """Charges: amounts that were agreed elsewhere and come onto the account's next invoice as lines.
 
 A charge is on the invoice of the period in which it falls due, or the next one that is still to be
-made. Owns taking them in. Does not own what is charged and why (billing/outcomes/charging.py).
+made.
 """
 
 from collections.abc import Sequence

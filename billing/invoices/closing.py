@@ -2,8 +2,8 @@
 
     period ends -> draft -> grace for late usage -> totals taken in -> final invoice, period closed
 
-Owns that order, for one account in one transaction: running it twice, late, or on several
-machines at once gives the same invoices. Does not own when it runs (billing/jobs.py).
+Owns that order, for one account in one transaction: running it twice, late, or on several machines
+at once gives the same invoices.
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,7 @@ Calls count against the credit as they go, at the most that a unit can cost that
 back, a paid invoice is free again, and one that became final takes the place of the usage that it
 bills. So the cap holds at every moment, and what it holds against is the bill.
 
-Owns that sum. Amounts are before tax, as the prices of calls are. Does not own the quota
-(billing/metering/quotas.py).
+Amounts are before tax, as the prices of calls are.
 """
 
 from datetime import datetime

@@ -1,8 +1,7 @@
 """Drafting: what a billing period comes to, line by line, now or when it is over.
 
 The preview of a running month, the draft and the final invoice are all made here, from the totals
-of usage and the terms. Owns putting lines and tax together. Changes nothing. Does not own storing
-invoices (billing/invoices/invoicing.py).
+of usage and the terms. Changes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

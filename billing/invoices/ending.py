@@ -1,8 +1,7 @@
 """Ending: an open invoice that is not to be paid after all, by decision of the operator.
 
 Nothing of it is owed afterwards, so what was stopped for it goes on: an account is stopped for what
-it could pay, and never as a punishment. Owns what else follows from that. Does not own the states
-and their bookings (billing/invoices/invoicing.py).
+it could pay, and never as a punishment.
 """
 
 from collections.abc import Awaitable, Callable

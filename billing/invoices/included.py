@@ -11,9 +11,6 @@ by the same totals, and may then be taken in any order: the bill can always give
 
 What the bill gives to calls that it counts, although calls that it does not count yet have it, is
 paid for by one of the two: so much of the credit is not given back.
-
-Owns these sums. Does not own the quotas (billing/metering/allowances.py) nor what a call takes
-(gateway/cover.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

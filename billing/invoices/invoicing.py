@@ -2,8 +2,7 @@
 
     draft -> open -> paid | void | uncollectible
 
-Owns storing, numbering and the states, with their ledger transactions. Does not own what an
-invoice says (billing/invoices/drafting.py) nor when (billing/invoices/closing.py).
+Owns storing, numbering and the states, with their ledger transactions.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Numbers of documents as they are printed: the legal entity's code and six digits.
 
-Owns the spelling. Does not own giving numbers (billing/invoices/invoicing.py). Pure.
+Pure.
 """
 
 

@@ -1,8 +1,6 @@
 """Position: what an account has used that is not invoiced yet, and under which terms, read once.
 
-Credit, alerts and previews all ask the same; whoever has a position asks nobody again. Owns
-reading it. Does not own what follows from it (billing/invoices/credit.py,
-billing/notices/alerts.py).
+Credit, alerts and previews all ask the same; whoever has a position asks nobody again.
 """
 
 from collections.abc import Mapping, Sequence

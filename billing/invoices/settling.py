@@ -1,7 +1,6 @@
 """Settling: money that comes in for an invoice, by whichever way.
 
-Owns recording a payment once for each reference, booking it, and what then changes. Does not own
-getting the money (billing/collecting/payments.py).
+Owns recording a payment once for each reference, booking it, and what then changes.
 """
 
 from dataclasses import dataclass

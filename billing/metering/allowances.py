@@ -2,9 +2,6 @@
 
 One quota for each allowance of a version of a plan, or of the terms of a contract's covered calls,
 in one billing period, in units of its meter. It refuses no call: what it cannot cover is paid for.
-
-Owns the rows and what is left of them. Does not own how many units there are
-(billing/invoices/included.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,9 +1,8 @@
 """Corrections: the right cost of a usage row that says a wrong one.
 
 Facts append: the row stays, and a row in `usage_correction` says what it should have cost. The
-key's budget of that month gets the difference back. Credit needs no change: it is computed from
-the bill (billing/invoices/credit.py), and bills count quantities, so invoices were right all along.
-Owns writing corrections. Does not own finding wrong rows (billing/checks/row_checks.py).
+key's budget of that month gets the difference back. Credit needs no change: it is computed from the
+bill (billing/invoices/credit.py), and bills count quantities, so invoices were right all along.
 """
 
 from uuid import UUID

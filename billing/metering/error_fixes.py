@@ -1,7 +1,7 @@
 """What to do about a refused or failed call: one text for each error code, in two languages.
 
 The one table of suggested fixes. docs/errors.md says the same (a test compares them); the API, the
-dashboard, CSV files and `maas usage` read it here. Owns the texts. Pure.
+dashboard, CSV files and `maas usage` read it here. Pure.
 """
 
 import re

@@ -6,8 +6,7 @@ none.
 
 A change of the account's own, which is one transaction, takes its key and keeps its answer in that.
 
-Owns taking a key, keeping a change's answer and finding what a key gave. Does not own what a client
-is told.
+Owns taking a key, keeping a change's answer and finding what a key gave.
 """
 
 from dataclasses import dataclass

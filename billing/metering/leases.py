@@ -5,8 +5,7 @@ quota's row, so the sum of what all processes have and of what is used never pas
 What a process has is known by absolute counts of its own, so a change whose commit went unheard
 shows at the next one.
 
-Owns the processes' rows, borrowing, giving back, and taking back what the dead held. Does not
-own when a process does that (gateway/leasing.py).
+Owns the processes' rows, borrowing, giving back, and taking back what the dead held.
 """
 
 from collections.abc import Mapping, Sequence

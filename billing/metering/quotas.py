@@ -1,7 +1,7 @@
 """Quotas: what limits an account and its keys, as set by people.
 
-Owns setting limits, an account's credit (the sum of its credit entries) and finding which quotas
-a call is under. Does not own what is consumed of them (billing/metering/leases.py).
+Owns setting limits, an account's credit (the sum of its credit entries) and finding which quotas a
+call is under.
 """
 
 from collections.abc import Mapping, Sequence

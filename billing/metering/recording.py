@@ -3,8 +3,6 @@
 Calls that were sent to a model (intents), calls that ended (usage rows), what they are charged to
 (the process's own leases) and answers kept for their Idempotency-Key. All of it happens or none,
 once however often it is tried, and nothing once the process has been taken for dead.
-
-Owns the statement and its values. Does not own when it runs (gateway/metering.py).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """Usage rows: appended by the gateway, read by people and by billing.
 
 Owns the value that becomes a row, appending it once and the listing that the API and the CLI share.
-Does not own pricing (billing/rating/quantities.py) nor when a row is written (gateway/metering.py).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,7 @@
 """Usage by hour or day: what an account consumed, added up from the totals.
 
 Reads only the totals, through their index by account and hour, so ten million calls cost no more
-than their hours. Owns the query. Does not own the totals (billing/agreements/totals.py) nor
-OpenAI's shape of the answer (gateway/usage_pages.py).
+than their hours.
 """
 
 from collections.abc import Sequence

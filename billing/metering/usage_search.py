@@ -1,7 +1,7 @@
 """Searching usage rows: by account, time, status, model, key, tag and error code.
 
 Owns the conditions and two orders: the newest calls first, and the order of writing, by which new
-calls are followed. Does not own the rows (usage.py).
+calls are followed.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,9 +2,7 @@
 
 Watched is each limit in force (watched.py), at 50, 80 and 100 % or at percentages of the account's
 own. Each threshold is told once a period, by e-mail and by a signed webhook; once more where the
-limit was raised, and usage reaches the new threshold. Owns finding the thresholds that were
-passed. Does not own where alerts go (billing/notices/targets.py) nor sending
-(billing/notices/notifying.py).
+limit was raised, and usage reaches the new threshold.
 """
 
 from datetime import datetime

@@ -1,8 +1,4 @@
-"""Changing where alerts go: the URL is checked first, in DNS too, then stored.
-
-Owns the order of both. Does not own the checks (billing/notices/webhook_addresses.py) nor what is
-stored (billing/notices/targets.py).
-"""
+"""Changing where alerts go: the URL is checked first, in DNS too, then stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Limits in force: everything that limits an account now, and what may still be spent.
 
-Owns putting both together, for pages, the API and the command line. Does not own the limits
-(watched.py) nor which one binds (billing/invoices/headroom.py).
+Owns putting both together, for pages, the API and the command line.
 """
 
 from collections.abc import Sequence

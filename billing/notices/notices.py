@@ -1,9 +1,4 @@
-"""Notices: what an account is told by e-mail, in its own language.
-
-Owns the words, and putting a notice into the outbox. Does not own when something is told
-(billing/collecting/dunning.py, billing/notices/alerts.py, billing/outcomes/telling.py) nor
-sending it (billing/notices/notifying.py).
-"""
+"""Notices: what an account is told by e-mail, in its own language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Notifying: sending what the outbox holds for people and their systems.
-
-Owns the handlers of e-mails and signed webhooks. Does not own what they say
-(billing/notices/notices.py, billing/notices/alerts.py).
-"""
+"""Notifying: sending what the outbox holds for people and their systems."""
 
 from base64 import b64decode
 from collections.abc import Mapping

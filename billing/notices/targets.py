@@ -1,8 +1,4 @@
-"""Where an account's alerts go: its webhook, and the percentages from which on it is told.
-
-Owns setting and showing both. Does not own finding what was passed (billing/notices/alerts.py) nor
-sending (billing/notices/notifying.py).
-"""
+"""Where an account's alerts go: its webhook, and the percentages from which on it is told."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,9 +1,6 @@
 """Trying out: a test that goes where an account's alerts go, and says that it is one.
 
 The webhook is called at once, so that the result can be shown; the e-mail is queued.
-
-Owns that test. Does not own where alerts go (billing/notices/targets.py) nor sending
-(billing/notices/notifying.py).
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """Watched limits: every amount of which an account may use only so much, and what is used of it.
 
 Watched are the spend cap of the plan in force, the credit, the monthly budget of each active key,
-the included units of the plan in force and what contracts cover. Alerts, pages and the API read
-the same list. Owns finding them and their names. Does not own thresholds (alerts.py) nor which
-limit decides what may be spent now (billing/invoices/headroom.py).
+the included units of the plan in force and what contracts cover. Alerts, pages and the API read the
+same list.
 """
 
 from collections import Counter

@@ -3,8 +3,7 @@
 Refused are URLs that no delivery could ever reach: private, loopback, link-local and reserved
 addresses, names that public DNS cannot have, and URLs with credentials. The name of a new URL is
 also looked up: it must exist and have an address that is allowed. Where DNS does not answer, the
-URL is accepted with a warning. Owns these checks. Does not own which addresses may be connected
-to, which each delivery checks again (infra/reach.py).
+URL is accepted with a warning.
 """
 
 import re

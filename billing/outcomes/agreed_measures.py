@@ -1,7 +1,6 @@
 """Agreed measures: a contract's terms in the words of the statistics.
 
-Owns that translation, field by field. Pure. Does not own either side (billing/outcomes/effects.py,
-billing/outcomes/measurement/agreed.py).
+Pure.
 """
 
 from billing.dates import day_of, zone_of

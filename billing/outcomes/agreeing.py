@@ -1,9 +1,7 @@
 """Agreeing: both sides say yes to the same text, before it starts; and either can end it.
 
-A side agrees by the version's hash, so that nobody agrees to something else than it has read. Owns
-the marks that agreeing and ending leave. As they change what calls cost, gateways and credit are
-told, as of a change of plan. Does not own proposing (billing/outcomes/contracts.py) nor
-fitting baselines (billing/outcomes/fitting.py).
+A side agrees by the version's hash, so that nobody agrees to something else than it has read. As
+they change what calls cost, gateways and credit are told, as of a change of plan.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,8 @@
 """Attesters: whose word counts for a contract, each with a public key.
 
 The customer adds its own systems and people, the operator our models, either of them a neutral
-sensor, which is heard once the other side has accepted it. So neither side speaks for the other.
-A meter is known by its key: one that takes its place is another attester. Owns adding, accepting
-and revoking. Does not own keys' texts (billing/outcomes/signing.py) nor which kinds a contract
-takes (billing/outcomes/terms.py).
+sensor, which is heard once the other side has accepted it. So neither side speaks for the other. A
+meter is known by its key: one that takes its place is another attester.
 """
 
 from dataclasses import dataclass

@@ -5,8 +5,7 @@
                               -> no other effect of that subject nearby
 
 The same rules judge a claim as it comes and, from the evidence bundle alone, a claim that was
-settled. Owns the rules and their names. Pure. Does not own finding the calls
-(billing/outcomes/calls.py) nor keeping claims (billing/outcomes/claims.py).
+settled. Pure.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,7 @@
 """Baselines: what a fitted baseline has to say of itself, and whether it holds a contract's gates.
 
 The text is made by whoever fits it, and kept as it is; here only the figures of its fit are read.
-Owns those figures and their comparison with the gates. Does not own fitting
-(billing/outcomes/measurement/). Pure.
+Pure.
 """
 
 import msgspec

@@ -2,8 +2,7 @@
 
 Terms, outcomes with their claims, confirmations and calls, the evidence as it was signed, the
 measurement's inputs, and what it came to. Owns the values, the one canonical JSON form and its
-SHA-256. Pure. Does not own gathering (billing/outcomes/gathering.py) nor computing
-(billing/outcomes/replay.py).
+SHA-256. Pure.
 """
 
 import hashlib

@@ -2,8 +2,7 @@
 
 Those that the claim names, or that carry the tags of the subject and the contract, begun in time,
 answered, and of a model and operation that the contract names; a call serves one outcome. Of many
-the last ones count. What a call predicted is not known, so it is not checked. Owns finding and
-keeping them.
+the last ones count. What a call predicted is not known, so it is not checked.
 """
 
 from collections.abc import Iterable

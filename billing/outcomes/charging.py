@@ -2,9 +2,7 @@
 
 What is missing becomes charges, which the next invoice takes; what is too much is withdrawn where
 no final invoice has it yet, else credited, never more than was charged. Called again it changes
-nothing. Owns making charges and credits. Does not own what a settlement comes to
-(billing/outcomes/standing.py) nor what removes an effect (billing/outcomes/disputes.py,
-billing/outcomes/reversing.py).
+nothing.
 """
 
 from collections.abc import Sequence

@@ -2,9 +2,7 @@
 
 A claim is made once for each business key of the account. One that does not qualify is kept with
 the reason, so nothing is lost and nothing of it is billed. The account's billing profile is the
-lock: of two claims for one effect at the same time, the second sees the first. Owns the marks of
-outcomes up to their settlement. Does not own the rules (billing/outcomes/attribution.py) nor
-reversals (billing/outcomes/reversing.py).
+lock: of two claims for one effect at the same time, the second sees the first.
 """
 
 from collections.abc import Sequence

@@ -2,9 +2,7 @@
 outcome terms.
 
 TOML from a file, or the same fields as JSON over the API. Amounts are decimal texts in the
-contract's currency, percentages as `12.5`, times without an offset are the plant's. Owns the
-file's fields and their checks. Does not own [measure] (billing/outcomes/measure_files.py) nor what
-the terms mean (billing/outcomes/terms.py). Pure.
+contract's currency, percentages as `12.5`, times without an offset are the plant's. Pure.
 """
 
 from datetime import datetime

@@ -3,9 +3,7 @@
     proposed -> agreed by both -> in force from its start -> replaced | ended | over
 
 A version in force is the newest that both sides have agreed to and whose start is reached; a newer
-one takes its place from its own start. Owns the rows of contracts and versions and that rule. Does
-not own agreeing and ending (billing/outcomes/agreeing.py) nor what terms mean
-(billing/outcomes/terms.py).
+one takes its place from its own start.
 """
 
 import hashlib

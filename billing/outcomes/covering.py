@@ -1,9 +1,7 @@
 """Covering: at which prices the calls go that are used for an effect.
 
 They have the account's ordinary prices of the day of the agreement, with what the contract covers
-as included units; so within it they cost nothing, and beyond it as ever. Owns making those plan
-terms. Does not own publishing them (billing/agreements/plans.py) nor when (billing/outcomes/
-agreeing.py).
+as included units; so within it they cost nothing, and beyond it as ever.
 """
 
 from datetime import datetime

@@ -1,7 +1,6 @@
 """Crediting: a credit note for what of an outcome's line is not owed after all.
 
-Lines are before tax unless their terms include it; a credit note is with tax. Owns that step, and
-the record of it. Does not own credit notes (billing/invoices/credit_notes.py).
+Lines are before tax unless their terms include it; a credit note is with tax.
 """
 
 from dataclasses import dataclass

@@ -6,8 +6,7 @@
 Who bills has to prove it: where the arbiter misses the deadline, the customer has won.
 
 What is disputed is frozen: the rest is charged meanwhile. A decision acts by itself: what was
-frozen is charged, or not owed, and credited where an invoice has it. Owns the order and the
-deadlines. Does not own the figures (billing/outcomes/charging.py).
+frozen is charged, or not owed, and credited where an invoice has it.
 """
 
 from collections.abc import Iterable

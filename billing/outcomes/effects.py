@@ -3,9 +3,7 @@
     event      something that happens after an eligible call (supporting.py)
     measure    a quantity by day, held against a baseline, or machines or weeks that go without
 
-Owns these values and their rules. Does not own what no variable tells
-(billing/outcomes/nonroutine.py), the rest of a contract (billing/outcomes/terms.py) nor measuring
-(billing/outcomes/measurement/). Pure.
+Pure.
 """
 
 from dataclasses import dataclass

@@ -3,9 +3,7 @@
     entry n = SHA-256(entry n - 1, position, attester, moment of receipt, signature, signed message)
 
 Whoever knows the last entry's hash can tell whether any before it was changed, taken out or put in.
-What was received stays as it is; an error is mended by more evidence. The same twice is once. Owns
-the rows, their chain and its check. Does not own what readings say (billing/outcomes/readings.py)
-nor what follows for a bill.
+What was received stays as it is; an error is mended by more evidence. The same twice is once.
 """
 
 import asyncio

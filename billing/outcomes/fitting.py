@@ -1,8 +1,6 @@
 """Fitting: the baseline of a version, from the signed readings of the time before it.
 
 Owns which readings those are: all that came by now, of attesters whose kind the version accepts.
-Does not own the fit (billing/outcomes/measured_effects.py) nor keeping it
-(billing/outcomes/agreeing.py).
 """
 
 from datetime import UTC, datetime

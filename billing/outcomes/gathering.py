@@ -2,7 +2,7 @@
 
 Owns reading what a settlement hangs on: outcomes that were claimed and confirmed in time, with
 their calls and evidence; the readings of a measured effect; and what calls for the contract
-consumed. Changes nothing. Does not own the bundle's form (billing/outcomes/bundles.py).
+consumed. Changes nothing.
 """
 
 import asyncio

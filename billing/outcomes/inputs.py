@@ -1,9 +1,7 @@
 """Inputs: all that a measured effect of one month is computed from, as one text.
 
 Terms, the baseline that was agreed with them, the whole days of the month in which that version was
-in force, and the readings that came in time, as they were said. Owns that text. Does not own which
-readings those are (billing/outcomes/measuring.py) nor what they come to
-(billing/outcomes/measured_effects.py). Pure.
+in force, and the readings that came in time, as they were said. Pure.
 """
 
 from dataclasses import dataclass

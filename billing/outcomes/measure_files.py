@@ -1,8 +1,7 @@
 """The section [measure] of a contract file: how a measured effect is measured.
 
 Owns its fields and their checks; what they mean is in billing/outcomes/effects.py and
-billing/outcomes/nonroutine.py. Does not own the rest of the file
-(billing/outcomes/contract_files.py). Pure.
+billing/outcomes/nonroutine.py. Pure.
 """
 
 from datetime import date, datetime

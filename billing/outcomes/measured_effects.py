@@ -3,8 +3,7 @@ baseline that a version is agreed with.
 
 The one place where contracts meet the statistics (billing/outcomes/measurement/): terms become what
 is agreed to measure, readings that stand become a study. A month that cannot be measured saves
-nothing, and says why. Owns that translation. Pure: the same text gives the same figures, anywhere.
-Does not own which readings count (billing/outcomes/measuring.py, series.py) nor prices.
+nothing, and says why. Pure: the same text gives the same figures, anywhere.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,7 @@
 
 A reading counts for the month in whose days it lies, if it came by that month's cut; what came
 later counts for no settlement. A version is measured on the whole days, as the plant has them, on
-which it was in force. Owns these two rules. Does not own evidence (billing/outcomes/evidence.py)
-nor the measurement itself (billing/outcomes/measured_effects.py).
+which it was in force.
 """
 
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,7 @@
     excluded     days that count on neither side, as those of a shutdown
     swap         from a moment on another meter tells, and its readings count so many times
 
-They are a part of a version's terms, so both sides have agreed to each, before it counts. Owns
-these values and their rules. Does not own what comes of them (billing/outcomes/measurement/). Pure.
+They are a part of a version's terms, so both sides have agreed to each, before it counts. Pure.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Parties: on which side of a contract somebody speaks, and who that is.
 
-Owns the two sides. Pure.
+Pure.
 """
 
 from dataclasses import dataclass

@@ -5,9 +5,8 @@ for.
                        -> at most what usage would have cost -> divided by who attested
 
 An effect costs what the version says that was in force when it was there; floor, cap and the bound
-by usage are of the version in force last. Unit prices are those of billing/rating/prices.py. Owns
-that order and the one rounding. Pure: no clock, no database. Does not own which effects count
-(billing/outcomes/attribution.py).
+by usage are of the version in force last. Unit prices are those of billing/rating/prices.py. Pure:
+no clock, no database.
 """
 
 from collections.abc import Mapping, Sequence

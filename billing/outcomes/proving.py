@@ -3,7 +3,7 @@
     each text is the one that its attester signed -> each outcome is claimed and confirmed by such
     texts -> a measurement was given these readings and terms, and no others
 
-Owns these checks. Pure. Does not own what the counted effects cost (billing/outcomes/replay.py).
+Pure.
 """
 
 import hashlib

@@ -11,8 +11,7 @@ A row stands for the time that begins at `at`; one without an offset is the plan
     another unit            of the same kind is converted where it is measured; any other is refused
     a time still to come    refused, with its line, as is whatever else is wrong
 
-Owns the form and these rules. Does not own signatures (billing/outcomes/signing.py) nor what days
-come to (billing/outcomes/measurement/). Pure.
+Pure.
 """
 
 import csv

@@ -1,9 +1,7 @@
 """Replay: a settlement's quantity and amount, computed again from its evidence bundle alone.
 
 With no database and no clock: on another machine, years later, it comes to the same cent or says
-which figure differs. What is settled, disputed, credited and checked is computed here too. Owns
-that computation. Does not own measuring, which is passed in, nor whether the evidence is genuine
-(billing/outcomes/proving.py). Pure.
+which figure differs. What is settled, disputed, credited and checked is computed here too. Pure.
 """
 
 from collections.abc import Callable, Iterator

@@ -2,8 +2,7 @@
 failed.
 
 Not yet settled it is not counted; charged, but on no final invoice, its charge gives way; invoiced,
-it is credited, also in a later period, never more than was charged. Owns the mark and its
-deadline. Does not own the figures (billing/outcomes/charging.py).
+it is credited, also in a later period, never more than was charged.
 """
 
 from uuid import UUID

@@ -3,8 +3,7 @@
     months over -> settlements;  deadlines missed -> decisions;  windows over -> charges
 
 Every piece may be tried again, late, twice or on several machines at once. A contract with which
-something is wrong holds up no other. Owns the pieces and their order. Does not own the schedule
-(billing/jobs.py).
+something is wrong holds up no other.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -6,8 +6,7 @@
     corrected               the last correction by the same attester stands instead
     by several attesters    the most independent one's; of two of a kind, that of the first to speak
 
-Owns these rules over several pieces of evidence. Does not own the rules within one
-(billing/outcomes/readings.py) nor what days come to (billing/outcomes/measurement/). Pure.
+Pure.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,7 @@
 """Settled: a settlement with its bundle, what was charged of it and what is said against it.
 
 One value from which the API, the command line and the dashboard tell, and the names by which
-settlements, disputes and outcomes stand. Owns both. Changes nothing. Does not own how they are
-written (billing/outcomes/settled_views.py) nor what follows (billing/outcomes/charging.py).
+settlements, disputes and outcomes stand. Changes nothing.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Views: outcomes, settlements and disputes as JSON, for the API and the command line.
 
-Amounts are decimal text of the major unit, quantities of a unit. Owns these forms and the lists.
+Amounts are decimal text of the major unit, quantities of a unit.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,10 +2,10 @@
 
     month ends -> grace for late claims -> settlement with its bundle -> dispute window -> accepted
 
-Months are calendar months in the account's time zone and follow one another without a gap. What
-is claimed or confirmed after the grace is counted by the next month, in which all bounds are those
-of that month. Owns that order, for one contract in one transaction: run twice, late, or by several
-workers at once it makes the same settlements. Does not own when it runs (billing/rounds.py).
+Months are calendar months in the account's time zone and follow one another without a gap. What is
+claimed or confirmed after the grace is counted by the next month, in which all bounds are those of
+that month. Owns that order, for one contract in one transaction: run twice, late, or by several
+workers at once it makes the same settlements.
 """
 
 from datetime import datetime, timedelta

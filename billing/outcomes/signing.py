@@ -6,9 +6,7 @@
     <SHA-256 of the evidence's bytes, in hexadecimal digits>
 
 Four lines, each with a line feed, as ASCII; the signature is Ed25519's over these bytes. So what is
-signed for one contract or as one kind is of no use as another, nor outside of here. Owns that
-message, and the texts of keys and signatures. Does not own who may attest (billing/outcomes/
-attesters.py) nor what was said (billing/outcomes/evidence.py). Pure.
+signed for one contract or as one kind is of no use as another, nor outside of here. Pure.
 """
 
 import hashlib

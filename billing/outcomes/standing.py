@@ -2,7 +2,7 @@
 
     it comes to = its price without the effects that were reversed, lost in a dispute or disputed
 
-Owns these readings. Changes nothing. Does not own what follows (billing/outcomes/charging.py).
+Changes nothing.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,6 @@
     {"outcome": <business key>, "subject": …, "happened_at": …, "calls": [req_…]}
 
 The signed text itself names the outcome, so that a statement about one is of no use for another.
-Owns what such texts say. Does not own signatures nor the chain (billing/outcomes/evidence.py).
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Stating: what any field of a contract has to be, and the fact that terms are wrong.
 
-Owns these small rules. Does not own what a contract says (billing/outcomes/terms.py). Pure.
+Pure.
 """
 
 import re

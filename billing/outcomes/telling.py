@@ -1,7 +1,6 @@
 """Telling: what a customer hears by e-mail of settlements and disputes, and until when it can act.
 
-Nobody has to look every day whether something was settled. Owns what is told and its values. Does
-not own the words (billing/notices/notices.py).
+Nobody has to look every day whether something was settled.
 """
 
 from datetime import datetime

@@ -5,8 +5,7 @@
 Two kinds: *event outcomes* (a failure foreseen, a ticket solved) have a price each; *measured
 effects* (scrap, downtime, energy a part) cost a share of the verified saving. Owns the value, its
 rules, and its one canonical JSON form, whose SHA-256 is the version's id, so that both sides know
-what they agreed to. Does not own reading files (billing/outcomes/contract_files.py) nor agreeing
-(billing/outcomes/contracts.py). Pure.
+what they agreed to. Pure.
 """
 
 import hashlib

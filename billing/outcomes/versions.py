@@ -1,7 +1,4 @@
-"""Versions for settling: which terms a moment or a month has, and on how many days any is in force.
-
-Owns these questions. Does not own when a version is in force (billing/outcomes/contracts.py).
-"""
+"""Contract versions for settlement: the terms of a moment or month, and days in force."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

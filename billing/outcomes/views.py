@@ -1,7 +1,7 @@
 """What both sides see of contracts, attesters and evidence, as JSON.
 
 Owns these forms: times are in UTC, hashes and bytes are hexadecimal, a contract's text is the one
-that is hashed. Does not own the facts (billing/outcomes/contracts.py, attesters.py, evidence.py).
+that is hashed.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Words: what an invoice says of outcomes, in English and in Chinese.
 
-Kept with each charge, so that a bill never says otherwise later. Owns the texts. Pure.
+Kept with each charge, so that a bill never says otherwise later. Pure.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """Fees: for which days a plan's fixed fee is due, and what is given back of a paid one.
 
 Fees fall due in advance, for a billing month or a year; a month that begins in the middle is paid
-by its days. Owns that arithmetic. Pure. Does not own when it is charged
-(billing/agreements/subscriptions.py).
+by its days. Pure.
 """
 
 from dataclasses import dataclass

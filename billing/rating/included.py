@@ -1,6 +1,6 @@
 """Included: what of each allowance the bill so far gives to calls, and at which prices.
 
-Pure. Does not own the order in which a bill gives (billing/rating/statement.py).
+Pure.
 """
 
 from collections import Counter

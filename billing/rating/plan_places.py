@@ -2,7 +2,7 @@
 quickly.
 
 TOML is read without positions, so its lines are looked through once more; where texts over several
-lines could mislead, no line is told. Owns that search. Pure.
+lines could mislead, no line is told. Pure.
 """
 
 import re

@@ -8,8 +8,7 @@ quantity c so far and any q more,
 so that what the calls of a period were held for, together with the reserve, is never less than
 what the bill will say.
 
-Amounts are nano-units, unrounded (billing/money.py rounds, once, per invoice line). Pure. Does
-not own allowances, discounts or minimums (billing/rating/statement.py).
+Amounts are nano-units, unrounded (billing/money.py rounds, once, per invoice line). Pure.
 """
 
 from collections.abc import Sequence

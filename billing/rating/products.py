@@ -1,8 +1,7 @@
 """Priced products: a model at a service tier, which has prices of its own.
 
 A product of the default tier is named as its model; that of another tier is `model@tier`. Terms,
-totals and invoice lines count products, so the same rating code prices every tier. Owns the names.
-Does not own which tiers a plan sells (billing/rating/tier_files.py). Pure.
+totals and invoice lines count products, so the same rating code prices every tier. Pure.
 """
 
 TIERS = ("priority", "flex")

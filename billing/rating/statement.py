@@ -3,9 +3,8 @@
     quantities by model -> meters -> less allowances -> price -> rounded line
                         -> discounts -> minimum
 
-The one place that knows this order; the preview, the running total, the credit that is left and
-the invoice all read it here. Pure: no clock, no database. Does not own fees and tax
-(billing/rating/fees.py, billing/rating/taxes.py).
+The one place that knows this order; the preview, the running total, the credit that is left and the
+invoice all read it here. Pure: no clock, no database.
 """
 
 from collections.abc import Iterable, Mapping

@@ -3,9 +3,7 @@
     terms = fixed fee + allowances + prices by model and meter + discounts + minimum + spend cap
 
 Owns the value, its rules, and its one canonical JSON form, whose SHA-256 is the version's id: who
-holds the text can prove which terms a bill was made under. Does not own reading what an operator
-writes (billing/rating/plan_files.py), storing versions (billing/agreements/plans.py) or rating
-(billing/rating/statement.py). Pure.
+holds the text can prove which terms a bill was made under. Pure.
 """
 
 import hashlib

@@ -6,7 +6,7 @@
 
 Owns the percentage and its one rounding rule: there is none. A tier whose price would not be a
 whole number of nano-units is refused when the plan is published, so that a unit price is an integer
-wherever it is used. Does not own what a price means (billing/rating/prices.py). Pure.
+wherever it is used. Pure.
 """
 
 from collections.abc import Iterable, Sequence

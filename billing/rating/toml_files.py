@@ -1,7 +1,6 @@
 """TOML files that people write: read into a declared shape, with mistakes named by field and line.
 
-Owns turning whatever is wrong with a file into a fact of its own kind. Does not own any file's
-fields (billing/rating/plan_files.py, billing/outcomes/contract_files.py). Pure.
+Owns turning whatever is wrong with a file into a fact of its own kind. Pure.
 """
 
 import tomllib

@@ -2,8 +2,7 @@
 
     covered value = units of all billed calls x their prices - what the calls cost
 
-Only calls under terms that include units are read, by model and terms, from the totals. Owns that
-sum. Does not own spending itself (spending.py).
+Only calls under terms that include units are read, by model and terms, from the totals.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,7 @@
 """Customers: the platform's accounts, as its operators look for them and see how each stands.
 
 Owns finding accounts by name, id and state, and gathering what there is of one. Every amount is the
-ledger's or the quotas'. For operators: it looks across accounts (account_id). Does not own any
-change (billing/invoices/, billing/metering/quotas.py).
+ledger's or the quotas'. For operators: it looks across accounts (account_id).
 """
 
 from collections.abc import Sequence

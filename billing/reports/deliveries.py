@@ -1,8 +1,7 @@
 """Deliveries: what goes out by the outbox and came in from Stripe, as operators look after it.
 
-Never a payload: mails and links are people's own. Owns counting and listing. For operators: it
-looks across accounts (account_id). Does not own delivery (billing/outbox.py) nor handling events
-(billing/collecting/inbox.py).
+Never a payload: mails and links are people's own. For operators: it looks across accounts
+(account_id).
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 Days of the week differ in a plant, so each remaining day is expected to be as the same days of the
 week were, once there are two weeks of them. How far past days were from what was expected says how
 far the sum may be: eight times in ten it lies within the range, if days go on as they went. Pure,
-in integers. Does not own what usage comes to (foreseeing.py).
+in integers.
 """
 
 from collections.abc import Mapping, Sequence

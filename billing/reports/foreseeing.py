@@ -2,8 +2,7 @@
 
 Past days are weighed at today's prices, whatever allowances paid for them; what is still expected
 has their mix of models, and is rated with what was used so far by the functions that make the
-invoice. Owns gathering that. Does not own the expectation (forecast.py) nor the amounts
-(billing/invoices/drafting.py).
+invoice.
 """
 
 from collections import defaultdict

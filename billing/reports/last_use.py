@@ -1,7 +1,6 @@
 """Last use: in which hour each of an account's keys was last called with.
 
-Reads only the totals, so ten million calls cost no more than their hours. Owns that query. Does
-not own the totals (billing/agreements/totals.py).
+Reads only the totals, so ten million calls cost no more than their hours.
 """
 
 from datetime import datetime, timedelta

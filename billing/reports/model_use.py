@@ -1,8 +1,8 @@
 """Model use: what each model did for everybody: calls, units, faults of ours, and what it earned.
 
 Reads the totals of periods that reach into the time, and open calls. Costs are usage charges after
-included units, before discounts, tiers and tax. Owns the queries. For operators: it looks across
-accounts (account_id). Does not own what serving costs, which is recorded nowhere.
+included units, before discounts, tiers and tax. For operators: it looks across accounts
+(account_id).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Priced calls: one call with how its cost came about, meter by meter.
 
 Owns reading it and the arithmetic, which is that of the hold and of the running cost
-(billing/rating/). Does not own what the period's invoice makes of it.
+(billing/rating/).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Receivables: what is owed on open invoices, how old it is, and by whom.
 
-Every amount is the ledger's. Owns the queries. For operators: it looks across accounts
-(account_id). Does not own what is done about it (billing/collecting/dunning.py).
+Every amount is the ledger's. For operators: it looks across accounts (account_id).
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,7 @@ lines of final invoices.
 
 All net of tax. Months are exact: they are the ledger's. Parts are of invoices by the day on which
 they became final, before credit notes; a line of a plan whose prices include tax is told without
-it, each part rounded once. Owns the queries. For operators: it looks across accounts (account_id).
-Does not own what is booked (billing/invoices/).
+it, each part rounded once. For operators: it looks across accounts (account_id).
 """
 
 from dataclasses import dataclass

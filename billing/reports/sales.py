@@ -1,7 +1,6 @@
 """Sales: which plans there are, in which versions, and how many accounts are on each.
 
-Owns the query. For operators: it looks across accounts (account_id). Does not own plans
-(billing/agreements/plans.py).
+For operators: it looks across accounts (account_id).
 """
 
 from dataclasses import dataclass

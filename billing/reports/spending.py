@@ -2,8 +2,7 @@
 
 Reads only the totals, through the period's place in their keys, so ten million calls cost no more
 than their hours. It counts what the period's invoice bills; costs are usage charges after included
-units, before discounts, tiers and tax. Owns the queries. Does not own the totals
-(billing/agreements/totals.py) nor what included units saved (covering.py).
+units, before discounts, tiers and tax.
 """
 
 from collections.abc import Sequence

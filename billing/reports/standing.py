@@ -1,7 +1,6 @@
 """How the platform stands, for its metrics: jobs, deliveries, invoices to be paid, the last check.
 
-Owns one reading of all that. Does not own the figures' names (infra/standing_metrics.py). For
-operators: it looks across accounts (account_id), and names none.
+For operators: it looks across accounts (account_id), and names none.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """What an account sees of its plan, of plans that it could have, and of its wallet, as JSON.
 
-Owns these forms: amounts are decimal text of the major unit, times are in UTC. Does not own the
-facts (billing/agreements/subscriptions.py, billing/agreements/plans.py, billing/books/wallets.py).
+Owns these forms: amounts are decimal text of the major unit, times are in UTC.
 """
 
 from typing import Any

@@ -6,9 +6,6 @@
 A change does first what has fallen due by then, so it does not matter whether the jobs ran before
 it or not. Gateways remember the prices of a key's account, so last of all the access epoch tells
 them to look again: its row is locked by everyone, and whoever has it waits for nothing more.
-
-Owns deciding which it is. Does not own phases (billing/agreements/subscriptions.py) nor invoices
-(billing/invoices/closing.py).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """Offers: the plans that an account can take, what one would cost now, and taking it.
 
 Whoever is on no plan begins, whoever is on one changes (billing/subscribing/changes.py). Owns that
-choice, made under the account's lock so that two clicks are one. Does not own phases, fees or
-invoices.
+choice, made under the account's lock so that two clicks are one.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""A job as a call, to be admitted, metered and billed like any other.
-
-Owns its address. Does not own what is sent (gateway/wire/fine_tuning.py).
-"""
+"""A job as a call, to be admitted, metered and billed like any other."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,8 +1,7 @@
 """What a training file is, before anything is spent on it.
 
-Owns what is refused at once and what is told of the rest. The lines' form is the model's to say
-(models/industrial_llm/dialogues.py, and readers.py for specialists). Takes up to some seconds for
-the largest file: use a thread.
+The lines' form is the model's to say (models/industrial_llm/dialogues.py, and readers.py for
+specialists). Takes up to some seconds for the largest file: use a thread.
 """
 
 from collections.abc import Mapping

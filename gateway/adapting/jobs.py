@@ -1,7 +1,4 @@
-"""Adaptation jobs as rows: created, claimed by one gateway process, ended once.
-
-Owns their states. Does not own running one (running.py), nor what is shown of it (views.py).
-"""
+"""Adaptation jobs as rows: created, claimed by one gateway process, ended once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

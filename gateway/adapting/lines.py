@@ -1,7 +1,4 @@
-"""What the specialists' server says while it learns, line by line.
-
-Owns reading it. Does not own what becomes of it (running.py).
-"""
+"""What the specialists' server says while it learns, line by line."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,8 +1,7 @@
 """What a job would be and cost, before it is queued.
 
 Owns that a file which cannot be learned from, and a job that cannot be paid for, are refused at
-once, and for how long a job may learn. Does not own reading a file (examining.py), what a call is
-admitted for (gateway/admission.py), nor running a job (running.py).
+once, and for how long a job may learn.
 """
 
 import asyncio

@@ -1,10 +1,9 @@
 """Personal data in texts of a factory: where it stands, and of which kind.
 
-Owns what counts as which kind. Numbers are told by their own rules, not by their look: libraries
-check where a phone number could be dialled and whether an id's checksum holds, for part numbers,
-serials, tags and timestamps look like them. Names are found by a title or a label only, for a list
-of names or a model of language would be another thing to keep and to be wrong (decision 0022).
-Pure. Does not own what is put in its place (scrubbing.py).
+Numbers are told by their own rules, not by their look: libraries check where a phone number could
+be dialled and whether an id's checksum holds, for part numbers, serials, tags and timestamps look
+like them. Names are found by a title or a label only, for a list of names or a model of language
+would be another thing to keep and to be wrong (decision 0022). Pure.
 """
 
 import re

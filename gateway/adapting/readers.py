@@ -1,8 +1,4 @@
-"""Reading a specialist's training file before anything is spent on it.
-
-Owns which reader belongs to which adapter of the catalog. Does not own the readers, which learning
-uses as well (models/*).
-"""
+"""Reading a specialist's training file before anything is spent on it."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -4,7 +4,7 @@
 
 Owns that order: it bills by the usage row of a call like any other, which is durable before the
 variant can be called, and a job whose process was lost goes on elsewhere, without being billed
-twice. Does not own the jobs' states (jobs.py) nor learning (serving/adapting.py).
+twice.
 """
 
 import asyncio

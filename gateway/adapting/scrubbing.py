@@ -1,8 +1,7 @@
 """Taking personal data out of a training file, before it is sent to where it is learned from.
 
 Owns what is put in its place: always the same word for a kind, so that a model learns that there
-something stands which it does not know. The file that is kept stays as it is. Does not own what
-counts as personal data (personal_data.py), nor the file's form.
+something stands which it does not know. The file that is kept stays as it is.
 """
 
 from collections import Counter

@@ -1,8 +1,4 @@
-"""What a language model may not learn by heart: keys, and what is another customer's.
-
-Owns these shapes, and naming the line. Does not own personal data, which a customer may have
-reasons to keep (personal_data.py).
-"""
+"""What a language model may not learn by heart: keys, and what is another customer's."""
 
 import re
 from collections.abc import Iterable, Iterator

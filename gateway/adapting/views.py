@@ -1,7 +1,4 @@
-"""What customers see of jobs and their events: OpenAI's objects, with our scores beside them.
-
-Owns the shapes. Does not own the rows (jobs.py).
-"""
+"""What customers see of jobs and their events: OpenAI's objects, with our scores beside them."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -2,7 +2,7 @@
 
 Every file is compressed once at the start and kept only so; its address carries a hash of its
 content, so that browsers keep it for good and never an old one. Nothing is loaded from elsewhere: a
-plant's network has no internet. Does not own which page loads what (templates/).
+plant's network has no internet.
 """
 
 import gzip

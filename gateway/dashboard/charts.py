@@ -1,8 +1,7 @@
 """Charts: what the script draws, and what is read where it does not.
 
 A chart is JSON in an attribute, with its numbers already written in the page's language, so that
-the script formats nothing; the same numbers stand in a table below it. Owns the value. Does not
-own drawing (static/dashboard.js). Pure.
+the script formats nothing; the same numbers stand in a table below it. Pure.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""What a page can be refused for, beside what billing and identity say.
-
-Owns these facts. Does not own how they are shown (showing_faults.py).
-"""
+"""What a page can be refused for, beside what billing and identity say."""
 
 from infra.errors import AppError
 

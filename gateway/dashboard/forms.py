@@ -1,7 +1,6 @@
 """Forms: what was entered, and what is wrong with it.
 
 Owns reading fields as plain texts, and saying a mistake in the page's language beside its field.
-Does not own what is a mistake: billing and identity say it.
 """
 
 from collections.abc import Mapping

@@ -3,8 +3,7 @@
     POST with an expired session or token -> sealed row and cookie -> sign-in -> the form's page
 
 A handler declares it by `keeps=Keeps(page, fields)`; forms with passwords, codes or keys never do.
-Nothing is submitted again by itself. Owns the declaration, reading the fields and the cookie. Does
-not own storing (gateway/identity/kept_input.py) nor how a page shows them (forms.py).
+Nothing is submitted again by itself.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """Languages: which one a page is in, and its texts.
 
 English is the source: a message's id is its English text. The catalogues are read as they are
-written (`translations/<language>/*.po`, one for each part of the dashboard). Owns choosing and the
-catalogues. Does not own invoices' words (billing/documents/wording.py).
+written (`translations/<language>/*.po`, one for each part of the dashboard).
 """
 
 from collections.abc import Mapping

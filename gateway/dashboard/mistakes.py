@@ -1,7 +1,6 @@
 """Mistakes: what forms say about a wrong field, and why a test delivery got no answer.
 
-English here, which the catalogues translate like any other text. Owns these tables; forms.py and
-templates say them.
+English here, which the catalogues translate like any other text.
 """
 
 from collections.abc import Mapping

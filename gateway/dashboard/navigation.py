@@ -1,7 +1,6 @@
 """Navigation: which pages there are, for whom, and in which order.
 
-Owns the list; a page that is not in it is reached from another. Does not own who may do what
-(gateway/identity/roles.py).
+Owns the list; a page that is not in it is reached from another.
 """
 
 from dataclasses import dataclass

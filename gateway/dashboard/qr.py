@@ -1,6 +1,6 @@
 """QR codes: a text as squares, drawn as one path of SVG: without script and without picture.
 
-Owns the drawing. Which squares are dark tells the encoder that invoices' PDFs come with. Pure.
+Which squares are dark tells the encoder that invoices' PDFs come with. Pure.
 """
 
 from typing import TYPE_CHECKING

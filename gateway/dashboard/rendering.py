@@ -1,7 +1,6 @@
 """Rendering: templates to pages, for each language by an environment of its own.
 
-Whatever a customer wrote is escaped; what a template names and does not get is an error. Owns the
-environments and what every template may use. Does not own any page's values (pages/).
+Whatever a customer wrote is escaped; what a template names and does not get is an error.
 """
 
 from collections.abc import Mapping

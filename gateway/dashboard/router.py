@@ -1,6 +1,6 @@
 """The dashboard's composition: its pages and files under one router.
 
-Owns building what pages work with, and which handlers there are. Does not own any page.
+Owns building what pages work with, and which handlers there are.
 """
 
 from typing import Any

@@ -1,8 +1,7 @@
 """What protects pages: headers, the session's cookie, and that forms come from our own pages.
 
 A form that changes anything is taken only from a page of ours (its Origin) and, of whoever is
-signed in, with the session's token in it. Owns these rules. Does not own sessions
-(gateway/identity/).
+signed in, with the session's token in it.
 """
 
 import hmac

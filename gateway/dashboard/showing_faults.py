@@ -1,7 +1,6 @@
 """Showing faults: whatever goes wrong on a page, in plain words and with what to do.
 
-A page gets a page; a script that replaces a part of one gets a short notice. Owns these answers and
-their words. Does not own the facts (faults.py, and each package's own).
+A page gets a page; a script that replaces a part of one gets a short notice.
 """
 
 from collections.abc import Mapping

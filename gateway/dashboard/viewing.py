@@ -3,8 +3,7 @@
     cookie -> Viewer -> permission -> token of the form -> Viewing
 
 A handler that asks for `viewing` is for signed-in people alone; `permission=` on the handler says
-which may see it, READ unless said, and None lets all of them. Owns that order and how a page is
-answered. Does not own sessions (gateway/identity/) nor what any page says.
+which may see it, READ unless said, and None lets all of them.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Words: what pages call the values that programs know by name.
 
-English here, which the catalogues translate like any other text. Owns the tables; a value that is
-in none is shown as it is.
+English here, which the catalogues translate like any other text.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """Money, numbers, days and times as people of a language write them.
 
-Owns the forms, which templates use as filters. Amounts stay exact: what is shown short is rounded
-by billing's own rule. Pure.
+Amounts stay exact: what is shown short is rounded by billing's own rule. Pure.
 """
 
 from collections.abc import Callable, Mapping

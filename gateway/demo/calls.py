@@ -1,7 +1,6 @@
 """Calls: what a firm calls on a day, by dice that fall the same whenever they are thrown.
 
-Owns when, how much and how each call ended. Pure. Does not own what calls cost nor writing them
-(recording.py).
+Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

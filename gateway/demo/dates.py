@@ -3,7 +3,7 @@
     opening | first month, settled | second month, disputed | running month … now
 
 The second month is the last one that ended at least ten days ago, so that what follows from it has
-had time to happen whenever the demo is filled. Owns that, and the clock that goes through it. Pure.
+had time to happen whenever the demo is filled. Pure.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,6 @@
 """Effects: a contract that is paid by what it saves, from the baseline to a dispute.
 
-    half a year's readings -> fit -> both sides agree -> readings every week -> settled months
-
-Owns what the two sides do, and the meter's dice. Does not own contracts, measurement nor
-settlements (billing/outcomes/).
+half a year's readings -> fit -> both sides agree -> readings every week -> settled months
 """
 
 from collections.abc import Iterable

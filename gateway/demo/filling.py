@@ -5,8 +5,7 @@
     between them calls, in the order of their time
 
 Both are on some days of a month only, where real jobs run by the minute: what they do follows from
-what is recorded, not from when they run. Owns that order. Does not own what is done
-(happenings.py, effects.py) nor the jobs (billing/rounds.py, billing/outcomes/rounds.py).
+what is recorded, not from when they run.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

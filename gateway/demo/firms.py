@@ -1,8 +1,4 @@
-"""Firms: what an example firm is and does, as values.
-
-Owns the forms. Does not own the firms (machining.py, moulding.py, pumping.py) nor what becomes of
-them.
-"""
+"""Firms: what an example firm is and does, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""Happenings: what firms and the operator do in office hours, by the functions of the API.
-
-Owns doing them. Does not own when they are due (filling.py, the firms' own data).
-"""
+"""Happenings: what firms and the operator do in office hours, by the functions of the API."""
 
 from datetime import timedelta
 

@@ -1,7 +1,4 @@
-"""What stages of the demo work with, and what a firm has become so far.
-
-Owns these two values.
-"""
+"""What stages of the demo work with, and what a firm has become so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Opening: a firm's account with how it is billed, its keys and its people.
-
-Owns with what a firm of the demo begins. Does not own what follows (happenings.py).
-"""
+"""Opening: a firm's account with how it is billed, its keys and its people."""
 
 from uuid import UUID
 

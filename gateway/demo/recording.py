@@ -1,9 +1,7 @@
 """Recording: calls priced, leased and written as a gateway process does it.
 
 Each call is priced by the terms that held for its key at its moment, included units before money;
-what it takes of every quota is borrowed before and charged with its row. Owns that order. Does not
-own prices (gateway/contracts.py, gateway/pricing.py), leases (billing/metering/leases.py) nor the
-statement that writes (billing/metering/recording.py).
+what it takes of every quota is borrowed before and charged with its row.
 """
 
 import os

@@ -1,7 +1,4 @@
-"""State: what a database holds before the demo is filled, and the mark that it was filled whole.
-
-Owns looking, and the reasons to refuse. Does not own filling (filling.py).
-"""
+"""State: what a database holds before the demo is filled, and the mark that it was filled whole."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Accepting an invitation: somebody new gets a name and a password, somebody known joins.
 
 A link alone makes nobody who is known here a member: it may have been read by others, so they sign
-in and join. Owns both ways. Does not own invitations (invitations.py).
+in and join.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Assembly: what signs people in, of one process, built once from the settings.
 
-Owns building it. The pages ask nobody else.
+The pages ask nobody else.
 """
 
 from dataclasses import dataclass

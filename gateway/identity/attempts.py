@@ -4,8 +4,6 @@ Counted is by e-mail, so that many addresses guess at one person no faster than 
 address, so that one guesses at many persons no faster than at one. An attempt is counted before it
 is judged and given back where it was right: a thousand at once are a thousand. The counts lie in
 PostgreSQL, the same for all gateways.
-
-Owns counting. Does not own what is tried (signing_in.py, resets.py, own.py).
 """
 
 import hashlib

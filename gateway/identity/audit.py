@@ -1,7 +1,7 @@
 """The audit log: who changed what, when and from where.
 
 Owns writing entries, in the transaction of the change itself, and showing them. Entries are never
-changed; the database refuses it. Does not own what is worth one: each change says it.
+changed; the database refuses it.
 """
 
 from collections.abc import Mapping

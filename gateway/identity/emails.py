@@ -1,7 +1,7 @@
 """E-mail addresses of people: the one form in which each is kept and compared.
 
-Owns that form. Mail always goes to the kept address, never to one as it was typed: two texts that
-look alike could else be two mailboxes.
+Mail always goes to the kept address, never to one as it was typed: two texts that look alike could
+else be two mailboxes.
 """
 
 import unicodedata

@@ -1,7 +1,4 @@
-"""What attempts are counted by, and how many are free.
-
-Owns the rules. Does not own counting (attempts.py).
-"""
+"""What attempts are counted by, and how many are free."""
 
 from datetime import timedelta
 

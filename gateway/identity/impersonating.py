@@ -1,8 +1,7 @@
 """Impersonating: support reads an account's pages as its people see them, for an hour at most.
 
-It is the same session with the account shown, and everything but reading is refused
-(`Viewer.may`). Start and end are in the account's audit log. Owns both. Does not own the end by
-itself, which the next request finds (viewing.py).
+It is the same session with the account shown, and everything but reading is refused (`Viewer.may`).
+Start and end are in the account's audit log.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,4 @@
-"""Invitations: a link by which somebody comes to an account, or to the platform.
-
-Owns making, renewing, listing and withdrawing them. Does not own accepting them (accepting.py).
-"""
+"""Invitations: a link by which somebody comes to an account, or to the platform."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -2,8 +2,6 @@
 
 Input is kept only where the form carries the CSRF token of one of the person's own sessions, so no
 other site can leave any. It is sealed for one person, account and page, shown once, and expires.
-Owns storing, finding and deleting it. Does not own which forms and fields are kept
-(gateway/dashboard/keeping.py).
 """
 
 import hmac

@@ -1,7 +1,4 @@
-"""Links: addresses of pages that people are sent, by e-mail or on a terminal.
-
-Owns their spelling. Does not own the pages.
-"""
+"""Links: addresses of pages that people are sent, by e-mail or on a terminal."""
 
 from dataclasses import dataclass
 

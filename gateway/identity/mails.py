@@ -1,8 +1,6 @@
 """Mails to people who sign in, in their own language.
 
-Owns the words, and putting a mail into the outbox. What holds a link is sealed there: operators
-look at the outbox, and must not find others' links. Does not own when somebody is told, nor sending
-(billing/notices/notifying.py).
+What holds a link is sealed there: operators look at the outbox, and must not find others' links.
 """
 
 from base64 import b64encode

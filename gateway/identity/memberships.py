@@ -1,8 +1,4 @@
-"""Where people belong: which accounts' pages somebody may see, and as what.
-
-Owns reading and making memberships. Does not own changing and ending them (team.py) nor how one
-comes to them (invitations.py, accepting.py).
-"""
+"""Where people belong: which accounts' pages somebody may see, and as what."""
 
 from dataclasses import dataclass
 from uuid import UUID

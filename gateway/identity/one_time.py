@@ -1,7 +1,6 @@
 """One-time tokens: links in e-mails, and the ticket between the two steps of signing in.
 
-Owns making them and taking them, each once. Stored is a hash only. Does not own what a token is for
-(invitations.py, accepting.py, resets.py, signing_in.py).
+Stored is a hash only.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Their own: what people change of themselves, as name, language, password and second factor.
 
 What would let somebody else in for good is asked the password for: a browser left open is not
-enough. Owns those changes. Does not own a password that was forgotten (resets.py).
+enough.
 """
 
 from functools import partial

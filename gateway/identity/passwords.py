@@ -1,7 +1,7 @@
 """Passwords: which are taken, and their hashes (Argon2id).
 
 Owns the policy and the hashing, which is done in a thread and a few at a time: each takes 64 MiB
-and much of a core. Does not own who has which (signing_in.py, own.py, resets.py, accepting.py).
+and much of a core.
 """
 
 import asyncio

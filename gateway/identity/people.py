@@ -1,7 +1,7 @@
 """People: finding them, and what operators see and mend of them.
 
 Owns looking people up, the operator's help for somebody who is locked out, and ending what somebody
-is on the platform. Does not own what people do themselves (own.py) nor memberships (team.py).
+is on the platform.
 """
 
 from collections.abc import Collection

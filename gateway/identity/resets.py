@@ -1,6 +1,6 @@
 """Resets: a new password for somebody who forgot it, by a link in a mail.
 
-Owns asking and using it. A second factor stays: after a reset one signs in as always.
+A second factor stays: after a reset one signs in as always.
 """
 
 from datetime import timedelta

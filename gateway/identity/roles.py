@@ -1,7 +1,7 @@
 """Roles, and what each may do.
 
-Owns the whole table; nothing else decides by a role's name. A firm's roles (owner to viewer) hold
-within one account; the platform's (operator, support) hold for all of them.
+A firm's roles (owner to viewer) hold within one account; the platform's (operator, support) hold
+for all of them.
 """
 
 from collections.abc import Mapping

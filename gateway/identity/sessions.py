@@ -2,7 +2,7 @@
 
 A cookie holds a random token, the table its hash. A session ends after 12 hours without a request,
 after 30 days in any case, or when somebody ends it. Owns opening, finding, listing and ending them,
-and which account is shown. Does not own signing in (signing_in.py) nor the cookie (the pages).
+and which account is shown.
 """
 
 from dataclasses import dataclass

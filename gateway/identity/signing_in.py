@@ -1,8 +1,7 @@
 """Signing in: a password, then a code where the person has set one up, then a session.
 
 Each attempt is counted before it is judged (attempts.py). The password is compared with no
-transaction open, and in the same time whether or not anybody has the address. Owns the two steps.
-Does not own the session afterwards (sessions.py).
+transaction open, and in the same time whether or not anybody has the address.
 """
 
 from datetime import timedelta

@@ -1,7 +1,6 @@
 """Team: who belongs to an account, changing roles and ending memberships.
 
 An account always has an owner: changes of owners follow one another by locking the owners' rows.
-Owns that. Does not own who may ask for it (roles.py, the pages) nor inviting (invitations.py).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The second factor: codes of an authenticator app, and recovery codes for when it is lost.
 
 A code is of 30 seconds; the one before and the one after are taken too, for clocks that differ. No
-code is taken twice. The secret is sealed; of recovery codes there are hashes. Owns all that. Does
-not own when a code is asked for (signing_in.py) nor turning it off (own.py).
+code is taken twice. The secret is sealed; of recovery codes there are hashes.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
 """Who looks at a page.
 
-Owns the value that pages are made for, no query. It is found from a session's cookie
-(sessions.py) once a request.
+It is found from a session's cookie (sessions.py) once a request.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,6 @@
 
 Owns that one query, which each page begins with, and noting now and then that a session is in use.
 Rights are read anew for each page: a role that was changed or ended holds from the next click on.
-Does not own sessions (sessions.py) nor impersonation (impersonating.py).
 """
 
 from datetime import datetime, timedelta

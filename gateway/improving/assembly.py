@@ -1,7 +1,4 @@
-"""Building a proposer from the settings, for the worker and for the command.
-
-Owns that alone. Does not own what it does (proposing.py).
-"""
+"""Building a proposer from the settings, for the worker and for the command."""
 
 from functools import partial
 

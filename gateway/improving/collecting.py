@@ -1,8 +1,7 @@
 """Reading what accounts agreed to share: corrected and praised answers, and training files.
 
 Owns what consent is: of feedback that the account gave it and has not taken it back; of a training
-file that the job which learned from it says so. What is deleted is not there any more. Does not own
-what of it is used (examples.py).
+file that the job which learned from it says so. What is deleted is not there any more.
 """
 
 import asyncio

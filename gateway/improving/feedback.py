@@ -1,8 +1,7 @@
 """What accounts say of their calls, as rows: given, given again, shown, erased.
 
 Owns that it is about a call of the account's own that had an answer, and that a dialogue is kept
-only while the account agrees that the shared model learns from it. Does not own the body's shape
-(gateway/wire/feedback.py) nor what becomes of it (collecting.py).
+only while the account agrees that the shared model learns from it.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """Judging a proposed version: its answers beside those of the version that it is to follow.
 
 Owns asking serving, the very servers that customers are answered by, for both; and bringing a
-version to a server that has not got it, as the gateway does. Does not own what an answer is worth,
-nor the rule (models/industrial_llm/comparing.py). Nobody is billed.
+version to a server that has not got it, as the gateway does. Nobody is billed.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """Having a version learned: serving's own learning, as customers' adapters are learned by it.
 
 Owns asking for it, and leaving out a line that cannot be learned from rather than giving all up for
-it: what one account sends must not keep the others from being heard. Nobody is billed. Does not own
-learning (models/industrial_llm/adapt.py) nor the file (training_file.py).
+it: what one account sends must not keep the others from being heard. Nobody is billed.
 """
 
 import asyncio

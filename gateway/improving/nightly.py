@@ -1,7 +1,7 @@
 """When versions are proposed by themselves: once a night, where the operator says so.
 
 Owns the hours, that a model has one proposal a night, and that none is begun while its engine is
-busy with calls that somebody pays for. Does not own proposing (proposing.py).
+busy with calls that somebody pays for.
 """
 
 from dataclasses import dataclass

@@ -2,8 +2,7 @@
 
 Owns that a model has one proposal at a time, and that one whose worker was lost is given up: what
 it learned may be with servers already, under an id that stands for one content for ever, so another
-worker begins a version of its own. Does not own what a worker does (proposing.py) nor what becomes
-of a promoted version (gateway/model_versions.py).
+worker begins a version of its own.
 """
 
 from collections.abc import Iterable, Mapping

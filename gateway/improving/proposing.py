@@ -3,7 +3,7 @@
     collect -> begin -> learn -> keep -> judge -> promote or reject
 
 Owns that order, that a proposal says all the while that it is worked at, and that it ends however
-it goes. Does not own the stages, nor when this is done (nightly.py). Nobody is billed for it.
+it goes. Nobody is billed for it.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""What a version learned from, example by example, and whether it could still be learned from.
-
-Owns that view, for the operator. Does not own writing it down (proposals.py).
-"""
+"""What a version learned from, example by example, and whether it could still be learned from."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """Which models are shared: those that answer by an adapter and can be adapted.
 
-Owns that question. Light to import, unlike learning.
+Light to import, unlike learning.
 """
 
 from infra.errors import AppError

@@ -1,8 +1,4 @@
-"""The file that a version is learned from: accounts' examples, and tasks so that none is forgotten.
-
-Owns how much is replayed, and the lines. Does not own which examples are used (examples.py) nor the
-tasks (models/industrial_llm/tasks/).
-"""
+"""The training file of a shared model: examples of accounts, and tasks that must be retained."""
 
 import json
 import random

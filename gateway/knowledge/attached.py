@@ -1,7 +1,7 @@
 """Files in vector stores as rows: put in, looked at, taken out, by batches too.
 
 Owns which files may be put in, how they are cut unless the customer says it, and how many an
-account may have in all. Does not own the work on them (jobs.py), nor their pieces (pieces.py).
+account may have in all.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,7 @@
 """Cutting a file into pieces, in a process of its own.
 
 A large file takes seconds, in which no call of the gateway would go on, and one made to do harm
-takes what it can get: so it is read by a child with bounded memory and time. Owns that child and
-asking it. Does not own reading (reading.py) nor where texts are cut (splitting.py).
+takes what it can get: so it is read by a child with bounded memory and time.
 """
 
 import asyncio

@@ -1,8 +1,4 @@
-"""Vectors of texts, by a call of ours to the served embedding model that the account pays.
-
-Owns what is asked and how the answer is read. Does not own holding and writing down
-(gateway/inner.py), nor what vectors are for.
-"""
+"""Vectors of texts, by a call of ours to the served embedding model that the account pays."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

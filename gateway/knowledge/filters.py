@@ -1,7 +1,7 @@
 """Filters on the attributes of files, as the database understands them.
 
 Owns OpenAI's comparisons and their meaning for what a file lacks: it fits none but `ne` and `nin`.
-Does not own their shape (gateway/wire/vector_stores.py). Pure.
+Pure.
 """
 
 from typing import Any

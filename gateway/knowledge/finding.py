@@ -3,8 +3,6 @@
 By meaning every piece is compared: of as many as an account may have that is exact, and fast
 enough (docs/decisions/0023). Words weigh the more the rarer they are. Two rankings become one by
 reciprocal ranks, since a cosine and a weight of words cannot be added.
-
-Owns the two queries and joining them. Does not own the words (terms.py), nor vectors.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,8 +2,7 @@
 
     take the tool out -> search -> as many as fit -> write them before the question
 
-Owns that order, and that prompt and answer fit into the model's context together. Does not own the
-words and the citations (gateway/wire/file_search.py), nor the search (searching.py).
+Owns that order, and that prompt and answer fit into the model's context together.
 """
 
 from collections.abc import Mapping

@@ -2,9 +2,9 @@
 
     claim -> who asked -> cut -> lay down -> (vectors of some pieces -> bill) ... -> complete
 
-Owns that order. What is done is rows: a file whose process was lost goes on where it was, and what
-was billed is not billed again, since its pieces have their vectors before that. A file that takes
-long is let go now and then, so that others come to their turn. Does not own the single steps.
+What is done is rows: a file whose process was lost goes on where it was, and what was billed is not
+billed again, since its pieces have their vectors before that. A file that takes long is let go now
+and then, so that others come to their turn.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """The work on files in stores as rows: claimed by one gateway process, done once.
 
-Owns their states. A file that was deleted or cancelled meanwhile is not there to be worked on.
-Does not own doing it (ingesting.py).
+A file that was deleted or cancelled meanwhile is not there to be worked on.
 """
 
 from dataclasses import dataclass

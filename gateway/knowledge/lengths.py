@@ -1,7 +1,7 @@
 """How many tokens of an embedding model a text has, for cutting it.
 
 Owns counting by the model's own tokenizer where its package is here, and an estimate where it is
-not, which errs on the long side. Does not own the model's limit, which its server keeps.
+not, which errs on the long side.
 """
 
 import re

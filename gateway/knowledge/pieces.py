@@ -1,7 +1,6 @@
 """Pieces of files as rows: laid down with their words, then given their vectors.
 
-Owns what of a file is still without vectors, and how many pieces an account may have. Does not own
-finding them (finding.py).
+Owns what of a file is still without vectors, and how many pieces an account may have.
 """
 
 from collections.abc import Mapping, Sequence

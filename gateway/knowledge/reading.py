@@ -1,7 +1,6 @@
 """Reading a file: from its bytes to text, with what heads each part of it.
 
-Owns which kinds of files there are and how each becomes text. Does not own cutting
-(splitting.py). Pure.
+Owns which kinds of files there are and how each becomes text. Pure.
 """
 
 import csv

@@ -2,8 +2,7 @@
 
     stores -> the questions' vectors -> find
 
-Owns that order, and that a question that is too long is asked by its beginning and its end. Does
-not own the calls (embedding.py) nor the queries (finding.py).
+Owns that order, and that a question that is too long is asked by its beginning and its end.
 """
 
 from collections.abc import Mapping, Sequence

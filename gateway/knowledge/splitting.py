@@ -1,7 +1,7 @@
 """Splitting a text into pieces that an embedding model reads whole.
 
 Owns where a text may be cut: between paragraphs, lines and sentences, Chinese ones too, and within
-one only where it alone is too long. Does not own counting (lengths.py). Pure.
+one only where it alone is too long. Pure.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Vector stores as rows: made, found, changed and erased by the account that they are of.
 
-Owns how many an account may have, when one expires, and that its vectors are of one model. Does
-not own the files in it (attached.py), nor what is shown of it (views.py).
+Owns how many an account may have, when one expires, and that its vectors are of one model.
 """
 
 from collections.abc import Sequence

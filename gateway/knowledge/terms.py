@@ -1,7 +1,7 @@
 """The words that a text is found by: fault codes and part numbers whole and in parts.
 
 PostgreSQL's own parser takes a run of Chinese for one word. Owns what counts as a word; a query's
-are made like a text's. Does not own how words are weighed (finding.py). Pure.
+are made like a text's. Pure.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""What customers see of stores, their files and what was found: OpenAI's objects.
-
-Owns the shapes. Does not own the rows (stores.py, attached.py).
-"""
+"""What customers see of stores, their files and what was found: OpenAI's objects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,4 @@
-"""`/v1/alerts`: where the account's alerts go, and from which percentages on.
-
-Owns the address and the body's shape. Does not own what it means (billing/notices/targets.py).
-"""
+"""`/v1/alerts`: where the account's alerts go, and from which percentages on."""
 
 from collections.abc import Mapping
 from typing import Any

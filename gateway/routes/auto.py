@@ -1,7 +1,4 @@
-"""`/v1/route`: what `auto` would choose for a request, without making the call.
-
-Owns the address and the shape of the answer. Does not own the choice (gateway/choosing.py).
-"""
+"""`/v1/route`: what `auto` would choose for a request, without making the call."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

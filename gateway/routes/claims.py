@@ -1,7 +1,7 @@
 """`/v1/outcomes`: outcomes that are claimed, and what attesters say of them.
 
-Owns the addresses and the bodies' shapes. Each answers with one function of billing's. Contracts,
-attesters and evidence have addresses of their own (gateway/routes/outcomes.py).
+Each answers with one function of billing's. Contracts, attesters and evidence have addresses of
+their own (gateway/routes/outcomes.py).
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,8 +1,4 @@
-"""`/v1/feedback`: what the account says of answers that it had.
-
-Owns the addresses. Does not own the body's shape (gateway/wire/feedback.py) nor keeping it
-(gateway/improving/feedback.py).
-"""
+"""`/v1/feedback`: what the account says of answers that it had."""
 
 from collections.abc import Mapping
 from typing import Any

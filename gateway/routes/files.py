@@ -1,7 +1,4 @@
-"""`/v1/files`: files to learn and to answer from, as OpenAI's clients send them.
-
-Owns the addresses and reading a form. Does not own keeping files (gateway/files.py).
-"""
+"""`/v1/files`: files to learn and to answer from, as OpenAI's clients send them."""
 
 from typing import Annotated, Any
 

@@ -1,8 +1,4 @@
-"""`/v1/fine_tuning/jobs`: adapting a model, as OpenAI's clients ask for it.
-
-Owns the addresses. Does not own the body's shape (gateway/wire/fine_tuning.py), the jobs nor
-running them (gateway/adapting/).
-"""
+"""`/v1/fine_tuning/jobs`: adapting a model, as OpenAI's clients ask for it."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,6 +1,6 @@
 """`GET /`: people are led to the dashboard, programs are told what this service is.
 
-Owns that one address. It takes no key and tells nothing that `/docs` does not.
+It takes no key and tells nothing that `/docs` does not.
 """
 
 from importlib.metadata import version

@@ -1,6 +1,6 @@
 """The calls that are metered: plain ASGI, so that nothing stands between bytes and pipeline.
 
-Owns the addresses and reading a request's line and headers. The pipeline does the rest.
+The pipeline does the rest.
 """
 
 from collections.abc import Mapping, Sequence

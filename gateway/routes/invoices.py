@@ -1,6 +1,6 @@
 """`/v1/invoices`: what the account was billed, what it would be billed now, and for which calls.
 
-Owns the addresses. Each answers with one function of billing's.
+Each answers with one function of billing's.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """`/v1/invoices/{invoice}/disputes`: what the account says against lines of its invoices.
 
-Owns the addresses and the bodies' shapes. Answering is the operator's (`maas invoices answer`).
+Answering is the operator's (`maas invoices answer`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""`/v1/models`: the models that can be called, the catalog's and the account's own variants.
-
-Owns the addresses and the shape of the answers. Does not own variants (gateway/variants.py).
-"""
+"""`/v1/models`: the models that can be called, the catalog's and the account's own variants."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

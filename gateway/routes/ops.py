@@ -1,6 +1,6 @@
 """What operators and their tools read: health and metrics.
 
-Owns the addresses. Liveness says that the process answers; readiness that a call would.
+Liveness says that the process answers; readiness that a call would.
 """
 
 import asyncio

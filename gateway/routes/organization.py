@@ -1,7 +1,4 @@
-"""`/v1/organization/…`: usage and costs in OpenAI's shapes, for tools that read those.
-
-Owns the addresses and their parameters. Does not own the shapes (gateway/usage_pages.py).
-"""
+"""`/v1/organization/…`: usage and costs in OpenAI's shapes, for tools that read those."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,7 +1,4 @@
-"""Pages of outcomes.
-
-Owns a page of a list. Does not own reading ids (gateway/outcome_ids.py).
-"""
+"""Pages of outcomes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,7 +1,6 @@
 """`/v1/outcomes/contracts`: contracts that are paid by effect, from a proposal to their end.
 
-Owns the addresses and the bodies' shapes. Whoever calls speaks for the customer, by its key. Each
-answers with one function of billing's.
+Whoever calls speaks for the customer, by its key. Each answers with one function of billing's.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Paging: what lists share that are read page by page.
 
-Owns the limit, the mark after which a page begins, and the shape of a page. Does not own any list.
+Owns the limit, the mark after which a page begins, and the shape of a page.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 """`/v1/payment-pages`: where a customer leaves a payment method, or sees what Stripe has of it.
 
-Owns the address. The pages are Stripe's; what comes of a visit, its events tell.
+The pages are Stripe's; what comes of a visit, its events tell.
 """
 
 from typing import Any, Literal

@@ -1,8 +1,8 @@
 """`/v1/outcomes/settlements` and `/v1/outcomes/disputes`: what a month of outcomes comes to, and
 what the customer says against it.
 
-Owns the addresses and the bodies' shapes. Each answers with one function of billing's. Answering
-and deciding disputes is the operator's (gateway/settlements_cli.py).
+Each answers with one function of billing's. Answering and deciding disputes is the operator's
+(gateway/settlements_cli.py).
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """`/v1/subscription`, `/v1/plans`, `/v1/wallet`: what is agreed, what could be, what is there.
 
-Owns the addresses and the bodies' shapes. Each answers with one function of billing's.
+Each answers with one function of billing's.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,4 @@
-"""Files in vector stores, one by one and in batches, as OpenAI's clients ask for them.
-
-Owns the addresses. Does not own the stores themselves (vector_stores.py), nor what is done
-(gateway/knowledge/).
-"""
+"""Files in vector stores, one by one and in batches, as OpenAI's clients ask for them."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,8 +1,6 @@
 """`/v1/vector_stores`: texts that questions are answered from, as OpenAI's clients ask for them.
 
-Owns the addresses of the stores themselves and of searching. Does not own the bodies' shapes
-(gateway/wire/vector_stores.py), the files in stores (vector_store_files.py), nor what is done
-(gateway/knowledge/).
+Owns the addresses of the stores themselves and of searching.
 """
 
 from collections.abc import Sequence

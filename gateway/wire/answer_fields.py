@@ -1,9 +1,8 @@
 """The fields of OpenAI's answers: chat, completions, embeddings, plain and streamed.
 
-Owns which fields a client sees. An engine's answer has more (token ids, cache addresses, timings,
-its version); what is not named here is left out. Values pass as the bytes that the engine wrote:
-decoding a chunk of a stream into these shapes and encoding it again takes about a microsecond.
-Does not own how a stream is cut into events (gateway/wire/sse.py).
+An engine's answer has more (token ids, cache addresses, timings, its version); what is not named
+here is left out. Values pass as the bytes that the engine wrote: decoding a chunk of a stream into
+these shapes and encoding it again takes about a microsecond.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""What a customer says of an answer: the body, and what of it can be learned from.
-
-Owns the body's shape and its limits. Does not own keeping it (gateway/improving/feedback.py).
-"""
+"""What a customer says of an answer: the body, and what of it can be learned from."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

@@ -1,9 +1,8 @@
 """OpenAI's `file_search` in a chat: the tool taken out, passages written before the question, and
 citations read from the answer.
 
-Owns these shapes. Passages are a part of the user's message, not of a system's: what a document
-says has no more weight than what its owner says. Does not own the search (gateway/knowledge/), nor
-the words before a question (models/passages.py).
+Passages are a part of the user's message, not of a system's: what a document says has no more
+weight than what its owner says.
 """
 
 import re

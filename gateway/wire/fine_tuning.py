@@ -1,7 +1,6 @@
 """OpenAI's fine-tuning wire: what a job is asked for with, and the ask that it becomes.
 
-Owns the body's shape and which of OpenAI's settings mean something here. Does not own jobs
-(gateway/adapting/).
+Owns the body's shape and which of OpenAI's settings mean something here.
 """
 
 import re

@@ -1,8 +1,7 @@
 """The specialists' two shapes: Open Inference Protocol v2, and rows with named columns.
 
 Owns reading how many rows a request holds (that is what is metered, as pictures where a model is
-sold by those), and turning rows into tensors and back. Does not own a model's columns, units and
-ranges: the specialist itself checks them and names what is wrong.
+sold by those), and turning rows into tensors and back.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,7 @@
 """The nested objects of a chat request: messages, their parts and tool calls, tools, the choice
 between them, and how large a schema may be.
 
-Owns which fields they have. An engine's parts have more: tensors, and names for a cache that all
-tenants share. Does not own whether an address is fetched (gateway/wire/parts.py).
+An engine's parts have more: tensors, and names for a cache that all tenants share.
 """
 
 from collections.abc import Mapping

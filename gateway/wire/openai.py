@@ -1,8 +1,6 @@
 """OpenAI's requests and answers: chat, completions, embeddings.
 
-Owns what goes to the engine of a request, and how an answer's usage is read. Does not own the
-fields: which there are (gateway/wire/parameters.py, gateway/wire/nested.py), what they hold
-(gateway/wire/requests.py), and which an answer has (gateway/wire/answer_fields.py).
+Owns what goes to the engine of a request, and how an answer's usage is read.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """The request fields of OpenAI's endpoints: what each endpoint does with each of them.
 
-Owns the table. A field that is not in it is refused, so a new field of an engine reaches nobody's
-model before somebody has decided about it here. Does not own the values' types and ranges
-(gateway/wire/openai.py) nor the fields of nested objects (gateway/wire/nested.py).
-docs/parameters.md and docs/parameters.zh.md list the table; a test compares them.
+A field that is not in it is refused, so a new field of an engine reaches nobody's model before
+somebody has decided about it here. docs/parameters.md and docs/parameters.zh.md list the table; a
+test compares them.
 """
 
 from collections.abc import Mapping

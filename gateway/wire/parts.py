@@ -1,8 +1,7 @@
 """Parts of a message: pictures, sounds and films come with a request and are fetched from nowhere.
 
 An engine that understands them fetches what an address names, from within the plant's or the
-operator's own network; so an address is refused here, whichever model is asked. Owns that. Does
-not own what a part says, which is the engine's to judge.
+operator's own network; so an address is refused here, whichever model is asked.
 """
 
 from collections.abc import Sequence

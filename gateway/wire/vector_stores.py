@@ -1,7 +1,4 @@
-"""OpenAI's vector stores: what is asked for, checked field by field.
-
-Owns the bodies' shapes and their bounds. Does not own what is done (gateway/knowledge/).
-"""
+"""OpenAI's vector stores: what is asked for, checked field by field."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

@@ -1,8 +1,8 @@
 """The way back on the real engine: `python -m load.bench.improving`, an hour or more on two cores.
 
 Three firms correct the shared model's answers with their consent, a version is learned from that
-and judged beside the present one, and what calls are answered by is looked at before and after,
-and after a rollback. Owns this story. Nothing else should run on the machine meanwhile.
+and judged beside the present one, and what calls are answered by is looked at before and after, and
+after a rollback. Nothing else should run on the machine meanwhile.
 """
 
 import argparse

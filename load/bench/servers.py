@@ -1,7 +1,7 @@
 """The servers under measurement: started, waited for, and stopped again.
 
-Owns the processes. The gateway with Ray Serve behind it runs as users run it (`maas up`); the
-bare engine serves the same weights with the same settings.
+The gateway with Ray Serve behind it runs as users run it (`maas up`); the bare engine serves the
+same weights with the same settings.
 """
 
 import json

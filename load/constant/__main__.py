@@ -1,6 +1,6 @@
 """`python -m load.constant PORT`: the constant upstream as a process.
 
-Owns its arguments. A handler is cancelled when its client is gone, as engines' generations are.
+A handler is cancelled when its client is gone, as engines' generations are.
 """
 
 import argparse

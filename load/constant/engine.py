@@ -1,7 +1,7 @@
 """How long a generation takes, as of an engine: prompts are read one after the other, answers are
 written at once by as many as there are slots.
 
-Owns time. Does not own what is said meanwhile (server.py). With a rate of 0 nothing takes time.
+With a rate of 0 nothing takes time.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 Protocol's.
 
 A prompt has a token a word, an answer as many as `max_tokens` says. Owns the shapes, which are
-those that vLLM and our own specialists give. Does not own how long it takes (engine.py).
+those that vLLM and our own specialists give.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The dashboard as a browser without scripts uses it: forms, tokens and what a page says.
-
-Owns reading pages. Does not own who opens which, and when (load/locustfile.py).
-"""
+"""The dashboard as a browser without scripts uses it: forms, tokens and what a page says."""
 
 import re
 

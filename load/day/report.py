@@ -1,7 +1,4 @@
-"""The report of a day in Markdown: every kind of call, and the objectives beside what was measured.
-
-Owns its shape. Does not own the bounds (load/slo.py) nor locust's own report in HTML.
-"""
+"""The report of a day in Markdown: every kind of call, and objectives beside measured values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

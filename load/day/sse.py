@@ -1,8 +1,7 @@
 """Streams as locust sees them: time to first token and time per output token, as statistics of
 their own.
 
-Owns telling them from a stream's lines. A token is counted as the server counts it, by the usage on
-the last chunk; events may hold several.
+A token is counted as the server counts it, by the usage on the last chunk; events may hold several.
 """
 
 import json

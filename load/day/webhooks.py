@@ -1,7 +1,6 @@
 """Events as Stripe posts them: signed, and now and then a second time.
 
-Owns their bytes and signature. What they tell is of no concern to the service, which keeps them all
-the same and handles each once.
+What they tell is of no concern to the service, which keeps them all the same and handles each once.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """`python -m load.replay`: a public trace of a language model's calls, played against the service.
 
-Owns the options and the order of the experiments. Without a trace it says so and stops.
+Without a trace it says so and stops.
 """
 
 import argparse

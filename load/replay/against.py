@@ -1,6 +1,6 @@
 """What calls are played against: a service of our own, or one that runs.
 
-Owns starting the one, and what of the other has to be known. Does not own sending (playing.py).
+Owns starting the one, and what of the other has to be known.
 """
 
 import json

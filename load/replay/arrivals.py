@@ -1,7 +1,6 @@
 """Arrivals: when a call came, how long its prompt was and how long its answer.
 
-Owns the value that traces are read into, and the order of several. Does not own any format
-(traces.py, servegen.py).
+Owns the value that traces are read into, and the order of several.
 """
 
 from collections.abc import Iterable

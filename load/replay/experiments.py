@@ -1,8 +1,7 @@
 """The experiments of a replay: the trace as it is, one noisy tenant beside quiet ones, and classes.
 
-Owns what is compared with what. A noisy tenant has 20 times the share of a quiet one; the quiet
-ones' calls are the same with it and without it, phases taking turns, so that a machine that grows
-slower does so for both. Does not own sending (playing.py) nor the arithmetic (figures.py).
+A noisy tenant has 20 times the share of a quiet one; the quiet ones' calls are the same with it and
+without it, phases taking turns, so that a machine that grows slower does so for both.
 """
 
 import random

@@ -1,8 +1,8 @@
 """What a replay comes to: goodput, queueing, and how one tenant fares beside another.
 
-Owns the arithmetic. A call is good where its first token and each further one came in time; goodput
-is good calls a second. Queueing is the time to the first token beyond what the engine alone takes,
-where that is known.
+A call is good where its first token and each further one came in time; goodput is good calls a
+second. Queueing is the time to the first token beyond what the engine alone takes, where that is
+known.
 """
 
 from collections import Counter

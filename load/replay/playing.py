@@ -1,7 +1,7 @@
 """Playing: each call is sent when it is due, whether or not the others were answered.
 
-Owns sending, and what is seen of a call. Times count from when a call was due, not from when a busy
-client came to send it: who waits to be sent waits.
+Times count from when a call was due, not from when a busy client came to send it: who waits to be
+sent waits.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""The report of a replay in Markdown.
-
-Owns its shape. Does not own what the figures mean (figures.py, experiments.py).
-"""
+"""The report of a replay in Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """ServeGen's shapes: clients of a large service, with rates, burstiness and lengths by time.
 
-What is published are shapes, not calls: arrivals are sampled from them. Owns that format and the
-sampling.
+What is published are shapes, not calls: arrivals are sampled from them.
 """
 
 import ast

@@ -1,8 +1,5 @@
 """Traces from files: Azure's LLM inference trace (2023) and BurstGPT's CSV, both also compressed;
 of a folder, ServeGen's shapes.
-
-Owns telling which it is, and the two formats. Does not own what of a trace is played, and how fast
-(schedule.py), nor sampling from shapes (servegen.py).
 """
 
 import csv

@@ -3,7 +3,7 @@
     python -m load.simulation scale [--trace …] [--times 20]
     python -m load.simulation check [--upstream engine]
 
-Owns the options and the order. Without a trace it says so and stops.
+Without a trace it says so and stops.
 """
 
 import argparse

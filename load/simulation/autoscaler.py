@@ -1,8 +1,7 @@
 """How many replicas are wanted: Ray Serve's rule, by how many requests are under way.
 
-Owns the decision, pure. The mean of the requests under way over the look-back, by what one replica
-should have, is wanted; it is done once that was wanted for as long as the delay says. Does not
-own starting and stopping (fleet.py).
+The mean of the requests under way over the look-back, by what one replica should have, is wanted;
+it is done once that was wanted for as long as the delay says.
 """
 
 import math

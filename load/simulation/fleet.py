@@ -1,10 +1,8 @@
 """A fleet of replicas behind one gateway: calls wait in order, go to the replica with the fewest,
 and the autoscaler looks on.
 
-Owns the lines, starting and stopping. A call waits in the gateway while as many are on their way
-as its model may have at once (the catalog's `concurrency`), and then, where the autoscaler sees it,
-for a replica with a free slot. Does not own the rule (autoscaler.py) nor what a replica does
-(replica.py).
+A call waits in the gateway while as many are on their way as its model may have at once (the
+catalog's `concurrency`), and then, where the autoscaler sees it, for a replica with a free slot.
 """
 
 from collections import deque

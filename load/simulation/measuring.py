@@ -1,7 +1,6 @@
 """An engine's pace from outside: a few calls one after the other, then several at once.
 
-Owns which calls, and what follows from their times. The pace is of everything between the caller
-and the engine, which is what a caller sees.
+The pace is of everything between the caller and the engine, which is what a caller sees.
 """
 
 import statistics

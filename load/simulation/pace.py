@@ -1,8 +1,4 @@
-"""How fast one replica of an engine reads and writes.
-
-Owns the figures and the time that follows from them. Does not own measuring them (measuring.py) nor
-the waiting that many calls make for each other (replica.py).
-"""
+"""How fast one replica of an engine reads and writes."""
 
 from dataclasses import dataclass
 

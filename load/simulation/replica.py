@@ -1,8 +1,4 @@
-"""One replica of an engine: a prompt is read, then its answer is written beside others.
-
-Owns the order of the two. Does not own which replica a call goes to, nor how many a replica takes
-(fleet.py).
-"""
+"""One replica of an engine: a prompt is read, then its answer is written beside others."""
 
 from collections.abc import Generator
 from typing import Any

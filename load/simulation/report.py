@@ -1,7 +1,4 @@
-"""What came of simulated fleets, in Markdown.
-
-Owns the tables. Does not own the figures of calls (load/replay/figures.py).
-"""
+"""What came of simulated fleets, in Markdown."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,4 @@
-"""The settings that are compared: fixed numbers of replicas beside ways to scale them.
-
-Owns which. Does not own what becomes of them (fleet.py).
-"""
+"""The settings that are compared: fixed numbers of replicas beside ways to scale them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

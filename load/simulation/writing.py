@@ -2,7 +2,7 @@
 
 Owns when each is done, while others come and go and prompts are read beside them. Kept by one count
 of tokens that every answer has got since the beginning, so that a change costs one event however
-many are under way. Does not own what is read when (replica.py).
+many are under way.
 """
 
 import heapq

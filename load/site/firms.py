@@ -1,7 +1,6 @@
 """The firms under load as values, and their way into a file and out of it.
 
-Owns the shape that a site is described by, for clients in other processes. Does not own making
-firms (seeding.py) nor starting anything (running.py).
+Owns the shape that a site is described by, for clients in other processes.
 """
 
 import json

@@ -2,7 +2,6 @@
 server behind it and Stripe's stand-in beside it.
 
 Owns which processes a load runs on, in which order they start and stop, and the firms' first steps.
-Does not own what the kernel says of processes (load/bench/gateways/processes.py).
 """
 
 import json

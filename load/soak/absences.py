@@ -1,7 +1,6 @@
 """Why the database was not there for gateways, by their own metrics, over a soak.
 
-Owns asking them and keeping the last answer of each start: a counter ends with its process. Does
-not own the reasons (infra/db.py).
+Owns asking them and keeping the last answer of each start: a counter ends with its process.
 """
 
 import asyncio

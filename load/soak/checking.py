@@ -1,8 +1,7 @@
 """What must be true at the end of a soak, asked of the database itself.
 
 Owns these questions: whether each answered call has its one row, whether each webhook was kept and
-handled, what the worker did. They go past the service, which might be wrong about itself. Does not
-own `maas reconcile`, which is asked too (happening.py).
+handled, what the worker did. They go past the service, which might be wrong about itself.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """What happens to the service in the course of a soak, and when.
 
-Owns the order and the times, as parts of the run, and which failures an event excuses. Does not own
-what an event does (happening.py).
+Owns the order and the times, as parts of the run, and which failures an event excuses.
 """
 
 from collections.abc import Sequence

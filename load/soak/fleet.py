@@ -1,6 +1,6 @@
 """The service of a soak: PostgreSQL, two model servers, two gateways, a worker, Stripe's stand-in.
 
-Owns these processes, and taking each away and bringing it back. Does not own when (events.py).
+Owns these processes, and taking each away and bringing it back.
 """
 
 import asyncio

@@ -1,8 +1,4 @@
-"""What each event of a soak does.
-
-Owns that, and what it says of itself in a few words. Does not own when it comes (events.py) nor the
-processes (fleet.py).
-"""
+"""What each event of a soak does."""
 
 import asyncio
 import json

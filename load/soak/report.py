@@ -1,7 +1,4 @@
-"""The report of a soak in Markdown, also of one that is under way or was interrupted.
-
-Owns its shape and what must hold. Does not own how any figure comes about.
-"""
+"""The report of a soak in Markdown, also of one that is under way or was interrupted."""
 
 import json
 from collections import Counter

@@ -1,8 +1,5 @@
 """Fitting a variant on a customer's normal hours; there is no base model that it could start from.
 
-Owns what is held out and what is told. Does not own the file's form (hours.py), what is learned
-(fitting.py) nor the artefact (variant.py).
-
 The last fifth of the normal rows, in the file's order, is held out to count false alarms; then all
 of them are fitted on. Anomalous stretches are never learned from.
 """

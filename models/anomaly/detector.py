@@ -1,7 +1,6 @@
 """The detector: how far a machine's sensors are from their normal hours, one step at a time.
 
-Owns what is asked at each step and what is carried from one to the next. Does not own what a
-detector is fitted from (fitting.py) nor how either is written down (variant.py, states.py).
+Owns what is asked at each step and what is carried from one to the next.
 
 A multivariate EWMA chart (Lowry et al. 1992): the sensors' departures are averaged over the last
 steps, and the Mahalanobis distance of that average is held against a limit. A sensor's share in a

@@ -1,7 +1,7 @@
 """Fitting a detector on normal hours.
 
 Owns what is learned from them: which sensors are slow, how they move together, and where the alarm
-begins. Does not own a detector's answers (detector.py) nor a customer's file (adapt.py).
+begins.
 """
 
 from collections.abc import Sequence

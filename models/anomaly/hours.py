@@ -1,8 +1,4 @@
-"""A customer's training file: stretches of normal hours, and of anomalous ones where there are any.
-
-Owns the lines' form and every problem in them. Does not own what is learned (fitting.py) nor how
-many rows that takes (settings.py).
-"""
+"""A customer's training file: stretches of normal hours, and of anomalous ones if there are any."""
 
 import hashlib
 from collections import Counter

@@ -1,7 +1,4 @@
-"""What a detector is fitted with: its settings, and how many rows of normal hours that takes.
-
-Owns the numbers and their reasons; nothing is learned here.
-"""
+"""What a detector is fitted with: its settings, and how many rows of normal hours that takes."""
 
 from dataclasses import dataclass
 

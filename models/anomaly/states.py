@@ -1,7 +1,7 @@
 """A detector's state as a short text, which a client keeps and gives back with its next call.
 
-Owns the text. It is sealed with the variant's own key: a text of another variant, or one that was
-cut or changed, is recognised. That is no secrecy; there is nothing in it but the client's readings.
+It is sealed with the variant's own key: a text of another variant, or one that was cut or changed,
+is recognised. That is no secrecy; there is nothing in it but the client's readings.
 """
 
 import base64

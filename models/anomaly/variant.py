@@ -1,8 +1,4 @@
-"""A customer's detector as serving has it: artefact, signature, and answers by column.
-
-Owns the artefact's form and what it signs. Does not own the detector (detector.py) nor the text of
-a state (states.py).
-"""
+"""A customer's detector as serving has it: artefact, signature, and answers by column."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """The hydraulic rig's cycles as arrays.
 
-Owns where the files are looked for, what is repaired in them, and which conditions there are. Does
-not own the features (features.py) nor the physical limits that serving enforces (signature.py).
+Owns where the files are looked for, what is repaired in them, and which conditions there are.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """The artefact: a cycle's series in; conditions, probabilities and reasons out, as one ONNX graph.
 
-Owns the graph. The feature arithmetic of features.py is repeated here as ONNX nodes, so that any
-runtime takes a cycle as it is. Does not own what is learned (levels.py) nor the words of the
-signature (signature.py).
+The feature arithmetic of features.py is repeated here as ONNX nodes, so that any runtime takes a
+cycle as it is.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,7 @@
 """The features, in numpy: what the model learns from.
 
-Owns their names, their order and their arithmetic. export.py builds the same arithmetic as an ONNX
-graph: a change here is a change there, and training refuses to write an artefact where the two
-differ.
+export.py builds the same arithmetic as an ONNX graph: a change here is a change there, and training
+refuses to write an artefact where the two differ.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,5 @@
 """How a component's level is told: a sum of what each sensor says.
 
-Owns the linear model behind the classes and its penalty. Does not own which strength of the penalty
-is taken (train.py) nor how a level becomes a probability (models/calibration.py).
-
 A level counts the conditions from the worst, 0, to the sound one. It is a ridge regression with
 one more penalty, on the variance of what each sensor contributes. Without it, sensors that move
 together get huge weights of opposite sign: what one adds another takes away, the reasons say

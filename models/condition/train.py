@@ -1,7 +1,7 @@
 """Train and export: `python -m models.condition.train`.
 
 Owns how cycles are divided, the choice of the penalty's strength, the calibration and the gate
-before the artefact is written. Does not own the figures that are published (evaluate.py).
+before the artefact is written.
 """
 
 from collections.abc import Sequence

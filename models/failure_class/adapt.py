@@ -1,7 +1,6 @@
 """Adapting the failure class to another machine: its labelled operating points in, a variant out.
 
-Owns what is told, what labels are refused for, the held-out score and the variant's graph. Does not
-own the training file's form (labelled.py) nor what is learned (pooling.py).
+Owns what is told, what labels are refused for, the held-out score and the variant's graph.
 
 Every row is judged by trees and weights that were not fitted to it; the weights, three numbers,
 lean on trees of other folds, which saw it. The score is log-loss: with few

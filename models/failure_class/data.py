@@ -1,8 +1,7 @@
 """The AI4I 2020 milling data as arrays.
 
-Owns where the file is looked for and which of its columns are inputs, which is the label and
-which only explain a label. Does not own the features (features.py) nor the physical limits that
-serving enforces (signature.py).
+Owns where the file is looked for and which of its columns are inputs, which is the label and which
+only explain a label.
 """
 
 import csv

@@ -1,7 +1,4 @@
-"""A customer's operating points with what became of them, from a training file.
-
-Owns the file's form and what it is refused for. Does not own what is learned from it (pooling.py).
-"""
+"""A customer's operating points with what became of them, from a training file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

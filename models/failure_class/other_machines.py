@@ -1,9 +1,8 @@
 """Stand-ins for a customer's machine, and how the base and its variants do on them.
 
-Owns making the machines and the figures. Does not own adapting (adapt.py) nor what is recorded
-(evaluate.py). No second machine is in the training data, so the base is trained without the rows
-that stand for one: half of the set under other limits, or the stretch that holds the heat failures,
-under the labels that it has.
+No second machine is in the training data, so the base is trained without the rows that stand for
+one: half of the set under other limits, or the stretch that holds the heat failures, under the
+labels that it has.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
 """Learning a customer's rows on top of the base: few correct it, many take over.
 
-Owns the trees that a variant adds, and what weight base and trees carry. Does not own reading the
-rows (labelled.py), the score (adapt.py) nor the graph (export.py).
+Owns the trees that a variant adds, and what weight base and trees carry.
 
 A variant's log-odds are a sum: the base's times a weight, the customer's trees' times a weight, and
 a shift. The trees start from half of what the base says, so that they may also learn what it would

@@ -1,8 +1,7 @@
 """The signature: what the artefact takes and gives, for whoever serves it.
 
 Owns names, units, descriptions and the physical limits; serving reads them from the artefact's
-metadata and refuses what lies outside. Does not own the ONNX types themselves (export.py), and
-takes the range seen in training from the data.
+metadata and refuses what lies outside.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Train and export: `python -m models.failure_class.train`.
 
 Owns the learner, its settings, the choice of calibration and threshold, and the gate before the
-artefact is written. Does not own the figures that are published (evaluate.py).
+artefact is written.
 """
 
 from collections.abc import Mapping, Sequence

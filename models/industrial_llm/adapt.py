@@ -1,8 +1,6 @@
 """Adapting the industrial model to one customer: dialogues in, an adapter out.
 
-Owns going on from the industry's adapter, the held-out score and the artefact's form. Does not own
-the training file's form (dialogues.py), how often it is gone over (effort.py) nor learning
-(learning.py).
+Owns going on from the industry's adapter, the held-out score and the artefact's form.
 
 An engine takes one adapter for a request, so a customer's holds the industry's too: it begins as
 that one. The score is the loss over answers kept apart; beside it is told how many of them come out

@@ -1,8 +1,7 @@
 """Asking a server that speaks OpenAI's chat completions.
 
 Owns the calls, several at once, greedy, held to a JSON schema where there is one. It is the only
-way in which models are judged: what is measured is what is served. Does not own what is asked
-(chat.py).
+way in which models are judged: what is measured is what is served.
 """
 
 import asyncio

@@ -1,7 +1,5 @@
 """The mean of an adapter over its last steps: where the last one lies is chance, and two trainings
 with the same examples differed by twelve points in a task.
-
-Owns the mean. Does not own over how many steps (recipes.py) nor the steps (learning.py).
 """
 
 from collections.abc import Callable, Mapping

@@ -2,8 +2,7 @@
 
 Owns going over each task as often as the recipe says, and steps of about equally long examples, so
 that next to nothing is computed for padding. Same corpus, same recipe, same steps: a training that
-goes on after a stop needs only the number of the step. Does not own the texts (chat.py,
-dialogues.py).
+goes on after a stop needs only the number of the step.
 """
 
 import hashlib

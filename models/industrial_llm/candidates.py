@@ -1,8 +1,5 @@
 """What a learned token is told apart from, without scoring a whole vocabulary each time.
 
-Owns the loss of a step. Does not own the loss by which learning is judged, which is over the whole
-vocabulary everywhere (learning.py).
-
 A small base with a vocabulary of a quarter million spends two fifths of its learning on scores of
 tokens that no answer has. So the loss is taken in two: which of the answers' tokens it is, looked
 at everywhere; and whether it is one of them at all, which needs every score and is looked at in

@@ -1,7 +1,6 @@
 """The dialogue of an example: instruction, text, answer, in the roles of a chat.
 
-Owns the one form in which every task is asked, and how it varies while learning. Does not own the
-marks for turns, which are the base's chat template (encoding.py).
+Owns the one form in which every task is asked, and how it varies while learning.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """How far a training has come, on the disk.
 
 Owns that a training which was killed goes on where its last checkpoint was, with the same result as
-one that was not, and that half a checkpoint is never taken for a whole one. Does not own what is in
-one (learning.py).
+one that was not, and that half a checkpoint is never taken for a whole one.
 """
 
 import os

@@ -1,8 +1,7 @@
 """Whether one version beats another, by their answers to the same held-out examples.
 
 Owns what an answer is worth beside another one, and the rule (docs/decisions/0024): better in more
-examples than chance explains, and behind in no task. Does not own the figures that are published
-(scoring.py) nor asking (asking.py). Pure.
+examples than chance explains, and behind in no task. Pure.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Every task's examples, in one corpus.
-
-Owns which tasks there are, and leaving sources out. Does not own any task (tasks/).
-"""
+"""Every task's examples, in one corpus."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """A customer's training file: dialogues in OpenAI's form, a JSON object a line.
 
-Owns what a line may be, what is refused by line and field, and which dialogues are kept apart. Does
-not own what is learned from them (adapt.py).
+Owns what a line may be, what is refused by line and field, and which dialogues are kept apart.
 """
 
 import json

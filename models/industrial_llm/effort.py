@@ -1,7 +1,6 @@
 """How often a customer's file is gone over, and about how long learning from it takes.
 
-Pure, and without what learning itself needs: the price is told before anything is begun. Does not
-own learning (adapt.py), nor how long it may take (serving/adapting.py).
+Pure, and without what learning itself needs: the price is told before anything is begun.
 """
 
 import math

@@ -2,8 +2,7 @@
 
 Owns cutting a dialogue into what is given and what is learned: the answer with the mark that ends
 the model's turn, and nothing after. Uses the chat template and the end marks that lie beside the
-base's weights, so that learning and serving cannot differ. Does not own either (models/
-chat_templates, serving/conversion.py).
+base's weights, so that learning and serving cannot differ.
 """
 
 import json

@@ -1,8 +1,7 @@
 """Measure a served model: `python -m models.industrial_llm.evaluate --url … --model …`.
 
 Owns `metrics.json`: under each name, every task's figures by source. The base is measured by the
-same command with `--shots 5`, the adapter with none. Does not own the figures (scoring.py), nor a
-second way to run a model: it asks a server.
+same command with `--shots 5`, the adapter with none.
 """
 
 import argparse

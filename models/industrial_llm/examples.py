@@ -1,8 +1,4 @@
-"""What is learned from and judged by: a task's texts and their answers, in three parts.
-
-Owns these shapes. Does not own where examples come from (tasks/), how they become a dialogue
-(chat.py) nor how answers are judged (scoring.py).
-"""
+"""What is learned from and judged by: a task's texts and their answers, in three parts."""
 
 import hashlib
 from collections.abc import Callable, Mapping

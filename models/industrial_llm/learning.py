@@ -1,8 +1,6 @@
 """Learning: steps over examples, of which only the answers count.
 
-Owns the loss by which learning is judged, the rate, the loop and going on after a stop. Does not
-own the loss of a step (candidates.py), which examples come when (batches.py), the adapter's shape
-(lora.py) nor the command (train.py).
+Owns the loss by which learning is judged, the rate, the loop and going on after a stop.
 """
 
 import math

@@ -1,7 +1,6 @@
 """The adapter itself: put onto a base, and written as an engine takes it.
 
-Owns the adapter's shape and its two files. Written in bfloat16, which halves it: the engine
-computes in that anyway. Does not own learning (learning.py) nor serving.
+Written in bfloat16, which halves it: the engine computes in that anyway.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """How each profile's base is adapted.
 
-Owns every setting of learning, one recipe a profile. The base itself, and where its weights come
-from, is the catalog's. Settings are compared by validation loss and by validation answers, never by
-what a model is judged by.
+The base itself, and where its weights come from, is the catalog's. Settings are compared by
+validation loss and by validation answers, never by what a model is judged by.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """How good answers are: pure functions from examples and answers to figures.
 
-Owns each task's figures and what counts as right. Does not own asking (asking.py) nor which answers
-are compared (evaluate.py). Figures are shares from 0 to 1 where nothing else is said.
+Figures are shares from 0 to 1 where nothing else is said.
 """
 
 import json

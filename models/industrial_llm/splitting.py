@@ -1,8 +1,7 @@
 """Parts that share no text, nor nearly one.
 
-Owns what counts as nearly the same, and cutting by it. Work orders repeat: what was learned by
-heart would pass for understanding if one side held the other's sentence with another asset number.
-Does not own which company or asset goes where (tasks/).
+Work orders repeat: what was learned by heart would pass for understanding if one side held the
+other's sentence with another asset number.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Learn an adapter and write it: `python -m models.industrial_llm.train --base FOLDER`.
 
-Owns the command. The base is a folder of weights as serving obtains them, so that what is learned
-for is what is served. Stopped at any moment, the same command goes on. Does not own the method
-(learning.py) nor its settings (recipes.py).
+The base is a folder of weights as serving obtains them, so that what is learned for is what is
+served. Stopped at any moment, the same command goes on.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Rating life of a rolling bearing: ISO 281:2007.
 
-Owns the basic and the modified rating life at constant load and speed. Does not own the equivalent
-load, nor the life modification factor, which follow from a catalogue and from lubrication.
+Owns the basic and the modified rating life at constant load and speed.
 """
 
 import numpy as np

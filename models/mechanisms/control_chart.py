@@ -1,7 +1,6 @@
 """Rules for control charts: ISO 7870-2:2013 and the Western Electric handbook of 1956.
 
 Owns which points of a chart break which rule, by a centre line and a deviation that are given.
-Does not own estimating those, nor remembering points between requests: a row is a whole chart.
 """
 
 import numpy as np

@@ -1,8 +1,7 @@
 """A mechanism: a formula of a standard, sold as a model beside those that are learned.
 
-Owns what a publisher declares, and answering for columns of any convertible unit. Does not own
-the checks of single columns (models/signature.py), nor serving. A new mechanism is a class with
-these declarations and a `compute`, named in models/mechanisms/__init__.py.
+Owns what a publisher declares, and answering for columns of any convertible unit. A new mechanism
+is a class with these declarations and a `compute`, named in models/mechanisms/__init__.py.
 """
 
 from abc import ABC, abstractmethod

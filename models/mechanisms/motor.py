@@ -1,7 +1,6 @@
 """Three-phase motors: efficiency by direct measurement, as in IEC 60034-2-1:2014.
 
-Owns the input, the output and their ratio at one steady operating point. Does not own the losses
-one by one, nor the classes of IEC 60034-30-1, which hold at rated load only.
+Owns the input, the output and their ratio at one steady operating point.
 """
 
 import numpy as np

@@ -1,8 +1,4 @@
-"""Overall equipment effectiveness: ISO 22400-2:2014.
-
-Owns the index and its three factors. Does not own which time counts as planned, which is the
-plant's to say.
-"""
+"""Overall equipment effectiveness: ISO 22400-2:2014."""
 
 from models.mechanisms.mechanism import Mechanism, Relation, quantity, result
 from models.signature import Columns

@@ -1,8 +1,4 @@
-"""Process capability and performance: ISO 22514-2:2017, for a normal distribution.
-
-Owns the indices and the confidence interval of Cpk. Does not own the check that the process is
-stable and normal (control_chart.py tells the first), without which the indices mean little.
-"""
+"""Process capability and performance: ISO 22514-2:2017, for a normal distribution."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,6 @@
 """Centrifugal pumps: the affinity laws and the efficiency, as in ISO 9906:2012.
 
-Owns what one operating point is at another speed, and what of the shaft's power reaches the
-liquid. Does not own a pump's curve, nor the trimming of an impeller.
+Owns what one operating point is at another speed, and what of the shaft's power reaches the liquid.
 """
 
 import numpy as np

@@ -1,8 +1,4 @@
-"""Specific energy: energy for one piece, an indicator as in ISO 50006:2014.
-
-Owns the ratio and its change against a baseline. Does not own adjusting for weather or mix: what
-is paid for an effect is measured in billing/outcomes.
-"""
+"""Specific energy: energy for one piece, an indicator as in ISO 50006:2014."""
 
 from models.mechanisms.mechanism import Mechanism, quantity, result
 from models.signature import Columns

@@ -1,7 +1,6 @@
 """The steel plates' faults as arrays.
 
 Owns where the file is looked for and which of its columns are measures and which the seven faults.
-Does not own the limits that serving enforces (signature.py).
 """
 
 import csv

@@ -1,8 +1,5 @@
 """The artefact: measures in; fault, probabilities and reasons out, as one ONNX graph.
 
-Owns the graph. Does not own what is learned (train.py), which measures are a reason together
-(groups.py) nor the words of the signature (signature.py).
-
 A reason's contribution is its Shapley value: the graph asks the trees about the plate itself, about
 the usual plate, and about every mixture of both in which each group of measures comes from one of
 them. What a group adds, on average over all orders in which the groups could be taken over, is

@@ -1,7 +1,5 @@
 """Which measures are one reason together, and what Shapley's formula weighs their mixtures by.
 
-Owns both. Does not own the graph that asks about the mixtures (export.py).
-
 Measures of a group follow each other: the logarithm of an area moves with the area. One of them
 alone, exchanged for a usual one, would make a plate that cannot be.
 """

@@ -1,7 +1,6 @@
 """Train and export: `python -m models.plate_fault.train`.
 
-Owns the learner, its settings, the calibration and the gate before the artefact is written. Does
-not own the figures that are published (evaluate.py).
+Owns the learner, its settings, the calibration and the gate before the artefact is written.
 """
 
 from collections.abc import Iterator, Sequence

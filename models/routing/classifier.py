@@ -1,8 +1,7 @@
 """The classifier: which task a text asks for, and how sure that is.
 
 A linear model over counted words and pieces of words. Owns the artefact's form and using it; numpy
-alone, since the gateway uses it between a request and its model. Does not own learning (train.py)
-nor which model does a task (models/catalog.toml).
+alone, since the gateway uses it between a request and its model.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,6 @@
 """Labelled texts: the examples to learn from, and those to see how well that goes.
 
-Owns the files' form, a task and a text in each line with a tab between, and the tasks' names. Does
-not own which model does a task (models/catalog.toml), nor the requests that the published figure is
-measured on, which lie with the tests.
+Owns the files' form, a task and a text in each line with a tab between, and the tasks' names.
 """
 
 import hashlib

@@ -1,6 +1,5 @@
 """Words into features: what of a text the classifier looks at.
 
-Owns the features and the buckets that they are counted in. Does not own weights (classifier.py).
 Pure; the same text gives the same buckets on every machine.
 """
 

@@ -1,7 +1,6 @@
 """Adapting the remaining life to another fleet: its run-to-failure histories in, a variant out.
 
-Owns pooling with the base's prototypes and the held-out score. Does not own
-the training file's form (fleet.py), the trees' settings (train.py), the features nor the graph.
+Owns pooling with the base's prototypes and the held-out score.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """The C-MAPSS turbofan data as arrays.
 
-Owns where the files are looked for, which of their columns are sensors that say something, and
-what the truth is capped at. Does not own the features (features.py) nor the physical limits that
-serving enforces (signature.py).
+Owns where the files are looked for, which of their columns are sensors that say something, and what
+the truth is capped at.
 """
 
 import gzip

@@ -1,8 +1,7 @@
 """The artefact: sensor histories in, remaining life and its interval out, as one ONNX graph.
 
-Owns the graph. The feature arithmetic of features.py is repeated here as ONNX nodes, so that any
-runtime takes a machine's readings as they are. Does not own what is learned (train.py) nor the
-words of the signature (signature.py).
+The feature arithmetic of features.py is repeated here as ONNX nodes, so that any runtime takes a
+machine's readings as they are.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""A customer's training file of machines that ran to their failure, one a line.
-
-Owns the file's form and every problem in it. Does not own what is learned from it (adapt.py).
-"""
+"""A customer's training file of machines that ran to their failure, one a line."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How sure a remaining life is: intervals by conformal prediction.
 
-Owns the widths and their guarantee. Does not own the predictions.
-
 A machine near its end is told more exactly than a sound one, so widths differ by what was
 predicted (Mondrian conformal prediction: Vovk 2005). Machines are exchangeable, cycles of one
 machine are not: all cycles of a machine together weigh as much as one machine.

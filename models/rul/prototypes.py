@@ -1,7 +1,5 @@
 """What the base passes on to fleets with few machines: prototypes of its own training rows.
 
-Owns making, writing and reading them. Does not own how they are pooled (adapt.py).
-
 A variant that learns from a handful of machines alone knows too little, and one that only corrects
 the base knows too little that is new; learning from both together is best. The base's rows are not
 shipped, so a few thousand means of rows that are alike stand for them.

@@ -1,7 +1,7 @@
 """Train and export: `python -m models.rul.train`.
 
 Owns the learner, its settings, the calibration of the interval and the gate before the artefact is
-written. Does not own the figures that are published (evaluate.py).
+written.
 """
 
 import argparse

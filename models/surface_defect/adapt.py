@@ -1,8 +1,4 @@
-"""Fitting a head on a customer's labelled pictures; there is no base that could answer before.
-
-Owns what is told. Does not own the training file's form (labelled_pictures.py), the head (head.py),
-the score (held_out.py) nor what counts as a picture (picture.py).
-"""
+"""Fitting a head on a customer's labelled pictures; there is no base that could answer before."""
 
 import math
 from collections.abc import Sequence

@@ -1,8 +1,4 @@
-"""The frozen backbone: pictures in, features out, on ONNX Runtime.
-
-Owns opening the graph and running it on one thread. Does not own the graph itself (conversion.py)
-nor what features mean (discriminant.py).
-"""
+"""The frozen backbone: pictures in, features out, on ONNX Runtime."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The backbone as an ONNX graph, from the weights that an optional package ships.
 
-Owns the layers, which of them are looked at, and finding and checking the weights. Does not own
-running the graph (backbone.py). Needs torch and onnx, which serving a graph does not: it is
-converted once.
+Owns the layers, which of them are looked at, and finding and checking the weights. Needs torch and
+onnx, which serving a graph does not: it is converted once.
 
 EfficientNet-Lite0 (M. Tan and Q. Le 2019, in the variant without squeeze-and-excitation): a stem
 and 16 inverted bottlenecks, of which the last one, the head and the classes are left out. They

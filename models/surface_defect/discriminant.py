@@ -1,8 +1,5 @@
 """Telling classes apart in many features by few pictures: a shrunk linear discriminant.
 
-Owns fitting it, and its coordinates. Does not own probabilities (head.py) nor the features
-(backbone.py).
-
 Fisher's discriminant, with the scatter within the classes shrunk towards a multiple of the
 identity (Friedman 1989): there are far fewer pictures than features.
 """

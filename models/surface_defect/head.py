@@ -1,7 +1,6 @@
 """The head: from features to a label, how likely it is, and how familiar the picture looks.
 
-Owns fitting it on a customer's pictures, its answers and its bytes. Does not own the discriminant
-(discriminant.py), what is calibrated on held-out pictures (held_out.py) nor columns (variant.py).
+Owns fitting it on a customer's pictures, its answers and its bytes.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What a head says of pictures that it has not learned from, by leaving parts of them out in turn.
 
 Owns the parts, the score, and what is calibrated on them: how sure a probability may be and how
-strange a picture is. Does not own the discriminant itself (discriminant.py).
+strange a picture is.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""A customer's training file of labelled pictures, one a line.
-
-Owns the file's form and every problem in it. Does not own what counts as a picture (picture.py) nor
-what is learned (adapt.py).
-"""
+"""A customer's training file of labelled pictures, one a line."""
 
 import hashlib
 from collections import Counter

@@ -1,7 +1,7 @@
 """A picture as the backbone takes it, from the bytes that somebody sent.
 
 Owns what counts as a picture, how large it may be before it is decoded, and the size that it is
-brought to. Does not own who is told of a bad one: the row (variant.py) or the line (adapt.py).
+brought to.
 """
 
 import base64

@@ -1,8 +1,4 @@
-"""A customer's head as serving has it, on the backbone: signature, checks, answers by column.
-
-Owns what is signed and telling the row of a bad picture. Does not own pictures (picture.py), the
-head nor its bytes (head.py).
-"""
+"""A customer's head as serving has it, on the backbone: signature, checks, answers by column."""
 
 from dataclasses import dataclass
 from typing import Any

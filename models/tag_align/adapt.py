@@ -1,7 +1,6 @@
 """Adapting the aligner to one plant: a file of confirmations in, a variant out.
 
-Owns which scheme a file's concepts are of, and the held-out score. Does not own the training
-file's form (training_file.py), what is learned (learning.py) nor its rules (confirmations.py).
+Owns which scheme a file's concepts are of, and the held-out score.
 """
 
 import logging

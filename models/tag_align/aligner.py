@@ -1,8 +1,7 @@
 """The predictor: tags in, candidate concepts out, better with every confirmation.
 
 Owns how the parts' scores add up, when a tag is read by meaning, and what a caller may ask. Needs
-numpy only; with an encoder also the optional package. Does not own serving, nor building the
-artefact (train.py).
+numpy only; with an encoder also the optional package.
 
 Meaning costs a hundred times what letters do, so only tags that letters and confirmations do not
 settle are read by it. What is learned corrects the letters alone: a variant then loads without the

@@ -1,7 +1,5 @@
 """What a tenant has confirmed: checked, merged, weighed, and written as a variant's file.
 
-Owns the rules for contradictions. Does not own generalising to other tags (learning.py).
-
 A later confirmation of the same tag replaces the earlier and is reported. Among tags of one
 pattern, a concept outnumbered `OUTVOTED` to one or more holds for its own tags only; it is
 reported and not spread to others. Where the votes are closer, both spread and it is reported.

@@ -2,7 +2,6 @@
 
 Owns where the files are looked for and how they read: two buildings' point names with their
 classes, Brick's and the Asset Administration Shell's concepts, and term pairs in two languages.
-Does not own the abbreviations (lexicon.tsv) nor the artefact (vocabulary.py).
 """
 
 import csv

@@ -1,7 +1,4 @@
-"""Names that share no letters with a concept's name, compared by meaning.
-
-Owns that comparison. Does not own the encoder (models/multilingual.py).
-"""
+"""Names that share no letters with a concept's name, compared by meaning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Words as weighted features, and an index that compares one name with many.
 
 Owns what two names are compared by: whole words, pairs of neighbours and pieces of words, each
-weighted by how rare it is. Does not own where the words come from (naming.py).
+weighted by how rare it is.
 """
 
 from collections import defaultdict

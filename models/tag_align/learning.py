@@ -1,7 +1,6 @@
 """Generalising from confirmed patterns to other tags.
 
 Owns the likeness of two tags and the correction of the names' scores that confirmations give.
-Does not own which confirmations count (confirmations.py).
 
 The correction is a kernel ridge regression on what the names' scores get wrong at the confirmed
 patterns: near them it puts the confirmed concept first, far from all of them it is nothing.

@@ -1,7 +1,6 @@
 """The concepts' names, compared with a tag: by letters, and by meaning where there is an encoder.
 
-Owns these two comparisons and how much of a tag nobody knows. Does not own when which of them is
-asked, nor what confirmations add (aligner.py).
+Owns these two comparisons and how much of a tag nobody knows.
 """
 
 import re

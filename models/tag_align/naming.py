@@ -1,8 +1,7 @@
 """Names read as words: plant tags and concept names alike.
 
-Owns what a usable tag is, splitting one into words, its pattern (the words with numbers masked)
-and writing abbreviations, German compounds and Chinese terms out. Does not own the lexicon's
-content (lexicon.tsv) nor what is done with the words (features.py).
+Owns what a usable tag is, splitting one into words, its pattern (the words with numbers masked) and
+writing abbreviations, German compounds and Chinese terms out.
 """
 
 import re

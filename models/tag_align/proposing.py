@@ -1,7 +1,5 @@
 """Which tags to confirm first.
 
-Owns the choice. Does not own the likeness of tags (learning.py).
-
 Each step takes the pattern that, if confirmed, brings the most tags nearer to something confirmed
 (facility location, chosen greedily): large clusters come first, each by its middle, and then what
 lies far from all of them.

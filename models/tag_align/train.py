@@ -1,7 +1,6 @@
 """Build the artefact: `python -m models.tag_align.train`.
 
-Owns which concepts the vocabulary holds. Nothing is fitted: what is learned is learned per tenant,
-from confirmations (learning.py).
+Nothing is fitted: what is learned is learned per tenant, from confirmations (learning.py).
 """
 
 import argparse

@@ -1,8 +1,4 @@
-"""A customer's training file of confirmed tags, one a line.
-
-Owns the file's form and every problem in it. Does not own what is learned from it (learning.py) nor
-the rules for contradictions (confirmations.py).
-"""
+"""A customer's training file of confirmed tags, one a line."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
 """The concept names' vectors, which lie beside the artefact: encoding thousands takes minutes.
 
-Owns the file and that it is of the artefact's names and of the encoder in use. Does not own the
-encoder (encoder.py), nor what the vectors are compared with (aligner.py).
+Owns the file and that it is of the artefact's names and of the encoder in use.
 """
 
 import io

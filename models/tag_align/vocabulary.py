@@ -1,8 +1,4 @@
-"""The concepts that tags are aligned with, and the artefact that holds them with the lexicon.
-
-Owns the artefact's form. Does not own what goes into it (data.py, train.py) nor the comparison
-of tags with concepts (aligner.py).
-"""
+"""The concepts that tags are aligned with, and the artefact that holds them with the lexicon."""
 
 import json
 from collections.abc import Mapping, Sequence

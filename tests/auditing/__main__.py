@@ -2,7 +2,6 @@
 
 Owns what follows from what pip-audit says: a known vulnerability that nobody accepted fails, an
 acceptance that has run out too, and advisories that cannot be asked are told of and fail nothing.
-Does not own which vulnerabilities there are (tests/auditing/advisories.py says where from).
 """
 
 import sys

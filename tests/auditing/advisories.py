@@ -1,7 +1,6 @@
 """Advisories at hand: a copy of OSV's for PyPI, answered from as OSV's own service answers.
 
-pip-audit takes its advisories from a service alone; this is one, on this machine. Owns which
-advisories concern a version. Does not own fetching the copy.
+pip-audit takes its advisories from a service alone; this is one, on this machine.
 """
 
 import json

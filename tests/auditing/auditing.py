@@ -1,7 +1,7 @@
 """Asking pip-audit about the pinned dependencies, of advisories at hand or of PyPI's.
 
-Owns reading its answer. It skips packages that its service does not know, and calls that a
-success: here they are counted, and an audit that audited nothing is said to be none.
+It skips packages that its service does not know, and calls that a success: here they are counted,
+and an audit that audited nothing is said to be none.
 """
 
 import json

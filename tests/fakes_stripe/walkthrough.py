@@ -1,6 +1,6 @@
 """Every endpoint of the stand-in once or more, refusals included: what it can answer at all.
 
-Owns the tour. What the answers are held to is in `test_definitions` and `test_spec`.
+What the answers are held to is in `test_definitions` and `test_spec`.
 """
 
 from collections.abc import Iterator

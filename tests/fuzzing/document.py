@@ -1,7 +1,7 @@
 """schemathesis against a running gateway: cases made of its own OpenAPI document.
 
-Owns how it is run and what it counted. It tries each address with what the document allows and
-with what it does not, with and without a key, and compares every answer with the document.
+It tries each address with what the document allows and with what it does not, with and without a
+key, and compares every answer with the document.
 """
 
 import asyncio

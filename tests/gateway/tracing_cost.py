@@ -3,7 +3,7 @@
 One process holds a gateway that traces, one that does not, a model server of the tests and a
 client. Blocks of plain calls go to them by turns, so that a busy machine is busy for both, and the
 processor time of the whole process is taken, the thread that sends spans included. The collector
-and PostgreSQL are processes of their own. Owns that comparison.
+and PostgreSQL are processes of their own.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The failure class: its artefact as committed, and that training gives it again.
 
-Owns what the artefact promises: signature, known operating points, refusal to judge what it
-cannot read, recorded figures. Does not own serving it.
+Owns what the artefact promises: signature, known operating points, refusal to judge what it cannot
+read, recorded figures.
 """
 
 import gzip

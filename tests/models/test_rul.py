@@ -1,7 +1,6 @@
 """The remaining life: its features, its interval, and its artefact as committed.
 
 Owns what the artefact promises: signature, answers that fall as a machine ends, recorded figures.
-Does not own serving it.
 """
 
 import gzip

@@ -1,7 +1,6 @@
 """Tag to concept: what the aligner answers, learns, refuses and proposes.
 
-Owns the aligner's rules on small vocabularies and the committed artefact on known tags. Does not
-own the encoder (test_tag_align_encoder.py) nor the recorded figures (test_tag_align_figures.py).
+Owns the aligner's rules on small vocabularies and the committed artefact on known tags.
 """
 
 import pytest

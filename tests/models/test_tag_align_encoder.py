@@ -1,7 +1,6 @@
 """Tag to concept with a multilingual encoder: a stand-in for it.
 
-Owns which tags are read by meaning and what that adds to letters. Does not own the figures in two
-languages (test_tag_align_figures.py).
+Owns which tags are read by meaning and what that adds to letters.
 """
 
 from collections.abc import Sequence

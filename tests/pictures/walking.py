@@ -1,7 +1,4 @@
-"""Finding every page by its links, one of each kind, in a browser.
-
-Owns the walk. Does not own what is of one kind (load/bench/pages/kinds.py).
-"""
+"""Finding every page by its links, one of each kind, in a browser."""
 
 from collections.abc import AsyncIterator
 

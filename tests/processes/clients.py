@@ -1,7 +1,7 @@
 """Clients of every kind at once, and what each of them has seen.
 
-Owns the calls and the account of what came back. No two calls ask for as many tokens of both
-kinds, so each usage row can be told to be of one call, also where its client saw no answer.
+No two calls ask for as many tokens of both kinds, so each usage row can be told to be of one call,
+also where its client saw no answer.
 """
 
 import asyncio

@@ -7,8 +7,8 @@
     GLSAR and HAC     the same with HAC errors on what it leaves
     ours              every noise by its likelihood (billing/outcomes/measurement/memory.py)
 
-Owns the others' formulas, for comparison only. Plants have no effect; with a saving, the lower
-bound is higher by just that, so both shares come from one run.
+Plants have no effect; with a saving, the lower bound is higher by just that, so both shares come
+from one run.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,9 +1,9 @@
 """What someone would say who knows a plant's noise and terms, so that luck can be told apart.
 
 1000 plants billed by an exact 95 % are not 50 but 36 to 64 of them. Who knows everything is wrong
-by a normal deviate of a known error, and how far another's bound lies from theirs has nothing to
-do with it. So the chance that a plant is billed too much follows from the two bounds, and the mean
-of the chances tells a cell's share far closer than counting does. Owns this reckoning.
+by a normal deviate of a known error, and how far another's bound lies from theirs has nothing to do
+with it. So the chance that a plant is billed too much follows from the two bounds, and the mean of
+the chances tells a cell's share far closer than counting does.
 """
 
 from dataclasses import dataclass

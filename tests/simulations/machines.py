@@ -4,8 +4,7 @@
 
 Half of the noise's variance is shared by all, as weather and shifts are, half is each machine's
 own; both last. Machines of one hall are alike within 5 %, so what they share is almost, but not
-all, out of their difference. A year before, half a year after. Owns these machines and counting
-who is billed what.
+all, out of their difference. A year before, half a year after.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """OpenDSM's daily model on its own daily sample meters, as one JSON line each.
 
-Runs with the Python that OpenDSM is installed for, on its own: it imports nothing of ours. Owns
-asking it; the comparison is in meters.py.
+Runs with the Python that OpenDSM is installed for, on its own: it imports nothing of ours.
 """
 
 import json

@@ -5,7 +5,7 @@
 
 Parts follow the week, the mix drifts from A to B from the baseline year to the reporting year, so
 that the baseline is asked about a mix that it has hardly seen. Everything differs from plant to
-plant. Owns the plants, not what is concluded from them.
+plant.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Gateway processes as children of a test, that can be killed as a machine's fault would.
 
-Owns starting and ending them. Their settings are those of the test; they share its database and
-its data directory, as the gateways of several hosts share a database and a secret key.
+Their settings are those of the test; they share its database and its data directory, as the
+gateways of several hosts share a database and a secret key.
 """
 
 import asyncio

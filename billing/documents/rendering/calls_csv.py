@@ -1,8 +1,7 @@
 """Calls as CSV: a header, and rows to be written one page after another.
 
 Each tag has a column of its own, `tag:order`; further tags are together in `other_tags`, as JSON.
-Times are ISO 8601 by the account's clocks, with their offset. Owns the columns. Does not own the
-protection against formulas (billing/documents/rendering/csv.py). Pure.
+Times are ISO 8601 by the account's clocks, with their offset. Pure.
 """
 
 import json

@@ -1,8 +1,7 @@
 """Invoices as CSV: their lines; and what all files of CSV share.
 
 UTF-8 with a byte order mark, by which Excel shows Chinese. What a spreadsheet would take for a
-formula is made a text with `'` before it; plain numbers stay as they are. Owns columns and that
-protection. Pure.
+formula is made a text with `'` before it; plain numbers stay as they are. Pure.
 """
 
 import csv

@@ -2,8 +2,7 @@
 
 Every document embeds subsets of these fonts (Noto, SIL Open Font License), so it looks the same on
 every machine. PDF/A forbids references to missing glyphs: `printable` writes a character that no
-font has as its code point, `[U+1F9FF]`, so that nothing is ever blank. Owns the list of fonts and
-that rule. Does not own layout (billing/documents/rendering/pdf.py).
+font has as its code point, `[U+1F9FF]`, so that nothing is ever blank.
 """
 
 import re

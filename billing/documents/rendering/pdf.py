@@ -1,8 +1,6 @@
 """An invoice as PDF/A on A4 pages, in Chinese or English; the same bytes for the same document.
 
-Owns the texts and in which order they stand. Does not own the layout
-(billing/documents/rendering/invoice.typ), what an invoice says (billing/documents/documents.py)
-nor fonts (billing/documents/rendering/fonts.py). Pure, but takes some milliseconds a page.
+Pure, but takes some milliseconds a page.
 """
 
 from collections.abc import Iterable, Sequence

@@ -3,7 +3,7 @@
 The files conform to PDF/A-2a (archiving, with text that programs can read) and PDF/UA-1
 (accessibility): Typst checks both while it writes, and fails rather than write a file that does not
 conform. Only the fonts of billing/documents/rendering/fonts.py are used, never those of the
-machine, and no network. The same data give the same bytes. Owns the calls of Typst.
+machine, and no network. The same data give the same bytes.
 """
 
 import json

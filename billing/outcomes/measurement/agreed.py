@@ -1,8 +1,8 @@
 """What both sides agreed to measure: one immutable value, in which nothing is left to choose.
 
 The words are those of IPMVP and ASHRAE Guideline 14: a baseline period before, a reporting period
-after, independent variables by which the baseline is adjusted, and non-routine adjustments for
-what no variable tells. Owns the value and its rules. Does not own readings or arithmetic. Pure.
+after, independent variables by which the baseline is adjusted, and non-routine adjustments for what
+no variable tells. Pure.
 """
 
 from collections.abc import Iterable

@@ -1,10 +1,9 @@
 """The baseline: which terms explain a day's quantity, and how well.
 
-Least squares on the agreed variables, always all of them, and on seasonal terms of
-a fixed list, chosen by the least BIC after the lasting part of the noise was taken out, as lasting
-noise looks like seasons. Balance points of a temperature come from a grid, by BIC as well (the
-change-point models of ASHRAE Guideline 14, annex on whole-building regression). Owns the choice
-and the goodness of fit. Does not own gates (gates.py) or savings (saving.py). Pure.
+Least squares on the agreed variables, always all of them, and on seasonal terms of a fixed list,
+chosen by the least BIC after the lasting part of the noise was taken out, as lasting noise looks
+like seasons. Balance points of a temperature come from a grid, by BIC as well (the change-point
+models of ASHRAE Guideline 14, annex on whole-building regression). Pure.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """Columns: what a day's quantity is explained by, from variables, weekdays and the time of year.
 
-Owns Terms, which makes the same columns of any table, and finding columns that tell the same.
-Does not own which terms are chosen (baseline.py). Pure.
+Owns Terms, which makes the same columns of any table, and finding columns that tell the same. Pure.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ and counts by itself:
     bias of a month = sum over its days of (measured - predicted from the others) / days / mean
     NMBE            = root mean square of the months' biases, each by its days
 
-Owns this figure. Does not own the columns (columns.py) or what is allowed (gates.py). Pure.
+Pure.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """Days: one machine's points become a table of the plant's local days, whole ones only.
 
 A day begins at midnight in the plant's time zone, so it has 23 or 25 hours when the clocks change.
-A point stands for the interval that begins at its time. A day counts if all its intervals are
-there with all the variables; otherwise it is missing, on both sides of the comparison, and is
-said to be. Owns these rules. Does not own which readings count (readings.py). Pure.
+A point stands for the interval that begins at its time. A day counts if all its intervals are there
+with all the variables; otherwise it is missing, on both sides of the comparison, and is said to be.
+Pure.
 """
 
 from collections import Counter, defaultdict

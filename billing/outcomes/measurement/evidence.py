@@ -1,7 +1,6 @@
 """The evidence of a measurement: all that it follows from, as one value and one JSON text.
 
 Who holds the text can measure again and gets the same, and its SHA-256 says which text it was.
-Owns Study and its canonical JSON. Does not own measuring (measuring.py) or where texts are kept.
 Pure.
 """
 

@@ -4,8 +4,7 @@
     interval = expected -/+ t * s * sqrt(1 + x' (X'X)^-1 x), of a single day, by the textbook
 
 For people, who see in a chart where the saving was made; what is billed is the saving of all days
-together (saving.py), with noise that lasts from day to day. Owns these figures. Does not own their
-rounding (measured.py). Pure.
+together (saving.py), with noise that lasts from day to day. Pure.
 """
 
 from datetime import date

@@ -1,7 +1,6 @@
 """Gates: what must hold before a contract may start on a baseline, and in each settlement.
 
-Owns the comparison of what was found with what was agreed. Does not own what follows from it
-(measuring.py bills nothing where one does not hold). Pure.
+Pure.
 """
 
 from billing.outcomes.measurement.agreed import PPM, Limits

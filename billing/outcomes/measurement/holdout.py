@@ -6,8 +6,7 @@
 The weeks are a baseline whose days lie between those of the reporting period, so that whatever
 lasts is on both sides. The machines are one regression with a column for the effect, on terms
 chosen from the time before, once what the effect took of the noise was given back in proportion.
-Days next to a change of weeks, and days that one machine lacks, count on no side. Owns the two
-designs. Pure.
+Days next to a change of weeks, and days that one machine lacks, count on no side. Pure.
 """
 
 from collections.abc import Mapping

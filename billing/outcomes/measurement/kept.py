@@ -4,7 +4,7 @@ It holds how well it fits, the chosen terms, and the days themselves: how sure a
 from all of them, under every noise. So whoever has the text gets the same from it, to the digit,
 and nothing of a baseline can be chosen, edited or added later. `effects` are the least-squares
 effects for a reader to check; a measurement computes its own from the days. Numbers are shortest
-decimals, which are read back as they were. Owns the text. Does not own fitting (baseline.py). Pure.
+decimals, which are read back as they were. Pure.
 """
 
 from collections.abc import Mapping

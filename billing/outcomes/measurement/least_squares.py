@@ -1,7 +1,7 @@
 """Least squares: effects of columns on a quantity, by QR.
 
-Owns the fit and its information. Written here because loading a statistics library takes longer
-than all the rest of a command; tests hold it beside statsmodels. Pure.
+Written here because loading a statistics library takes longer than all the rest of a command; tests
+hold it beside statsmodels. Pure.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 Floating-point arithmetic ends here. Its last digits differ between processors and linear algebra
 libraries, by about 1e-12 of a sum, so a number is first taken to ten digits and then to the
 resolution, which is never finer than a billionth of what is measured; what is billed is rounded
-down. Owns Measured and this rounding, and its canonical JSON. Does not own prices. Pure.
+down. Pure.
 """
 
 from dataclasses import dataclass

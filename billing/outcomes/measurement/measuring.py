@@ -3,9 +3,9 @@
     before the start      readings -> whole days -> baseline -> kept
     in each settlement    readings -> whole days, and what was kept -> saving and its bound -> gates
 
-Owns this order. `fit` is asked before a contract starts, `measure` at each settlement and by
-whoever replays one; without a baseline that was kept, it fits one first. Does not own prices,
-shares or disputes. Pure: the same study, the same Measured, to the last digit.
+`fit` is asked before a contract starts, `measure` at each settlement and by whoever replays one;
+without a baseline that was kept, it fits one first. Pure: the same study, the same Measured, to the
+last digit.
 """
 
 from collections.abc import Mapping

@@ -11,8 +11,7 @@ error too small. So every combination on a grid is taken, and each counts by its
 Once over the whole grid, and once over those of which all lasts (an AR(1)); the more cautious of
 the two bounds counts. The first is wider against a year before, the second between weeks. Between
 weeks both once more with what all the days tell of the noise (`likelihood`), those with the effect
-as well. Measured against Newey-West, prewhitened and other errors in docs/decisions/0017. Owns
-`weigh` and the mixture. Does not own the columns (baseline.py, holdout.py). Pure.
+as well. Measured against Newey-West, prewhitened and other errors in docs/decisions/0017. Pure.
 """
 
 from collections.abc import Sequence

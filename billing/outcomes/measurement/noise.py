@@ -4,8 +4,8 @@
 
 A share `share` of the variance lasts, the rest is of the day. Days that are missing are longer
 gaps; nothing is filled in. With share 1 it is the AR(1) of the textbooks, with less it fades the
-way an ARMA(1, 1) does. Owns this covariance: taking it out of a table of days (`whiten`, by
-Kalman filter) and its sums. Does not own what is concluded about share and rho (memory.py). Pure.
+way an ARMA(1, 1) does. Owns this covariance: taking it out of a table of days (`whiten`, by Kalman
+filter) and its sums. Pure.
 """
 
 from dataclasses import dataclass

@@ -7,9 +7,8 @@
     meter swapped      refused, unless agreed: then times the agreed factor; also since the baseline
     not finite         refused
 
-Owns the values Amount and Reading, and `clean`, which applies these rules to one machine's
-readings and says what it left out. Does not own days (days.py), nor what came too late to count
-(billing/outcomes/measuring.py). Nothing is imputed. Pure.
+Owns the values Amount and Reading, and `clean`, which applies these rules to one machine's readings
+and says what it left out. Nothing is imputed. Pure.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@
     saving            = adjusted baseline - what was measured        (IPMVP: avoided use)
 
 Owns these sums and their error, which holds the error of the fitted effects and the lasting noise
-of both periods. Does not own the estimator (memory.py) or rounding (measured.py). Pure.
+of both periods. Pure.
 """
 
 from dataclasses import dataclass, replace

@@ -1,8 +1,8 @@
 """Units: a small table of exact factors, so that the same conversion is the same everywhere.
 
 Owns what units are known and how one becomes another of its kind; `a/b` is a quotient of two, as
-`kWh/pcs`. Does not own what a quantity means. Pure. Temperatures have an offset as well, so they
-stand alone and in no quotient. A units library would read more names than we can vouch for.
+`kWh/pcs`. Pure. Temperatures have an offset as well, so they stand alone and in no quotient. A
+units library would read more names than we can vouch for.
 """
 
 from fractions import Fraction

@@ -1,7 +1,4 @@
-"""The audit log of an account, for its owners: who did what, when and from where; also as CSV.
-
-Owns reading what is asked, and the page. Does not own entries (gateway/identity/audit.py).
-"""
+"""The audit log of an account, for its owners: who did what, when and from where; also as CSV."""
 
 import json
 from collections.abc import AsyncIterator, Iterable

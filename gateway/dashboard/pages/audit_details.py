@@ -1,7 +1,4 @@
-"""Details of the audit log as people read them: what changed, from what to what.
-
-Owns that reading of an entry's JSON. Does not own what is written there: each change says it.
-"""
+"""Details of the audit log as people read them: what changed, from what to what."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Calls: the list with its filters, as a page and as a file; and one call with its cost and error.
-
-Owns reading the filters. Does not own the rows (billing/metering/usage.py) nor the file's columns
-(billing/documents/rendering/calls_csv.py).
-"""
+"""Calls: the list with its filters, as a page and as a file; one call with its cost and error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Effects: what was measured under a contract, in figures and as a chart beside what was expected.
 
-Owns reading the measurement's report as a settlement's bundle keeps it. Does not own measuring
-(billing/outcomes/measured_effects.py). Pure.
+Owns reading the measurement's report as a settlement's bundle keeps it. Pure.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Invoices: the list, the preview of the running period, and one with its lines; files, and paying.
 
-Owns what these pages show. A page shows the document of which JSON, CSV and PDF are made too
-(billing/documents/documents.py), so they cannot disagree.
+A page shows the document of which JSON, CSV and PDF are made too (billing/documents/documents.py),
+so they cannot disagree.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""One key: how it stands, its name, limits and scope.
-
-Owns that page. Does not own the list, making, rotating and revoking (keys.py).
-"""
+"""One key: how it stands, its name, limits and scope."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,6 @@
 """Keys: the list with spend and last use, making one, rotating and revoking.
 
-Owns these pages; a secret is on the one that answers its making, and on no other. Does not own a
-key's own page (key_page.py) nor keys (gateway/keys.py).
+Owns these pages; a secret is on the one that answers its making, and on no other.
 """
 
 from collections.abc import Mapping

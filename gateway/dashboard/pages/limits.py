@@ -1,7 +1,7 @@
 """Limits and alerts: how much is used of what there is, what keys may, and who is told when.
 
-Owns these pages. What is watched and told is billing's (billing/notices/); an account's own credit
-and rates are the operator's to set, a key's are changed on its own page (keys.py).
+What is watched and told is billing's (billing/notices/); an account's own credit and rates are the
+operator's to set, a key's are changed on its own page (keys.py).
 """
 
 import re

@@ -1,7 +1,6 @@
 """Disputing a line of an invoice: the form, and sending it.
 
-Owns that page; how a dispute stands is shown on the invoice (invoices.py). Does not own what can be
-disputed (billing/collecting/line_disputes.py).
+Owns that page; how a dispute stands is shown on the invoice (invoices.py).
 """
 
 from typing import Any

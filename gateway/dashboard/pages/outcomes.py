@@ -1,7 +1,6 @@
 """Outcomes: the contracts that are paid by effect, and one with its terms, effect and settlements.
 
-Owns these pages, and agreeing to a version that was proposed. Does not own settlements and disputes
-(settlements.py) nor what a contract means (billing/outcomes/).
+Owns these pages, and agreeing to a version that was proposed.
 """
 
 from collections.abc import Sequence

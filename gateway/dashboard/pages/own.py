@@ -1,7 +1,6 @@
 """Their own: name, looks, password and sessions of the person who is signed in.
 
-Owns these pages. Does not own the second factor's (own_second_factor.py) nor what is asked the
-password for (gateway/identity/own.py). Who looks at others' pages as support sees none of them.
+Who looks at others' pages as support sees none of them.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The second factor: setting it up with an authenticator app, and turning it off.
 
-Owns these pages. Does not own codes (gateway/identity/totp.py). The secret is on the page until it
-is confirmed; recovery codes are on the page that answers that, and on no other.
+The secret is on the page until it is confirmed; recovery codes are on the page that answers that,
+and on no other.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Periods: which billing period a page is about, and choosing another.
 
-Owns reading that from the address. A period goes by its first day, as `2026-11-01`.
+A period goes by its first day, as `2026-11-01`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Plan: what the account is on and how much of it is used, the plans that there are, and changes.
 
-A change is shown with what it costs at once, and done only at that amount. Owns these pages. Does
-not own what can be taken and when it holds (billing/subscribing/).
+A change is shown with what it costs at once, and done only at that amount.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,8 +2,7 @@
 
 A call goes through the gateway's own pipeline with a key that the person chooses, so it is
 admitted, limited, metered and billed as any other, and tagged `source=playground`. No secret is
-needed for it: the session says who asks, and the key's id which limits hold. Owns these pages. Does
-not own calling (gateway/pipeline.py) nor prices (gateway/quoting.py).
+needed for it: the session says who asks, and the key's id which limits hold.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The code of a call, as a developer takes it over: Python, curl, JavaScript.
 
 The same body as the playground sends, without the key's secret, which nobody can be shown again.
-Owns these texts. Pure.
+Pure.
 """
 
 import json

@@ -1,7 +1,6 @@
 """Sending: a call's answer to the browser that asked for it by a form, byte by byte as it comes.
 
-The form was read already, so the call gets the body that was made of it. Owns being the client's
-side of such a call. Does not own the call (gateway/pipeline.py).
+The form was read already, so the call gets the body that was made of it.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,6 @@
 """What somebody wants to call in the playground: from the fields of its form to the call's body.
 
-A chat is its messages; a specialist gets one row of the inputs that it declares. Owns that. Pure.
-Does not own what the model takes, which it says itself as to any call.
+A chat is its messages; a specialist gets one row of the inputs that it declares. Pure.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Preferences: the language of pages, for this browser and for whoever is signed in.
 
-Owns that choice. Light or dark is the browser's alone, and the script's (static/dashboard.js).
+Light or dark is the browser's alone, and the script's (static/dashboard.js).
 """
 
 from typing import Any

@@ -1,8 +1,4 @@
-"""Settlements: what a month of a contract came to and why, its evidence, and disputes about it.
-
-Owns these pages. Does not own the figures (billing/outcomes/settled.py) nor what a dispute does
-(billing/outcomes/disputes.py).
-"""
+"""Settlements: what a month of a contract came to and why, its evidence, and disputes about it."""
 
 from typing import Any
 from uuid import UUID

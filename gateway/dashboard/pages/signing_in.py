@@ -1,7 +1,4 @@
-"""Signing in and out, and a new password for who forgot it.
-
-Owns these pages. Does not own what opens a session (gateway/identity/signing_in.py) nor who may.
-"""
+"""Signing in and out, and a new password for who forgot it."""
 
 from typing import Any
 

@@ -1,8 +1,4 @@
-"""Switching: which of a person's accounts is shown, or the platform's pages.
-
-Owns that choice of somebody who belongs to several. Does not own who belongs where
-(gateway/identity/memberships.py).
-"""
+"""Switching: which of a person's accounts is shown, or the platform's pages."""
 
 from typing import Any
 

@@ -1,8 +1,4 @@
-"""Team: who belongs to the account, inviting people, and one of them with what owners can do.
-
-Owns these pages. Does not own memberships and invitations (gateway/identity/team.py,
-invitations.py): that an account keeps an owner is told there.
-"""
+"""Team: who belongs to the account, inviting people, and one of them with what owners can do."""
 
 from typing import Any
 from uuid import UUID

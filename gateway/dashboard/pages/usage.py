@@ -1,8 +1,7 @@
 """Usage: what a billing period's calls cost, by day, hour, model, key and tag.
 
-Owns reading what is asked and what the pages show. The figures are those of the totals from which
-the period's invoice is made (billing/reports/spending.py). Does not own the list of
-calls (calls.py).
+The figures are those of the totals from which the period's invoice is made
+(billing/reports/spending.py).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Welcoming: accepting an invitation, by somebody new or by somebody who has a password here.
-
-Owns that page. Does not own what an invitation gives (gateway/identity/accepting.py).
-"""
+"""Welcoming: accepting an invitation, by somebody new or by somebody who has a password here."""
 
 from typing import Any
 

@@ -1,8 +1,7 @@
 """`make bench-billing`: close a month of 100,000, 1 million and 10 million calls of 1,000 firms.
 
-Each size has a database of its own on this machine, with PostgreSQL as the product runs it. What
-is measured is the product's own command, from its start to its end, with the database's memory.
-Owns the plan of the run and its report.
+Each size has a database of its own on this machine, with PostgreSQL as the product runs it. What is
+measured is the product's own command, from its start to its end, with the database's memory.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Seeding: a database with a thousand firms and a month of their usage.
 
-Owns the rows, made by the database itself. What a plan is comes from the product's own command;
-the rows are written as the gateway would have left them. Firms differ: usage is spread so that
-the busiest of them have some hundred times what the quietest have.
+What a plan is comes from the product's own command; the rows are written as the gateway would have
+left them. Firms differ: usage is spread so that the busiest of them have some hundred times what
+the quietest have.
 """
 
 from collections.abc import Sequence

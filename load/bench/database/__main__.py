@@ -1,8 +1,7 @@
 """`python -m load.bench.database`: what a call costs in PostgreSQL, and how many it can write here.
 
 Calls of a mixed day through two gateways and a worker, between two looks at the database's own
-statistics; then writers alone, as fast as they can; then the worker's step that follows calls. Owns
-the order and the report.
+statistics; then writers alone, as fast as they can; then the worker's step that follows calls.
 """
 
 import argparse

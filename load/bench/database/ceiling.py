@@ -1,7 +1,6 @@
 """How many calls PostgreSQL can write: by so many writers at once, in groups of so many.
 
-Owns the rows that a writer needs beforehand, and the runs. Each writer is a process of its own, as
-gateways are. Does not own what one writes (writer.py).
+Each writer is a process of its own, as gateways are.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What PostgreSQL has written so far, by its own statistics.
 
-Owns the snapshot and the difference of two. Sizes are of tables with their indexes, as they lie on
-the disk; the log is all that PostgreSQL wrote ahead, also full pages after a checkpoint.
+Sizes are of tables with their indexes, as they lie on the disk; the log is all that PostgreSQL
+wrote ahead, also full pages after a checkpoint.
 """
 
 import time

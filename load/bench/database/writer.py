@@ -1,8 +1,7 @@
 """`python -m load.bench.database.writer`: one gateway's writer alone, as fast as it can.
 
 Writes groups of calls by the product's own statement, each with what it costs taken from a lease,
-for so many seconds, and says as JSON how many and how long commits took. Owns the calls; told on
-its input what to write for whom. Does not own how many such processes there are (ceiling.py).
+for so many seconds, and says as JSON how many and how long commits took.
 """
 
 import asyncio

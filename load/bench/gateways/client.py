@@ -1,8 +1,8 @@
 """The load: one process that sends calls and does little else, so that the cores are left alone.
 
-Owns when calls are sent. Run as `python -m load.bench.gateways.client`: it reads an order as one
-line of JSON, warms up, says so in a line, begins when it reads another line, and says in a line
-of JSON what came of it. Nothing is under way while it says that it is warm, nor at the end.
+Run as `python -m load.bench.gateways.client`: it reads an order as one line of JSON, warms up, says
+so in a line, begins when it reads another line, and says in a line of JSON what came of it. Nothing
+is under way while it says that it is warm, nor at the end.
 """
 
 import asyncio

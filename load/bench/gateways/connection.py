@@ -1,7 +1,4 @@
-"""One connection of the load: sends a call, times its answer and says whether it is whole.
-
-Owns what a call's time is and when an answer is whole. Does not own when the next call is sent.
-"""
+"""One connection of the load: sends a call, times its answer and says whether it is whole."""
 
 import asyncio
 import time

@@ -1,7 +1,7 @@
 """The other gateways' programs: found on this machine, or installed outside the repository.
 
-Owns the versions. LiteLLM gets an environment of its own and Portkey a folder, so that neither
-meets our packages; nginx comes from the system.
+LiteLLM gets an environment of its own and Portkey a folder, so that neither meets our packages;
+nginx comes from the system.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""nginx, in both of its parts: the constant upstream of plain calls, and the proxy as the limit.
-
-Owns its configuration files.
-"""
+"""nginx, in both of its parts: the constant upstream of plain calls, and the proxy as the limit."""
 
 import json
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""Processes under measurement: started, waited for, their cost read, and stopped again.
-
-Owns what the kernel says of a tree of processes. Does not own what runs in them.
-"""
+"""Processes under measurement: started, waited for, their cost read, and stopped again."""
 
 import os
 import signal

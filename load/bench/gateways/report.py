@@ -1,7 +1,7 @@
 """The report, in Markdown: medians, and the ratios within a round beside their bars.
 
-Owns the bars. What is told of two gateways is the median of the ratios in each round, since
-single figures of a shared machine mean little.
+What is told of two gateways is the median of the ratios in each round, since single figures of a
+shared machine mean little.
 """
 
 import statistics

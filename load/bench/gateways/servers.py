@@ -1,7 +1,4 @@
-"""The gateways under measurement, each started as its users start it: one worker, quiet logs.
-
-Owns their configuration. Does not own their programs (installs.py), nor nginx (nginx.py).
-"""
+"""The gateways under measurement, each started as its users start it: one worker, quiet logs."""
 
 import json
 import os

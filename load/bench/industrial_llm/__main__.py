@@ -2,10 +2,10 @@
 
     python -m load.bench.industrial_llm [--only-measure] [--sold-alone]
 
-Owns the order. What is sold is asked through the gateway; the base and the adapters that are only
-measured at the serving address behind it. Learning takes one to two hours on two cores and 16 GB
-of memory, so nothing is served meanwhile. Stopped at any moment, the same command goes on; once the
-table is told, it begins anew.
+What is sold is asked through the gateway; the base and the adapters that are only measured at the
+serving address behind it. Learning takes one to two hours on two cores and 16 GB of memory, so
+nothing is served meanwhile. Stopped at any moment, the same command goes on; once the table is
+told, it begins anew.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Adapters brought to a serving address, and what several at once cost.
 
-Owns the form in which an adapter is brought, and the figures of speed. Does not own how good the
-answers are (quality.py).
+Owns the form in which an adapter is brought, and the figures of speed.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The adapters that are measured, and learning them: each in a process of its own.
 
 Owns which adapters there are beside the one that is sold, what each may learn from, and what each
-is judged by. Does not own learning (models/industrial_llm/), whose command it calls.
+is judged by.
 """
 
 import os

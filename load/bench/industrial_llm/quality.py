@@ -1,8 +1,4 @@
-"""How good the answers are, as `metrics.json` holds them, beside the bars.
-
-Owns which figure is held to which bar, and the table. Does not own the figures
-(models/industrial_llm/).
-"""
+"""How good the answers are, as `metrics.json` holds them, beside the bars."""
 
 import json
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Questions with the one passage that answers each, from the data beside the repository.
 
-Owns which they are. English: faults and their descriptions of an aircraft's fault isolation manual
-(CAMB, CC0), and the message codes that stand in one description only. Chinese: a sentence and the
-passage that it was taken out of (CAMB's training notes), as the inverse cloze task does, since no
-Chinese questions are there. None of it was chosen on.
+English: faults and their descriptions of an aircraft's fault isolation manual (CAMB, CC0), and the
+message codes that stand in one description only. Chinese: a sentence and the passage that it was
+taken out of (CAMB's training notes), as the inverse cloze task does, since no Chinese questions are
+there. None of it was chosen on.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""A vector store with given pieces, by the gateway's own rows.
-
-Owns laying them down without a gateway. Does not own the vectors.
-"""
+"""A vector store with given pieces, by the gateway's own rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

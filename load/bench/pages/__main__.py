@@ -2,9 +2,8 @@
 
     python -m load.bench.pages [--rows 10000000] [--rounds 25]
 
-Owns the plan of the run and its report. One gateway process as users run it, with PostgreSQL as the
-product runs it, both on this machine; models are not started. Where Chromium is installed, what it
-makes of each page is told too.
+One gateway process as users run it, with PostgreSQL as the product runs it, both on this machine;
+models are not started. Where Chromium is installed, what it makes of each page is told too.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Kinds of pages: addresses that differ only in whose id, day or number they name are one kind.
 
 Owns that, and which links lead to a page of the dashboard: a page that is added is found if a link
-leads to it. Does not own opening them.
+leads to it.
 """
 
 import re

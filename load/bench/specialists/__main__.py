@@ -2,8 +2,8 @@
 
     python -m load.bench.specialists --key maas_… [--serving http://127.0.0.1:8000]
 
-Owns the plan of the run and the table. Variants are put to the serving address itself, by
-thousands, only where that is given; the service is best started for this alone.
+Variants are put to the serving address itself, by thousands, only where that is given; the service
+is best started for this alone.
 """
 
 import argparse

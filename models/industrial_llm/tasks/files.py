@@ -1,7 +1,4 @@
-"""Reading what tasks are made of: files of the training sets, and our own lines beside the code.
-
-Owns that a missing file is told, and by which name. Does not own what a file means (each task).
-"""
+"""Reading what tasks are made of: files of the training sets, and our own lines beside the code."""
 
 import csv
 import gzip

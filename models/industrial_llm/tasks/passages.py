@@ -2,9 +2,8 @@
 
 Owns making examples of our own facts (passages.toml): sentences of several facts make a passage,
 one of them answers the question, and in some examples none does, though one says the same of
-something else. Which facts are learned and which are judged is told there by name: their texts
-are too much alike, by the words that stand before each question, to be told apart by trigrams. Does
-not own those words (models/passages.py).
+something else. Which facts are learned and which are judged is told there by name: their texts are
+too much alike, by the words that stand before each question, to be told apart by trigrams.
 """
 
 import random

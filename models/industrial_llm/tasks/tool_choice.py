@@ -3,7 +3,6 @@
 Owns filling our templates (tool_templates.toml), what of routing's examples serves as well, and the
 form of an answer. The requests that are judged by (tool_requests.jsonl) were written apart, in
 other words, and are never learned; an installation has them too, as it judges new versions by them.
-Does not own which tools there are (tools.py).
 
 An argument is a plain number in the specialist's own unit, or `{"value", "unit"}` in another one: a
 model of this size cannot be trusted to convert. Readings in a file or a picture are no arguments.

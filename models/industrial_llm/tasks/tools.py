@@ -1,7 +1,7 @@
 """The specialists that a request may be meant for, as tools.
 
 Owns which of the catalog's models are tools, what each takes, and the JSON schema of a choice. Ids
-come from the catalog; a tool is known by the task that its route names. Does not own calling one.
+come from the catalog; a tool is known by the task that its route names.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Questions that nobody can answer without the plant's data, and some that anybody can.
 
 Owns our own questions (unknown.tsv) and how not knowing is said. Without the answerable ones a
-model learns to refuse whatever carries no instruction. Does not own any knowledge of a plant.
+model learns to refuse whatever carries no instruction.
 """
 
 from pathlib import Path

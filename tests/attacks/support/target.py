@@ -1,7 +1,7 @@
 """The service under attack: embedded PostgreSQL, the fake model server and one gateway process.
 
-Owns starting and stopping them. The gateway is a real process, started as an operator starts it,
-so that its memory can be measured and its log read.
+The gateway is a real process, started as an operator starts it, so that its memory can be measured
+and its log read.
 """
 
 import os

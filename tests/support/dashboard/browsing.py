@@ -1,7 +1,4 @@
-"""A browser in which pages are looked at: what it shows, and what it complains of.
-
-Owns opening one and judging a page by axe. Does not own which pages are looked at.
-"""
+"""A browser in which pages are looked at: what it shows, and what it complains of."""
 
 import shutil
 from collections.abc import AsyncIterator

@@ -1,7 +1,4 @@
-"""A platform with a shared model, firms that correct it, and what proposes new versions of it.
-
-Owns the words in which tests of the way back are told.
-"""
+"""A platform with a shared model, firms that correct it, and what proposes new versions of it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager

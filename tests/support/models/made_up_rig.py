@@ -1,7 +1,4 @@
-"""Hours of a rig, made up: pressure and flow move together, the room warms and cools slowly.
-
-Owns no truth about a real one.
-"""
+"""Hours of a rig, made up: pressure and flow move together, the room warms and cools slowly."""
 
 import numpy as np
 

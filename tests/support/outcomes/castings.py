@@ -2,8 +2,7 @@
 
     rejects = 6 + 3 % of the castings + 5 % of those of hard alloy + noise, and less by the effect
 
-Owns the days and how they are written. What would have been without the effect is known, so a
-measurement can be held against it.
+What would have been without the effect is known, so a measurement can be held against it.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Outcome contracts in billing stories: agreed ones, attesters, what they say, and what follows.
 
-Owns the words for these. All but attesters is done by the functions that the service itself calls.
+All but attesters is done by the functions that the service itself calls.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A random month of random firms, the same for the same seed: plans of all price kinds, calls on
 time and late, changes of plan, taxes and currencies.
 
-Owns the dice. The words that they are told in are those of tests/support/stories/story.py.
+The words that they are told in are those of tests/support/stories/story.py.
 """
 
 import random

@@ -1,7 +1,7 @@
 """Billing stories told as a calendar: a clock that is set by hand, a firm, its plan, its usage.
 
-Owns the words that stories are told in. Usage is written as the gateway writes it; everything
-else is done by the functions that the service itself calls.
+Usage is written as the gateway writes it; everything else is done by the functions that the service
+itself calls.
 """
 
 from collections.abc import Sequence

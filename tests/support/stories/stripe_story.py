@@ -1,8 +1,8 @@
 """Billing stories that Stripe takes part in: the stand-in, a gateway that its webhooks reach, a
 worker; and all of them live in the story's calendar.
 
-Owns the words that these stories are told in. The customer acts on Stripe's pages, the operator
-by the functions that the service itself calls; money moves by the worker's own ticks.
+The customer acts on Stripe's pages, the operator by the functions that the service itself calls;
+money moves by the worker's own ticks.
 """
 
 from collections.abc import AsyncIterator

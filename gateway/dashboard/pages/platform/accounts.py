@@ -1,7 +1,6 @@
 """Accounts: finding one by name, id or state, and how it stands.
 
-Owns what these pages show (billing/reports/customers.py gathers it). Does not own changing an
-account (changes.py).
+Owns what these pages show (billing/reports/customers.py gathers it).
 """
 
 from urllib.parse import urlencode

@@ -1,7 +1,6 @@
 """Changes of an account: suspending and restoring it, its credit limit, a credit note.
 
-Each is a page of its own that says what will happen and asks why, and a form that does it. Owns
-these pages. Does not own the changes (gateway/operating.py).
+Each is a page of its own that says what will happen and asks why, and a form that does it.
 """
 
 from typing import Any

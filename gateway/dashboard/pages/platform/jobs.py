@@ -1,8 +1,4 @@
-"""Jobs: the work that falls due by itself: what waits, runs and failed.
-
-Owns what the page shows and having a job run once more. Does not own the queue
-(billing/job_queue.py).
-"""
+"""Jobs: the work that falls due by itself: what waits, runs and failed."""
 
 from typing import Any
 

@@ -1,7 +1,4 @@
-"""Looking in: beginning and ending to see an account's pages as its people see them.
-
-Owns these two forms. Does not own what holds meanwhile (gateway/identity/impersonating.py).
-"""
+"""Looking in: beginning and ending to see an account's pages as its people see them."""
 
 from typing import Any
 

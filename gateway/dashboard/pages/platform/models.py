@@ -1,7 +1,6 @@
 """Models: what is sold, whether it answers, how much it is called and what it earned.
 
-Health is what this process knows of the servers from its own calls. Owns what the page shows. Does
-not own the figures (billing/reports/model_use.py) nor the servers (gateway/routing.py).
+Health is what this process knows of the servers from its own calls.
 """
 
 from collections.abc import Mapping, Sequence

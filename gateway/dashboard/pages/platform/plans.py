@@ -1,7 +1,4 @@
-"""Plans: what is sold, in which versions, at which prices; `maas plans publish` makes them.
-
-Owns what these pages show. Does not own plans (billing/agreements/plans.py).
-"""
+"""Plans: what is sold, in which versions, at which prices; `maas plans publish` makes them."""
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency

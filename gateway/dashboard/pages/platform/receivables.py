@@ -1,8 +1,4 @@
-"""Receivables: what is owed and how late it is, and how far dunning is with whom.
-
-Owns what the page shows. Does not own the figures (billing/reports/receivables.py) nor dunning
-(billing/collecting/dunning.py).
-"""
+"""Receivables: what is owed and how late it is, and how far dunning is with whom."""
 
 from litestar import Response, get
 from litestar.di import NamedDependency

@@ -1,7 +1,4 @@
-"""Reconciliation: whether all records agreed when they were compared last.
-
-Owns what the page shows. Does not own comparing (billing/checks/).
-"""
+"""Reconciliation: whether all records agreed when they were compared last."""
 
 from litestar import Response, get
 from litestar.di import NamedDependency

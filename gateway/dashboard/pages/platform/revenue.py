@@ -1,7 +1,4 @@
-"""Revenue: what was earned month by month, and by plan, model, kind or account.
-
-Owns what the page shows. Does not own the figures (billing/reports/revenue.py).
-"""
+"""Revenue: what was earned month by month, and by plan, model, kind or account."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Webhooks: events that came from Stripe, and what goes out: to Stripe, by mail, to customers.
 
-Owns what these pages show and having something tried once more. Does not own delivering
-(billing/outbox.py) nor handling (billing/collecting/inbox.py).
+Owns what these pages show and having something tried once more.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """One Stripe account: its objects, their ids and times, and the events that tell of changes.
 
-Owns storage and events. It knows of no endpoint and no rule of Stripe's; those keep facts that
-are no part of an object in the account's `private` mappings.
+It knows of no endpoint and no rule of Stripe's; those keep facts that are no part of an object in
+the account's `private` mappings.
 """
 
 import secrets

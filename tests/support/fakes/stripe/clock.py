@@ -1,7 +1,6 @@
 """The stand-in's time: what it stamps on objects, and what a test moves on.
 
-Owns the clock that a test gets when it brings none. Webhooks are signed with wall time, as those
-who verify them compare with wall time.
+Webhooks are signed with wall time, as those who verify them compare with wall time.
 """
 
 from datetime import UTC, datetime, timedelta

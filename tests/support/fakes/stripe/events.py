@@ -1,6 +1,6 @@
 """Events and the endpoints that they are sent to.
 
-Owns `/v1/events` and `/v1/webhook_endpoints`. Sending is in `deliveries`.
+Sending is in `deliveries`.
 """
 
 from typing import Any

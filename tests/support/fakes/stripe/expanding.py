@@ -1,6 +1,6 @@
 """`expand`: ids replaced by the objects that they name, and lists that are left out by default.
 
-Owns the walk along the paths. Which object an id names the account knows.
+Which object an id names the account knows.
 """
 
 from typing import Any

@@ -1,7 +1,4 @@
-"""What customers do on Stripe's pages, Checkout aside: pay an invoice, authenticate.
-
-Owns these steps; a test takes them in the customer's place.
-"""
+"""What customers do on Stripe's pages, Checkout aside: pay an invoice, authenticate."""
 
 from tests.support.fakes.stripe.account import Account, Obj
 from tests.support.fakes.stripe.refusals import declined, invalid, not_open

@@ -1,7 +1,7 @@
 """Stripe's errors: the envelope, and the refusals that many endpoints share.
 
-Owns the wording. A refusal says whether the endpoint had begun: only then is it kept under the
-request's idempotency key.
+A refusal says whether the endpoint had begun: only then is it kept under the request's idempotency
+key.
 """
 
 from typing import Any

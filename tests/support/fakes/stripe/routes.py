@@ -1,7 +1,4 @@
-"""All endpoints of the stand-in; each module of objects lists its own.
-
-Owns finding the one that a request means.
-"""
+"""All endpoints of the stand-in; each module of objects lists its own."""
 
 from tests.support.fakes.stripe import events
 from tests.support.fakes.stripe.refusals import Refusal, invalid

@@ -1,7 +1,7 @@
 """An endpoint: the request that it answers, and the SDK's type that its parameters are held to.
 
-Owns the check of parameters. What Stripe would take and the endpoint here does not model is
-refused, so that no test passes because the stand-in looked away.
+What Stripe would take and the endpoint here does not model is refused, so that no test passes
+because the stand-in looked away.
 """
 
 import re

@@ -1,7 +1,6 @@
 """What a test makes go wrong: no connection, slow answers, errors, answers that never arrive.
 
-Owns the switches and which of the next requests they hit. The application asks before and after
-each request; the connections know how to break.
+The application asks before and after each request; the connections know how to break.
 """
 
 import asyncio

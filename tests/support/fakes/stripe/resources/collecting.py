@@ -1,7 +1,6 @@
 """What Stripe does by itself as time goes by: drafts are finalized, open invoices are charged.
 
-Owns the schedule of `auto_advance`. Nothing here runs unless a test calls it, so that a test
-says when Stripe's clockwork has turned.
+Nothing here runs unless a test calls it, so that a test says when Stripe's clockwork has turned.
 """
 
 from tests.support.fakes.stripe.account import Account, Obj

@@ -1,6 +1,6 @@
 """What a credit note looks like, and how its amount is split.
 
-Owns the shapes. The rules are in `credit_notes`.
+The rules are in `credit_notes`.
 """
 
 from dataclasses import dataclass

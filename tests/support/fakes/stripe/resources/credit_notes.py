@@ -1,8 +1,8 @@
 """Credit notes: what a finalized invoice is lowered by, and where the money goes.
 
-Owns `/v1/credit_notes`. The part that is still open (`pre_payment`) lowers what is due; the part
-that was paid (`post_payment`) has to be refunded, put to the customer's balance or marked as
-settled elsewhere, to the cent.
+The part that is still open (`pre_payment`) lowers what is due; the part that was paid
+(`post_payment`) has to be refunded, put to the customer's balance or marked as settled elsewhere,
+to the cent.
 """
 
 from decimal import ROUND_HALF_UP, Decimal

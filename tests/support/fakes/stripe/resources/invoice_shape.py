@@ -1,6 +1,6 @@
 """What an invoice looks like, and what its amounts are while it is a draft.
 
-Owns the shape and the sums. The steps that change an invoice are in `invoices` and `settling`.
+The steps that change an invoice are in `invoices` and `settling`.
 """
 
 from typing import Any

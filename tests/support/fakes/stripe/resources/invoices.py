@@ -1,6 +1,6 @@
 """Invoices as documents: drafts are written, changed, listed and thrown away.
 
-Owns these of `/v1/invoices`. Finalizing, paying and what else settles one is in `settling`.
+Finalizing, paying and what else settles one is in `settling`.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What an invoice item looks like, what it amounts to, and the line that shows it.
 
-Owns the shapes. The endpoint is in `invoice_items`.
+The endpoint is in `invoice_items`.
 """
 
 from decimal import ROUND_HALF_UP, Decimal

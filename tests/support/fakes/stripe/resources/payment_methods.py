@@ -1,7 +1,6 @@
 """Payment methods: cards, and whose they are.
 
-Owns `/v1/payment_methods` and a customer's list of them. The cards themselves, of which only
-Stripe's test cards exist, are in `cards`.
+The cards themselves, of which only Stripe's test cards exist, are in `cards`.
 """
 
 from stripe import params as of

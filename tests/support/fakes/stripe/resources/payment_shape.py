@@ -1,6 +1,6 @@
 """What payment intents, charges and invoice payments look like.
 
-Owns the shapes. What happens to them is in `payments`.
+What happens to them is in `payments`.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """What pays an invoice: its payment intent, the charges tried on it, and the link between them.
 
-Owns payment intents, charges and invoice payments. An invoice does not name its payment intent:
-`/v1/invoice_payments` does. What a paid invoice becomes is in `settling`.
+An invoice does not name its payment intent: `/v1/invoice_payments` does. What a paid invoice
+becomes is in `settling`.
 """
 
 from stripe import params as of

@@ -1,6 +1,6 @@
 """Refunds: money of a charge that goes back to the card.
 
-Owns `/v1/refunds` and what a charge remembers of them. Credit notes make refunds through here.
+Credit notes make refunds through here.
 """
 
 from typing import Any
