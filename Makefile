@@ -54,8 +54,8 @@ check: lint types audit test
 # `make test` has them shortened.
 chaos: $(TESTED)
 	MAAS_CHAOS=1 MAAS_NIGHTLY=1 $(BIN)/python -m pytest -s tests/processes tests/load/soak/test_soak.py \
-	  tests/billing/metering/test_sharing.py tests/gateway/test_holds.py \
-	  tests/serving/test_counters.py tests/serving/test_applications.py \
+	  tests/billing/metering/test_sharing.py tests/gateway/call/test_reservation.py \
+	  tests/serving/text/test_engine_counters.py tests/serving/test_applications.py \
 	  tests/models/industrial_llm/test_training.py
 
 # What is read of others: cases without end of what they may send, and a table of how many there were.

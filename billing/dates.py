@@ -4,7 +4,7 @@ Periods begin at midnight in the account's time zone, on its anchor day or, in s
 the last one. A day is a day, whatever the clocks did in it, so what is prorated is prorated by
 days: the day on which something begins counts whole, the day on which it ends does not.
 
-Pure. Instants are UTC; what a period belongs to is in billing/agreements/periods.py.
+Pure. Instants are UTC; what a period belongs to is in billing/subscriptions/periods.py.
 """
 
 from calendar import monthrange

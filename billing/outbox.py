@@ -22,7 +22,7 @@ from sqlmodel import col
 from billing.tables import OutboxItem
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _LEASE = timedelta(minutes=5)
 _FIRST_RETRY = timedelta(seconds=10)

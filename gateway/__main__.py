@@ -2,10 +2,10 @@
 
 import uvicorn
 
-from gateway.listening import Listening
-from infra.log import configure_logging
+from gateway.asgi.server_protocol import Listening
 from infra.processes import end_with_parent
 from infra.settings import load_settings
+from infra.telemetry.log import configure_logging
 
 
 def main() -> None:

@@ -11,80 +11,80 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
-from gateway.adapting.offering import Offers
-from gateway.adapting.running import AdaptationRunner, Tools
-from gateway.admission import Admission
-from gateway.auth import Authenticator
-from gateway.availability import Availability
-from gateway.causes import begin_cause
-from gateway.choosing import Chooser
-from gateway.connections import Connect, Connections, connect_all
-from gateway.contracts import Contracts
+from gateway.access.authenticator import Authenticator
+from gateway.access.price_book import Contracts
+from gateway.access.propagation import Propagation
+from gateway.api import health, open_inference
+from gateway.api.alerts import AlertRoutes
+from gateway.api.exception_handlers import show_fact, show_fault, show_http
+from gateway.api.feedback import FeedbackRoutes
+from gateway.api.files import FileRoutes
+from gateway.api.fine_tuning import FineTuningRoutes
+from gateway.api.inference import inference_routes
+from gateway.api.invoices import InvoiceRoutes
+from gateway.api.line_disputes import LineDisputeRoutes
+from gateway.api.model_selection import AutoRoutes
+from gateway.api.models import ModelRoutes
+from gateway.api.openapi.document import assets_router, document_route, openapi_config
+from gateway.api.organization_usage import OrganizationRoutes
+from gateway.api.outcomes.contracts import OutcomeContractRoutes
+from gateway.api.outcomes.evidence import AttesterRoutes, EvidenceRoutes
+from gateway.api.outcomes.outcomes import OutcomeRoutes
+from gateway.api.outcomes.settlements import DisputeRoutes, SettlementRoutes
+from gateway.api.payment_pages import payment_page
+from gateway.api.root import front
+from gateway.api.stripe_webhook import stripe_webhook
+from gateway.api.subscription import SubscriptionRoutes
+from gateway.api.usage import AccountRoutes, LimitRoutes, QuoteRoutes
+from gateway.api.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
+from gateway.api.vector_stores import VectorStoreRoutes
+from gateway.asgi.log_context import begin_cause
+from gateway.components import Parts, dependencies
 from gateway.dashboard.router import dashboard_router
-from gateway.describing import Describing
-from gateway.dispatch import Dispatcher
-from gateway.document_queue import DocumentQueue
-from gateway.faults import show_fact, show_fault, show_http
-from gateway.figures import Figures
-from gateway.gauges import Gauges
-from gateway.identity.assembly import build_identity
+from gateway.fine_tuning.offers import Offers
+from gateway.fine_tuning.runner import AdaptationRunner, Tools
 from gateway.identity.links import Links
 from gateway.identity.passwords import Passwords
-from gateway.inner import InnerCalls
-from gateway.knowledge import ingesting as knowledge
-from gateway.knowledge.embedding import Embedder
-from gateway.knowledge.grounding import Grounder
-from gateway.knowledge.ingesting import KnowledgeRunner
-from gateway.knowledge.searching import Searcher
-from gateway.leasing import Lender
-from gateway.lifespan import Lifespan, lifespan, settle_memory
-from gateway.membership import Membership
-from gateway.metering import UsageWriter
-from gateway.openapi import assets_router, document_route, openapi_config
-from gateway.outward import payments_of, poster_of
-from gateway.parsing import Parser
-from gateway.parts import Parts, dependencies
-from gateway.pipeline import Pipeline, Stages
-from gateway.propagation import Propagation
-from gateway.quoting import Quoting
-from gateway.relay import Relay
-from gateway.replay import Replayer
-from gateway.request_limits import RequestLimits
-from gateway.routes import ops, specialists
-from gateway.routes.account import AccountRoutes, LimitRoutes, QuoteRoutes
-from gateway.routes.alerts import AlertRoutes
-from gateway.routes.auto import AutoRoutes
-from gateway.routes.claims import OutcomeRoutes
-from gateway.routes.evidence import AttesterRoutes, EvidenceRoutes
-from gateway.routes.feedback import FeedbackRoutes
-from gateway.routes.files import FileRoutes
-from gateway.routes.fine_tuning import FineTuningRoutes
-from gateway.routes.front import front
-from gateway.routes.inference import inference_routes
-from gateway.routes.invoices import InvoiceRoutes
-from gateway.routes.line_disputes import LineDisputeRoutes
-from gateway.routes.models import ModelRoutes
-from gateway.routes.organization import OrganizationRoutes
-from gateway.routes.outcomes import OutcomeContractRoutes
-from gateway.routes.payment_pages import payment_page
-from gateway.routes.settlements import DisputeRoutes, SettlementRoutes
-from gateway.routes.stripe import stripe_webhook
-from gateway.routes.subscription import SubscriptionRoutes
-from gateway.routes.vector_store_files import VectorStoreBatchRoutes, VectorStoreFileRoutes
-from gateway.routes.vector_stores import VectorStoreRoutes
-from gateway.routing import Router, ServerSpec, parse_upstreams
-from gateway.scheduling import Schedulers, slots_of
-from gateway.tokens import PromptCounter
-from gateway.upstream import Upstream
-from gateway.variant_loading import VariantLoader
+from gateway.identity.services import build_identity
+from gateway.inference.admission import Admission
+from gateway.inference.call_metrics import Figures
+from gateway.inference.dispatch import Dispatcher
+from gateway.inference.idempotency import Replayer
+from gateway.inference.internal_calls import InnerCalls
+from gateway.inference.model_selection import Chooser
+from gateway.inference.parsing import Parser
+from gateway.inference.pipeline import Pipeline, Stages
+from gateway.inference.quotes import Quoting
+from gateway.inference.relay import Relay
+from gateway.inference.token_count import PromptCounter
+from gateway.inference.usage_writer import UsageWriter
+from gateway.process.database_pools import Connect, Connections, connect_all
+from gateway.process.document_queue import DocumentQueue
+from gateway.process.gauges import Gauges
+from gateway.process.integrations import payments_of, poster_of
+from gateway.process.lifespan import Lifespan, lifespan, settle_memory
+from gateway.quota.leaser import Lender
+from gateway.quota.process_heartbeat import Membership
+from gateway.quota.request_limits import RequestLimits
+from gateway.retrieval import ingestion as knowledge
+from gateway.retrieval.embedder import Embedder
+from gateway.retrieval.ingestion import KnowledgeRunner
+from gateway.retrieval.rag import Grounder
+from gateway.retrieval.search import Searcher
+from gateway.upstream.availability import Availability
+from gateway.upstream.client import Upstream
+from gateway.upstream.concurrency import Schedulers, slots_of
+from gateway.upstream.load_balancer import Router, ServerSpec, parse_upstreams
+from gateway.upstream.model_metadata import Describing
+from gateway.upstream.variant_loader import VariantLoader
 from infra.clock import Clock, SystemClock
 from infra.errors import AppError
-from infra.log import configure_logging
-from infra.metrics import Metrics, declare_metrics
-from infra.secret import secret_key
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
+from infra.telemetry.log import configure_logging
+from infra.telemetry.metrics import Metrics, declare_metrics
+from infra.telemetry.tracer_factory import tracer_of
 from infra.timing import Timing
-from infra.tracers import tracer_of
 from models.catalog import Catalog, load_catalog
 from models.routing.classifier import RouteClassifier
 
@@ -317,14 +317,14 @@ def build_app(parts: Parts, *lifespans: Lifespan) -> Litestar:
             EvidenceRoutes,
             stripe_webhook,
             payment_page,
-            specialists.server_live,
-            specialists.server_ready,
-            specialists.model_ready,
-            specialists.model_metadata,
+            open_inference.server_live,
+            open_inference.server_ready,
+            open_inference.model_ready,
+            open_inference.model_metadata,
             front,
-            ops.live,
-            ops.ready,
-            ops.metrics,
+            health.live,
+            health.ready,
+            health.metrics,
             document_route(parts.catalog),
             assets_router(),
             *_dashboard(parts),

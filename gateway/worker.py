@@ -14,18 +14,18 @@ import procrastinate
 import structlog
 from procrastinate.exceptions import ConnectorException
 
-from billing.jobs import Worker, jobs
-from gateway.improving.assembly import proposer
-from gateway.improving.nightly import Nightly
-from gateway.outward import mailer_of, payments_of, poster_of
-from gateway.upstream import Upstream
+from billing.schedule import Worker, jobs
+from gateway.process.integrations import mailer_of, payments_of, poster_of
+from gateway.shared_models.factory import proposer
+from gateway.shared_models.schedule import Nightly
+from gateway.upstream.client import Upstream
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.log import configure_logging
+from infra.database.database import Database
 from infra.processes import end_with_parent
-from infra.sealing import Sealer
-from infra.secret import secret_key
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, SettingsInvalid, load_settings
+from infra.telemetry.log import configure_logging
 from models.catalog import load_catalog
 
 # More than there are kinds of ticks: none waits for a slow one of another kind.

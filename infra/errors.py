@@ -1,7 +1,7 @@
 """The root of every error that we raise on purpose.
 
     AppError
-    ├── gateway: KeyMissing, KeyRevoked, ModelNotFound, UpstreamFailed, ...   (gateway/errors.py)
+    ├── gateway: KeyMissing, KeyRevoked, ModelNotFound, UpstreamFailed, ... (gateway/call/errors.py)
     ├── models:  CatalogInvalid
     ├── serving: WeightsBroken, ...
     └── infra:   SettingsInvalid, DatabaseUnavailable, DataDirectoryBroken, ...

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from infra.database.embedded_postgres import start_postgres
+from infra.database.migrate import migrate
 from infra.errors import AppError
-from infra.migrate import migrate
-from infra.postgres import start_postgres
 from infra.private_files import created_private, private_folder, repair
 from infra.settings import Settings
 

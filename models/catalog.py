@@ -109,10 +109,11 @@ class Model:
     """One entry of the catalog. `prices[currency][meter]` is in nano-units for one unit.
 
     `base` is the model on whose engine it answers, by an adapter of low rank; None where it has an
-    engine of its own. `adapter` names how customers adapt it (serving/adapting.py); None where they
-    cannot. Without a `route` it is never chosen, only named. `latency_ms` is typical for one row,
-    or for the first token of a short prompt; None where nobody measured it. `fallbacks` stand in
-    for it, in order. The first with `retrieval` makes the vectors of knowledge.
+    engine of its own. `adapter` names how customers adapt it (serving/training/fine_tune_task.py);
+    None where they cannot. Without a `route` it is never chosen, only named. `latency_ms` is
+    typical for one row, or for the first token of a short prompt; None where nobody measured it.
+    `fallbacks` stand in for it, in order. The first with `retrieval` makes the vectors of
+    knowledge.
     """
 
     id: str

@@ -11,14 +11,14 @@ from infra.errors import AppError
 from infra.processes import end_with_parent
 from models.catalog import Catalog, load_catalog
 from models.extras import installed
-from serving.arguments import Arguments, parse
-from serving.converter import convert
-from serving.environment import environment, free_ports, write_token
+from serving.cluster.arguments import Arguments, parse
+from serving.cluster.environment import environment, free_ports, write_token
+from serving.cluster.haproxy import end_leftover, write_script
+from serving.cluster.signals import stop_with
 from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
-from serving.haproxy import end_leftover, write_script
 from serving.progress import Progress, Stage, progress
-from serving.stopping import stop_with
-from serving.weights import Obtained, obtain
+from serving.weights.conversion_process import convert
+from serving.weights.weights import Obtained, obtain
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def _serve(arguments: Arguments, folders: Folders, shown: Progress) -> None:
         # Without it each library asks a hub that may not answer before it looks at the disk.
         os.environ["HF_HUB_OFFLINE"] = "1"
     # Imported only now: Ray, Serve and vLLM read the environment when they are imported.
-    importlib.import_module("serving.run").run(arguments, folders, catalog, weights, shown)
+    importlib.import_module("serving.cluster.run").run(arguments, folders, catalog, weights, shown)
 
 
 def _weights(catalog: Catalog, folders: Folders, shown: Progress) -> dict[str, Obtained]:

@@ -1,9 +1,9 @@
 """The applications by their names in a Ray Serve config file, as `serving.applications:text`.
 
-For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine run.py
-starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE`, `MAAS_SPECIALIST_…`
-and `MAAS_ENGINE_…`, the same on each node. All nodes see one data directory: weights are converted
-into it once, and what customers had made is found by whichever node answers.
+For a Ray cluster that somebody else starts, as KubeRay does or `ray start`; on one machine
+serving/cluster/run.py starts all. Owns reading the settings there: `MAAS_DATA_DIR`, `MAAS_PROFILE`,
+`MAAS_SPECIALIST_…` and `MAAS_ENGINE_…`, the same on each node. All nodes see one data directory:
+weights are converted into it once, and what customers had made is found by whichever node answers.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from ray.serve import Application
 from infra.settings import load_settings
 from models.catalog import load_catalog
 from models.extras import installed
-from serving.converter import convert
+from serving.cluster.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, targets
 from serving.errors import ServingFailed
 from serving.folders import folders_of, prepare
-from serving.plan import EMBEDDINGS, OPERATIONS, SPECIALISTS, TEXT, targets
 from serving.scaling import scalings
-from serving.weights import obtain
+from serving.weights.conversion_process import convert
+from serving.weights.weights import obtain
 
 
 def operations(_arguments: dict[str, Any]) -> Application:

@@ -25,8 +25,8 @@ _WELL = (DeploymentStatus.HEALTHY, DeploymentStatus.UPSCALING, DeploymentStatus.
 class Where:
     """The Serve application and deployment that answer for a model.
 
-    `counts_tokens` where its server tells what the engine counted (text_server.py); `sleeps`
-    where it may have no replica while nobody calls: a call waits until there is one.
+    `counts_tokens` where its server tells what the engine counted (serving/text/server.py);
+    `sleeps` where it may have no replica while nobody calls: a call waits until there is one.
     """
 
     application: str

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from billing.accounts.opening import Terms
+from billing.accounts.account_creation import Terms
 from infra.clock import Clock
-from infra.db import Database
-from infra.migrate import migrate
-from infra.postgres import start_postgres
+from infra.database.database import Database
+from infra.database.embedded_postgres import start_postgres
+from infra.database.migrate import migrate
 from infra.timing import Timing
 from models.catalog import Catalog
 from tests.support import builders

@@ -10,14 +10,14 @@ from pkgutil import walk_packages
 import pytest
 
 import billing
-import gateway.adapting
-import gateway.errors
-import gateway.files
+import gateway.call.errors
+import gateway.fine_tuning
 import gateway.identity
-import gateway.improving
-import gateway.knowledge
-import gateway.model_versions
-import infra.db
+import gateway.registry.files
+import gateway.registry.versions
+import gateway.retrieval
+import gateway.shared_models
+import infra.database.database
 from billing.metering.error_fixes import FIXES, OF_ROWS
 from billing.tables import Settlement
 from gateway.wire.parameters import PARAMETERS, Handling
@@ -32,9 +32,10 @@ ROOT = Path(__file__).parent.parent
 
 def facts() -> Iterator[type[AppError]]:
     """What a caller or an operator can be refused for: all that the gateway and billing declare."""
-    modules = [gateway.errors, gateway.files, gateway.model_versions, infra.db]
+    modules = [gateway.call.errors, gateway.registry.files, gateway.registry.versions]
+    modules += [infra.database.database]
     packages = (
-        billing, gateway.adapting, gateway.identity, gateway.improving, gateway.knowledge,
+        billing, gateway.fine_tuning, gateway.identity, gateway.shared_models, gateway.retrieval,
     )  # fmt: skip
     found = [
         one

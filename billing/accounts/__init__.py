@@ -1,1 +1,1 @@
-"""Who is billed, and how: accounts and their billing profiles."""
+"""Accounts, billing profiles, legal entities and parties."""

@@ -13,12 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.collectable import is_collectable
+from billing.accounts.stripe_currencies import is_collectable
 from billing.dates import zone_of
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.tables import Account, BillingProfile, LegalEntity
 from infra.errors import AppError
-from infra.mail import is_address
+from infra.outbound.mail import is_address
 
 
 class Collection(StrEnum):

@@ -1,1 +1,1 @@
-"""From usage to a paid invoice: drafts, closing, settling, credit notes, the credit left."""
+"""Invoices: calculation, period close, payments, credit notes and available credit."""

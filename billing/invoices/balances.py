@@ -11,7 +11,7 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.books.ledger import Book
+from billing.ledger.ledger import Book
 from billing.tables import CreditNote, Invoice, InvoiceStatus, LedgerPosting
 
 

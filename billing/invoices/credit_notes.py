@@ -15,9 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.books.ledger import Book, Kind, Posting, booked_for, owed, post
-from billing.invoices.credit import refresh_credit
-from billing.invoices.invoicing import (
+from billing.invoices.available_credit import refresh_credit
+from billing.invoices.lifecycle import (
     InvoiceStateWrong,
     credit_outside,
     get_invoice,
@@ -25,6 +24,7 @@ from billing.invoices.invoicing import (
     settle_if_paid,
 )
 from billing.invoices.suspension import restore_if_paid
+from billing.ledger.ledger import Book, Kind, Posting, booked_for, owed, post
 from billing.money import allocate, rounded
 from billing.tables import CreditNote, Invoice, InvoiceStatus, WalletGrant
 from infra import ids

@@ -3,8 +3,8 @@
     credit left = credit limit + wallet - unpaid usage - usage that is not invoiced yet
     cap left    = spend cap of the plan in force - usage of the running period
 
-Gateways enforce the smaller of the two (billing/invoices/credit.py). Owns the parts of these sums
-and naming the limit that binds. Amounts are in nano-units, before tax. Changes nothing.
+Gateways enforce the smaller of the two (billing/invoices/available_credit.py). Owns the parts of
+these sums and naming the limit that binds. Amounts are in nano-units, before tax. Changes nothing.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import tax_of
-from billing.books.ledger import Book
-from billing.books.wallets import grants_left
-from billing.invoices.position import Position, held_for
+from billing.invoices.usage_position import Position, held_for
+from billing.ledger.ledger import Book
+from billing.ledger.wallets import grants_left
 from billing.metering.quotas import QuotaState, granted
 from billing.money import PPM, nano_per_minor, nano_text
 from billing.rating.taxes import Tax

@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.collectable import least_collected
 from billing.accounts.profiles import Collection, lock_profile
-from billing.books.ledger import owed
-from billing.metering.access import advance_epoch
+from billing.accounts.stripe_currencies import least_collected
+from billing.ledger.ledger import owed
+from billing.metering.key_epoch import advance_epoch
 from billing.tables import BillingProfile, Invoice, InvoiceStatus
 from infra.clock import Clock
 

@@ -1,1 +1,1 @@
-"""What was used and what may be: usage rows, kept answers, quotas and their leases."""
+"""Usage rows, quotas, leases and idempotency keys."""

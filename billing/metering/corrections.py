@@ -2,7 +2,8 @@
 
 Facts append: the row stays, and a row in `usage_correction` says what it should have cost. The
 key's budget of that month gets the difference back. Credit needs no change: it is computed from the
-bill (billing/invoices/credit.py), and bills count quantities, so invoices were right all along.
+bill (billing/invoices/available_credit.py), and bills count quantities, so invoices were right all
+along.
 """
 
 from uuid import UUID

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.tables import GatewayProcess, Quota, QuotaKind, QuotaLease
-from infra.direct import DirectConnection
+from infra.database.direct import DirectConnection
 
 # Of what is free, one process takes at most this part ahead of need; so a quota that is near its
 # limit is lent call by call, and little lies idle elsewhere.

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.metering.access import advance_epoch
-from billing.money_events import MoneyEvent, tell
+from billing.audit_events import MoneyEvent, tell
+from billing.metering.key_epoch import advance_epoch
 from billing.tables import ApiKey, CreditEntry, CreditReason, Quota, QuotaKind, QuotaLease
 from infra import ids
 from infra.clock import Clock

@@ -1,1 +1,1 @@
-"""What usage comes to under terms: prices, plans, statement, fees, tax. No clock, no database."""
+"""Rating: prices, plan terms, statements, fees and taxes. Pure functions."""

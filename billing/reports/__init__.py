@@ -1,1 +1,1 @@
-"""Reports: what an account's pages say of its usage beside invoices."""
+"""Read models for dashboard pages and operators."""

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.agreements.plans import terms_of
 from billing.rating.quantities import Quantities, rate
 from billing.rating.statement import held_prices
 from billing.rating.terms import PlanTerms
+from billing.subscriptions.plans import terms_of
 
 # A value of a dimension, and the model where times are added up by models too.
 Place = tuple[datetime | UUID | str | None, str | None]

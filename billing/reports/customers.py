@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import PREFIX, AccountNotFound
 from billing.accounts.profiles import read_profile
-from billing.agreements.plans import terms_of
-from billing.agreements.subscriptions import standing_of
-from billing.books.ledger import Book, balance
-from billing.documents.lists import Listed, invoice_page
+from billing.invoice_documents.invoice_list import Listed, invoice_page
+from billing.ledger.ledger import Book, balance
 from billing.metering.quotas import credit_of, list_limits
 from billing.rating.terms import PlanTerms
+from billing.subscriptions.plans import terms_of
+from billing.subscriptions.subscriptions import standing_of
 from billing.tables import Account, BillingProfile, CreditReason, QuotaKind
 from infra import ids
 

@@ -62,7 +62,8 @@ class CreditReason(StrEnum):
 
     CREDIT_LIMIT = "credit_limit"  # pay after use: how much may be owed
     TOP_UP = "top_up"  # paid before use, without a wallet
-    BILLING = "billing"  # what wallet, invoices and rating make of it (billing/invoices/credit.py)
+    # wallet, invoices and rated usage (billing/invoices/available_credit.py)
+    BILLING = "billing"
 
 
 class Account(SQLModel, table=True):
@@ -136,8 +137,8 @@ class Usage(SQLModel, table=True):
     the terms that priced the call, `covered` the units that cost nothing because the plan includes
     them, by meter and by the quota that they were taken from, and `written_in` the transaction that
     wrote the row: by it the totals take in each row once, whenever the call was
-    (billing/agreements/totals.py). `parent_id` is the request id of the call that this one was made
-    for, such as the search of a chat with `file_search`.
+    (billing/subscriptions/usage_totals.py). `parent_id` is the request id of the call that this one
+    was made for, such as the search of a chat with `file_search`.
     """
 
     __tablename__ = "usage"
@@ -172,7 +173,7 @@ class Usage(SQLModel, table=True):
     settlement: str = Field(sa_column=Column(Text, nullable=False))
     status: int
     error_code: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    # Without the customer's content (gateway/error_reports.py).
+    # Without the customer's content (gateway/inference/error_report.py).
     error_message: str | None = Field(default=None, sa_column=Column(String(300), nullable=True))
     error_param: str | None = Field(default=None, sa_column=Column(String(100), nullable=True))
     requested_model: str | None = Field(default=None, sa_column=Column(String(100), nullable=True))

@@ -16,7 +16,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.errors import PageNotFound
 
 BASE = "/dashboard/assets"
 _OWN = Path(__file__).parent / "static"

@@ -11,8 +11,8 @@ from typing import Any
 from litestar import Request
 
 from gateway.dashboard.mistakes import MISTAKES
-from gateway.dashboard.viewing import Looking, Viewing
-from infra.collecting import errors_of
+from gateway.dashboard.page_request import Looking, Viewing
+from infra.error_collection import errors_of
 from infra.errors import AppError
 
 _LONGEST = 4_000

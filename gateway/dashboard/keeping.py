@@ -15,6 +15,7 @@ from litestar import Request
 from litestar.datastructures import Cookie
 
 from gateway.dashboard.security import token_of
+from gateway.identity.current_user import Viewer
 from gateway.identity.kept_input import (
     LASTS,
     Kept,
@@ -24,10 +25,9 @@ from gateway.identity.kept_input import (
     keep_input,
     take_input,
 )
-from gateway.identity.viewer import Viewer
 from infra.clock import Clock
-from infra.db import Database
-from infra.sealing import Sealer
+from infra.database.database import Database
+from infra.secrets.sealer import Sealer
 
 NOTHING = Kept({})
 

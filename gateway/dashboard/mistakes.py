@@ -6,9 +6,9 @@ English here, which the catalogues translate like any other text.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.dashboard.words import marked
+from gateway.dashboard.labels import marked
 
-# Why a test event got no answer, as infra/signed_post.py says it.
+# Why a test event got no answer, as infra/outbound/webhook_post.py says it.
 DELIVERY_ERRORS = (
     marked("The host name resolves only to private or reserved addresses."),
     marked("The receiver did not answer in time."),
@@ -18,7 +18,7 @@ DELIVERY_ERRORS = (
     marked("The receiver did not answer with valid HTTP."),
 )
 
-# What a new webhook is accepted with, as billing/notices/webhook_addresses.py says it.
+# What a new webhook is accepted with, as billing/notifications/webhook_addresses.py says it.
 WEBHOOK_WARNINGS = (
     marked(
         "DNS did not answer, so the host name was not checked. Send a test event to check the "

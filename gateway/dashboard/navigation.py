@@ -5,9 +5,9 @@ Owns the list; a page that is not in it is reached from another.
 
 from dataclasses import dataclass
 
-from gateway.dashboard.words import marked
+from gateway.dashboard.labels import marked
+from gateway.identity.current_user import Viewer
 from gateway.identity.roles import Permission
-from gateway.identity.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)

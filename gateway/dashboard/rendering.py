@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.dashboard.assets import Assets
-from gateway.dashboard.language import Language, read_languages
-from gateway.dashboard.words import WORDS
-from gateway.dashboard.writing import Writing
+from gateway.dashboard.formatting import Writing
+from gateway.dashboard.i18n import Language, read_languages
+from gateway.dashboard.labels import WORDS
 
 
 class Pages:

@@ -8,26 +8,29 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.di import Provide
 
-from gateway.causes import begin_cause
+from gateway.asgi.log_context import begin_cause
 from gateway.dashboard.assets import Assets
-from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.error_pages import Secured, fault_handlers
+from gateway.dashboard.errors import PageNotFound
+from gateway.dashboard.page_request import provide_looking, provide_viewing
+from gateway.dashboard.pages.account_switch import ask_switch, switch
 from gateway.dashboard.pages.audit import AuditPages
 from gateway.dashboard.pages.calls import CallPages
+from gateway.dashboard.pages.invitation import WelcomePages
 from gateway.dashboard.pages.invoices import InvoicePages
-from gateway.dashboard.pages.key_page import KeyPage
+from gateway.dashboard.pages.key_detail import KeyPage
 from gateway.dashboard.pages.keys import KeyPages
 from gateway.dashboard.pages.limits import LimitPages
 from gateway.dashboard.pages.line_disputes import LineDisputePages
+from gateway.dashboard.pages.login import SignInPages
 from gateway.dashboard.pages.outcomes import OutcomePages
 from gateway.dashboard.pages.overview import overview
-from gateway.dashboard.pages.own import OwnPages
-from gateway.dashboard.pages.own_second_factor import SecondFactorPages
 from gateway.dashboard.pages.plan import PlanPages
+from gateway.dashboard.pages.platform.account_actions import AccountChanges
 from gateway.dashboard.pages.platform.accounts import AccountPages
-from gateway.dashboard.pages.platform.changes import AccountChanges
 from gateway.dashboard.pages.platform.home import home
+from gateway.dashboard.pages.platform.impersonation import LookingIn
 from gateway.dashboard.pages.platform.jobs import JobPages
-from gateway.dashboard.pages.platform.looking_in import LookingIn
 from gateway.dashboard.pages.platform.models import models
 from gateway.dashboard.pages.platform.plans import SoldPlanPages
 from gateway.dashboard.pages.platform.receivables import receivables
@@ -36,16 +39,13 @@ from gateway.dashboard.pages.platform.revenue import revenue
 from gateway.dashboard.pages.platform.webhooks import WebhookPages
 from gateway.dashboard.pages.playground import PlaygroundPages
 from gateway.dashboard.pages.preferences import choose_language
+from gateway.dashboard.pages.profile import OwnPages
+from gateway.dashboard.pages.second_factor import SecondFactorPages
 from gateway.dashboard.pages.settlements import SettlementPages
-from gateway.dashboard.pages.signing_in import SignInPages
-from gateway.dashboard.pages.switching import ask_switch, switch
 from gateway.dashboard.pages.team import TeamPages
 from gateway.dashboard.pages.usage import UsagePages
-from gateway.dashboard.pages.welcoming import WelcomePages
 from gateway.dashboard.rendering import Pages
 from gateway.dashboard.security import protect, require_own_origin
-from gateway.dashboard.showing_faults import Secured, fault_handlers
-from gateway.dashboard.viewing import provide_looking, provide_viewing
 
 PATH = "/dashboard"
 HANDLERS = (

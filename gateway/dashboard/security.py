@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
-from gateway.dashboard.faults import FormNotOurs
+from gateway.dashboard.errors import FormNotOurs
 
 TOKEN_FIELD = "csrf"  # noqa: S105  # a field's name
 _TOKEN_HEADER = "x-csrf-token"  # noqa: S105  # a header's name

@@ -15,19 +15,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.dates import day_of, year_later
-from billing.outcomes.agreeing import Agreement, agree
-from billing.outcomes.attesters import NewAttester, accept_attester, add_attester
-from billing.outcomes.contract_files import read_contract_file
-from billing.outcomes.contracts import PREFIX, hash_of, propose
-from billing.outcomes.disputes import Objection, answer, open_dispute
-from billing.outcomes.evidence import EvidenceKind, Said, record
-from billing.outcomes.fitting import fit_version
-from billing.outcomes.parties import Party, Side
-from billing.outcomes.signing import make_keys, message_of, read_public_key, read_signature, sign
-from billing.outcomes.terms import AttesterKind, OutcomeTerms
+from billing.outcomes.contracts.agreement import Agreement, agree
+from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.contracts import PREFIX, hash_of, propose
+from billing.outcomes.contracts.parties import Party, Side
+from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
+from billing.outcomes.evidence.attesters import NewAttester, accept_attester, add_attester
+from billing.outcomes.evidence.log import EvidenceKind, Said, record
+from billing.outcomes.evidence.signatures import (
+    make_keys,
+    message_of,
+    read_public_key,
+    read_signature,
+    sign,
+)
+from billing.outcomes.settlement.baseline_fit import fit_version
+from billing.outcomes.settlement.disputes import Objection, answer, open_dispute
 from billing.rating.terms import Allowance
 from billing.tables import OutcomeSettlement
-from gateway.contracts import listed_terms
+from gateway.access.price_book import listed_terms
 from gateway.demo.calls import model_of
 from gateway.demo.dates import SHANGHAI, at_hour
 from gateway.demo.firms import Effect

@@ -11,10 +11,10 @@ what is recorded, not from when they run.
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 
+from billing.cycle import bill_accounts, dun_accounts
 from billing.dates import day_of
-from billing.outcomes.measured_effects import measure_effect
-from billing.outcomes.rounds import settle_outcomes
-from billing.rounds import bill_accounts, dun_accounts
+from billing.outcomes.settlement.jobs import settle_outcomes
+from billing.outcomes.settlement.measured_effects import measure_effect
 from gateway.demo.calls import between, calls_of_day
 from gateway.demo.dates import SHANGHAI, at_hour
 from gateway.demo.effects import Agreed, agree_contract, argue, send_readings

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.flow import Operation
+from gateway.call.values import Operation
 from gateway.identity.roles import Role
 from models.catalog import Task
 

@@ -4,16 +4,17 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.agreements.plans import find_version
-from billing.agreements.subscriptions import standing_of
-from billing.books.wallets import Grant, top_up
-from billing.documents.lists import invoice_page
-from billing.invoices.credit import refresh_credit
+from billing.invoice_documents.invoice_list import invoice_page
+from billing.invoices.available_credit import refresh_credit
 from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.invoices.settling import Receipt, record_payment
+from billing.invoices.payments import Receipt, record_payment
+from billing.ledger.wallets import Grant, top_up
 from billing.metering.quotas import list_limits, month_of, set_budget
-from billing.subscribing.changes import change_plan, start
+from billing.plan_changes.plan_changes import change_plan, start
+from billing.subscriptions.plans import find_version
+from billing.subscriptions.subscriptions import standing_of
 from billing.tables import InvoiceStatus, QuotaKind
+from gateway.access.api_keys import revoke_key, rotate_key
 from gateway.demo.firms import (
     Happening,
     IsCredited,
@@ -23,8 +24,7 @@ from gateway.demo.firms import (
     TopsUp,
 )
 from gateway.demo.opened import CURRENCY, Opened, Tools
-from gateway.identity.audit import COMMAND_LINE
-from gateway.keys import revoke_key, rotate_key
+from gateway.identity.audit_log import COMMAND_LINE
 
 _MOST = 1_000
 _OVERLAP = timedelta(days=3)

@@ -1,6 +1,7 @@
 """A machining shop on a subscription: it asks which machine will fail, and talks to the model about
 work orders. Owns its data only."""
 
+from gateway.call.values import Operation
 from gateway.demo.firms import (
     FIVE_DAYS,
     OFFICE,
@@ -16,7 +17,6 @@ from gateway.demo.firms import (
     TopsUp,
     Work,
 )
-from gateway.flow import Operation
 from gateway.identity.roles import Role
 from models.catalog import Task
 

@@ -1,6 +1,7 @@
 """An injection moulder that uses first and pays later, by the list, and is late with it. Owns its
 data only."""
 
+from gateway.call.values import Operation
 from gateway.demo.firms import (
     ALL_DAYS,
     AROUND_THE_CLOCK,
@@ -12,7 +13,6 @@ from gateway.demo.firms import (
     Somebody,
     Work,
 )
-from gateway.flow import Operation
 from gateway.identity.roles import Role
 from models.catalog import Task
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from gateway.demo.dates import Dates, StoryClock
 from gateway.demo.firms import Firm, Work
-from gateway.identity.accepting import Accepting
+from gateway.identity.invitation_acceptance import Accepting
 from gateway.identity.invitations import Inviting
-from infra.db import Database
+from infra.database.database import Database
 from models.catalog import Catalog
 
 CURRENCY = "CNY"

@@ -4,19 +4,19 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.opening import Terms, open_account
+from billing.accounts.account_creation import Terms, open_account
 from billing.accounts.profiles import NewProfile, change_profile
-from billing.agreements.plans import publish
-from billing.rating.plan_files import read_plan_file
-from gateway.contracts import catalog_prices
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import publish
+from gateway.access.api_keys import create_key
+from gateway.access.price_book import catalog_prices
 from gateway.demo.calls import callable_works
 from gateway.demo.dates import net_days
 from gateway.demo.firms import Firm, Somebody
 from gateway.demo.opened import CURRENCY, PLANS, Opened, Tools
-from gateway.identity.accepting import Newcomer
-from gateway.identity.audit import COMMAND_LINE
-from gateway.identity.places import Place
-from gateway.keys import create_key
+from gateway.identity.audit_log import COMMAND_LINE
+from gateway.identity.client_origin import Place
+from gateway.identity.invitation_acceptance import Newcomer
 
 _NANO = 10**9
 _TAX_PPM = 60_000

@@ -1,6 +1,7 @@
 """An operator of pump stations that pays by the effect: a part of the electricity that is saved for
 the same water. Owns its data only."""
 
+from gateway.call.values import Operation
 from gateway.demo.firms import (
     ALL_DAYS,
     EVEN_HOURS,
@@ -13,7 +14,6 @@ from gateway.demo.firms import (
     Somebody,
     Work,
 )
-from gateway.flow import Operation
 from gateway.identity.roles import Role
 from models.catalog import Task
 

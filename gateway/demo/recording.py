@@ -16,21 +16,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.metering.allowances import units_left
 from billing.metering.leases import Wish, change_leases, register
-from billing.metering.reaping import end_process
-from billing.metering.recording import Charge, Settled, write
+from billing.metering.process_reaper import end_process
 from billing.metering.usage import UsageRecord
-from billing.outcomes.attribution import CONTRACT_TAG
+from billing.metering.usage_log import Charge, Settled, write
+from billing.outcomes.contracts.attribution import CONTRACT_TAG
 from billing.tables import Settlement
-from gateway.contracts import Contracts
-from gateway.cover import NO_COVER, by_meter
+from gateway.access.key_lookup import KnownKey, key_by_id
+from gateway.access.price_book import Contracts
+from gateway.call.values import Priced, Principal
 from gateway.demo.calls import Planned
-from gateway.flow import Priced, Principal
-from gateway.known_keys import KnownKey, key_by_id
-from gateway.pricing import charged
+from gateway.inference.usage_record import charged
+from gateway.quota.allowance import NO_COVER, by_meter
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
-from infra.direct import DirectConnection
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from infra.errors import AppError
 
 _BATCH = 256

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.accounts import list_accounts
-from billing.tables import Account, AuditEntry
+from billing.tables import Account
 from gateway.demo.opened import Opened
-from gateway.identity.audit import COMMAND_LINE, record
+from gateway.identity.audit_log import COMMAND_LINE, record
+from gateway.tables import AuditEntry
 from infra.clock import Clock
 from infra.errors import AppError
 

@@ -1,1 +1,1 @@
-"""People who sign in: who they are, what they may do, and what they did."""
+"""People: login, sessions, invitations, roles, second factor and audit log."""

@@ -8,19 +8,20 @@ from sqlalchemy import ColumnElement, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import Account, Membership, OneTimeToken, Person
-from gateway.identity.audit import Actor, record
-from gateway.identity.emails import normal_email
+from billing.tables import Account
+from gateway.identity.audit_log import Actor, record
+from gateway.identity.email_address import normal_email
 from gateway.identity.links import Links
-from gateway.identity.mails import Letter, send
-from gateway.identity.one_time import Kind, digest_of, is_open, issue, new_secret
+from gateway.identity.mail import Letter, send
+from gateway.identity.one_time_tokens import Kind, digest_of, is_open, issue, new_secret
 from gateway.identity.people import anybody, language_of, person_by_email
 from gateway.identity.roles import Role
 from gateway.identity.team import RoleInvalid, require_of_firm
+from gateway.tables import Membership, OneTimeToken, Person
 from infra.clock import Clock
 from infra.errors import AppError
-from infra.sealing import Sealer
-from infra.secret import secret_key
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 
 LASTS = timedelta(days=7)

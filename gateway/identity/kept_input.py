@@ -15,13 +15,13 @@ from sqlalchemy import and_, delete, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import KeptInput, LoginSession
-from gateway.identity.one_time import digest_of, new_secret
+from gateway.identity.current_user import Viewer
+from gateway.identity.one_time_tokens import digest_of, new_secret
 from gateway.identity.sessions import is_open
-from gateway.identity.viewer import Viewer
+from gateway.tables import KeptInput, LoginSession
 from infra import ids
 from infra.clock import Clock
-from infra.sealing import SealBroken, Sealer
+from infra.secrets.sealer import SealBroken, Sealer
 
 LASTS = timedelta(minutes=30)
 MOST_BYTES = 16 << 10

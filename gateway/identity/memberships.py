@@ -7,8 +7,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import Account, LoginSession, Membership, Person
+from billing.tables import Account
 from gateway.identity.roles import Role
+from gateway.tables import LoginSession, Membership, Person
 from infra.clock import Clock
 from infra.errors import AppError
 

@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from billing.accounts.profiles import read_profile
-from billing.tables import Person
-from gateway.identity.attempts import forget
-from gateway.identity.audit import Actor, record
-from gateway.identity.emails import normal_email
-from gateway.identity.guarding import by_email
+from gateway.identity.attempt_limits import by_email
+from gateway.identity.audit_log import Actor, record
+from gateway.identity.email_address import normal_email
+from gateway.identity.lockout import forget
 from gateway.identity.memberships import Belonging, belongings
 from gateway.identity.sessions import end_others
 from gateway.identity.totp import turn_off
+from gateway.tables import Person
 from infra.clock import Clock
 from infra.errors import AppError
 

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, and_, delete, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import LoginSession
+from gateway.identity.client_origin import Place
+from gateway.identity.current_user import Viewer
 from gateway.identity.memberships import NotAMember, belongings
-from gateway.identity.one_time import digest_of, new_secret
-from gateway.identity.places import Place
-from gateway.identity.viewer import Viewer
+from gateway.identity.one_time_tokens import digest_of, new_secret
+from gateway.tables import LoginSession
 from infra import ids
 from infra.clock import Clock
 from infra.errors import AppError

@@ -11,10 +11,10 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import LoginSession, Membership, Person
-from gateway.identity.audit import Actor, record
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Role
 from gateway.identity.sessions import end_in_account
+from gateway.tables import LoginSession, Membership, Person
 from infra.clock import Clock
 from infra.errors import AppError
 

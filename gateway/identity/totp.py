@@ -17,11 +17,11 @@ import pyotp
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.tables import Person
-from gateway.identity.audit import Actor, record
+from gateway.identity.audit_log import Actor, record
+from gateway.tables import Person
 from infra.clock import Clock
 from infra.errors import AppError
-from infra.sealing import Sealer
+from infra.secrets.sealer import Sealer
 
 _ISSUER = "MaaS"
 _STEP_S = 30

@@ -1,1 +1,1 @@
-"""The shapes on the wire: OpenAI's, the Open Inference Protocol's, server-sent events."""
+"""Request and response shapes: OpenAI, Open Inference Protocol and server-sent events."""

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from gateway.errors import UpstreamFailed
-from gateway.flow import Operation
+from gateway.call.errors import UpstreamFailed
+from gateway.call.values import Operation
 
 _Value = Raw | UnsetType
 Index = Annotated[int, Meta(ge=0)]

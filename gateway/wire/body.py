@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.errors import BadRequest, BodyNotJson, ParameterInvalid, ParameterUnknown
-from infra.misfits import UNKNOWN, misfit_of
+from gateway.call.errors import BadRequest, BodyNotJson, ParameterInvalid, ParameterUnknown
+from infra.validation_errors import UNKNOWN, misfit_of
 
 Shape = TypeVar("Shape")
 _Body = TypeVar("_Body", bound=msgspec.Struct)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.errors import ParameterInvalid
+from gateway.call.errors import ParameterInvalid
 from gateway.wire import body as bodies
 
 # Of a dialogue with its answer: what is longer no model of this kind learns from.

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.errors import ParameterInvalid
-from gateway.flow import Searching
+from gateway.call.errors import ParameterInvalid
+from gateway.call.values import Searching
 from gateway.wire import body as bodies
 from gateway.wire.vector_stores import HybridSearch, Ranking, Results, filter_of
-from infra.misfits import misfit_of
+from infra.validation_errors import misfit_of
 from models.passages import preface
 
 TOOL = "file_search"

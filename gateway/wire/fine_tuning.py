@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from billing.rating.quantities import NOTHING
-from gateway.errors import ParameterInvalid
-from gateway.flow import Ask, Extent
+from gateway.call.errors import ParameterInvalid
+from gateway.call.values import Ask, Extent
 from gateway.wire import body as bodies
 from models.anomaly.settings import LEAST_SENSITIVE, MOST_SENSITIVE
 from models.catalog import Model, Task
 
-# As serving ends learning (serving/adapting.py): what is held before a job is the price of it.
+# The limit of serving/training/fine_tune_task.py: its price is reserved before a job.
 MOST_S = 300
 # A language model learns longer than a specialist.
 MOST_TEXT_S = 1800

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Meta
 
 from billing.rating.quantities import Quantities
-from gateway.errors import ParameterInvalid, UpstreamFailed
-from gateway.flow import Ask, Extent, Served
+from gateway.call.errors import ParameterInvalid, UpstreamFailed
+from gateway.call.values import Ask, Extent, Served
 from gateway.wire import body as bodies
 from models.catalog import Model, Task
 

@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from gateway.errors import ParameterInvalid, ParameterUnknown
+from gateway.call.errors import ParameterInvalid, ParameterUnknown
 from gateway.wire.file_search import TOOL as FILE_SEARCH
 from gateway.wire.requests import ChatRequest
-from infra.misfits import UNKNOWN, misfit_of
+from infra.validation_errors import UNKNOWN, misfit_of
 
 # Beside OpenAI's, what answers have: they are sent back as they came.
 MESSAGE = frozenset(

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from billing.rating.quantities import Quantities
-from gateway.errors import ParameterInvalid, ParameterUnsupported, UpstreamFailed
-from gateway.flow import Ask, Extent, Operation, Served, Tier, UsageWish
+from gateway.call.errors import ParameterInvalid, ParameterUnsupported, UpstreamFailed
+from gateway.call.values import Ask, Extent, Operation, Served, Tier, UsageWish
 from gateway.wire import answer_fields, file_search, nested, parameters
 from gateway.wire import body as bodies
 from gateway.wire.parts import require_inline

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from gateway.errors import ParameterUnknown, ParameterUnsupported
-from gateway.flow import Operation
+from gateway.call.errors import ParameterUnknown, ParameterUnsupported
+from gateway.call.values import Operation
 
 
 class Handling(StrEnum):

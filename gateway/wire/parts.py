@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.errors import ParameterInvalid
+from gateway.call.errors import ParameterInvalid
 
 _PART = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ADDRESS = msgspec.json.Decoder(str | dict[str, object] | None)

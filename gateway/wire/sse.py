@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from billing.rating.quantities import NOTHING, Quantities
-from gateway.errors import BROKEN_OFF, UpstreamFailed
-from gateway.flow import UsageWish
+from gateway.call.errors import BROKEN_OFF, UpstreamFailed
+from gateway.call.values import UsageWish
 from gateway.wire.answer_fields import shown_chunk
 from gateway.wire.openai import measure_usage
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.errors import ParameterInvalid
+from gateway.call.errors import ParameterInvalid
 from gateway.wire import body as bodies
 
 MOST_RESULTS = 50

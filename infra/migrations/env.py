@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the steps on the connection that infra/migrate.py holds."""
+"""Alembic's entry point: runs the steps on the connection that infra/database/migrate.py holds."""
 
 from alembic import context
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from gateway.choosing import BYTES_A_TOKEN, LIKELY_OUTPUT, Chooser, Wish
-from gateway.flow import Priced
+from gateway.call.values import Priced
+from gateway.inference.model_selection import BYTES_A_TOKEN, LIKELY_OUTPUT, Chooser, Wish
 from models.catalog import load_catalog
 from models.routing.classifier import RouteClassifier
 from models.routing.data import read_requests

@@ -13,24 +13,24 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.accounts.account_creation import Terms, open_account
 from billing.accounts.accounts import PREFIX
-from billing.accounts.opening import Terms, open_account
-from billing.agreements.plans import publish
-from billing.rating.plan_files import read_plan_file
-from billing.subscribing.changes import start
+from billing.plan_changes.plan_changes import start
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import publish
 from billing.tables import Account
-from gateway.console import with_database
-from gateway.contracts import catalog_prices
-from gateway.identity.audit import COMMAND_LINE
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.api_keys import create_key
+from gateway.access.price_book import catalog_prices
+from gateway.cli.runner import with_database
+from gateway.identity.audit_log import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
-from gateway.keys import PREFIX as KEY_PREFIX
-from gateway.keys import create_key
 from infra import ids
 from infra.clock import SystemClock
-from infra.log import configure_logging
-from infra.secret import secret_key
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings, load_settings
+from infra.telemetry.log import configure_logging
 from models.catalog import load_catalog
 
 # Every limit is in force, and none is reached.

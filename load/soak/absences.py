@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 
-from gateway.readings import read
+from gateway.cli.top.prometheus import read
 from load.soak.fleet import Gateway
 
 _COUNTER = "maas_database_unavailable_total"

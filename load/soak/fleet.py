@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.migrate import migrate
-from infra.postgres import EmbeddedPostgres, start_postgres
+from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
+from infra.database.migrate import migrate
 from infra.processes import start_module, stop
 from load.site.firms import Firm
 from load.site.running import (

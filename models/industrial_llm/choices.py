@@ -1,7 +1,7 @@
 """The form in which a tool is chosen: `{"tool": …, "arguments": {…}}`, as JSON schemas.
 
 Owns that form, which is learned (tasks/tools.py) and to which an engine holds answers
-(serving/tool_choice.py). Needs nothing of what learning needs.
+(serving/text/tool_call_parser.py). Needs nothing of what learning needs.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from billing.outcomes.signing import make_keys, message_of, sign
+from billing.outcomes.evidence.signatures import make_keys, message_of, sign
 from tests.attacks.support.target import Target, run_target
 from tests.support.builders import CHAT
 from tests.support.outcomes.outcome_bodies import PUMPS, as_json

@@ -9,7 +9,7 @@ import sys
 
 import httpx
 
-from billing.checks.reconciliation import reconcile
+from billing.reconciliation.usage_and_quotas import reconcile
 from tests.attacks.support.target import Target, run_target
 from tests.support.builders import CHAT
 

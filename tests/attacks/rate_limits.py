@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import httpx
 
+from billing.cycle import bill_accounts
 from billing.metering.quotas import set_limit
-from billing.rounds import bill_accounts
 from billing.tables import QuotaKind
 from tests.attacks.support.target import Target, run_target
 from tests.support.billing.making import count_all_usage

@@ -11,8 +11,8 @@ import sys
 import httpx
 import psutil
 
-from gateway.identity.audit import COMMAND_LINE
-from gateway.key_scopes import Scope, change_scope
+from gateway.access.key_scopes import Scope, change_scope
+from gateway.identity.audit_log import COMMAND_LINE
 from infra.clock import SystemClock
 from tests.attacks.support.target import Target, run_target
 from tests.support.builders import CHAT

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.db import Database
-from infra.direct import DirectConnection
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from tests.support.stories.story import Story
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from billing.collecting.payments import Payments
+from billing.collection.stripe.client import Payments
 from billing.outbox import Item, Refused, TryLater, deliver, put, retry
-from infra.db import Database, DatabaseUnavailable
+from infra.database.database import Database, DatabaseUnavailable
 from tests.support.billing.making import customer, sql
 from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
 from tests.support.stories.story import Calendar

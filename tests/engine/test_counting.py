@@ -10,16 +10,16 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
-from billing.checks.reconciliation import (
+from billing.metering.usage import UsageRecord, append_usage
+from billing.rating.quantities import Quantities
+from billing.reconciliation.usage_and_quotas import (
     EngineCompared,
     EngineCount,
     compare_engines,
     recorded_tokens,
 )
-from billing.metering.usage import UsageRecord, append_usage
-from billing.rating.quantities import Quantities
 from billing.tables import Settlement
-from gateway.engine_counts import ask_engines
+from gateway.cli.engine_counters import ask_engines
 from infra import ids
 from tests.support.builders import CHAT, Gateway
 from tests.support.maas_process import run

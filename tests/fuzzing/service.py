@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from billing.accounts.accounts import get_account
-from gateway.keys import create_key
+from gateway.access.api_keys import create_key
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.secret import secret_key
+from infra.database.database import Database
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from tests.fuzzing.budget import FULL
 from tests.support import builders

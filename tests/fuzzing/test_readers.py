@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from billing.collecting.payments import read_event
-from billing.outcomes.contract_files import read_contract_file, read_contract_json
-from billing.outcomes.readings import read_readings
-from gateway.adapting import lines as adapting_lines
-from gateway.adapting.scrubbing import scrub
-from gateway.flow import Operation, Served
-from gateway.knowledge import reading
-from gateway.translation import Refusal, translate
+from billing.collection.stripe.client import read_event
+from billing.outcomes.contracts.contract_file import read_contract_file, read_contract_json
+from billing.outcomes.evidence.readings_file import read_readings
+from gateway.call.values import Operation, Served
+from gateway.fine_tuning import progress_stream as adapting_lines
+from gateway.fine_tuning.pii_scrubber import scrub
+from gateway.retrieval import extractors
+from gateway.upstream.error_mapping import Refusal, translate
 from gateway.wire import feedback, fine_tuning, inference, openai, vector_stores
 from infra.errors import AppError
 from models.industrial_llm import dialogues
-from serving import protocol
+from serving.specialists import open_inference
 from tests.fuzzing.budget import TALLY, found, tried
 from tests.fuzzing.mutating import mutated
 from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST
@@ -80,7 +80,7 @@ def answered(answer: bytes) -> Any:
 def tensors(message: bytes) -> Any:
     """The same as `inferred`, by the specialists' own server."""
     length, _, body = message.partition(b"\n")
-    return protocol.parse_request(body, int(length) if length.isdigit() else None)
+    return open_inference.parse_request(body, int(length) if length.isdigit() else None)
 
 
 def signed(body: bytes) -> Any:
@@ -107,7 +107,7 @@ def dialogue(number: int) -> Any:
 
 
 def in_file(name: str) -> Callable[[bytes], Any]:
-    return lambda content: reading.read(name, content)
+    return lambda content: extractors.read(name, content)
 
 
 MESSAGES = [{"role": "user", "content": "rplce eng oil fltr 泵"}]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.quantities import Quantities
-from gateway.errors import UpstreamFailed
-from gateway.flow import UsageWish
+from gateway.call.errors import UpstreamFailed
+from gateway.call.values import UsageWish
 from gateway.wire.sse import StreamBroken, StreamTee
 from tests.fuzzing.budget import TALLY, found, tried
 from tests.fuzzing.mutating import PLACES, cut, mutated

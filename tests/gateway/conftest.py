@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.builders import Gateway
 from tests.support.gateway.commands import Maas, leave_logs_alone
 from tests.support.outcomes.outcome_bodies import PUMPS, Signer, propose

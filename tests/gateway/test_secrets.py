@@ -19,11 +19,11 @@ import pytest
 import structlog
 from sqlalchemy import create_engine, text
 
-from gateway.key_format import make_secret
-from infra.connecting import driver_url
-from infra.log import configure_logging
-from infra.reach import Reach
-from infra.signed_post import PostFailed, SignedPoster, new_secret
+from gateway.access.key_format import make_secret
+from infra.database.connect import driver_url
+from infra.outbound.allowed_addresses import Reach
+from infra.outbound.webhook_post import PostFailed, SignedPoster, new_secret
+from infra.telemetry.log import configure_logging
 from tests.support import builders
 from tests.support.builders import Gateway, run_gateway
 from tests.support.clocks import ShiftedClock

@@ -6,9 +6,9 @@ import contextlib
 import pytest
 from sqlalchemy import text
 
-from infra.db import Absence, Database, DatabaseUnavailable
-from infra.direct import DirectConnection
-from infra.metrics import declare_metrics
+from infra.database.database import Absence, Database, DatabaseUnavailable
+from infra.database.direct import DirectConnection
+from infra.telemetry.metrics import declare_metrics
 
 # Nobody listens there.
 NOBODY = "postgresql://maas@127.0.0.1:1/maas"

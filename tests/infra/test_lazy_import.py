@@ -14,7 +14,7 @@ _GROUPS = ("plans", "models", "files", "reconcile", "invoices", "demo", "usage",
 _HELP = f"""
 import sys
 from typer.testing import CliRunner
-from gateway.cli import build_app
+from gateway.cli.main import build_app
 for group in {_GROUPS}:
     done = CliRunner().invoke(build_app(), [group, "--help"])
     print(group, done.exit_code, [name for name in {_SLOW} if name in sys.modules])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psycopg
 
+from infra.database.embedded_postgres import start_postgres
 from infra.installation import Running, only_one
-from infra.mail import Mailer, message
-from infra.postgres import start_postgres
+from infra.outbound.mail import Mailer, message
 from infra.private_files import created_private
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from infra.db import Database, ValueUnstorable
+from infra.database.database import Database, ValueUnstorable
 
 
 @pytest.mark.parametrize(

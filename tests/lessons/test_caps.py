@@ -16,8 +16,8 @@ import pytest
 from billing.metering.quotas import set_budget, set_limit
 from billing.rating.quantities import Quantities, rate
 from billing.tables import QuotaKind
-from gateway.demand import worst_cost
-from gateway.routes.inference import INFER, PLAIN
+from gateway.api.inference import INFER, PLAIN
+from gateway.quota.demand import worst_cost
 from tests.support import builders
 from tests.support.builders import CHAT, EMBEDDING, PLENTY, SPECIALIST, Gateway, Limited, credit
 from tests.support.clocks import ShiftedClock

@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from billing.metering.quotas import set_limit
 from billing.tables import QuotaKind
-from gateway.keys import create_key
-from infra.secret import secret_key
+from gateway.access.api_keys import create_key
+from infra.secrets.secret_key import secret_key
 from infra.timing import Timing
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited

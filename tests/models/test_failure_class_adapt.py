@@ -22,7 +22,7 @@ from models.failure_class.train import ARTEFACT, run
 from models.onnx_graph import METADATA_KEY, opened
 from models.signature import Signature
 from models.training_data import TrainingDataMissing, default_directory
-from serving.specialists import OnnxSpecialist, load_specialist
+from serving.specialists.specialist import OnnxSpecialist, load_specialist
 from tests.support.models.made_up_mill import (
     WEAKER,
     labelled_lines,

@@ -15,9 +15,9 @@ from typing import Any
 
 import aiohttp
 
-from billing.checks.reconciliation import Reconciled, reconcile
 from billing.metering.usage import list_usage, show_usage
-from infra.db import Database
+from billing.reconciliation.usage_and_quotas import Reconciled, reconcile
+from infra.database.database import Database
 from tests.support.builders import CHAT
 from tests.support.chaos import in_full
 

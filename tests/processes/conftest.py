@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.migrate import migrate
-from infra.postgres import start_postgres
+from infra.database.embedded_postgres import start_postgres
+from infra.database.migrate import migrate
 from tests.support import builders
 
 

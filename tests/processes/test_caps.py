@@ -21,7 +21,7 @@ from billing.metering.quotas import set_budget, set_limit
 from billing.metering.usage import list_usage
 from billing.tables import QuotaKind, Usage
 from infra.clock import SystemClock
-from infra.db import Database
+from infra.database.database import Database
 from tests.processes.clients import all_settled
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY

@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 import infra
-from billing.checks.reconciliation import reconcile
-from infra.connecting import driver_url
-from infra.db import Database
-from infra.migrate import migrate, newest_revision
+from billing.reconciliation.usage_and_quotas import reconcile
+from infra.database.connect import driver_url
+from infra.database.database import Database
+from infra.database.migrate import migrate, newest_revision
 from tests.processes.clients import Clients, all_settled, usage_rows, whole_answers_are_billed
 from tests.support import builders
 from tests.support.builders import CHAT

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from infra.clock import SystemClock
-from infra.db import Database
+from infra.database.database import Database
 from infra.settings import Settings
 from tests.processes.clients import Clients, all_settled, cost_of, size_of, usage_rows
 from tests.support import builders

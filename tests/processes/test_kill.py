@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from infra.db import Database
+from infra.database.database import Database
 from infra.settings import Settings
 from tests.processes.clients import (
     Clients,

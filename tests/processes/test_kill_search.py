@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from infra.db import Database
+from infra.database.database import Database
 from infra.settings import Settings
 from tests.processes.clients import all_settled, usage_rows
 from tests.support import builders

@@ -19,8 +19,8 @@ import httpx
 import psutil
 import pytest
 
-from infra.db import Database
-from infra.postgres import EmbeddedPostgres, start_postgres
+from infra.database.database import Database
+from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
 from tests.processes.clients import Clients, all_settled, usage_rows, whole_answers_are_billed
 from tests.support import builders
 from tests.support.builders import CHAT

@@ -16,10 +16,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from billing.checks.reconciliation import reconcile
+from billing.reconciliation.usage_and_quotas import reconcile
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.postgres import EmbeddedPostgres, program, start_postgres
+from infra.database.database import Database
+from infra.database.embedded_postgres import EmbeddedPostgres, program, start_postgres
 from infra.settings import Settings
 from tests.processes.clients import Clients, Seen, all_settled, usage_rows, whole_answers_are_billed
 from tests.support import builders

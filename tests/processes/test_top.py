@@ -24,7 +24,7 @@ async def top(
     """In a process of its own, as wide as a small terminal."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("MAAS_")}
     known |= {"MAAS_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **environment}
-    code = "import gateway.cli; gateway.cli.main()"
+    code = "import gateway.cli.main; gateway.cli.main.main()"
     command = [sys.executable, "-c", code, "top", "--url", url, *arguments]
     return await asyncio.to_thread(
         subprocess.run, command, env=known, capture_output=True, text=True, timeout=180

@@ -17,12 +17,12 @@ import psutil
 import pytest
 
 from billing.accounts.profiles import Collection
-from billing.notices.targets import set_target
+from billing.notifications.alert_targets import set_target
 from billing.tables import Invoice
 from gateway.worker import work
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.postgres import start_postgres
+from infra.database.database import Database
+from infra.database.embedded_postgres import start_postgres
 from infra.settings import Settings, SettingsInvalid
 from tests.support.billing.making import sql
 from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp

@@ -2,7 +2,7 @@
 
 import json
 
-from serving.enum_answers import EnumAnswer
+from serving.text.enum_answers import EnumAnswer
 
 MODES = ["Leaking", "Fail to open", "Plugged / choked"]
 VALUE = {"type": "string", "enum": MODES}

@@ -25,7 +25,7 @@ import json, sys
 from pathlib import Path
 from ray._common.utils import import_attr
 from serving import applications
-from serving.plan import targets
+from serving.cluster.cluster.plan import targets
 planned = {}
 def seen(*arguments):
     made = targets(*arguments)

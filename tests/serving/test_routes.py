@@ -4,7 +4,7 @@ import pytest
 
 from models.catalog import CATALOG_FILE, SPECIALIST_TASKS, Model
 from models.routing.classifier import LANGUAGE, RouteClassifier
-from serving.loading import Source, load
+from serving.specialists.loader import Source, load
 from tests.support.builders import CATALOG
 
 # Without columns: only what each customer fits of it takes any.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.stories.story import Story
 
 

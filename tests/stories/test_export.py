@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.documents.exporting import export_invoice
-from billing.outcomes.measured_effects import measure_effect
-from billing.outcomes.replay import replay
+from billing.invoice_documents.export import export_invoice
+from billing.outcomes.settlement.measured_effects import measure_effect
+from billing.outcomes.settlement.replay import replay
 from billing.tables import InvoiceStatus
-from infra.db import Database
+from infra.database.database import Database
 from tests.stories.rerating import rerate
 from tests.support.billing.pdf_reading import pages
 from tests.support.nightly import at_length

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 

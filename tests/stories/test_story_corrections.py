@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.books.ledger import Book
-from billing.invoices.invoicing import InvoiceStateWrong
+from billing.invoices.lifecycle import InvoiceStateWrong
+from billing.ledger.ledger import Book
 from tests.support.stories.story import Firm, Story
 
 

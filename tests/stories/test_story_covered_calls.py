@@ -10,11 +10,11 @@ import pytest
 from sqlmodel import col, select
 
 from billing.accounts.profiles import lock_profile
-from billing.documents.documenting import preview_of
-from billing.documents.documents import InvoiceDocument
-from billing.documents.exporting import export_invoice
-from billing.invoices.position import read_position
-from billing.rounds import bill_accounts
+from billing.cycle import bill_accounts
+from billing.invoice_documents.builder import preview_of
+from billing.invoice_documents.document import InvoiceDocument
+from billing.invoice_documents.export import export_invoice
+from billing.invoices.usage_position import read_position
 from billing.tables import Invoice
 from tests.stories.rerating import rerate
 from tests.support.billing.making import count_all_usage

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model_versions import ModelVersionConflict, promote, roll_back
+from gateway.registry.versions import ModelVersionConflict, promote, roll_back
 from tests.support import builders
 from tests.support.builders import serve
 from tests.support.fakes.adapters import ANSWER

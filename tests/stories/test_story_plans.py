@@ -1,6 +1,6 @@
 """Stories of plans: the month's fee, what it includes, and each kind of price."""
 
-from billing.documents.documenting import document_of
+from billing.invoice_documents.builder import document_of
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Story
 

@@ -3,8 +3,8 @@ one won, and an outcome reversed afterwards."""
 
 from dataclasses import replace
 
-from billing.books.ledger import Book
-from billing.outcomes.terms import AttesterKind
+from billing.ledger.ledger import Book
+from billing.outcomes.contracts.terms import AttesterKind
 from tests.support.stories.outcome_story import DEADLINES, contract
 from tests.support.stories.story import Story
 

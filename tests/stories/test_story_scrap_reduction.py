@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from billing.outcomes.bundles import BundleInvalid, Measured
-from billing.outcomes.measured_effects import measure_effect
-from billing.outcomes.nonroutine import Adjustment
-from billing.outcomes.replay import replay
-from billing.outcomes.terms import AttesterKind, Share
+from billing.outcomes.contracts.nonroutine import Adjustment
+from billing.outcomes.contracts.terms import AttesterKind, Share
+from billing.outcomes.settlement.bundle import BundleInvalid, Measured
+from billing.outcomes.settlement.measured_effects import measure_effect
+from billing.outcomes.settlement.replay import replay
 from billing.tables import OutcomeSettlement
-from infra.db import Database
+from infra.database.database import Database
 from infra.errors import AppError
 from tests.support import builders
 from tests.support.gateway.commands import Maas, leave_logs_alone

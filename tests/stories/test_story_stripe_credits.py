@@ -1,6 +1,6 @@
 """Stories of invoices at Stripe that become less, nothing, or a loss."""
 
-from billing.books.ledger import Book
+from billing.ledger.ledger import Book
 from tests.support.stories.stripe_story import SEND, StripeStory
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing.collecting.payments import Payments
+from billing.collection.stripe.client import Payments
 from tests.stories.collection import FINALISE, LINES, figures, is_collected_once
 from tests.support.nightly import at_length
 from tests.support.stories.story import Firm

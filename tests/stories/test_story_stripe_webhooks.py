@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from billing.collecting.stripe_facts import Charge
-from billing.collecting.webhooks import FOREIGN
+from billing.collection.stripe.values import Charge
+from billing.collection.stripe.webhooks import FOREIGN
 from tests.stories.collection import FINALISE, figures, is_collected_once
 from tests.support.stories.story import Firm
 from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory

@@ -4,7 +4,7 @@ import csv
 import json
 from pathlib import Path
 
-from billing.documents.exporting import export_invoice
+from billing.invoice_documents.export import export_invoice
 from tests.stories.rerating import rerate
 from tests.support.billing.pdf_reading import pages
 from tests.support.stories.plan_texts import GROWTH

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from billing.rounds import bill_accounts, count_usage
-from infra.db import Database
+from billing.cycle import bill_accounts, count_usage
+from infra.database.database import Database
 from tests.support.nightly import at_length
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story

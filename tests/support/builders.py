@@ -13,21 +13,21 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from sqlalchemy import create_engine, text
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from billing.accounts.opening import Terms, open_account
-from billing.checks.reconciliation import Reconciled, reconcile
-from billing.metering.access import read_epoch
+from billing.accounts.account_creation import Terms, open_account
+from billing.metering.key_epoch import read_epoch
 from billing.metering.usage import list_usage, show_usage
+from billing.reconciliation.usage_and_quotas import Reconciled, reconcile
 from billing.tables import Account
-from gateway.keys import IssuedKey, create_key
-from gateway.parts import Parts
+from gateway.access.api_keys import IssuedKey, create_key
+from gateway.components import Parts
 from infra.clock import Clock, SystemClock
-from infra.connecting import driver_url
-from infra.db import Database
-from infra.reach import Reach
-from infra.sealing import Sealer
-from infra.secret import secret_key
+from infra.database.connect import driver_url
+from infra.database.database import Database
+from infra.outbound.allowed_addresses import Reach
+from infra.outbound.webhook_post import SignedPoster
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
-from infra.signed_post import SignedPoster
 from infra.timing import Timing
 from models.catalog import Catalog, Meter, Task, load_catalog
 from tests.support.fakes import names

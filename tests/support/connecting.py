@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gateway.connections import Connections, connect_all
-from infra.db import Absence, Database
-from infra.direct import DirectConnection
-from infra.metrics import Metrics
+from gateway.process.database_pools import Connections, connect_all
+from infra.database.database import Absence, Database
+from infra.database.direct import DirectConnection
+from infra.telemetry.metrics import Metrics
 
 _TICK_S = 0.005
 _ENDING_S = 2.0

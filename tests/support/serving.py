@@ -17,10 +17,10 @@ from typing import Any, cast
 import uvicorn
 
 from gateway import app
-from gateway.identity.assembly import build_identity
+from gateway.asgi.server_protocol import Listening
+from gateway.components import Parts
 from gateway.identity.links import Links
-from gateway.listening import Listening
-from gateway.parts import Parts
+from gateway.identity.services import build_identity
 from infra.clock import Clock
 from infra.settings import Settings
 from models.catalog import Catalog

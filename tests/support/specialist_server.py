@@ -19,14 +19,14 @@ from starlette.types import Receive, Scope, Send
 
 from models.catalog import SPECIALIST_TASKS
 from models.signature import Columns
-from serving.adapting import adapter_of, told
-from serving.converter import convert
+from serving.cluster.operations_app import LINES
 from serving.http import guarded
-from serving.inference import Asked, run_all
-from serving.loading import Source
-from serving.operations_app import LINES
-from serving.specialist_app import Run, SpecialistApp
-from serving.weights import obtain
+from serving.specialists.app import Run, SpecialistApp
+from serving.specialists.inference import Asked, run_all
+from serving.specialists.loader import Source
+from serving.training.fine_tune_task import adapter_of, told
+from serving.weights.conversion_process import convert
+from serving.weights.weights import obtain
 from tests.support.builders import CATALOG
 from tests.support.engine.process import WEIGHTS
 

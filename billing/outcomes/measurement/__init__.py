@@ -1,0 +1,1 @@
+"""Measurement and verification: the saving against an adjusted baseline (IPMVP Option C)."""

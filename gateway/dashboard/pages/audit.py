@@ -15,17 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import zone_of
-from billing.documents.rendering.csv import BEGINNING, csv_rows
+from billing.invoice_documents.rendering.csv import BEGINNING, csv_rows
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.api_keys import list_keys
+from gateway.dashboard.labels import WORDS
+from gateway.dashboard.page_request import Viewing
 from gateway.dashboard.pages.audit_details import Details
-from gateway.dashboard.viewing import Viewing
-from gateway.dashboard.words import WORDS
-from gateway.identity.audit import Entry, Only, entries_of, people_in
+from gateway.identity.audit_log import Entry, Only, entries_of, people_in
 from gateway.identity.people import names_of
 from gateway.identity.roles import Permission
-from gateway.keys import PREFIX as KEY_PREFIX
-from gateway.keys import list_keys
 from infra import ids
-from infra.db import Database
+from infra.database.database import Database
 
 _PAGE = "/dashboard/audit"
 _PERSON, _ENTRY = "person", "audit"

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.dashboard.browsers import browser_name
-from gateway.dashboard.words import WORDS, marked
-from gateway.dashboard.writing import Writing
+from gateway.dashboard.formatting import Writing
+from gateway.dashboard.labels import WORDS, marked
+from gateway.dashboard.user_agent import browser_name
 
 _NONE = "–"
 

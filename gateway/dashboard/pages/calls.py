@@ -11,20 +11,20 @@ from litestar.response import Stream
 
 from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import zone_of
-from billing.documents.billed_calls import CallFilter
-from billing.documents.call_files import calls_csv
-from billing.documents.calls import Selected, tag_names
-from billing.documents.rendering.calls_csv import CallSheet
+from billing.invoice_documents.billed_call import CallFilter
+from billing.invoice_documents.billed_call_query import Selected, tag_names
+from billing.invoice_documents.call_export import calls_csv
+from billing.invoice_documents.rendering.calls_csv import CallSheet
 from billing.metering.error_fixes import ANY_ERROR, GROUPS, fix_of, is_error_code
 from billing.metering.usage import REQUEST_PREFIX, list_usage
-from billing.reports.priced_calls import CallNotFound, priced_call
+from billing.reports.call_cost import CallNotFound, priced_call
 from billing.tables import BillingPeriod, Usage
-from gateway.dashboard.pages.periods import Periods, first_day, read_periods
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.period_picker import Periods, first_day, read_periods
 from gateway.dashboard.pages.usage import address_of, key_names
-from gateway.dashboard.viewing import Viewing
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _PATH = "/dashboard/usage/calls"
 _CALLS = 50

@@ -1,7 +1,7 @@
 """Invoices: the list, the preview of the running period, and one with its lines; files, and paying.
 
-A page shows the document of which JSON, CSV and PDF are made too (billing/documents/documents.py),
-so they cannot disagree.
+A page shows the document of which JSON, CSV and PDF are made too
+(billing/invoice_documents/document.py), so they cannot disagree.
 """
 
 import asyncio
@@ -16,35 +16,35 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from billing.accounts.profiles import read_profile
-from billing.collecting.line_disputes import (
+from billing.collection.line_disputes import (
     disputable_lines,
     line_dispute_status,
     line_disputes_of,
 )
-from billing.collecting.payment_pages import paying_page
-from billing.collecting.payments import Payments
+from billing.collection.stripe.client import Payments
+from billing.collection.stripe.hosted_pages import paying_page
 from billing.dates import zone_of
-from billing.documents.calls import LineNotFound, calls_of_invoice
-from billing.documents.documenting import document_of, preview_of
-from billing.documents.documents import InvoiceDocument
-from billing.documents.lists import invoice_page
-from billing.documents.rendering.csv import lines_csv
-from billing.documents.rendering.pdf import invoice_pdf
-from billing.invoices.invoicing import PREFIX, InvoiceNotFound, get_invoice
+from billing.invoice_documents.billed_call_query import LineNotFound, calls_of_invoice
+from billing.invoice_documents.builder import document_of, preview_of
+from billing.invoice_documents.document import InvoiceDocument
+from billing.invoice_documents.invoice_list import invoice_page
+from billing.invoice_documents.rendering.csv import lines_csv
+from billing.invoice_documents.rendering.pdf import invoice_pdf
+from billing.invoices.lifecycle import PREFIX, InvoiceNotFound, get_invoice
 from billing.metering.quotas import QuotaRef, request_quotas_of
 from billing.metering.usage import REQUEST_PREFIX
 from billing.outbox import Refused, TryLater
 from billing.tables import LineDispute
-from gateway.call_files import calls_file
-from gateway.dashboard.viewing import Viewing
-from gateway.document_queue import DocumentQueue
-from gateway.errors import StripeNotUsed, StripeUnavailable
-from gateway.identity.assembly import Identity
+from gateway.call.errors import StripeNotUsed, StripeUnavailable
+from gateway.dashboard.page_request import Viewing
 from gateway.identity.roles import Permission
-from gateway.request_limits import RequestLimits
+from gateway.identity.services import Identity
+from gateway.process.call_export import calls_file
+from gateway.process.document_queue import DocumentQueue
+from gateway.quota.request_limits import RequestLimits
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _INVOICES, _CALLS = 24, 50
 

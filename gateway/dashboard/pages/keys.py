@@ -13,24 +13,7 @@ from litestar.params import FromPath
 
 from billing.accounts.profiles import currency_of
 from billing.metering.quotas import LimitInvalid
-from gateway.dashboard.faults import PageNotFound
-from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
-from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.pages.key_page import (
-    LIMIT_FIELDS,
-    SCOPE_FIELDS,
-    common_values,
-    key_address,
-    key_id_of,
-    scope_in,
-    show_key,
-)
-from gateway.dashboard.viewing import INVALID, Viewing
-from gateway.identity.roles import Permission
-from gateway.key_limits import LimitUnreadable, change_limits, limits_from
-from gateway.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_scope
-from gateway.key_views import view_keys
-from gateway.keys import (
+from gateway.access.api_keys import (
     PREFIX,
     IssuedKey,
     KeyMade,
@@ -41,10 +24,27 @@ from gateway.keys import (
     revoke_key,
     rotate_key,
 )
+from gateway.access.key_limits import LimitUnreadable, change_limits, limits_from
+from gateway.access.key_scopes import SERVICE_TIERS, NetworksUnreadable, change_scope
+from gateway.access.key_views import view_keys
+from gateway.dashboard.errors import PageNotFound
+from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
+from gateway.dashboard.keeping import Keeps
+from gateway.dashboard.page_request import INVALID, Viewing
+from gateway.dashboard.pages.key_detail import (
+    LIMIT_FIELDS,
+    SCOPE_FIELDS,
+    common_values,
+    key_address,
+    key_id_of,
+    scope_in,
+    show_key,
+)
+from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
-from infra.collecting import SeveralErrors, collect
-from infra.db import Database
+from infra.database.database import Database
+from infra.error_collection import SeveralErrors, collect
 from models.catalog import Catalog
 
 _MISTAKES = (KeyNameInvalid, LimitUnreadable, LimitInvalid, NetworksUnreadable, SeveralErrors)

@@ -1,7 +1,7 @@
 """Limits and alerts: how much is used of what there is, what keys may, and who is told when.
 
-What is watched and told is billing's (billing/notices/); an account's own credit and rates are the
-operator's to set, a key's are changed on its own page (keys.py).
+What is watched and told is billing's (billing/notifications/); an account's own credit and rates
+are the operator's to set, a key's are changed on its own page (keys.py).
 """
 
 import re
@@ -21,30 +21,30 @@ from billing.accounts.profiles import (
     require_email,
 )
 from billing.dates import zone_of
-from billing.invoices.position import read_position
+from billing.invoices.usage_position import read_position
 from billing.metering.quotas import QuotaState
-from billing.notices.changing import CheckedUrl, check_url
-from billing.notices.limits_in_force import limits_in_force
-from billing.notices.targets import (
+from billing.notifications.alert_target_changes import CheckedUrl, check_url
+from billing.notifications.alert_targets import (
     AlertTargetInvalid,
     read_target,
     require_percentages,
     set_target,
     undelivered,
 )
-from billing.notices.trying import NobodyToTell, TriedTooOften, TryResult, try_out
+from billing.notifications.limits_in_force import limits_in_force
+from billing.notifications.sample_alert import NobodyToTell, TriedTooOften, TryResult, try_out
 from billing.tables import QuotaKind
+from gateway.access.key_limits import RATES
+from gateway.access.key_views import view_keys
 from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
 from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.viewing import INVALID, Viewing
-from gateway.identity.audit import record
+from gateway.dashboard.page_request import INVALID, Viewing
+from gateway.identity.audit_log import record
 from gateway.identity.roles import Permission
-from gateway.key_limits import RATES
-from gateway.key_views import view_keys
 from infra.clock import Clock
-from infra.collecting import SeveralErrors, attempt, collect
-from infra.db import Database
-from infra.signed_post import SignedPoster
+from infra.database.database import Database
+from infra.error_collection import SeveralErrors, attempt, collect
+from infra.outbound.webhook_post import SignedPoster
 
 _PAGE = "/dashboard/limits"
 _KEEPS = Keeps(_PAGE, ("percentages", "email", "url"))

@@ -10,25 +10,25 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.collecting.line_disputes import (
+from billing.collection.line_disputes import (
     PREFIX,
     LineDisputeInvalid,
     LineDisputeStateWrong,
     disputable_lines,
     dispute_line,
 )
-from billing.documents.calls import LineNotFound
-from billing.documents.documenting import document_of
-from billing.invoices.invoicing import PREFIX as INVOICE_PREFIX
-from billing.invoices.invoicing import InvoiceNotFound, get_invoice
+from billing.invoice_documents.billed_call_query import LineNotFound
+from billing.invoice_documents.builder import document_of
+from billing.invoices.lifecycle import PREFIX as INVOICE_PREFIX
+from billing.invoices.lifecycle import InvoiceNotFound, get_invoice
 from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
 from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.viewing import INVALID, Viewing, place_of
-from gateway.identity.audit import Actor, record
+from gateway.dashboard.page_request import INVALID, Viewing, place_of
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _KEEPS = Keeps("/dashboard/invoices/{invoice}/lines/{number}/dispute", ("reason",))
 

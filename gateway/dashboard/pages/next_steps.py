@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.documents.charge_parts import SETTLEMENT_PREFIX
-from billing.documents.lists import Listed
-from billing.notices.watched import Watched
-from billing.outcomes.settled import dispute_status
+from billing.invoice_documents.invoice_list import Listed
+from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX
+from billing.notifications.watched_limits import Watched
+from billing.outcomes.settlement.read_model import dispute_status
 from billing.tables import Dispute, InvoiceStatus
 from infra import ids
 

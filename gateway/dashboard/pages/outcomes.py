@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import zone_of
-from billing.documents.charge_parts import SETTLEMENT_PREFIX, units_text
-from billing.documents.price_texts import percent
-from billing.outcomes.agreeing import Agreement, VersionClosed, VersionDiffers, agree
-from billing.outcomes.baselines import BaselineMissesGates
-from billing.outcomes.contracts import (
+from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, units_text
+from billing.invoice_documents.price_format import percent
+from billing.outcomes.contracts.agreement import Agreement, VersionClosed, VersionDiffers, agree
+from billing.outcomes.contracts.baselines import BaselineMissesGates
+from billing.outcomes.contracts.contracts import (
     PREFIX,
     StartsTooSoon,
     find_contract,
@@ -29,8 +29,10 @@ from billing.outcomes.contracts import (
     terms_of,
     versions_of,
 )
-from billing.outcomes.parties import Party, Side
-from billing.outcomes.settled import (
+from billing.outcomes.contracts.parties import Party, Side
+from billing.outcomes.contracts.terms import Measure, OutcomeTerms, OutcomeTermsInvalid, Share
+from billing.outcomes.evidence.views import version_status
+from billing.outcomes.settlement.read_model import (
     Settled,
     dispute_status,
     disputes_in,
@@ -38,20 +40,18 @@ from billing.outcomes.settled import (
     outcomes_of,
     settled_of,
 )
-from billing.outcomes.terms import Measure, OutcomeTerms, OutcomeTermsInvalid, Share
-from billing.outcomes.views import version_status
-from billing.outcomes.words import price_text
+from billing.outcomes.settlement.wording import price_text
 from billing.tables import OutcomeContract, OutcomeVersion
-from gateway.contracts import listed_terms
+from gateway.access.price_book import listed_terms
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
-from gateway.dashboard.pages.effects import Words, effect_chart, reports_of
-from gateway.dashboard.viewing import INVALID, Viewing, place_of
-from gateway.dashboard.words import marked
-from gateway.identity.audit import Actor, record
+from gateway.dashboard.labels import marked
+from gateway.dashboard.page_request import INVALID, Viewing, place_of
+from gateway.dashboard.pages.outcome_chart import Words, effect_chart, reports_of
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 from models.catalog import Catalog
 
 _SETTLEMENTS, _OUTCOMES, _DISPUTES = 12, 50, 20

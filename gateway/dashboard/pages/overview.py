@@ -16,26 +16,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import read_profile
 from billing.dates import zone_of
-from billing.documents.documenting import preview_of
-from billing.documents.documents import InvoiceDocument
-from billing.documents.lists import Listed, invoice_page
-from billing.invoices.position import read_position
+from billing.invoice_documents.builder import preview_of
+from billing.invoice_documents.document import InvoiceDocument
+from billing.invoice_documents.invoice_list import Listed, invoice_page
+from billing.invoices.usage_position import read_position
 from billing.metering.usage import list_usage
-from billing.notices.limits_in_force import LimitsInForce, limits_in_force
-from billing.outcomes.contracts import list_contracts
-from billing.outcomes.settled import disputes_in
+from billing.notifications.limits_in_force import LimitsInForce, limits_in_force
+from billing.outcomes.contracts.contracts import list_contracts
+from billing.outcomes.settlement.read_model import disputes_in
 from billing.rating.terms import PlanTerms
-from billing.reports.foreseeing import Foreseen, foresee
+from billing.reports.invoice_forecast import Foreseen, foresee
 from billing.reports.spending import Dimension, Spent, spending
 from billing.tables import ApiKey, BillingPeriod, Dispute, Usage
+from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
-from gateway.dashboard.pages.daily import Words, cost_chart, day_places, days_of
+from gateway.dashboard.labels import marked
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.cost_chart import Words, cost_chart, day_places, days_of
 from gateway.dashboard.pages.next_steps import Standing, next_steps
-from gateway.dashboard.viewing import Viewing
-from gateway.dashboard.words import marked
-from gateway.keys import list_keys
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _LAST_CALLS = 6
 _INVOICES = 12

@@ -15,8 +15,17 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import currency_of, lock_profile, read_profile
-from billing.agreements.plans import terms_of
-from billing.agreements.subscriptions import (
+from billing.dates import zone_of
+from billing.invoice_documents.line_descriptions import words_of
+from billing.invoice_documents.price_format import percent, price_words
+from billing.invoices.usage_position import read_position
+from billing.notifications.watched_limits import Watched, watched_of
+from billing.plan_changes.offers import Offer, find_offer, offers, preview, take
+from billing.plan_changes.plan_changes import ChangePreview, end, go_on
+from billing.rating.products import model_of
+from billing.rating.terms import PlanTerms
+from billing.subscriptions.plans import terms_of
+from billing.subscriptions.subscriptions import (
     NothingToResume,
     NotSubscribed,
     SamePlan,
@@ -25,25 +34,16 @@ from billing.agreements.subscriptions import (
     standing_of,
     yearly_fee,
 )
-from billing.dates import zone_of
-from billing.documents.line_words import words_of
-from billing.documents.price_texts import percent, price_words
-from billing.invoices.position import read_position
-from billing.notices.watched import Watched, watched_of
-from billing.rating.products import model_of
-from billing.rating.terms import PlanTerms
-from billing.subscribing.changes import ChangePreview, end, go_on
-from billing.subscribing.offers import Offer, find_offer, offers, preview, take
 from billing.tables import PlanVersion
-from gateway.availability import Availability
-from gateway.contracts import listed_terms
+from gateway.access.price_book import listed_terms
 from gateway.dashboard.forms import EMPTY, Filled, fields_of
-from gateway.dashboard.viewing import INVALID, Viewing, place_of
-from gateway.dashboard.words import marked
-from gateway.identity.audit import Actor, record
+from gateway.dashboard.labels import marked
+from gateway.dashboard.page_request import INVALID, Viewing, place_of
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Permission
+from gateway.upstream.availability import Availability
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 from models.catalog import Catalog
 
 _PLAN = "/dashboard/plan"

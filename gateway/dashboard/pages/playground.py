@@ -18,14 +18,19 @@ from litestar.types import ASGIApp
 
 from billing.money import nano_from_text
 from billing.tables import ApiKey
-from gateway.auth import Authenticator
-from gateway.availability import Availability
-from gateway.client import Client
-from gateway.dashboard.faults import PageNotFound
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.api_keys import list_keys
+from gateway.access.authenticator import Authenticator
+from gateway.asgi.exchange import Client
+from gateway.asgi.timeouts import Deadlines
+from gateway.call.tags import HEADER
+from gateway.call.values import Call, OnBehalf, Served
+from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, mistaken
+from gateway.dashboard.labels import marked
+from gateway.dashboard.page_request import INVALID, Viewing, place_of
 from gateway.dashboard.pages.playground_code import code_of
-from gateway.dashboard.pages.playground_sending import answering
-from gateway.dashboard.pages.playground_wish import (
+from gateway.dashboard.pages.playground_form import (
     INPUT,
     Declared,
     Wish,
@@ -34,21 +39,16 @@ from gateway.dashboard.pages.playground_wish import (
     is_chat,
     specialist_wish,
 )
-from gateway.dashboard.viewing import INVALID, Viewing, place_of
-from gateway.dashboard.words import marked
-from gateway.deadlines import Deadlines
-from gateway.describing import Describing
-from gateway.flow import Call, OnBehalf, Served
-from gateway.identity.audit import Actor, record
+from gateway.dashboard.pages.playground_stream import answering
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Permission
-from gateway.keys import PREFIX as KEY_PREFIX
-from gateway.keys import list_keys
-from gateway.pipeline import Pipeline
-from gateway.quoting import Quoting
-from gateway.tags import HEADER
+from gateway.inference.pipeline import Pipeline
+from gateway.inference.quotes import Quoting
+from gateway.upstream.availability import Availability
+from gateway.upstream.model_metadata import Describing
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 from infra.errors import AppError
 from models.catalog import SPECIALIST_TASKS, Catalog, Model, Task
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pprint import pformat
 from typing import Any
 
-from gateway.dashboard.pages.playground_wish import Wish
-from gateway.flow import Operation
+from gateway.call.values import Operation
+from gateway.dashboard.pages.playground_form import Wish
 
 
 def code_of(wish: Wish, base: str) -> Mapping[str, str]:

@@ -8,15 +8,15 @@ from typing import Any
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
-from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import fields_of
-from gateway.dashboard.language import LANGUAGES
+from gateway.dashboard.i18n import LANGUAGES
+from gateway.dashboard.page_request import Looking, safe_address
 from gateway.dashboard.security import cookie_name, require_token, wish_cookie
-from gateway.dashboard.viewing import Looking, safe_address
-from gateway.identity.assembly import Identity
-from gateway.identity.viewing import find_viewer
+from gateway.identity.services import Identity
+from gateway.identity.session_lookup import find_viewer
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 
 @post("/language")

@@ -9,11 +9,13 @@ from litestar.params import FromPath
 
 from billing.accounts.profiles import read_profile
 from billing.dates import zone_of
-from billing.documents.charge_parts import SETTLEMENT_PREFIX, units_text
-from billing.documents.price_texts import percent
-from billing.outcomes.bundles import EFFECT
-from billing.outcomes.disputes import PREFIX as DISPUTE_PREFIX
-from billing.outcomes.disputes import (
+from billing.invoice_documents.outcome_charge import SETTLEMENT_PREFIX, units_text
+from billing.invoice_documents.price_format import percent
+from billing.outcomes.contracts.terms import Measure, Share
+from billing.outcomes.settlement.amounts import CUSTOMER
+from billing.outcomes.settlement.bundle import EFFECT
+from billing.outcomes.settlement.disputes import PREFIX as DISPUTE_PREFIX
+from billing.outcomes.settlement.disputes import (
     DisputeInvalid,
     DisputeNotFound,
     DisputeStateWrong,
@@ -24,21 +26,19 @@ from billing.outcomes.disputes import (
     open_dispute,
     reply,
 )
-from billing.outcomes.settled import dispute_status, read_settled
-from billing.outcomes.settlement import SettlementNotFound, get_settlement
-from billing.outcomes.standing import CUSTOMER
-from billing.outcomes.terms import Measure, Share
-from billing.outcomes.words import price_text
+from billing.outcomes.settlement.read_model import dispute_status, read_settled
+from billing.outcomes.settlement.settlement import SettlementNotFound, get_settlement
+from billing.outcomes.settlement.wording import price_text
 from billing.tables import Dispute
 from gateway.dashboard.forms import Filled, fields_of, kept_form, mistaken
 from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.pages.effects import reports_of
-from gateway.dashboard.viewing import INVALID, Viewing, place_of
-from gateway.identity.audit import Actor, record
+from gateway.dashboard.page_request import INVALID, Viewing, place_of
+from gateway.dashboard.pages.outcome_chart import reports_of
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Permission
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _SETTLEMENTS = "/dashboard/outcomes/settlements"
 _KEEPS = Keeps(_SETTLEMENTS + "/{settlement}", ("outcome", "reason"))

@@ -11,9 +11,8 @@ from billing.accounts.profiles import read_profile
 from billing.dates import zone_of
 from gateway.dashboard.forms import EMPTY, Filled, fields_of, kept_form, mistaken
 from gateway.dashboard.keeping import Keeps
-from gateway.dashboard.viewing import INVALID, Viewing
-from gateway.identity.assembly import Identity
-from gateway.identity.emails import EmailInvalid, normal_email
+from gateway.dashboard.page_request import INVALID, Viewing
+from gateway.identity.email_address import EmailInvalid, normal_email
 from gateway.identity.invitations import (
     AlreadyInvited,
     AlreadyMember,
@@ -21,6 +20,7 @@ from gateway.identity.invitations import (
     TooManyInvitations,
 )
 from gateway.identity.roles import Permission, Role
+from gateway.identity.services import Identity
 from gateway.identity.team import (
     LastOwner,
     MemberNotFound,
@@ -32,8 +32,8 @@ from gateway.identity.team import (
 )
 from infra import ids
 from infra.clock import Clock
-from infra.collecting import SeveralErrors, collect
-from infra.db import Database
+from infra.database.database import Database
+from infra.error_collection import SeveralErrors, collect
 
 _KEEPS = Keeps("/dashboard/team", ("email", "role"))
 _MEMBER, _INVITATION = "person", "invitation"

@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.profiles import currency_of, read_profile
 from billing.dates import midnight
-from billing.documents.billed_calls import CallFilter
-from billing.documents.call_files import calls_csv
-from billing.documents.calls import Selected, tag_names
-from billing.documents.rendering.calls_csv import CallSheet
+from billing.invoice_documents.billed_call import CallFilter
+from billing.invoice_documents.billed_call_query import Selected, tag_names
+from billing.invoice_documents.call_export import calls_csv
+from billing.invoice_documents.rendering.calls_csv import CallSheet
 from billing.reports.spending import (
     Dimension,
     Only,
@@ -32,16 +32,16 @@ from billing.reports.spending import (
     spending_by_tag,
     tags_of,
 )
+from gateway.access.api_keys import PREFIX as KEY_PREFIX
+from gateway.access.api_keys import list_keys
 from gateway.dashboard.charts import Chart
-from gateway.dashboard.pages.daily import Words, cost_chart, day_places, days_of
-from gateway.dashboard.pages.periods import Periods, read_periods
-from gateway.dashboard.viewing import Viewing
-from gateway.dashboard.words import marked
-from gateway.keys import PREFIX as KEY_PREFIX
-from gateway.keys import list_keys
+from gateway.dashboard.labels import marked
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.cost_chart import Words, cost_chart, day_places, days_of
+from gateway.dashboard.pages.period_picker import Periods, read_periods
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 # What times and models do not tell.
 _BY = {"key": Dimension.KEY, "settlement": Dimension.SETTLEMENT}

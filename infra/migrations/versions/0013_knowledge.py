@@ -6,13 +6,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from billing.tables.knowledge import Vector
-from infra.extensions import require_extension
+from infra.database.extensions import require_extension
 
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
+
+
+class Vector(sa.types.UserDefinedType[object]):
+    """pgvector's column type."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "VECTOR"
 
 
 def upgrade() -> None:

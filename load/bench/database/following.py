@@ -16,13 +16,13 @@ from pathlib import Path
 
 import psycopg
 
-from billing.agreements.plans import publish
-from billing.rounds import Share, put_credit_right, take_in_usage
-from gateway.contracts import listed_terms
+from billing.cycle import Share, put_credit_right, take_in_usage
+from billing.subscriptions.plans import publish
+from gateway.access.price_book import listed_terms
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.migrate import migrate
-from infra.postgres import start_postgres
+from infra.database.database import Database
+from infra.database.embedded_postgres import start_postgres
+from infra.database.migrate import migrate
 from load.bench.billing.seed import seed_firms
 from models.catalog import load_catalog
 

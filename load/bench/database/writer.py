@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from billing.metering.recording import Charge, IntentRecord, Settled, write
 from billing.metering.usage import UsageRecord
+from billing.metering.usage_log import Charge, IntentRecord, Settled, write
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
 from infra import ids
-from infra.direct import DirectConnection
+from infra.database.direct import DirectConnection
 
 _COST_NANO = 1_000
 

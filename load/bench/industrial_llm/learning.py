@@ -62,7 +62,14 @@ BESIDE = (WITH_FMC, *UNSEEN, *FAULTS)
 
 def base_folder(engine: str, data_dir: Path) -> Path:
     """The base's weights as they are served."""
-    command = [sys.executable, "-m", "serving.obtaining", engine, "--data-dir", str(data_dir)]
+    command = [
+        sys.executable,
+        "-m",
+        "serving.weights.obtain_command",
+        engine,
+        "--data-dir",
+        str(data_dir),
+    ]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Path(said.stdout.strip().splitlines()[-1])
 

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.knowledge import finding
-from gateway.knowledge.attached import cutting_of
-from gateway.knowledge.finding import Question, Scope, Wanted
-from gateway.knowledge.lengths import counter_of
-from gateway.knowledge.reading import Document
-from gateway.knowledge.splitting import split
-from gateway.knowledge.stores import embedding_of
-from gateway.knowledge.terms import asked
-from infra.db import Database
-from infra.migrate import migrate
-from infra.postgres import start_postgres
+from gateway.retrieval import hybrid_search
+from gateway.retrieval.chunking import split
+from gateway.retrieval.extractors import Document
+from gateway.retrieval.hybrid_search import Question, Scope, Wanted
+from gateway.retrieval.lexemes import asked
+from gateway.retrieval.store_files import cutting_of
+from gateway.retrieval.token_length import counter_of
+from gateway.retrieval.vector_stores import embedding_of
+from infra.database.database import Database
+from infra.database.embedded_postgres import start_postgres
+from infra.database.migrate import migrate
 from load.bench.knowledge.corpora import Corpus, corpora
 from load.bench.knowledge.filling import fill
 from models.catalog import load_catalog
@@ -101,7 +101,7 @@ async def _line(
         for way, wanted in _WAYS.items():
             began = time.perf_counter()
             async with database.transaction() as session:
-                best = await finding.ranked(session, scope, [question], wanted)
+                best = await hybrid_search.ranked(session, scope, [question], wanted)
             if way == "both":
                 took.append(1000 * (time.perf_counter() - began))
             found[way] += answer in [of[filled.positions[piece]] for piece, _ in best]

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from billing.accounts.opening import Terms, open_account
-from billing.tables import VectorPiece
-from gateway.files import keep_file
-from gateway.keys import create_key
-from gateway.knowledge import attached, jobs, pieces, stores
-from gateway.knowledge.attached import By
+from billing.accounts.account_creation import Terms, open_account
+from gateway.access.api_keys import create_key
+from gateway.registry.files import keep_file
+from gateway.retrieval import chunks, ingestion_jobs, store_files, vector_stores
+from gateway.retrieval.store_files import By
+from gateway.tables import VectorPiece
 from gateway.wire.vector_stores import NewFile, NewStore
 from infra import ids
 from infra.clock import SystemClock
-from infra.db import Database
+from infra.database.database import Database
 from models.catalog import Catalog
 
 _AT_ONCE = 500
@@ -37,22 +37,22 @@ class Filled:
 async def fill(
     database: Database, catalog: Catalog, texts: Sequence[str], vectors: NDArray[np.float32]
 ) -> Filled:
-    clock, model = SystemClock(), stores.embedding_of(catalog)
+    clock, model = SystemClock(), vector_stores.embedding_of(catalog)
     async with database.transaction() as session:
         account = await open_account(session, clock, f"Bench {ids.new_id()}", "CNY", _TERMS)
         key = await create_key(session, clock, b"x" * 32, account.id, "bench")
         file = await keep_file(session, clock, account.id, "a.txt", b"x", "user_data")
-        store = await stores.create(session, clock, account.id, NewStore(), model)
+        store = await vector_stores.create(session, clock, account.id, NewStore(), model)
         by, wanted = By(account.id, key.row.id), [NewFile(ids.show("file", file.id))]
-        (row,) = await attached.attach(session, clock, by, store, model, wanted)
-    for some in pieces.parts(texts):
+        (row,) = await store_files.attach(session, clock, by, store, model, wanted)
+    for some in chunks.parts(texts):
         async with database.transaction() as session:
-            await pieces.lay_down(session, row, some)
+            await chunks.lay_down(session, row, some)
     while True:
         async with database.transaction() as session:
-            waiting = await pieces.without_vectors(session, row, _AT_ONCE)
+            waiting = await chunks.without_vectors(session, row, _AT_ONCE)
             known = await _positions(session, account.id)
-            await pieces.give_vectors(
+            await chunks.give_vectors(
                 session, account.id, {one: vectors[known[one]].tolist() for one, _ in waiting}
             )
         if not waiting:
@@ -60,7 +60,7 @@ async def fill(
     async with database.transaction() as session:
         merged = await session.merge(row)
         merged.pieces = len(texts)
-        jobs.complete(merged)
+        ingestion_jobs.complete(merged)
     return Filled(account.id, store.id, known)
 
 

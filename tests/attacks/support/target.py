@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from billing.accounts.opening import Terms
+from billing.accounts.account_creation import Terms
 from billing.tables import Account
-from gateway.keys import IssuedKey
-from infra.db import Database
-from infra.migrate import migrate
-from infra.postgres import start_postgres
+from gateway.access.api_keys import IssuedKey
+from infra.database.database import Database
+from infra.database.embedded_postgres import start_postgres
+from infra.database.migrate import migrate
 from infra.settings import Settings
 from tests.support import builders
 from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream

@@ -8,7 +8,7 @@ from billing.accounts import accounts
 from billing.tables import Account
 from infra import ids
 from infra.clock import SystemClock
-from infra.db import Database
+from infra.database.database import Database
 
 CLOCK = SystemClock()
 

@@ -13,7 +13,7 @@ from billing.accounts.entities import (
     list_entities,
     open_entity,
 )
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.billing.making import CLOCK, sql
 
 SELLER = EntityWish("上海销售有限公司", "上海市 1 号", "91310000X")

@@ -25,7 +25,7 @@ from billing.dates import TimeZoneUnknown
 from billing.rating.taxes import Tax, TaxTreatment
 from billing.tables import LegalEntity
 from infra import ids
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.billing.making import CLOCK, customer
 
 GOOD: list[tuple[str, Any]] = [

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.agreements.coverings import coverings_of
-from billing.agreements.plans import terms_of
-from billing.invoices.included import Included, included_at
+from billing.invoices.included_units import Included, included_at
 from billing.metering.quotas import QuotaRef
 from billing.metering.usage import append_usage
-from billing.outcomes.agreeing import end
+from billing.outcomes.contracts.agreement import end
 from billing.rating.quantities import Quantities
 from billing.rating.terms import Allowance
+from billing.subscriptions.covered_calls import coverings_of
+from billing.subscriptions.plans import terms_of
 from tests.support.billing.making import call, sql
 from tests.support.outcomes.deals import CUSTOMER
 from tests.support.stories.outcome_story import Contract, contract, terms

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from billing.books.ledger import Book
 from billing.invoices.credit_notes import (
     Credit,
     CreditDiffers,
@@ -13,7 +12,8 @@ from billing.invoices.credit_notes import (
     credit_notes_of,
     write_credit_note,
 )
-from billing.invoices.invoicing import InvoiceNotFound, InvoiceStateWrong
+from billing.invoices.lifecycle import InvoiceNotFound, InvoiceStateWrong
+from billing.ledger.ledger import Book
 from billing.tables import CreditNote, Invoice
 from tests.support.billing.making import sql
 from tests.support.stories.plan_texts import GROWTH

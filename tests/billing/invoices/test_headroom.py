@@ -4,7 +4,7 @@ from uuid import UUID
 
 from billing.accounts.profiles import lock_profile
 from billing.invoices.headroom import Available, available, available_to_key, read_funds
-from billing.invoices.position import read_position
+from billing.invoices.usage_position import read_position
 from billing.metering.quotas import QuotaState, list_limits, set_budget
 from billing.tables import QuotaKind
 from infra import ids

@@ -13,12 +13,12 @@ from billing.metering.allowances import (
 )
 from billing.metering.leases import Wish
 from billing.metering.quotas import QuotaRef, list_limits, quotas_over
-from billing.metering.recording import Charge, Settled, write
+from billing.metering.usage_log import Charge, Settled, write
 from billing.rating.quantities import Quantities
 from billing.tables import QuotaKind
 from infra import ids
-from infra.db import Database
-from infra.direct import DirectConnection
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from tests.support.billing.making import (
     CLOCK,
     Customer,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.accounts.opening import Terms
+from billing.accounts.account_creation import Terms
 from billing.metering import leases
 from billing.metering.leases import (
     ProcessEnded,
@@ -21,13 +21,13 @@ from billing.metering.leases import (
     register,
     renew,
 )
+from billing.metering.process_reaper import end_process
 from billing.metering.quotas import set_limit
-from billing.metering.reaping import end_process
-from billing.metering.recording import write
+from billing.metering.usage_log import write
 from billing.tables import QuotaKind
 from infra import ids
-from infra.db import Database
-from infra.direct import DirectConnection
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from tests.support.billing.making import (
     CLOCK,
     Customer,

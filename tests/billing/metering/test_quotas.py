@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from billing.accounts.opening import Terms
-from billing.metering.access import Changes, read_changes
+from billing.accounts.account_creation import Terms
+from billing.metering.key_epoch import Changes, read_changes
 from billing.metering.quotas import (
     LimitInvalid,
     QuotaRef,
@@ -24,10 +24,10 @@ from billing.metering.quotas import (
     set_credit_limit,
     set_limit,
 )
-from billing.metering.recording import write
+from billing.metering.usage_log import write
 from billing.tables import CreditReason, QuotaKind
-from infra.db import Database
-from infra.direct import DirectConnection
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from tests.support.billing.making import (
     CLOCK,
     Customer,

@@ -21,9 +21,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from billing.accounts.opening import Terms
-from billing.agreements.plans import publish
-from billing.checks.reconciliation import reconcile
+from billing.accounts.account_creation import Terms
 from billing.metering.allowances import (
     AllowanceKey,
     allowances_of,
@@ -31,14 +29,16 @@ from billing.metering.allowances import (
     put_allowances,
 )
 from billing.metering.leases import recall
+from billing.metering.process_reaper import Ended, end_process, reap_one, tidy
 from billing.metering.quotas import change_credit, credit_of, set_budget, set_limit
-from billing.metering.reaping import Ended, end_process, reap_one, tidy
 from billing.rating.prices import PerUnit
 from billing.rating.terms import ModelPrice, PlanTerms
+from billing.reconciliation.usage_and_quotas import reconcile
+from billing.subscriptions.plans import publish
 from billing.tables import CreditReason, QuotaKind
-from gateway.demand import Demand
-from infra.db import Database
-from infra.direct import DirectConnection
+from gateway.quota.demand import Demand
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from tests.support.billing.borrower import PRICE, Borrower, Fate
 from tests.support.billing.making import CLOCK, customer, differences, sql, with_key
 from tests.support.builders import empty

@@ -12,7 +12,7 @@ from billing.rating.quantities import METERS, Quantities
 from billing.tables import Settlement
 from infra import ids
 from infra.clock import SystemClock
-from infra.db import Database
+from infra.database.database import Database
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 

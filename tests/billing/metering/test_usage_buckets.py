@@ -7,7 +7,7 @@ import pytest
 
 from billing.metering.usage_buckets import UsageWish, Used, Width, counted_until, used_by
 from infra import ids
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
 

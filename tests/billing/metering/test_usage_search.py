@@ -15,7 +15,7 @@ from billing.metering.usage_search import (
     usage_after,
 )
 from billing.tables import Settlement
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.billing.making import Customer, append, customer, make_key, record
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)

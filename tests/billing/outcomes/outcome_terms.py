@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.outcomes.terms import (
+from billing.outcomes.contracts.terms import (
     AttesterKind,
     Deadlines,
     Design,

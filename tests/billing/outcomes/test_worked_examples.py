@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.outcomes.attribution import Settled, Supporting, holds
-from billing.outcomes.contract_files import read_contract_file
-from billing.outcomes.effects import Event, Measure
-from billing.outcomes.pricing import SILENCE, Counted, Priced, bounds_of, price_month
-from billing.outcomes.terms import MICRO, AttesterKind, OutcomeTerms
+from billing.outcomes.contracts.attribution import Settled, Supporting, holds
+from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.effect_definitions import Event, Measure
+from billing.outcomes.contracts.pricing import SILENCE, Counted, Priced, bounds_of, price_month
+from billing.outcomes.contracts.terms import MICRO, AttesterKind, OutcomeTerms
 from tests.support.builders import SPECIALIST
 
 DOCS = Path(__file__).parents[3] / "docs"

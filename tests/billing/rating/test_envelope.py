@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.money import nano_per_minor
-from billing.rating import included
+from billing.rating import allowance_use
 from billing.rating.prices import PerUnit
 from billing.rating.quantities import Quantities
 from billing.rating.statement import Consumed, LineKind, running, usage_lines
@@ -38,7 +38,7 @@ def due(case: Case) -> Fraction:
     return max(Fraction(running(*case).amount), by_lines)
 
 
-def place(one: included.Given) -> tuple[str, str]:
+def place(one: allowance_use.Given) -> tuple[str, str]:
     return one.allowance.model, one.allowance.meter
 
 
@@ -75,7 +75,7 @@ class TestAllowancesInAnyOrder:
         terms, share, calls = case
         at = data.draw(st.integers(0, len(calls)))
         now = running(terms, share, calls[:at])
-        left = {place(one): one.left for one in included.given(terms, share, calls[:at])}
+        left = {place(one): one.left for one in allowance_use.given(terms, share, calls[:at])}
         later = AnyOrder(terms, left, data)
         assert now.amount + now.reserve + sum(map(later.cost, calls[at:])) >= due(case)
 
@@ -88,7 +88,7 @@ class TestAllowancesInAnyOrder:
         terms, share, calls = case
         at = data.draw(st.integers(0, len(calls)))
         now = running(terms, share, calls[:at])
-        allowances = included.given(terms, share, calls[:at])
+        allowances = allowance_use.given(terms, share, calls[:at])
         beyond = {
             place(one): data.draw(st.integers(0, one.quantity - one.left)) for one in allowances
         }
@@ -101,7 +101,7 @@ class TestAllowancesInAnyOrder:
 
     def test_what_costs_least_is_given_up(self) -> None:
         """8 of 10 are given: 5 units that are worth 3 each, and 3 at 7."""
-        one = included.Given(Allowance(ANY_MODEL, "rows", 10), 10, {7: 3, 3: 5})
+        one = allowance_use.Given(Allowance(ANY_MODEL, "rows", 10), 10, {7: 3, 3: 5})
         assert one.left == 2
         assert [one.worth(units) for units in (0, 4, 6, 8, 9)] == [0, 12, 22, 36, 36]
 
@@ -114,9 +114,9 @@ class TestAllowancesInAnyOrder:
             allowances=(Allowance(ANY_MODEL, "rows", 10),),
         )
         calls = [Consumed("b", Quantities(rows=9)), Consumed("a", Quantities(rows=2))]
-        (one,) = included.given(terms, WHOLE, calls)
+        (one,) = allowance_use.given(terms, WHOLE, calls)
         assert (one.left, one.by_price) == (8, {5: 2})
-        assert included.given(replace(terms, allowances=()), WHOLE, calls) == []
+        assert allowance_use.given(replace(terms, allowances=()), WHOLE, calls) == []
 
 
 class TestAllowancesOfAllModels:

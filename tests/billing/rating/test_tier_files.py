@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from billing.rating.plan_files import read_plan_file
+from billing.rating.plan_file import read_plan_file
 from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
 from billing.rating.quantities import Quantities
 from billing.rating.statement import Consumed, usage_lines

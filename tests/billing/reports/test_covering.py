@@ -4,11 +4,11 @@ from datetime import datetime
 
 import pytest
 
-from billing.agreements.periods import running_period
-from billing.reports.model_use import use_by_model
+from billing.reports.model_usage import use_by_model
 from billing.reports.spending import Dimension, Spent, by_models, spending, spending_by_tag
+from billing.subscriptions.periods import running_period
 from billing.tables import Settlement
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import Firm, Story
 

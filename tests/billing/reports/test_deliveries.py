@@ -1,7 +1,7 @@
 """What goes out and came in, as operators see it."""
 
-from billing.collecting.inbox import handle_again, keep
-from billing.collecting.stripe_facts import Event
+from billing.collection.stripe.inbox import handle_again, keep
+from billing.collection.stripe.values import Event
 from billing.outbox import put, retry
 from billing.reports.deliveries import (
     Mark,

@@ -4,7 +4,6 @@ from datetime import date
 
 import pytest
 
-from billing.agreements.plans import terms_of
 from billing.reports.revenue import (
     Earned,
     Month,
@@ -14,6 +13,7 @@ from billing.reports.revenue import (
     revenue_by_month,
     running_usage,
 )
+from billing.subscriptions.plans import terms_of
 from tests.support.stories.plan_texts import GROWTH
 from tests.support.stories.story import SHANGHAI, Story
 

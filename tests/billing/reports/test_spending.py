@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from billing.agreements.periods import past_periods, running_period
 from billing.reports.spending import (
     ALL,
     Dimension,
@@ -17,8 +16,9 @@ from billing.reports.spending import (
     spending_by_tag,
     tags_of,
 )
+from billing.subscriptions.periods import past_periods, running_period
 from billing.tables import BillingPeriod, Settlement
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.billing.making import sql
 from tests.support.stories.story import Firm, Story
 

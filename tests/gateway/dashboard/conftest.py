@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from playwright.async_api import async_playwright
 
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.builders import (
     PLENTY,
     Emptying,

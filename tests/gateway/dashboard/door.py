@@ -6,13 +6,13 @@ from uuid import UUID
 import httpx
 from sqlmodel import col, select
 
-from billing.tables import Person
-from gateway.identity.audit import COMMAND_LINE
+from gateway.identity.audit_log import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.links import Links
 from gateway.identity.roles import Role
-from infra.sealing import Sealer
-from infra.secret import secret_key
+from gateway.tables import Person
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from tests.support.builders import Gateway, customer
 
 PASSWORD = "three wise turbines"

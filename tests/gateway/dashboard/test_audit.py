@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from gateway.dashboard.language import read_languages
+from gateway.dashboard.formatting import Writing
+from gateway.dashboard.i18n import read_languages
 from gateway.dashboard.pages.audit_details import Detail, Details
-from gateway.dashboard.writing import Writing
-from gateway.identity.audit import Actor, record
+from gateway.identity.audit_log import Actor, record
 from gateway.identity.roles import Role
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from gateway.dashboard.language import texts_of
+from gateway.dashboard.i18n import texts_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Looked, Windows, looked

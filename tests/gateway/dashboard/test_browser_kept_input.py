@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page
 
-from gateway.dashboard.language import texts_of
+from gateway.dashboard.i18n import texts_of
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.dashboard.browsing import NEEDS_BROWSER, Windows, looked
 from tests.support.dashboard.firm import Firm

@@ -8,8 +8,8 @@ from babel import Locale
 from billing.rating.quantities import Quantities
 from billing.reports.spending import Spent
 from billing.tables import BillingPeriod
-from gateway.dashboard.pages.daily import MOST_MODELS, Words, cost_chart, day_places, days_of
-from gateway.dashboard.writing import Writing
+from gateway.dashboard.formatting import Writing
+from gateway.dashboard.pages.cost_chart import MOST_MODELS, Words, cost_chart, day_places, days_of
 from infra import ids
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -7,10 +7,10 @@ import httpx
 from sqlmodel import col, select
 
 from billing.tables import ApiKey
-from gateway.identity.audit import COMMAND_LINE, entries_of
+from gateway.access.api_keys import PREFIX
+from gateway.access.key_scopes import Scope, change_scope, scope_of
+from gateway.identity.audit_log import COMMAND_LINE, entries_of
 from gateway.identity.roles import Role
-from gateway.key_scopes import Scope, change_scope, scope_of
-from gateway.keys import PREFIX
 from infra import ids
 from tests.support.builders import CHAT, SPECIALIST
 from tests.support.dashboard.firm import Firm

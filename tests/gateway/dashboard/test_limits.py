@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from billing.metering.quotas import set_budget
-from gateway.identity.audit import Entry, entries_of
+from gateway.access.api_keys import create_key
+from gateway.identity.audit_log import Entry, entries_of
 from gateway.identity.roles import Role
-from gateway.keys import create_key
-from infra.secret import secret_key
+from infra.secrets.secret_key import secret_key
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import looker, words
 from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer

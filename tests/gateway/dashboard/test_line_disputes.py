@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing.collecting.line_disputes import Answer, answer_line_dispute, line_disputes_of
-from gateway.identity.audit import entries_of
+from billing.collection.line_disputes import Answer, answer_line_dispute, line_disputes_of
+from gateway.identity.audit_log import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.api_reading import invoice_of

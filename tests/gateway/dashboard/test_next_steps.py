@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from billing.documents.lists import Listed
-from billing.notices.watched import Watched
+from billing.invoice_documents.invoice_list import Listed
+from billing.notifications.watched_limits import Watched
 from billing.tables import Dispute, Invoice
 from gateway.dashboard.pages.next_steps import Standing, next_steps
 from infra import ids

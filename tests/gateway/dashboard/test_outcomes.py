@@ -5,13 +5,13 @@ from datetime import date
 
 import pytest
 
-from billing.outcomes.contracts import hash_of, propose
-from billing.outcomes.disputes import get_dispute
-from billing.outcomes.parties import Party, Side
-from billing.outcomes.terms import AttesterKind
+from billing.outcomes.contracts.contracts import hash_of, propose
+from billing.outcomes.contracts.parties import Party, Side
+from billing.outcomes.contracts.terms import AttesterKind
+from billing.outcomes.settlement.disputes import get_dispute
 from billing.tables import OutcomeSettlement
-from gateway.contracts import listed_terms
-from gateway.identity.audit import entries_of
+from gateway.access.price_book import listed_terms
+from gateway.identity.audit_log import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.gateway.dashboard.addresses import CONTRACTS, SETTLEMENTS

@@ -6,12 +6,12 @@ from typing import Any
 import pyotp
 import pytest
 
-from gateway.dashboard.browsers import browser_name
 from gateway.dashboard.qr import qr_path
-from gateway.identity.audit import all_entries
-from gateway.identity.impersonating import begin
+from gateway.dashboard.user_agent import browser_name
+from gateway.identity.audit_log import all_entries
+from gateway.identity.impersonation import begin
 from gateway.identity.roles import Role
-from gateway.identity.viewing import find_viewer
+from gateway.identity.session_lookup import find_viewer
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import client, looker, words
 

@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-from billing.rounds import bill_accounts
+from billing.cycle import bill_accounts
 from tests.gateway.dashboard.api_reading import calls_csv, invoice_of
 from tests.gateway.dashboard.listed_calls import LIST, codes, file_of
 from tests.support.billing.making import count_all_usage

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.identity.audit import entries_of
+from gateway.identity.audit_log import entries_of
 from gateway.identity.roles import Role
 from tests.support.builders import CHAT, PLENTY, Gateway, Limited
 from tests.support.clocks import ShiftedClock

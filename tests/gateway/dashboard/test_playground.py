@@ -6,16 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.access.api_keys import revoke_key
 from gateway.dashboard.pages.playground_code import code_of
-from gateway.dashboard.pages.playground_wish import (
+from gateway.dashboard.pages.playground_form import (
     Declared,
     WishInvalid,
     chat_wish,
     specialist_wish,
 )
-from gateway.identity.audit import entries_of
+from gateway.identity.audit_log import entries_of
 from gateway.identity.roles import Role
-from gateway.keys import revoke_key
 from tests.gateway.dashboard.chat_form import chat, key_of
 from tests.support.builders import CATALOG, INDUSTRIAL, SPECIALIST
 from tests.support.dashboard.firm import Firm

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.dashboard.router import HANDLERS
 from gateway.identity.roles import Role
-from infra.db import DatabaseUnavailable
+from infra.database.database import DatabaseUnavailable
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, client, looker
 

@@ -9,11 +9,11 @@ import pytest
 from sqlmodel import select
 
 from billing.tables import OutboxItem
-from gateway.identity.audit import Actor
-from gateway.identity.one_time import Kind, issue
+from gateway.identity.audit_log import Actor
+from gateway.identity.one_time_tokens import Kind, issue
 from gateway.identity.totp import confirm, enrol
-from infra.sealing import Sealer
-from infra.secret import secret_key
+from infra.secrets.sealer import Sealer
+from infra.secrets.secret_key import secret_key
 from tests.gateway.dashboard.door import EMAIL, PASSWORD, Door
 from tests.support.builders import PLENTY, Gateway, Limited
 from tests.support.dashboard.looking import client, words

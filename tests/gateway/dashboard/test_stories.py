@@ -15,7 +15,7 @@ import httpx
 from playwright.async_api import Page, Route
 from pypdf import PdfReader
 
-from gateway.identity.audit import COMMAND_LINE
+from gateway.identity.audit_log import COMMAND_LINE
 from gateway.identity.invitations import Inviting
 from gateway.identity.roles import Role
 from infra import ids

@@ -3,7 +3,7 @@
 import re
 from uuid import UUID
 
-from gateway.identity.audit import entries_of
+from gateway.identity.audit_log import entries_of
 from gateway.identity.roles import Role
 from infra import ids
 from tests.support.dashboard.firm import Firm

@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlmodel import col, select
 
-from billing.tables import LoginSession
+from gateway.tables import LoginSession
 from infra import ids
 from tests.gateway.dashboard.chat_form import chat
 from tests.gateway.dashboard.crawling import NO_ROWS, OUTCOMES, answers, routes

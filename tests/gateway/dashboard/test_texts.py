@@ -7,7 +7,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 import gateway.dashboard
-from gateway.dashboard.language import LANGUAGES, read_languages, texts_of
+from gateway.dashboard.i18n import LANGUAGES, read_languages, texts_of
 from tests.gateway.dashboard.texts import of_inputs, said
 
 _VALUE = re.compile(r"%\(\w+\)s|%%|{\w+}")

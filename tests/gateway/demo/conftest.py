@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gateway import demo_cli
-from infra.db import Database
+from gateway.cli import demo
+from infra.database.database import Database
 from infra.settings import Settings
 from tests.gateway.demo.filled import Filled
 from tests.support import builders
@@ -24,7 +24,7 @@ async def filled(postgres: str) -> AsyncIterator[Filled]:
     with TemporaryDirectory(prefix="maas-test-") as name, pytest.MonkeyPatch.context() as patched:
         leave_logs_alone(patched)
         # A dozen people's, which would be a third of what filling takes.
-        patched.setattr(demo_cli, "Passwords", quick_passwords)
+        patched.setattr(demo, "Passwords", quick_passwords)
         folder = Path(name)
         settings = Settings(database_url=postgres, data_dir=folder)
         first, key = await builders.customer(database, settings, "demo")

@@ -5,7 +5,7 @@ from typing import Any
 
 from billing.accounts.accounts import get_account
 from billing.tables import Account
-from infra.db import Database
+from infra.database.database import Database
 from infra.settings import Settings
 from tests.support.gateway.commands import Maas
 

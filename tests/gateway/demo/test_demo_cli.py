@@ -3,13 +3,13 @@
 import os
 import socket
 
+from billing.accounts.account_creation import open_account
 from billing.accounts.accounts import list_accounts
-from billing.accounts.opening import open_account
 from billing.metering.leases import register
 from gateway.demo.machining import MACHINING
 from infra import ids
 from infra.clock import SystemClock
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.builders import PLENTY
 from tests.support.gateway.commands import Maas
 

@@ -7,26 +7,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, select
 
 from billing.accounts.profiles import read_profile
-from billing.agreements.subscriptions import standing_of
-from billing.checks.reconciliation import reconcile
-from billing.documents.documenting import document_of, preview_of
-from billing.documents.lists import Listed, invoice_page
-from billing.invoices.position import read_position
+from billing.invoice_documents.builder import document_of, preview_of
+from billing.invoice_documents.invoice_list import Listed, invoice_page
+from billing.invoices.usage_position import read_position
 from billing.metering.quotas import list_limits, month_of
 from billing.metering.usage import list_usage
-from billing.notices.watched import watched_of
-from billing.outcomes.settled_views import disputes_page, settlements_page
+from billing.notifications.watched_limits import watched_of
+from billing.outcomes.settlement.views import disputes_page, settlements_page
+from billing.reconciliation.usage_and_quotas import reconcile
 from billing.reports.spending import Dimension, spending, tags_of
+from billing.subscriptions.subscriptions import standing_of
 from billing.tables import CreditNote, InvoiceStatus, QuotaKind, Settlement
-from gateway.identity.assembly import build_identity
+from gateway.access.api_keys import list_keys
+from gateway.identity.client_origin import Place
 from gateway.identity.invitations import Inviting
 from gateway.identity.links import Links
-from gateway.identity.places import Place
+from gateway.identity.services import build_identity
+from gateway.identity.session_lookup import find_viewer
 from gateway.identity.team import members
-from gateway.identity.viewing import find_viewer
-from gateway.keys import list_keys
 from infra.clock import SystemClock
-from infra.secret import secret_key
+from infra.secrets.secret_key import secret_key
 from tests.gateway.demo.filled import Filled
 from tests.support.passwords import QUICK
 

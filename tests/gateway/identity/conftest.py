@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from billing.tables import Account
-from gateway.identity.assembly import build_identity
 from gateway.identity.links import Links
-from infra.db import Database
+from gateway.identity.services import build_identity
+from infra.database.database import Database
 from tests.support.gateway.desks import Desk, Someone
 from tests.support.passwords import QUICK
 from tests.support.stories.story import Calendar

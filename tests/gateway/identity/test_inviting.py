@@ -5,18 +5,18 @@ import asyncio
 import pytest
 
 from billing.tables import Account
-from gateway.identity.accepting import InvitationForAnother, Newcomer, PersonKnown
-from gateway.identity.audit import COMMAND_LINE
-from gateway.identity.emails import EmailInvalid
+from gateway.identity.audit_log import COMMAND_LINE
+from gateway.identity.email_address import EmailInvalid
+from gateway.identity.invitation_acceptance import InvitationForAnother, Newcomer, PersonKnown
 from gateway.identity.invitations import (
     AlreadyInvited,
     AlreadyMember,
     InvitationNotFound,
     TooManyInvitations,
 )
-from gateway.identity.one_time import LinkUnusable
-from gateway.identity.own import PersonInvalid
+from gateway.identity.one_time_tokens import LinkUnusable
 from gateway.identity.passwords import PasswordUnfit
+from gateway.identity.profile import PersonInvalid
 from gateway.identity.roles import Permission, Role
 from gateway.identity.team import RoleInvalid, members
 from infra import ids

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.identity.accepting import Newcomer
-from gateway.identity.assembly import build_identity
+from gateway.identity.invitation_acceptance import Newcomer
 from gateway.identity.links import Links
 from gateway.identity.roles import Role
-from infra.db import Database
-from infra.secret import secret_key
+from gateway.identity.services import build_identity
+from infra.database.database import Database
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
 from tests.support.gateway.commands import Maas
 from tests.support.gateway.desks import OFFICE, PASSWORD, Desk

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from billing.tables import Account
 from gateway.identity.memberships import NotAMember, belongings
 from gateway.identity.roles import Permission, Role
+from gateway.identity.session_lookup import find_viewer
 from gateway.identity.sessions import (
     SessionNotFound,
     end_others,
@@ -16,7 +17,6 @@ from gateway.identity.sessions import (
     my_sessions,
     show_account,
 )
-from gateway.identity.viewing import find_viewer
 from infra import ids
 from tests.support.gateway.desks import OFFICE, Desk, Someone
 

@@ -7,9 +7,9 @@ from sqlalchemy.exc import DBAPIError
 
 from billing.accounts.accounts import AccountNotFound
 from billing.tables import Account
-from gateway.identity import impersonating
-from gateway.identity.audit import COMMAND_LINE, Only, entries_of, people_in, record
-from gateway.identity.impersonating import NotPermitted
+from gateway.identity import impersonation
+from gateway.identity.audit_log import COMMAND_LINE, Only, entries_of, people_in, record
+from gateway.identity.impersonation import NotPermitted
 from gateway.identity.memberships import NotAMember
 from gateway.identity.roles import Permission, Role
 from gateway.identity.sessions import show_account
@@ -149,7 +149,7 @@ class TestImpersonating:
     async def begin(self, desk: Desk, support: Someone, account: Account) -> None:
         async with desk.database.transaction() as session:
             place = (session, desk.clock, support.viewer, account.id, "192.0.2.4")
-            await impersonating.begin(*place, "asked by phone")
+            await impersonation.begin(*place, "asked by phone")
 
     async def test_reads_and_no_more(self, desk: Desk, firm: Account, support: Someone) -> None:
         await self.begin(desk, support, firm)
@@ -159,7 +159,7 @@ class TestImpersonating:
         assert (viewer.role, viewer.impersonated) == (Role.SUPPORT, True)
         assert [one for one in Permission if viewer.may(one)] == [Permission.READ]
         async with desk.database.transaction() as session:
-            await impersonating.end(session, desk.clock, viewer, "192.0.2.4")
+            await impersonation.end(session, desk.clock, viewer, "192.0.2.4")
         assert await desk.viewer(support.token) == support.viewer
         end, begin = [one for one in await desk.entries(firm.id) if one.impersonated]
         assert (begin.action, begin.email) == ("impersonation.began", support.email)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import UpstreamFailed
-from gateway.flow import Operation, UsageWish
+from gateway.call.errors import UpstreamFailed
+from gateway.call.values import Operation, UsageWish
 from gateway.wire.answer_fields import reshaper
 from gateway.wire.sse import StreamTee
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.errors import BodyNotJson, ParameterInvalid
+from gateway.call.errors import BodyNotJson, ParameterInvalid
 from gateway.wire.body import envelope, fields, read, read_strictly
 
 

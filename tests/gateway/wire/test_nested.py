@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ParameterInvalid, ParameterUnknown
-from gateway.flow import Operation
+from gateway.call.errors import ParameterInvalid, ParameterUnknown
+from gateway.call.values import Operation
 from gateway.wire.answer_fields import Message
 from gateway.wire.nested import MESSAGE
 from gateway.wire.openai import read_request

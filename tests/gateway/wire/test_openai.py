@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
-from gateway.flow import Ask, Operation, Served
+from gateway.call.errors import ParameterInvalid, ParameterUnknown, ParameterUnsupported
+from gateway.call.values import Ask, Operation, Served
 from gateway.wire.openai import ask, read_request
 from tests.support.builders import CATALOG, CHAT, EMBEDDING
 

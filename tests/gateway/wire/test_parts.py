@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ParameterInvalid
-from gateway.flow import Operation
+from gateway.call.errors import ParameterInvalid
+from gateway.call.values import Operation
 from gateway.wire.openai import read_request
 from tests.support.builders import CHAT, Gateway
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.quantities import NOTHING, Quantities
-from gateway.flow import UsageWish
+from gateway.call.values import UsageWish
 from gateway.wire.sse import StreamBroken, StreamTee
 
 LIMIT = 1 << 16

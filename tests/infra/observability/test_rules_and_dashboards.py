@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.metrics import declare_metrics
-from serving.exposition import METRICS, UNCOUNTED
+from infra.telemetry.metrics import declare_metrics
+from serving.text.prometheus import METRICS, UNCOUNTED
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "infra" / "observability"

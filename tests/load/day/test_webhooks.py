@@ -4,7 +4,7 @@ import json
 import random
 import time
 
-from billing.collecting.payments import read_event
+from billing.collection.stripe.client import read_event
 from load.day.webhooks import Events
 
 

@@ -2,7 +2,8 @@
 
 In `make chaos` only. What happens in it happens one by one in `make test`: a restart of PostgreSQL
 in tests/processes/test_outage.py, a rolling restart in test_deploy.py, an upstream's end in
-tests/gateway/test_fallbacks.py, repeated webhooks in tests/billing/collecting/test_webhooks.py.
+tests/gateway/inference/test_fallbacks.py, repeated webhooks in
+tests/billing/collection/stripe/test_webhooks.py.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from models.mechanisms import MECHANISMS
 from models.mechanisms.mechanism import Mechanism, quantity, result
 from models.signature import Columns, InputInvalid
 from models.units import Conversion, conversion
-from serving.specialists import read_signature
+from serving.specialists.specialist import read_signature
 from tests.models.mechanisms.drawing import accepts, columns
 
 # For each unit in use another of its kind.

@@ -1,7 +1,7 @@
 """A gateway process without its event loop's chances: each step is taken when a test says so.
 
-It does with the real `Holdings`, leases and recording what gateway/leasing.py, membership.py and
-metering.py do with them, in the same order; and it can lose the answer of any commit.
+It does with the real `Holdings`, leases and recording what gateway/quota/leaser.py, membership.py
+and metering.py do with them, in the same order; and it can lose the answer of any commit.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from billing.metering.leases import (
     register,
     renew,
 )
-from billing.metering.recording import Charge, Settled, write
+from billing.metering.usage_log import Charge, Settled, write
 from billing.rating.quantities import Quantities
 from billing.tables import Settlement
-from gateway.cover import by_meter
-from gateway.demand import Demand
-from gateway.holdings import Holdings
-from gateway.holds import Hold
+from gateway.call.reservation import Hold
+from gateway.quota.allowance import by_meter
+from gateway.quota.demand import Demand
+from gateway.quota.local_leases import Holdings
 from infra import ids
-from infra.db import Database
-from infra.direct import DirectConnection
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
 from tests.support.billing.making import Customer, intent, record
 
 TTL_S = 3600.0

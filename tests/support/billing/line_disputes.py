@@ -1,6 +1,6 @@
 """Disputing lines of invoices."""
 
-from billing.collecting.line_disputes import (
+from billing.collection.line_disputes import (
     dispute_line,
 )
 from billing.tables import Invoice, LineDispute

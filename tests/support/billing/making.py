@@ -10,18 +10,18 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.accounts.opening import Terms, open_account
-from billing.checks.reconciliation import Difference, reconcile
+from billing.accounts.account_creation import Terms, open_account
+from billing.cycle import count_usage
 from billing.metering.leases import Standing, Wish, change_leases, register
 from billing.metering.quotas import QuotaRef, quotas_over
-from billing.metering.recording import Charge, IntentRecord, Settled
 from billing.metering.usage import UsageRecord, append_usage
+from billing.metering.usage_log import Charge, IntentRecord, Settled
 from billing.rating.quantities import Quantities
-from billing.rounds import count_usage
+from billing.reconciliation.usage_and_quotas import Difference, reconcile
 from billing.tables import ApiKey, QuotaKind, Settlement
 from infra import ids
 from infra.clock import Clock, SystemClock
-from infra.db import Database
+from infra.database.database import Database
 
 CLOCK = SystemClock()
 TERMS = Terms(credit_nano=1000, requests=100, tokens=1000, streams=10)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from infra.db import Database
+from infra.database.database import Database
 
 _JOB = """
     insert into procrastinate_jobs (id, queue_name, task_name, lock, queueing_lock, status)

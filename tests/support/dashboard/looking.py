@@ -10,11 +10,11 @@ from uuid import UUID
 
 import httpx
 
-from billing.tables import LoginSession, Membership, Person
-from gateway.identity.places import Place
+from gateway.components import Parts
+from gateway.identity.client_origin import Place
 from gateway.identity.roles import Role
 from gateway.identity.sessions import open_session
-from gateway.parts import Parts
+from gateway.tables import LoginSession, Membership, Person
 from infra import ids
 from tests.support.builders import NO_TLS
 

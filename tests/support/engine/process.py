@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from infra.processes import stop
-from serving.environment import reserved
+from serving.cluster.environment import reserved
 
 # Kept between runs: converting the weights again would test nothing.
 WEIGHTS = Path(__file__).parents[3] / "build" / "weights"

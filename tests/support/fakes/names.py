@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.resolver import Address
+from infra.outbound.resolver import Address
 
 PUBLIC = "8.8.8.8"
 ADDRESSES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.connection import Origin, Pool, request_bytes
+from gateway.upstream.http1 import Origin, Pool, request_bytes
 from tests.support.fakes.raw_server import RawServer, Script
 
 LIMIT = 64 << 20

@@ -1,6 +1,6 @@
 """A month that was billed, and a call after it."""
 
-from billing.rounds import bill_accounts
+from billing.cycle import bill_accounts
 from tests.support.billing.making import count_all_usage
 from tests.support.builders import Gateway
 from tests.support.clocks import ShiftedClock

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import gateway.console
-from gateway.cli import build_app
+import gateway.cli.runner
+from gateway.cli.main import build_app
 from tests.support.stories.story import Firm
 
 PLAIN = """
@@ -26,8 +26,8 @@ list_prices = true
 def leave_logs_alone(patched: pytest.MonkeyPatch) -> None:
     """What is configured for the whole process is none of a test's business: the next test would
     write its events into the folder of this one."""
-    patched.setattr(gateway.console, "configure_logging", lambda _level: None)
-    patched.setattr(gateway.console, "keep_money_log", lambda _file: None)
+    patched.setattr(gateway.cli.runner, "configure_logging", lambda _level: None)
+    patched.setattr(gateway.cli.runner, "keep_money_log", lambda _file: None)
 
 
 async def invoke(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from openai import APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
 
-from billing.tables import Adaptation
-from gateway.adapting.jobs import PREFIX
+from gateway.fine_tuning.jobs import PREFIX
+from gateway.tables import Adaptation
 from infra import ids
 from tests.support import builders
 from tests.support.builders import NO_TLS, REMAINING_LIFE, Gateway

@@ -8,18 +8,18 @@ from uuid import UUID
 import pyotp
 from sqlalchemy import text
 
-from billing.accounts.opening import open_account
+from billing.accounts.account_creation import open_account
 from billing.tables import Account
-from gateway.identity.accepting import Newcomer
-from gateway.identity.assembly import Identity
-from gateway.identity.audit import COMMAND_LINE, Actor, Entry, all_entries, entries_of
-from gateway.identity.places import Place
+from gateway.identity.audit_log import COMMAND_LINE, Actor, Entry, all_entries, entries_of
+from gateway.identity.client_origin import Place
+from gateway.identity.current_user import Viewer
+from gateway.identity.invitation_acceptance import Newcomer
 from gateway.identity.roles import Role
+from gateway.identity.services import Identity
+from gateway.identity.session_lookup import find_viewer
 from gateway.identity.sessions import Opened
 from gateway.identity.totp import confirm, enrol
-from gateway.identity.viewer import Viewer
-from gateway.identity.viewing import find_viewer
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.builders import PLENTY
 from tests.support.stories.story import Calendar
 

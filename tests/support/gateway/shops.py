@@ -13,15 +13,16 @@ from openai import AsyncOpenAI
 from sqlalchemy import text
 
 from billing.metering.usage import REQUEST_PREFIX, append_usage
-from billing.tables import Account, ModelVersion
-from gateway.improving import feedback
-from gateway.improving.collecting import without_personal_data
-from gateway.improving.examples import Rules
-from gateway.improving.proposing import Proposer, Tools
-from gateway.improving.provenance import provenance
-from gateway.keys import IssuedKey
-from gateway.model_versions import versions_of
-from gateway.parts import Parts
+from billing.tables import Account
+from gateway.access.api_keys import IssuedKey
+from gateway.components import Parts
+from gateway.registry.versions import versions_of
+from gateway.shared_models import feedback
+from gateway.shared_models.collector import without_personal_data
+from gateway.shared_models.examples import Rules
+from gateway.shared_models.proposer import Proposer, Tools
+from gateway.shared_models.provenance import provenance
+from gateway.tables import ModelVersion
 from gateway.wire.feedback import FeedbackMessage, FeedbackRequest
 from infra import ids
 from models.catalog import Catalog, Meter, Weights

@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 
-from billing.agreements.plans import publish
-from billing.rating.plan_files import read_plan_file
-from gateway.contracts import catalog_prices
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import publish
+from gateway.access.price_book import catalog_prices
 from tests.support.builders import CATALOG, Gateway
 
 SMALL = """

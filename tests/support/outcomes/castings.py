@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from billing.outcomes.contract_files import read_contract_file
-from billing.outcomes.inputs import Inputs
-from billing.outcomes.measured_effects import fit_baseline
-from billing.outcomes.series import READINGS, Told
-from billing.outcomes.terms import AttesterKind, OutcomeTerms
+from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
+from billing.outcomes.evidence.series import READINGS, Told
+from billing.outcomes.settlement.measured_effects import fit_baseline
+from billing.outcomes.settlement.measurement_inputs import Inputs
 
 FIRST, START = date(2026, 1, 1), date(2026, 10, 1)
 RECEIVED = datetime(2028, 1, 1, tzinfo=UTC)

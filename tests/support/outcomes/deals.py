@@ -4,16 +4,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from billing.outcomes.agreeing import Agreement, agree, end, fix_baseline
-from billing.outcomes.attesters import NewAttester, accept_attester, add_attester
-from billing.outcomes.contract_files import read_contract_file
-from billing.outcomes.contracts import PREFIX, hash_of, propose, spans_of, versions_of
-from billing.outcomes.evidence import EvidenceKind, Said, Verified, record, verify
-from billing.outcomes.parties import Party, Side
-from billing.outcomes.signing import make_keys, message_of, read_public_key, read_signature, sign
-from billing.outcomes.terms import AttesterKind
-from billing.outcomes.versions import in_force
-from billing.rating.plan_files import list_terms
+from billing.outcomes.contracts.agreement import Agreement, agree, end, fix_baseline
+from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.contracts import PREFIX, hash_of, propose, spans_of, versions_of
+from billing.outcomes.contracts.parties import Party, Side
+from billing.outcomes.contracts.terms import AttesterKind
+from billing.outcomes.contracts.versions import in_force
+from billing.outcomes.evidence.attesters import NewAttester, accept_attester, add_attester
+from billing.outcomes.evidence.log import EvidenceKind, Said, Verified, record, verify
+from billing.outcomes.evidence.signatures import (
+    make_keys,
+    message_of,
+    read_public_key,
+    read_signature,
+    sign,
+)
+from billing.rating.plan_file import list_terms
 from billing.tables import Attester, Evidence, OutcomeVersion
 from infra import ids
 from tests.support.outcomes.contract_texts import EVENT

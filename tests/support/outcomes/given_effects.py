@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from billing.outcomes.bundles import Measured
-from billing.outcomes.terms import AttesterKind
+from billing.outcomes.contracts.terms import AttesterKind
+from billing.outcomes.settlement.bundle import Measured
 from tests.support.outcomes.castings import TERMS
 from tests.support.stories.outcome_story import Contract, proposed
 from tests.support.stories.story import Firm

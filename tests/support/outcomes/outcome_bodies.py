@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from billing.outcomes.signing import make_keys, message_of, sign
+from billing.outcomes.evidence.signatures import make_keys, message_of, sign
 from tests.support.builders import Gateway
 from tests.support.outcomes.contract_texts import EVENT, MEASURE
 

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from billing.dates import day_of, midnight, next_month_start
-from billing.outcomes.agreeing import Agreement, agree, end
-from billing.outcomes.contracts import hash_of, propose
-from billing.outcomes.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.outcomes.contracts.agreement import Agreement, agree, end
+from billing.outcomes.contracts.contracts import hash_of, propose
+from billing.outcomes.contracts.terms import AttesterKind, Deadlines, Event, OutcomeTerms
 from billing.rating.prices import PerUnit
 from billing.rating.terms import Allowance
 from billing.tables import OutcomeVersion
-from gateway.contracts import listed_terms
+from gateway.access.price_book import listed_terms
 from tests.support.builders import CATALOG, CHAT, SPECIALIST, Gateway
 from tests.support.clocks import ShiftedClock
 from tests.support.outcomes.deals import CUSTOMER, OPERATOR

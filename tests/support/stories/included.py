@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from billing.agreements.plans import publish
-from billing.rating.plan_files import read_plan_file
-from billing.subscribing.changes import start
+from billing.plan_changes.plan_changes import start
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import publish
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 from infra.settings import Settings
 from tests.support import builders
 from tests.support.builders import CHAT, PLENTY, Gateway

@@ -12,20 +12,27 @@ from uuid import UUID
 import msgspec
 from sqlmodel import col, select
 
-from billing.documents.documenting import document_of
-from billing.documents.documents import InvoiceDocument
+from billing.invoice_documents.builder import document_of
+from billing.invoice_documents.document import InvoiceDocument
 from billing.metering.usage import REQUEST_PREFIX, UsageRecord
-from billing.outcomes.claims import claim, confirm, deny
-from billing.outcomes.contracts import hash_of, propose, versions_of
-from billing.outcomes.disputes import Objection, answer, decide, give_in, open_dispute, reply
-from billing.outcomes.evidence import EvidenceKind
-from billing.outcomes.fitting import fit_version
-from billing.outcomes.measured_effects import measure_effect
-from billing.outcomes.replay import Measure as Measuring
-from billing.outcomes.reversing import reverse
-from billing.outcomes.rounds import settle_outcomes
-from billing.outcomes.signing import make_keys, read_public_key
-from billing.outcomes.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.outcomes.contracts.contracts import hash_of, propose, versions_of
+from billing.outcomes.contracts.terms import AttesterKind, Deadlines, Event, OutcomeTerms
+from billing.outcomes.evidence.log import EvidenceKind
+from billing.outcomes.evidence.signatures import make_keys, read_public_key
+from billing.outcomes.settlement.baseline_fit import fit_version
+from billing.outcomes.settlement.claims import claim, confirm, deny
+from billing.outcomes.settlement.disputes import (
+    Objection,
+    answer,
+    decide,
+    give_in,
+    open_dispute,
+    reply,
+)
+from billing.outcomes.settlement.jobs import settle_outcomes
+from billing.outcomes.settlement.measured_effects import measure_effect
+from billing.outcomes.settlement.replay import Measure as Measuring
+from billing.outcomes.settlement.reversal import reverse
 from billing.rating.prices import PerUnit
 from billing.rating.statement import LineKind
 from billing.rating.terms import Allowance

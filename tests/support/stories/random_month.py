@@ -10,11 +10,11 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from billing.agreements.plans import publish
-from billing.agreements.subscriptions import NotSubscribed
 from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
 from billing.rating.quantities import METERS
 from billing.rating.terms import Alignment, Allowance, Discount, Interval, ModelPrice, PlanTerms
+from billing.subscriptions.plans import publish
+from billing.subscriptions.subscriptions import NotSubscribed
 from billing.tables import PlanVersion
 from tests.support.stories.story import Firm, Story
 

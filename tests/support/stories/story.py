@@ -14,27 +14,20 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from billing.accounts.opening import Terms, open_account
+from billing.accounts.account_creation import Terms, open_account
 from billing.accounts.profiles import NewProfile, change_profile
-from billing.agreements.plans import publish, terms_of
-from billing.agreements.subscriptions import standing_of
-from billing.books.ledger import Book, balance, owed
-from billing.books.wallets import Grant, top_up
-from billing.checks.reconciliation import Difference, reconcile
+from billing.cycle import bill_accounts, expire_wallets
 from billing.dates import day_of
-from billing.invoices.credit import refresh_credit
+from billing.invoices.available_credit import refresh_credit
 from billing.invoices.credit_notes import Credit, write_credit_note
-from billing.invoices.ending import take_back, write_off
-from billing.invoices.invoicing import lines_of
-from billing.invoices.settling import Receipt, record_payment
+from billing.invoices.lifecycle import lines_of
+from billing.invoices.payments import Receipt, record_payment
+from billing.invoices.void_and_write_off import take_back, write_off
+from billing.ledger.ledger import Book, balance, owed
+from billing.ledger.wallets import Grant, top_up
 from billing.metering.usage import UsageRecord, append_usage
 from billing.money import minor_from_text, minor_text, nano_from_text, nano_text
-from billing.rating.plan_files import list_terms, read_plan_file
-from billing.rating.products import product
-from billing.rating.quantities import Quantities, rate
-from billing.rating.statement import held_prices
-from billing.rounds import bill_accounts, expire_wallets
-from billing.subscribing.changes import (
+from billing.plan_changes.plan_changes import (
     Change,
     ChangePreview,
     change_plan,
@@ -43,9 +36,16 @@ from billing.subscribing.changes import (
     preview_change,
     start,
 )
+from billing.rating.plan_file import list_terms, read_plan_file
+from billing.rating.products import product
+from billing.rating.quantities import Quantities, rate
+from billing.rating.statement import held_prices
+from billing.reconciliation.usage_and_quotas import Difference, reconcile
+from billing.subscriptions.plans import publish, terms_of
+from billing.subscriptions.subscriptions import standing_of
 from billing.tables import Account, CreditNote, Invoice, PlanVersion, QuotaKind, Settlement
 from infra import ids
-from infra.db import Database
+from infra.database.database import Database
 from tests.support.billing.making import count_all_usage
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -18,21 +18,21 @@ import httpx
 from sqlmodel import col, select
 
 from billing.accounts.profiles import Collection
-from billing.checks.reconciliation import Difference
-from billing.checks.stripe_checks import compare_with_stripe
-from billing.collecting.collecting import Collector
-from billing.collecting.payments import Payments
-from billing.jobs import Worker
+from billing.collection.stripe.client import Payments
+from billing.collection.stripe.outbox_handlers import Collector
 from billing.outbox import retry
+from billing.reconciliation.stripe import compare_with_stripe
+from billing.reconciliation.usage_and_quotas import Difference
+from billing.schedule import Worker
 from billing.tables import Invoice, OutboxItem
-from gateway.keys import create_key
+from gateway.access.api_keys import create_key
 from infra.clock import SystemClock
-from infra.db import Database
-from infra.mail import Mailer
-from infra.reach import Reach
-from infra.secret import secret_key
+from infra.database.database import Database
+from infra.outbound.allowed_addresses import Reach
+from infra.outbound.mail import Mailer
+from infra.outbound.webhook_post import SignedPoster
+from infra.secrets.secret_key import secret_key
 from infra.settings import Settings
-from infra.signed_post import SignedPoster
 from tests.support import builders
 from tests.support.builders import CATALOG, CHAT, SEALER, serve
 from tests.support.fakes.stripe.account import Obj

@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.accounts.accounts import PREFIX
 from billing.dates import zone_of
 from billing.reports.customers import Search, State, find_accounts, read_customer
-from gateway.dashboard.pages.platform.place import ACCOUNTS, platform_zone, require_id
-from gateway.dashboard.viewing import Viewing
-from gateway.identity.audit import Entry, entries_of
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.platform.common import ACCOUNTS, platform_zone, require_id
+from gateway.identity.audit_log import Entry, entries_of
 from gateway.identity.roles import Permission
 from gateway.identity.team import Member, members
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _ACCOUNTS, _ENTRIES = 50, 8
 _STATES = frozenset(State)

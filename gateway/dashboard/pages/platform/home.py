@@ -5,8 +5,8 @@ from typing import Any
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from gateway.dashboard.pages.platform.place import ACCOUNTS
-from gateway.dashboard.viewing import Viewing
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.platform.common import ACCOUNTS
 from gateway.identity.roles import Permission
 
 

@@ -6,15 +6,15 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 
 from billing.job_queue import failed_jobs, running_workers, task_states
-from gateway.dashboard.faults import PageNotFound
+from gateway.dashboard.errors import PageNotFound
 from gateway.dashboard.forms import fields_of
-from gateway.dashboard.pages.platform.place import platform_zone
-from gateway.dashboard.viewing import Viewing, place_of
-from gateway.identity.audit import Actor
+from gateway.dashboard.page_request import Viewing, place_of
+from gateway.dashboard.pages.platform.common import platform_zone
+from gateway.identity.audit_log import Actor
 from gateway.identity.roles import Permission
-from gateway.operating import rerun_job
+from gateway.operations.accounts import rerun_job
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _FAILED = 50
 _LARGEST = 2**63

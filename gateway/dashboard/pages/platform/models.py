@@ -10,13 +10,13 @@ from datetime import timedelta
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.reports.model_use import NOTHING, ModelUse, open_calls, use_by_model
-from gateway.availability import Availability
-from gateway.dashboard.viewing import Viewing
+from billing.reports.model_usage import NOTHING, ModelUse, open_calls, use_by_model
+from gateway.dashboard.page_request import Viewing
 from gateway.identity.roles import Permission
-from gateway.routing import CircuitState, Router
+from gateway.upstream.availability import Availability
+from gateway.upstream.load_balancer import CircuitState, Router
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 from models.catalog import Catalog, Model
 from models.extras import extra_of
 

@@ -4,15 +4,15 @@ from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing.documents.price_texts import percent, price_words
+from billing.invoice_documents.price_format import percent, price_words
 from billing.rating.products import model_of
-from billing.reports.sales import Sold, sold_plans
-from gateway.dashboard.faults import PageNotFound
-from gateway.dashboard.pages.platform.place import platform_zone
-from gateway.dashboard.viewing import Viewing
+from billing.reports.plan_sales import Sold, sold_plans
+from gateway.dashboard.errors import PageNotFound
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 
 class SoldPlanPages(Controller):

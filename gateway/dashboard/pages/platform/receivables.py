@@ -3,13 +3,13 @@
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.collecting.dunning import USUAL, stage_of
+from billing.collection.dunning import USUAL, stage_of
 from billing.reports.receivables import AGES, ageing, overdue
-from gateway.dashboard.pages.platform.place import platform_zone
-from gateway.dashboard.viewing import Viewing
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _MOST = 100
 

@@ -3,12 +3,12 @@
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from billing.checks.runs import MOST_DIFFERENCES, last_runs
-from gateway.dashboard.pages.platform.place import platform_zone
-from gateway.dashboard.viewing import Viewing
+from billing.reconciliation.history import MOST_DIFFERENCES, last_runs
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _RUNS = 30
 

@@ -11,7 +11,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.agreements.plans import terms_of
 from billing.dates import day_of, midnight
 from billing.money import nano_per_minor
 from billing.reports.revenue import (
@@ -23,13 +22,14 @@ from billing.reports.revenue import (
     revenue_by_month,
     running_usage,
 )
+from billing.subscriptions.plans import terms_of
 from gateway.dashboard.charts import Chart, Series, height
-from gateway.dashboard.pages.platform.place import platform_zone
-from gateway.dashboard.viewing import Viewing
-from gateway.dashboard.words import marked
+from gateway.dashboard.labels import marked
+from gateway.dashboard.page_request import Viewing
+from gateway.dashboard.pages.platform.common import platform_zone
 from gateway.identity.roles import Permission
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _PATH = "/dashboard/platform/revenue"
 _MONTHS = 12

@@ -10,7 +10,7 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from billing.collecting.payments import Payments
+from billing.collection.stripe.client import Payments
 from billing.reports.deliveries import (
     Mark,
     Progress,
@@ -20,14 +20,14 @@ from billing.reports.deliveries import (
     list_outgoing,
 )
 from gateway.dashboard.forms import fields_of
-from gateway.dashboard.pages.platform.place import platform_zone, require_id
-from gateway.dashboard.viewing import Viewing, place_of, safe_address
-from gateway.identity.audit import Actor
+from gateway.dashboard.page_request import Viewing, place_of, safe_address
+from gateway.dashboard.pages.platform.common import platform_zone, require_id
+from gateway.identity.audit_log import Actor
 from gateway.identity.roles import Permission
-from gateway.operating import retry_event, retry_item
+from gateway.operations.accounts import retry_event, retry_item
 from infra import ids
 from infra.clock import Clock
-from infra.db import Database
+from infra.database.database import Database
 
 _OUT, _IN = "/dashboard/platform/webhooks", "/dashboard/platform/webhooks/incoming"
 _ITEM = "out"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from billing.outcomes.bundles import Measured
-from billing.outcomes.measured_effects import measure_effect
+from billing.outcomes.settlement.bundle import Measured
+from billing.outcomes.settlement.measured_effects import measure_effect
 from tests.support.outcomes.castings import (
     FIRST,
     START,

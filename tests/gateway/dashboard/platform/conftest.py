@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing.rounds import bill_accounts
+from billing.cycle import bill_accounts
 from gateway.identity.roles import Role
 from tests.support.dashboard.firm import Firm
 from tests.support.dashboard.looking import Looker, looker

@@ -5,7 +5,7 @@ import re
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.accounts.accounts import get_account
-from gateway.identity.audit import Entry, entries_of
+from gateway.identity.audit_log import Entry, entries_of
 from gateway.identity.memberships import join
 from gateway.identity.roles import Role
 from infra import ids

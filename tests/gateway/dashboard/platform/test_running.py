@@ -5,20 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from billing.checks.book_checks import CHECKS as BOOK_CHECKS
-from billing.checks.book_checks import RERATED
-from billing.checks.included_checks import CHECKS as INCLUDED_CHECKS
-from billing.checks.nightly import check_records
-from billing.checks.outcome_checks import BUNDLED, CHARGED, SETTLED
-from billing.checks.reconciliation import _CHECKS
+from billing.cycle import bill_accounts
 from billing.outbox import put
-from billing.rounds import bill_accounts
+from billing.reconciliation.included_units import CHECKS as INCLUDED_CHECKS
+from billing.reconciliation.invoices_and_ledger import CHECKS as BOOK_CHECKS
+from billing.reconciliation.invoices_and_ledger import RERATED
+from billing.reconciliation.job import check_records
+from billing.reconciliation.outcomes import BUNDLED, CHARGED, SETTLED
+from billing.reconciliation.usage_and_quotas import _CHECKS
 from billing.tables import InboxEvent
+from gateway.dashboard.labels import CHECKS
 from gateway.dashboard.pages.platform.models import health_of
-from gateway.dashboard.words import CHECKS
-from gateway.identity.audit import all_entries
+from gateway.identity.audit_log import all_entries
 from gateway.identity.roles import Role
-from gateway.routing import CircuitState
+from gateway.upstream.load_balancer import CircuitState
 from models.catalog import Task
 from tests.support.billing.making import sql
 from tests.support.billing.queued import put_job

@@ -1,1 +1,0 @@
-"""What holds for an account, and when: plans, subscriptions, periods and what each counts."""

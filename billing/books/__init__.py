@@ -1,1 +1,0 @@
-"""Where money is: the double-entry ledger and the wallets."""

@@ -1,1 +1,0 @@
-"""Whether rows, totals, books and Stripe agree. Nothing is mended here."""

@@ -1,1 +1,0 @@
-"""Getting the money: Stripe behind the outbox, its webhooks, and dunning."""

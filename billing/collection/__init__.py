@@ -1,0 +1,1 @@
+"""Payment collection: dunning, line disputes and the payment provider."""

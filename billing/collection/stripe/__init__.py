@@ -1,0 +1,1 @@
+"""Stripe: client, invoice mapping, outbox handlers, webhooks and polling."""

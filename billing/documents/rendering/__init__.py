@@ -1,1 +1,0 @@
-"""How invoice documents look: CSV for spreadsheets, PDF for people."""

@@ -1,0 +1,1 @@
+"""The immutable invoice document and its text, breakdown and export."""

@@ -1,0 +1,1 @@
+"""Invoice documents as PDF and CSV."""

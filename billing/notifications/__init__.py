@@ -1,0 +1,1 @@
+"""Alerts and reminders to customers by e-mail and signed webhook."""

@@ -1,0 +1,1 @@
+"""Outcome contracts: terms, versions, agreement, baseline gates, attribution and pricing."""

@@ -1,0 +1,1 @@
+"""Evidence: attesters, signed statements, meter readings and the evidence log."""

@@ -1,0 +1,1 @@
+"""Settlements: claims, evidence bundles, replay, charges, credits and disputes."""

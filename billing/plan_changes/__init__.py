@@ -1,0 +1,1 @@
+"""Plans on offer and plan changes with their price."""

@@ -1,0 +1,1 @@
+"""Checks that usage rows, totals, ledger, invoices and Stripe agree. Read-only."""

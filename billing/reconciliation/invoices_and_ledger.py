@@ -1,0 +1,180 @@
+"""Book checks: whether totals, invoices, ledger, payments and wallets tell the same story.
+
+Each gives what does not agree, as (subject, recorded, expected), in the snapshot of
+billing/reconciliation/usage_and_quotas.py. For operators: they look across accounts (account_id).
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from billing.accounts.profiles import read_profile
+from billing.invoices.calculation import add_up, period_use
+from billing.invoices.lifecycle import NOT_USAGE, PREFIX, lines_of
+from billing.rating.quantities import METERS
+from billing.rating.statement import Line, LineKind
+from billing.rating.taxes import Tax, TaxTreatment
+from billing.rating.terms import PlanTerms
+from billing.subscriptions.plans import terms_of
+from billing.tables import BillingPeriod, Invoice, InvoiceLine, InvoiceStatus
+from infra import ids
+
+# Rows up to the cursor, each in the first period of its account that could take it.
+_RAW = """
+    select (
+        select p.id from billing_period p
+        where p.account_id = u.account_id
+          and (u.started_at < p.ends_at or p.ends_at = l.ends_at)
+          and (p.closed_at is null or u.written_in < p.cut)
+        order by p.starts_at limit 1
+    ) as period_id, u.*
+    from usage u
+    join (
+        select account_id, max(ends_at) as ends_at from billing_period group by account_id
+    ) l on l.account_id = u.account_id
+    where u.written_in < (select consumed from usage_cursor)
+"""
+CHECKS: Mapping[str, str] = {
+    "the totals of a period are what its usage rows say": f"""
+        with raw as (
+            select period_id, count(*) as calls, sum(cost_nano) as cost,
+                   {" + ".join(f"coalesce(sum({meter}), 0)" for meter in METERS)} as units
+            from ({_RAW}) r group by period_id
+        ), totals as (
+            select period_id, sum(calls) as calls, sum(cost_nano) as cost,
+                   sum({" + ".join(METERS)}) as units
+            from usage_total group by period_id
+        )
+        select p.id::text, coalesce(t.calls, 0) + coalesce(t.units, 0) + coalesce(t.cost, 0),
+               coalesce(r.calls, 0) + coalesce(r.units, 0) + coalesce(r.cost, 0)
+        from billing_period p left join raw r on r.period_id = p.id
+        left join totals t on t.period_id = p.id
+        where (coalesce(t.calls, 0), coalesce(t.cost, 0), coalesce(t.units, 0))
+           <> (coalesce(r.calls, 0), coalesce(r.cost, 0), coalesce(r.units, 0))
+    """,  # noqa: S608  # put together of constants
+    "a usage row names terms that are kept": """
+        select plan_version_id::text, count(*), 0 from usage_total
+        where plan_version_id not in (select id from plan_version)
+          and plan_version_id <> '00000000-0000-0000-0000-000000000000'
+        group by 1
+    """,
+    "a ledger transaction sums to zero": """
+        select t.business_key, coalesce(sum(p.minor), 0), 0
+        from ledger_transaction t left join ledger_posting p on p.transaction_id = t.id
+        group by t.id having coalesce(sum(p.minor), 0) <> 0 or count(p.minor) < 2
+    """,
+    "what is booked for a final invoice is what it says": """
+        select i.id::text, coalesce(sum(p.minor), 0), i.total
+        from invoice i
+        left join ledger_transaction t on t.business_key = 'invoice:' || i.id
+        left join ledger_posting p on p.transaction_id = t.id and p.book = 'receivable'
+        where i.status <> 'draft'
+        group by i.id having coalesce(sum(p.minor), 0) <> i.total
+    """,
+    "an invoice is open as long as something is owed": """
+        select i.id::text, coalesce(sum(p.minor), 0), 0
+        from invoice i
+        left join ledger_posting p on p.invoice_id = i.id and p.book = 'receivable'
+        where i.status <> 'draft'
+        group by i.id
+        having (i.status = 'open') <> (coalesce(sum(p.minor), 0) > 0)
+            or coalesce(sum(p.minor), 0) < 0
+    """,
+    "the cash of an invoice is what was paid for it, less what was refunded": """
+        select i.id::text, coalesce(c.cash, 0),
+               coalesce(y.paid, 0) - coalesce(n.refunded, 0)
+        from invoice i
+        left join (
+            select invoice_id, sum(minor) as cash from ledger_posting
+            where book = 'cash' and invoice_id is not null group by invoice_id
+        ) c on c.invoice_id = i.id
+        left join (
+            select invoice_id, sum(minor) as paid from payment group by invoice_id
+        ) y on y.invoice_id = i.id
+        left join (
+            select invoice_id, sum(refunded) as refunded from credit_note group by invoice_id
+        ) n on n.invoice_id = i.id
+        where coalesce(c.cash, 0) <> coalesce(y.paid, 0) - coalesce(n.refunded, 0)
+    """,
+    "no grant has less than nothing left": """
+        select grant_id::text, -sum(minor), 0 from ledger_posting
+        where book = 'wallet' group by grant_id having sum(minor) > 0
+    """,
+    "a grant was put into the wallet once": """
+        select g.id::text, coalesce(-sum(p.minor), 0), g.minor
+        from wallet_grant g
+        left join ledger_posting p on p.grant_id = g.id and p.book = 'wallet' and p.minor < 0
+          and p.invoice_id is null
+        group by g.id having coalesce(-sum(p.minor), 0) <> g.minor
+    """,
+    "invoice numbers have no gaps": """
+        select e.code, coalesce(s.last, 0), count(i.number)
+        from legal_entity e
+        left join number_series s on s.legal_entity_id = e.id and s.document = 'invoice'
+        left join invoice i on i.legal_entity_id = e.id and i.number is not null
+        group by e.id, s.last having coalesce(s.last, 0) <> count(i.number)
+    """,
+    "credit note numbers have no gaps": """
+        select e.code, coalesce(s.last, 0), count(n.number)
+        from legal_entity e
+        left join number_series s on s.legal_entity_id = e.id and s.document = 'credit_note'
+        left join credit_note n on n.legal_entity_id = e.id
+        group by e.id, s.last having coalesce(s.last, 0) <> count(n.number)
+    """,
+    "a charge is on its invoice once, as it was made": """
+        select c.id::text, coalesce(sum(l.minor), 0), c.minor
+        from charge c join invoice i on i.id = c.invoice_id and i.status <> 'draft'
+        left join invoice_line l on l.charge_id = c.id and l.invoice_id = i.id
+        where c.withdrawn_at is null
+        group by c.id having coalesce(sum(l.minor), 0) <> c.minor
+        union all
+        select l.invoice_id::text || ' ' || l.position, l.minor, 0
+        from invoice_line l join invoice i on i.id = l.invoice_id and i.status <> 'draft'
+        left join charge c on c.id = l.charge_id and c.invoice_id = l.invoice_id
+          and c.withdrawn_at is null and c.account_id = l.account_id
+        where l.kind = 'outcome' and c.id is null
+    """,
+}
+RERATED = "an invoice says what its usage comes to by its terms"
+Found = tuple[str, int, int]
+
+
+async def rerate(session: AsyncSession) -> list[Found]:
+    """Rate every final invoice again, from the totals and the terms."""
+    query = select(Invoice).where(col(Invoice.status) != InvoiceStatus.DRAFT.value)
+    found: list[Found] = []
+    for invoice in (await session.scalars(query.order_by(col(Invoice.id)))).all():
+        found += await _rerate(session, invoice)
+    return found
+
+
+async def _rerate(session: AsyncSession, invoice: Invoice) -> list[Found]:
+    rows = await lines_of(session, invoice.account_id, invoice.id)
+    lines = [_line(row) for row in rows]
+    terms: dict[UUID, PlanTerms] = await terms_of(session, {row.plan_version_id for row in rows})
+    if terms.keys() != {row.plan_version_id for row in rows}:
+        return []  # another check says which are missing
+    tax = Tax(TaxTreatment(invoice.tax_treatment), invoice.tax_ppm)
+    subject, amounts = ids.show(PREFIX, invoice.id), add_up(lines, terms, tax)
+    found: list[Found] = []
+    if (amounts.taxed.net, amounts.taxed.tax) != (invoice.net, invoice.tax):
+        found.append((subject, invoice.total, amounts.taxed.total))
+    if invoice.period_id is not None:
+        expected = await _usage(session, invoice, invoice.period_id)
+        recorded = sum(line.minor for line in lines if line.kind not in NOT_USAGE)
+        if recorded != expected:
+            found.append((subject, recorded, expected))
+    return found
+
+
+async def _usage(session: AsyncSession, invoice: Invoice, period_id: UUID) -> int:
+    profile = await read_profile(session, invoice.account_id)
+    period = await session.get_one(BillingPeriod, period_id)
+    use = await period_use(session, profile, period)
+    return sum(line.minor for line in use.lines())
+
+
+def _line(row: InvoiceLine) -> Line:
+    return Line(LineKind(row.kind), row.minor, row.plan_version_id)

@@ -1,1 +1,0 @@
-"""What an account can buy and how it changes what it has."""

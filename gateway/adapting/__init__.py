@@ -1,1 +1,0 @@
-"""Adapting specialists to customers' lines, in OpenAI's shapes of files and fine-tuning jobs."""

@@ -1,0 +1,1 @@
+"""REST resources under /v1, /v2 and /stripe: thin handlers."""

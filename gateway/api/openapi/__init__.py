@@ -1,0 +1,1 @@
+"""The OpenAPI document: operations, examples, responses and groups."""

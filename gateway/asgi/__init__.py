@@ -1,0 +1,1 @@
+"""The server side of HTTP: protocol limits, one exchange with a client, timeouts, log context."""

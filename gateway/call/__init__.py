@@ -1,0 +1,1 @@
+"""Values of one call between stages: request, reservation, result, errors and tags."""

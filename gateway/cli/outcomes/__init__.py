@@ -1,0 +1,1 @@
+"""`maas outcomes`: contracts, evidence, settlements and disputes."""

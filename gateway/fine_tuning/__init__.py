@@ -1,0 +1,1 @@
+"""/v1/fine_tuning: jobs, price quotes, the runner and removal of personal data."""

@@ -1,0 +1,104 @@
+"""Mails to people who sign in, in their own language.
+
+What holds a link is sealed there: operators look at the outbox, and must not find others' links.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.outbox import put
+from infra.clock import Clock
+from infra.secrets.sealer import Sealer
+
+_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "invitation": {
+        "zh": (
+            "邀请您加入 {account}",
+            "您好,\n\n您被邀请加入 {account}。请在 7 天内打开下面的链接,设置姓名和密码:\n\n"
+            "{link}\n\n链接只能使用一次。如果您不认识邀请方,请忽略本邮件。\n",
+        ),
+        "en": (
+            "You are invited to {account}",
+            "Hello,\n\nyou are invited to {account}. Open this link within 7 days and choose a "
+            "name and a password:\n\n{link}\n\nIt works once. If you do not know who invites you, "
+            "there is nothing to do.\n",
+        ),
+    },
+    "reset": {
+        "zh": (
+            "设置新密码",
+            "您好,\n\n有人请求为此邮箱设置新密码。请在 1 小时内打开下面的链接:\n\n{link}\n\n"
+            "链接只能使用一次。如果不是您本人操作,请忽略本邮件,密码不会改变。\n",
+        ),
+        "en": (
+            "Choose a new password",
+            "Hello,\n\nsomebody asked for a new password for this address. Open this link within "
+            "an hour:\n\n{link}\n\nIt works once. If it was not you, there is nothing to do: your "
+            "password stays.\n",
+        ),
+    },
+    "password_changed": {
+        "zh": (
+            "密码已更改",
+            "您好,\n\n您的密码已于 {at} 更改,操作来自 {address}。其他设备均已退出登录。\n"
+            "如果不是您本人操作,请立即设置新密码:{link}\n",
+        ),
+        "en": (
+            "Your password was changed",
+            "Hello,\n\nyour password was changed at {at}, from {address}. Other devices are signed "
+            "out.\nIf it was not you, choose a new one at once: {link}\n",
+        ),
+    },
+    "new_place": {
+        "zh": (
+            "新设备登录",
+            "您好,\n\n您的账号于 {at} 在新的地址或浏览器登录:\n\n{address}\n{agent}\n\n"
+            "如果是您本人,无需操作。如果不是,请结束该会话并更改密码:{link}\n",
+        ),
+        "en": (
+            "New sign-in",
+            "Hello,\n\nyou were signed in at {at} from a new address or browser:\n\n{address}\n"
+            "{agent}\n\nIf it was you, there is nothing to do. If not, end that session and change "
+            "your password: {link}\n",
+        ),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What somebody is told: which words, and what stands in them.
+
+    `key` is the one under which it is sent once; `account_id` None: it belongs to no account.
+    `secret` says that whoever reads it could act as the receiver.
+    """
+
+    kind: str
+    to: str
+    language: str
+    key: str
+    account_id: UUID | None = None
+    secret: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def words(self) -> tuple[str, str]:
+        """Subject and text."""
+        subject, text = _WORDS[self.kind][self.language]
+        return subject.format(**self.values), text.format(**self.values)
+
+
+async def send(session: AsyncSession, clock: Clock, sealer: Sealer, letter: Letter) -> None:
+    """Have it mailed, once for its key."""
+    subject, text = letter.words()
+    key = f"email:{letter.kind}:{letter.key}"
+    said: dict[str, Any] = {"to": letter.to, "subject": subject}
+    if letter.secret:
+        said["sealed"] = b64encode(sealer.seal(text, key)).decode()
+    else:
+        said["text"] = text
+    await put(session, clock, letter.account_id, "email", key, key, said)

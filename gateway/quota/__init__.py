@@ -1,0 +1,1 @@
+"""Quota leases of one process: demand, local leases, leasing and the process heartbeat."""

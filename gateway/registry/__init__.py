@@ -1,0 +1,1 @@
+"""Files, fine-tuned variants and versions of shared models."""

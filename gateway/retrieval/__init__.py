@@ -1,0 +1,1 @@
+"""Vector stores: ingestion, hybrid search and retrieval-augmented generation."""

@@ -1,1 +1,0 @@
-"""Thin handlers: parse, call one function, return."""

@@ -1,0 +1,53 @@
+"""Tables that only the gateway uses: identity, retrieval, fine-tuning and shared models.
+
+Each change needs a migration in infra/migrations/versions/; a test compares the two.
+"""
+
+from gateway.tables.fine_tuning import (
+    Adaptation,
+    AdaptationEvent,
+    AdaptationStatus,
+    TrainingFile,
+    Variant,
+)
+from gateway.tables.identity import (
+    Attempts,
+    AuditEntry,
+    KeptInput,
+    LoginSession,
+    Membership,
+    OneTimeToken,
+    Person,
+)
+from gateway.tables.retrieval import FileStatus, VectorPiece, VectorStore, VectorStoreFile
+from gateway.tables.shared_models import (
+    Feedback,
+    ModelVersion,
+    ModelVersionExample,
+    Rating,
+    VersionStatus,
+)
+
+__all__ = [
+    "Adaptation",
+    "AdaptationEvent",
+    "AdaptationStatus",
+    "Attempts",
+    "AuditEntry",
+    "Feedback",
+    "FileStatus",
+    "KeptInput",
+    "LoginSession",
+    "Membership",
+    "ModelVersion",
+    "ModelVersionExample",
+    "OneTimeToken",
+    "Person",
+    "Rating",
+    "TrainingFile",
+    "Variant",
+    "VectorPiece",
+    "VectorStore",
+    "VectorStoreFile",
+    "VersionStatus",
+]

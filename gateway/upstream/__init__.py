@@ -1,0 +1,1 @@
+"""Model servers: connections, load balancing, concurrency, fair queueing and error mapping."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, embedded server, migrations and backup."""

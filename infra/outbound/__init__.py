@@ -1,0 +1,1 @@
+"""Outbound traffic: mail, signed webhooks, allowed addresses and name resolution."""

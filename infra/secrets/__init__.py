@@ -1,0 +1,1 @@
+"""The secret key and sealed values."""

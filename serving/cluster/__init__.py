@@ -1,0 +1,1 @@
+"""The Ray cluster: deployment plan, HAProxy, tracing and the run loop."""

@@ -1,0 +1,1 @@
+"""Embeddings under /v1/embeddings."""

@@ -1,0 +1,1 @@
+"""Specialist models under the Open Inference Protocol."""

@@ -1,0 +1,1 @@
+"""Model weights: download, verification and conversion."""

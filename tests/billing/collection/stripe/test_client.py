@@ -1,0 +1,330 @@
+"""Requests to Stripe as the stand-in gets them, its errors as ours, and its webhooks read."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+
+from billing.collection.stripe.client import (
+    API_VERSION,
+    PaymentDeclined,
+    Payments,
+    WebhookForged,
+    read_event,
+)
+from billing.collection.stripe.values import Charge, KnownCredit, StripeCredit, StripeInvoice
+from billing.outbox import Refused, TryLater
+from tests.support.fakes.stripe.deliveries import signature
+from tests.support.fakes.stripe.running import FakeStripe, run_fake_stripe
+
+pytestmark = pytest.mark.usefixtures("network")
+
+OURS = "0" * 31 + "1"
+DECLINED, ASKS = "pm_card_chargeDeclinedInsufficientFunds", "pm_card_authenticationRequired"
+
+
+@pytest.fixture
+async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeStripe]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with run_fake_stripe() as running:
+        yield running
+
+
+@pytest.fixture
+async def payments(fake: FakeStripe) -> AsyncIterator[Payments]:
+    made = Payments(fake.key, fake.url)
+    yield made
+    await made.close()
+
+
+async def opened(payments: Payments, minor: int = 3000, days: int | None = None) -> StripeInvoice:
+    """A final invoice of a new customer's."""
+    customer = await payments.make_customer("customer", "a" * 32, "Acme 精密", "pay@acme.example")
+    made = await payments.make_invoice("make", customer, OURS, "MAAS-000001", "CNY", days)
+    await payments.add_charges("lines", made, [Charge("rows", minor)])
+    return await payments.finalise("final", made.id)
+
+
+async def leave_card(fake: FakeStripe, payments: Payments, customer: str, card: str) -> str:
+    """A card on Checkout, as the customer's default; gives the setup intent."""
+    pages = "https://acme.example/done", "https://acme.example/back"
+    await payments.setup_page(f"setup:{len(fake.requests)}", customer, "CNY", *pages)
+    session = fake.objects("checkout.session")[-1]
+    method = fake.complete_checkout(session["id"], card)
+    await payments.set_default_method(f"default:{method}", customer, method)
+    return str(session["setup_intent"])
+
+
+class TestRequests:
+    async def test_each_that_changes_anything_has_our_key(
+        self, fake: FakeStripe, payments: Payments
+    ) -> None:
+        invoice = await opened(payments)
+        await leave_card(fake, payments, invoice.customer, "pm_card_visa")
+        await payments.charge("pay", invoice.id)
+        await payments.credit("credit", invoice.id, StripeCredit("n", 100, 100, 0, "why"))
+        keys = [seen.idempotency_key for seen in fake.requests if seen.method == "POST"]
+        assert all(key is not None and key.startswith("maas:") for key in keys)
+        assert len(set(keys)) == len(keys)
+
+    def test_the_version_is_the_librarys(self) -> None:
+        assert API_VERSION == stripe.api_version
+
+    async def test_the_same_key_makes_one(self, fake: FakeStripe, payments: Payments) -> None:
+        assert await opened(payments) == await opened(payments)
+        assert len(fake.objects("invoice")) == len(fake.objects("customer")) == 1
+
+    async def test_an_invoice_says_what_it_was_told(
+        self, fake: FakeStripe, payments: Payments
+    ) -> None:
+        invoice = await opened(payments, 3000, days=14)
+        (theirs,) = fake.objects("invoice")
+        assert invoice == StripeInvoice(
+            id=theirs["id"],
+            status="open",
+            total=3000,
+            due=3000,
+            remaining=3000,
+            paid=0,
+            given_back=0,
+            currency="CNY",
+            ours=OURS,
+            customer=theirs["customer"],
+        )
+        assert (theirs["number"], theirs["collection_method"]) == ("MAAS-000001", "send_invoice")
+        assert (theirs["customer_name"], theirs["customer_email"]) == (
+            "Acme 精密",
+            "pay@acme.example",
+        )
+        assert theirs["auto_advance"] is False
+
+    async def test_pending_items_of_others_are_no_part_of_it(
+        self, fake: FakeStripe, payments: Payments
+    ) -> None:
+        customer = (await opened(payments)).customer
+        async with httpx.AsyncClient(auth=(fake.key, "")) as http:
+            item = {"customer": customer, "amount": "777", "currency": "cny"}
+            assert (await http.post(f"{fake.url}/v1/invoiceitems", data=item)).is_success
+        other = await payments.make_invoice("other", customer, "b" * 32, "X", "CNY", None)
+        charged = await payments.add_charges("others", other, [Charge("rows", 1000)])
+        assert (charged.total, charged.due) == (1000, 1000)
+
+    async def test_the_portal(self, fake: FakeStripe, payments: Payments) -> None:
+        customer = await payments.make_customer("customer", "a" * 32, "Acme", "")
+        page = await payments.portal_page(customer, "https://acme.example/back")
+        assert page == fake.objects("billing_portal.session")[0]["url"]
+
+
+class TestFinding:
+    async def test_a_customer_of_an_earlier_try(self, fake: FakeStripe, payments: Payments) -> None:
+        began, tomorrow = (
+            fake.clock.now() - timedelta(hours=1),
+            fake.clock.now() + timedelta(days=1),
+        )
+        made = [
+            await payments.make_customer(f"c{number}", f"{number:032x}", "Acme", "")
+            for number in range(3)
+        ]
+        assert await payments.find_customer(f"{1:032x}", began) == made[1]
+        assert await payments.find_customer(f"{9:032x}", began) is None
+        assert await payments.find_customer(f"{1:032x}", tomorrow) is None
+
+    async def test_an_invoice_of_an_earlier_try(self, fake: FakeStripe, payments: Payments) -> None:
+        invoice = await opened(payments)
+        other = await payments.make_invoice("other", invoice.customer, "b" * 32, "X", "CNY", None)
+        assert await payments.find_invoice(invoice.customer, OURS) == invoice
+        assert await payments.find_invoice(other.customer, "c" * 32) is None
+
+    async def test_what_was_credited(self, fake: FakeStripe, payments: Payments) -> None:
+        invoice = await opened(payments)
+        await leave_card(fake, payments, invoice.customer, "pm_card_visa")
+        await payments.credit("one", invoice.id, StripeCredit("first", 500, 0, 0, "why"))
+        await payments.charge("pay", invoice.id)
+        await payments.credit("two", invoice.id, StripeCredit("second", 700, 300, 400, "why"))
+        known = await payments.credits_of(invoice.id)
+        assert known == [KnownCredit("second", 300), KnownCredit("first", 0)]
+        now = await payments.read_invoice(invoice.id)
+        assert (now.total, now.due, now.paid, now.given_back) == (3000, 2500, 2500, 700)
+
+    async def test_what_was_paid(self, fake: FakeStripe, payments: Payments) -> None:
+        invoice = await opened(payments)
+        assert await payments.paid_parts(invoice.id) == []
+        await leave_card(fake, payments, invoice.customer, "pm_card_visa")
+        await payments.charge("pay", invoice.id)
+        (part,) = await payments.paid_parts(invoice.id)
+        (payment,) = fake.objects("invoice_payment")
+        assert (part.reference, part.minor) == (payment["id"], 3000)
+
+    async def test_nothing_was_paid_that_was_paid_elsewhere(
+        self, fake: FakeStripe, payments: Payments
+    ) -> None:
+        invoice = await opened(payments)
+        await payments.paid_elsewhere("bank", invoice.id)
+        assert (await payments.read_invoice(invoice.id)).status == "paid"
+        assert await payments.paid_parts(invoice.id) == []
+
+    async def test_the_method_of_a_setup(self, fake: FakeStripe, payments: Payments) -> None:
+        customer = await payments.make_customer("customer", "a" * 32, "Acme", "")
+        first = await leave_card(fake, payments, customer, "pm_card_visa")
+        (method,) = fake.objects("payment_method")
+        assert await payments.method_of_setup(first) == (customer, method["id"])
+        fake.clock.advance(timedelta(minutes=1))
+        second = await leave_card(fake, payments, customer, "pm_card_mastercard")
+        assert await payments.method_of_setup(first) is None
+        assert (await payments.method_of_setup(second) or ("",))[0] == customer
+        await payments.setup_page("unfinished", customer, "CNY", "https://a.b", "https://a.b")
+        unfinished = fake.objects("setup_intent")[-1]["id"]
+        assert await payments.method_of_setup(unfinished) is None
+        assert await payments.method_of_setup(second) is not None
+
+    async def test_events_that_were_lost(self, fake: FakeStripe, payments: Payments) -> None:
+        await opened(payments)
+        since = fake.clock.now() - timedelta(days=1)
+        kinds = ["invoice.finalized", "customer.created"]
+        told = await payments.events_since(since, kinds)
+        assert [event.kind for event in told] == kinds
+        assert told[0].object_id == fake.objects("invoice")[0]["id"]
+        line = told[0].payload["data"]["object"]["lines"]["data"][0]
+        assert line["pricing"]["unit_amount_decimal"] == "3000"
+        assert json.dumps(told[0].payload)
+        later = fake.clock.now() + timedelta(days=1)
+        assert await payments.events_since(later, ["customer.created"]) == []
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("fault", "words"),
+        [
+            (lambda fake: fake.down(), "APIConnectionError"),
+            (lambda fake: fake.fail_next(3, 500), "APIError"),
+            (lambda fake: fake.fail_next(3, 409), "APIError"),
+            (lambda fake: fake.rate_limit(1), "RateLimitError"),
+        ],
+    )
+    async def test_it_may_work_later(
+        self,
+        fake: FakeStripe,
+        payments: Payments,
+        fault: Callable[[FakeStripe], None],
+        words: str,
+    ) -> None:
+        fault(fake)
+        with pytest.raises(TryLater, match=words):
+            await payments.make_customer("customer", "a" * 32, "Acme", "")
+        assert fake.objects("customer") == []
+
+    async def test_with_another_key_or_account(self, fake: FakeStripe) -> None:
+        """What an operator has to set right: nothing is given up for it at once."""
+        stranger = Payments("sk_test_wrong", fake.url)
+        with pytest.raises(TryLater, match="AuthenticationError"):
+            await stranger.make_customer("customer", "a" * 32, "Acme", "")
+        await stranger.close()
+
+    async def test_the_same_key_for_something_else(self, payments: Payments) -> None:
+        await payments.make_customer("customer", "a" * 32, "Acme", "")
+        with pytest.raises(TryLater, match="IdempotencyError"):
+            await payments.make_customer("customer", "a" * 32, "Acme, renamed", "")
+
+    async def test_it_will_never_work(self, payments: Payments) -> None:
+        with pytest.raises(Refused, match="resource_missing: No such invoice"):
+            await payments.read_invoice("in_nothing")
+
+    async def test_without_a_method(self, payments: Payments) -> None:
+        invoice = await opened(payments)
+        with pytest.raises(Refused, match="no attached payment source"):
+            await payments.charge("pay", invoice.id)
+
+    @pytest.mark.parametrize(
+        ("card", "code"),
+        [
+            ("pm_card_chargeCustomerFail", "generic_decline"),
+            (ASKS, "invoice_payment_intent_requires_action"),
+        ],
+    )
+    async def test_a_card_does_not_pay(
+        self, fake: FakeStripe, payments: Payments, card: str, code: str
+    ) -> None:
+        invoice = await opened(payments)
+        await leave_card(fake, payments, invoice.customer, card)
+        with pytest.raises(PaymentDeclined) as caught:
+            await payments.charge("pay", invoice.id)
+        assert caught.value.code == code
+        assert (await payments.read_invoice(invoice.id)).status == "open"
+
+    async def test_the_ends(self, fake: FakeStripe, payments: Payments) -> None:
+        invoice = await opened(payments)
+        await payments.give_up("give up", invoice.id)
+        assert (await payments.read_invoice(invoice.id)).status == "uncollectible"
+        with pytest.raises(Refused, match="isn't open"):
+            await payments.void("void", invoice.id)
+
+
+def posted(secret: str, said: Any, at: float = 0.0) -> SimpleNamespace:
+    """A webhook as Stripe posts it, so many seconds ago."""
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    moment = int(time.time() - at)
+    return SimpleNamespace(body=body, header=f"t={moment},v1={signature(body, secret, moment)}")
+
+
+EVENT: dict[str, Any] = {
+    "id": "evt_1",
+    "object": "event",
+    "type": "invoice.paid",
+    "data": {"object": {"id": "in_1", "object": "invoice", "total": 3000}},
+}
+
+
+class TestWebhooks:
+    def test_is_read(self) -> None:
+        post = posted("whsec_right", EVENT)
+        event = read_event(post.body, post.header, "whsec_right")
+        assert (event.id, event.kind, event.object_id) == ("evt_1", "invoice.paid", "in_1")
+        assert event.payload["data"] == EVENT["data"]
+
+    def test_of_an_object_without_an_id(self) -> None:
+        said = {**EVENT, "type": "balance.available", "data": {"object": {"object": "balance"}}}
+        post = posted("whsec_right", said)
+        assert read_event(post.body, post.header, "whsec_right").object_id == ""
+
+    @pytest.mark.parametrize(
+        ("secret", "said", "age_s", "header"),
+        [
+            ("whsec_wrong", EVENT, 0, None),
+            ("whsec_right", EVENT, 301, None),
+            ("whsec_right", EVENT, 0, ""),
+            ("whsec_right", EVENT, 0, "t=,v1="),
+            ("whsec_right", EVENT, 0, "nonsense"),
+            ("whsec_right", b"not JSON", 0, None),
+            ("whsec_right", b"\xff\xfe", 0, None),
+            ("whsec_right", {**EVENT, "data": {}}, 0, None),
+            ("whsec_right", {"object": "v2.core.event", "id": "evt_1"}, 0, None),
+        ],
+    )
+    def test_is_none_of_stripes(
+        self, secret: str, said: Any, age_s: float, header: str | None
+    ) -> None:
+        post = posted(secret, said, age_s)
+        given = post.header if header is None else header
+        with pytest.raises(WebhookForged):
+            read_event(post.body, given, "whsec_right")
+
+    def test_without_a_signature(self) -> None:
+        with pytest.raises(WebhookForged):
+            read_event(posted("whsec_right", EVENT).body, None, "whsec_right")
+
+    def test_a_changed_body(self) -> None:
+        post = posted("whsec_right", EVENT)
+        with pytest.raises(WebhookForged):
+            read_event(post.body.replace(b"3000", b"1"), post.header, "whsec_right")
+
+    def test_without_a_secret_none_is_taken(self) -> None:
+        """Also none that is signed with an empty one."""
+        post = posted("", EVENT)
+        with pytest.raises(WebhookForged, match="not set"):
+            read_event(post.body, post.header, "")

@@ -1,0 +1,36 @@
+"""Where a customer pays what Stripe collects."""
+
+import pytest
+
+from billing.collection.stripe.hosted_pages import paying_page
+from billing.invoices.lifecycle import InvoiceNotFound
+from infra import ids
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import SEND, StripeStory
+
+BACK = "https://maas.example/dashboard/invoices/x"
+
+
+async def page(stripe: StripeStory, firm: Firm) -> str:
+    story = stripe.story
+    place = story.database, story.clock, stripe.payments, firm.account.id
+    return await paying_page(*place, (await firm.invoices())[-1].id, BACK)
+
+
+async def test_its_own_page_once_stripe_knows_the_invoice(stripe: StripeStory) -> None:
+    firm = await stripe.firm(SEND, net_days=14)
+    await stripe.invoiced(firm, rows=30_000)
+    before = await page(stripe, firm)
+    await stripe.works()
+    after = await page(stripe, firm)
+    assert after == stripe.theirs()["hosted_invoice_url"]
+    assert before != after
+    assert before.startswith("https://billing.stripe.com/")
+
+
+async def test_no_such_invoice(stripe: StripeStory) -> None:
+    firm = await stripe.firm(SEND)
+    story = stripe.story
+    place = story.database, story.clock, stripe.payments, firm.account.id
+    with pytest.raises(InvoiceNotFound):
+        await paying_page(*place, ids.new_id(), BACK)

@@ -1,0 +1,169 @@
+"""The inbox: each event is kept once and handled once, whatever comes of others."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from billing.collection.stripe.inbox import handle_events, keep
+from billing.collection.stripe.values import Event
+from billing.invoices.lifecycle import InvoiceStateWrong
+from billing.outbox import Refused, TryLater
+from infra.database.database import Database, DatabaseUnavailable
+from tests.support.billing.making import sql
+from tests.support.stories.story import Calendar
+
+
+class Handler:
+    """What was handled, and what comes of it, by event."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.faults: dict[str, Callable[[], Exception]] = {}
+
+    @property
+    def ids(self) -> list[str]:
+        return [event.id for event in self.events]
+
+    async def __call__(self, event: Event) -> str:
+        self.events.append(event)
+        await asyncio.sleep(0)
+        if event.id in self.faults:
+            raise self.faults[event.id]()
+        return "done"
+
+
+class Box:
+    """An inbox and its clock."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clock = Calendar()
+        self.handler = Handler()
+
+    async def keep(self, *ids: str, kind: str = "invoice.paid", **said: Any) -> None:
+        for event_id in ids:
+            payload = {"id": event_id, "data": {"object": {"id": "in_1", **said}}}
+            async with self.database.transaction() as session:
+                await keep(session, self.clock, Event(event_id, kind, "in_1", payload))
+            self.clock.pass_(seconds=1)
+
+    async def handle(self) -> int:
+        return await handle_events(self.database, self.clock, self.handler)
+
+    async def row(self, event_id: str) -> Any:
+        query = "select outcome, handled_at, attempts, due_at from inbox where id = :id"
+        (row,) = await sql(self.database, query, id=event_id)
+        return row
+
+
+@pytest.fixture
+def box(database: Database) -> Box:
+    return Box(database)
+
+
+async def test_an_event_is_kept_and_handled_once(box: Box) -> None:
+    await box.keep("evt_1", "evt_1")
+    assert await box.handle() == 1
+    await box.keep("evt_1")
+    assert await box.handle() == 0
+    row = await box.row("evt_1")
+    assert (row.outcome, row.attempts) == ("done", 1)
+    (event,) = box.handler.events
+    assert (event.kind, event.object_id, event.payload["id"]) == ("invoice.paid", "in_1", "evt_1")
+
+
+async def test_events_are_handled_as_they_came(box: Box) -> None:
+    await box.keep("evt_3", "evt_1", "evt_2")
+    assert await box.handle() == 3
+    assert box.handler.ids == ["evt_3", "evt_1", "evt_2"]
+
+
+async def test_of_an_object_without_an_id(box: Box) -> None:
+    event = Event("evt_1", "balance.available", "", {"data": {"object": {"object": "balance"}}})
+    async with box.database.transaction() as session:
+        await keep(session, box.clock, event)
+    await box.handle()
+    assert box.handler.events == [event]
+
+
+@pytest.mark.parametrize("fault", [lambda: TryLater("down"), DatabaseUnavailable])
+async def test_where_stripe_does_not_answer_all_wait(
+    box: Box, fault: Callable[[], Exception]
+) -> None:
+    """It would answer for none of them; the first is tried again last."""
+    await box.keep("evt_1", "evt_2")
+    box.handler.faults["evt_1"] = fault
+    assert await box.handle() == 0
+    assert box.handler.ids == ["evt_1"]
+    row = await box.row("evt_1")
+    assert (row.handled_at, row.due_at) == (None, box.clock.now() + timedelta(seconds=10))
+    assert await box.handle() == 1
+    box.handler.faults.clear()
+    box.clock.pass_(seconds=10)
+    assert await box.handle() == 1
+    assert box.handler.ids == ["evt_1", "evt_2", "evt_1"]
+
+
+async def test_waits_get_longer_up_to_an_hour(box: Box) -> None:
+    await box.keep("evt_1")
+    box.handler.faults["evt_1"] = lambda: TryLater("down")
+    waits: list[float] = []
+    for _ in range(11):
+        await box.handle()
+        waits.append(((await box.row("evt_1")).due_at - box.clock.now()).total_seconds())
+        box.clock.pass_(seconds=waits[-1])
+    assert waits == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+
+
+@pytest.mark.parametrize(
+    "fault", [lambda: Refused("no such invoice"), lambda: InvoiceStateWrong("it is a draft")]
+)
+async def test_what_is_refused_is_not_tried_again(box: Box, fault: Callable[[], Exception]) -> None:
+    await box.keep("evt_1", "evt_2")
+    box.handler.faults["evt_1"] = fault
+    assert await box.handle() == 2
+    row = await box.row("evt_1")
+    assert (row.outcome, row.handled_at) == (f"refused: {fault()}", box.clock.now())
+    box.clock.pass_(days=1)
+    assert await box.handle() == 0
+
+
+async def test_a_handler_that_breaks_holds_up_no_other_event(box: Box) -> None:
+    await box.keep("evt_1", "evt_2")
+    box.handler.faults["evt_1"] = lambda: KeyError("what was not said")
+    await box.handle()
+    assert box.handler.ids == ["evt_1", "evt_2"]
+    row = await box.row("evt_1")
+    assert (row.outcome, row.handled_at) == ("KeyError('what was not said')", None)
+    box.handler.faults.clear()
+    box.clock.pass_(seconds=10)
+    assert await box.handle() == 1
+
+
+async def test_a_worker_that_ends_in_the_middle(box: Box) -> None:
+    """The event is another's after five minutes."""
+    await box.keep("evt_1")
+
+    async def ends(event: Event) -> str:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await handle_events(box.database, box.clock, ends)
+    assert await box.handle() == 0
+    box.clock.pass_(minutes=5)
+    assert await box.handle() == 1
+
+
+async def test_two_workers_at_once(box: Box, database_url: str) -> None:
+    await box.keep(*(f"evt_{number:02d}" for number in range(20)))
+    machines = [Database(database_url, pool_size=2) for _ in range(2)]
+    done = await asyncio.gather(
+        *(handle_events(machine, box.clock, box.handler) for machine in machines)
+    )
+    for machine in machines:
+        await machine.close()
+    assert sum(done) == 20
+    assert sorted(box.handler.ids) == [f"evt_{number:02d}" for number in range(20)]

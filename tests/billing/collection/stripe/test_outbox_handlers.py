@@ -1,0 +1,243 @@
+"""Collecting: what Stripe is told of an invoice where nothing goes wrong there, but here.
+
+What Stripe itself can do wrong is in tests/stories/test_story_stripe_faults.py.
+"""
+
+import asyncio
+
+import httpx
+
+from billing.accounts.profiles import lock_profile, read_profile
+from billing.collection.stripe.values import Charge
+from billing.invoices.lifecycle import end_collection
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
+
+
+async def last_error(stripe: StripeStory) -> str:
+    query = "select last_error from outbox where given_up_at is not null"
+    (row,) = await sql(stripe.story.database, query)
+    return str(row.last_error)
+
+
+async def card_firm(stripe: StripeStory) -> Firm:
+    firm = await stripe.firm(CHARGE)
+    await stripe.leaves_card(firm)
+    await stripe.exchanges()
+    return firm
+
+
+async def credit_at_stripe(stripe: StripeStory, balance: int) -> None:
+    """Somebody sets the customer's balance in the dashboard."""
+    (customer,) = stripe.fake.objects("customer")
+    async with httpx.AsyncClient(base_url=stripe.fake.url, auth=(stripe.fake.key, "")) as http:
+        form = {"balance": str(balance)}
+        assert (await http.post(f"/v1/customers/{customer['id']}", data=form)).is_success
+
+
+class TestCustomer:
+    async def test_is_made_once_and_kept(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm()
+        first = await stripe.collector.customer(firm.account.id)
+        assert await stripe.collector.customer(firm.account.id) == first
+        async with stripe.story.database.transaction() as session:
+            assert (await read_profile(session, firm.account.id)).stripe_customer == first
+        (theirs,) = stripe.fake.objects("customer")
+        assert (theirs["name"], theirs["email"], theirs["metadata"]) == (
+            "Acme 精密",
+            "pay@acme.example",
+            {"maas_account": firm.account.id.hex},
+        )
+
+    async def test_has_the_name_on_the_bill(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm()
+        await firm.billed(billing_name="Acme 精密机械有限公司", email="")
+        await stripe.collector.customer(firm.account.id)
+        (theirs,) = stripe.fake.objects("customer")
+        assert (theirs["name"], theirs["email"]) == ("Acme 精密机械有限公司", None)
+
+    async def test_is_one_for_all_who_ask_at_once(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm()
+        asked = (stripe.collector.customer(firm.account.id) for _ in range(3))
+        assert len(set(await asyncio.gather(*asked))) == 1
+        assert len(stripe.fake.objects("customer")) == 1
+
+
+class TestAmounts:
+    async def test_of_a_customer_with_a_balance_at_stripe(self, stripe: StripeStory) -> None:
+        """October's 20.00 are charged. Then somebody credits 5.00 in the dashboard: of November's
+        30.00 Stripe would collect 25.00. So it collects nothing until the balance is gone, and
+        the operator has it tried again."""
+        firm = await card_firm(stripe)
+        await stripe.invoiced(firm, rows=20_000)
+        await stripe.works()
+        await credit_at_stripe(stripe, -500)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        assert await last_error(stripe) == "Stripe would collect 2500 of 3000, our invoice is 3000."
+        assert (stripe.fake.objects("invoice")[-1]["status"], stripe.charges()) == ("draft", [2000])
+        await credit_at_stripe(stripe, 0)
+        november = (await stripe.ours(firm)).id
+        await stripe.retries(firm, "stripe_invoice")
+        await stripe.works()
+        assert stripe.charges() == [2000, 3000]
+        assert ((await stripe.ours(firm)).id, (await stripe.ours(firm)).status) == (
+            november,
+            "paid",
+        )
+        assert len(stripe.fake.objects("invoice")) == 2
+        assert await stripe.differences() == ()
+
+    async def test_of_a_draft_that_somebody_changed(self, stripe: StripeStory) -> None:
+        """Somebody adds 1.00 to our draft before we finish it."""
+        firm = await card_firm(stripe)
+        await stripe.invoiced(firm, rows=30_000)
+        stripe.fake.lose_answers(3, "POST /v1/invoices")
+        await stripe.worker.exchange()
+        customer = stripe.fake.objects("customer")[0]["id"]
+        ours = (await stripe.ours(firm)).id.hex
+        draft = await stripe.payments.find_invoice(customer, ours)
+        assert draft is not None
+        await stripe.payments.add_charges("somebody", draft, [Charge("a gift", 100)])
+        await stripe.later(minutes=1)
+        assert await last_error(stripe) == "Stripe would collect 3100 of 3100, our invoice is 3000."
+        assert (stripe.theirs()["status"], stripe.charges()) == ("draft", [])
+
+    async def test_more_than_stripe_takes(self, stripe: StripeStory) -> None:
+        """1,000,000.00 in one invoice: it is refused, and stays to be paid by hand."""
+        firm = await stripe.firm(SEND, currency="CNY", credit="10000000")
+        await stripe.invoiced(firm, rows=1_000_000_000)
+        await stripe.works()
+        assert (await last_error(stripe)).startswith("amount_too_large")
+        invoice = await stripe.ours(firm)
+        assert (await firm.pays(invoice, "1000000.00")).status == "paid"
+        await stripe.works()
+        assert (await stripe.outbox(firm))[-1] == ("stripe_paid_elsewhere", "done")
+        assert await stripe.story.differences() == ()
+
+    async def test_in_a_currency_that_stripe_counts_otherwise(self, stripe: StripeStory) -> None:
+        """The profile refuses it; one that was there before is refused here."""
+        firm = await stripe.story.firm(currency="KWD")
+        await sql(stripe.story.database, "update billing_profile set collection = 'stripe_charge'")
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        assert await last_error(stripe) == (
+            "Stripe counts KWD otherwise than ISO 4217: collect it by hand."
+        )
+        assert stripe.fake.objects("invoice") == []
+
+
+class TestByHand:
+    async def test_before_stripe_was_told(self, stripe: StripeStory) -> None:
+        """The account pays by hand from now on: 30.00 that are on their way never get there."""
+        firm = await card_firm(stripe)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await firm.billed(collection="manual")
+        await stripe.works()
+        assert stripe.fake.objects("invoice") == []
+        assert (await firm.pays(invoice, "30.00")).status == "paid"
+        await stripe.works()
+        assert {state for _, state in await stripe.outbox(firm)} == {"done"}
+        assert await stripe.differences() == ()
+
+    async def test_when_a_draft_was_made(self, stripe: StripeStory) -> None:
+        """It stays a draft, which nobody collects, whatever becomes of ours."""
+        firm = await card_firm(stripe)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        stripe.fake.lose_answers(3, "POST /v1/invoices")
+        await stripe.worker.exchange()
+        await firm.billed(collection="manual")
+        await stripe.later(minutes=1)
+        await firm.pays(invoice, "10.00", "bank-1")
+        await firm.pays(invoice, "20.00", "bank-2")
+        await stripe.works()
+        assert (stripe.theirs()["status"], stripe.charges()) == ("draft", [])
+        assert {state for _, state in await stripe.outbox(firm)} == {"done"}
+
+    async def test_what_stripe_has_it_goes_on_to_collect(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await firm.billed(collection="manual")
+        stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+        await stripe.works()
+        assert (await stripe.ours(firm)).status == "paid"
+        assert await stripe.differences() == ()
+
+
+class TestNothingThere:
+    async def test_nothing_is_told(self, stripe: StripeStory) -> None:
+        """Stripe was down for days, so it was given up. 10.00 of 30.00 come by bank, 5.00 are
+        credited, and 15.00 come by bank: none of it concerns Stripe, and none is a failure."""
+        firm = await card_firm(stripe)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        stripe.fake.down()
+        stripe.story.clock.pass_(days=4)
+        await stripe.worker.exchange()
+        stripe.fake.up()
+        await firm.pays(invoice, "10.00", "bank-1")
+        await firm.is_credited(invoice, "5.00")
+        assert (await firm.pays(invoice, "15.00", "bank-2")).status == "paid"
+        await stripe.exchanges()
+        assert await stripe.outbox(firm) == [
+            ("stripe_invoice", "given up"),
+            ("stripe_part_paid", "done"),
+            ("stripe_credit", "done"),
+            ("stripe_paid_elsewhere", "done"),
+        ]
+        assert stripe.fake.objects("invoice") == []
+
+    async def test_a_manual_account_has_no_items(self, stripe: StripeStory) -> None:
+        firm = await stripe.story.firm()
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await firm.pays(invoice, "10.00", "bank-1")
+        await firm.is_credited(invoice, "5.00")
+        await firm.pays(invoice, "15.00", "bank-2")
+        async with stripe.story.database.transaction() as session:
+            await lock_profile(session, firm.account.id)
+            await end_collection(session, stripe.story.clock, invoice, "stripe_void")
+        assert await stripe.outbox(firm) == []
+
+    async def test_what_is_paid_is_not_sent(self, stripe: StripeStory) -> None:
+        """The first try to send was slow; meanwhile the customer found the invoice and paid it."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        stripe.fake.pay_hosted_invoice(stripe.theirs()["id"])
+        again = "update outbox set done_at = null, due_at = created_at where action = 'stripe_send'"
+        await sql(stripe.story.database, again)
+        await stripe.later(minutes=1)
+        assert stripe.fake.count("POST /v1/invoices/{id}/send") == 1
+        assert await stripe.outbox(firm) == [("stripe_invoice", "done"), ("stripe_send", "done")]
+
+
+class TestRepeating:
+    async def test_the_whole_again(self, stripe: StripeStory) -> None:
+        """Every item of a month is done a second time, as after a crash: nothing more happens."""
+        firm = await card_firm(stripe)
+        invoice = await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await firm.is_credited(invoice, "10.00", refund=True)
+        await stripe.works()
+        again = "update outbox set done_at = null, due_at = created_at"
+        await sql(stripe.story.database, again)
+        await stripe.later(hours=25)
+        assert {state for _, state in await stripe.outbox(firm)} == {"done"}
+        assert (len(stripe.fake.objects("invoice")), stripe.charges()) == (1, [3000])
+        assert [refund["amount"] for refund in stripe.fake.objects("refund")] == [1000]
+        assert await stripe.differences() == ()
+
+    async def test_a_charge_of_what_is_paid(self, stripe: StripeStory) -> None:
+        """Day 1 of dunning and a new card bring a try each; the first succeeds, the second sees
+        that nothing is left to pay."""
+        firm = await stripe.firm(CHARGE)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        stripe.story.clock.pass_(days=1)
+        await stripe.leaves_card(firm)
+        await stripe.worker.dun()
+        await stripe.exchanges()
+        tries = [state for action, state in await stripe.outbox(firm) if action == "stripe_pay"]
+        assert tries == ["done"] * 3
+        assert (stripe.fake.count("POST /v1/invoices/{id}/pay"), stripe.charges()) == (2, [3000])

@@ -1,0 +1,185 @@
+"""What comes of an event: by its kind, by whose it is, and however often it is handled.
+
+Events on their way are in tests/stories/test_story_stripe_webhooks.py.
+"""
+
+import pytest
+from structlog.testing import capture_logs
+
+from billing.collection.stripe.values import Charge, Event
+from billing.collection.stripe.webhooks import FOREIGN, IGNORED, StripeEvents, charge_again
+from billing.outbox import Refused
+from infra import ids
+from tests.support.stories.stripe_story import CHARGE, SEND, StripeStory
+
+
+def events(stripe: StripeStory) -> StripeEvents:
+    return StripeEvents(stripe.story.database, stripe.story.clock, stripe.payments)
+
+
+def event(kind: str, object_id: str) -> Event:
+    return Event("evt_1", kind, object_id, {})
+
+
+async def foreign(stripe: StripeStory, customer: str, ours: str, currency: str = "CNY") -> str:
+    """An invoice of 99.00, made and finished past our outbox, whose events are lost."""
+    stripe.fake.webhooks.drop(1000)
+    key = f"foreign:{len(stripe.fake.objects('invoice'))}"
+    made = await stripe.payments.make_invoice(f"{key}:make", customer, ours, key, currency, 30)
+    await stripe.payments.add_charges(f"{key}:lines", made, [Charge("something else", 9900)])
+    await stripe.payments.finalise(f"{key}:final", made.id)
+    return made.id
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        "kind", ["customer.updated", "charge.succeeded", "invoiceitem.created", "balance.available"]
+    )
+    async def test_of_no_concern(self, stripe: StripeStory, kind: str) -> None:
+        before = len(stripe.fake.requests)
+        assert await events(stripe).handle(event(kind, "x_1")) == IGNORED
+        assert len(stripe.fake.requests) == before
+
+    async def test_of_an_invoice_that_is_gone(self, stripe: StripeStory) -> None:
+        with pytest.raises(Refused, match="No such invoice"):
+            await events(stripe).handle(event("invoice.deleted", "in_gone"))
+
+
+class TestInvoices:
+    async def test_any_of_its_events_will_do(self, stripe: StripeStory) -> None:
+        """Whatever the event says, it is Stripe's word now that counts."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        theirs = stripe.theirs()["id"]
+        failed = event("invoice.payment_failed", theirs)
+        assert await events(stripe).handle(failed) == "open, 0 paid"
+        stripe.fake.pay_hosted_invoice(theirs)
+        for _ in range(3):
+            assert await events(stripe).handle(failed) == "paid, 3000 paid"
+        assert ((await stripe.ours(firm)).status, await firm.wallet()) == ("paid", "0.00")
+        assert await stripe.differences() == ()
+
+    async def test_one_that_names_none_of_ours_is_left_alone(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm(SEND)
+        customer = await stripe.collector.customer(firm.account.id)
+        for ours in ("nothing of ours", ids.new_id().hex):
+            theirs = await foreign(stripe, customer, ours)
+            assert await events(stripe).handle(event("invoice.paid", theirs)) == FOREIGN
+        assert await firm.invoices() == []
+
+    async def test_one_that_names_an_invoice_of_another_customer_or_currency_is_left_alone(
+        self, stripe: StripeStory
+    ) -> None:
+        """Ours of 30.00 is to be paid by hand: Stripe was not given it."""
+        firm = await stripe.firm(CHARGE)
+        customer = await stripe.collector.customer(firm.account.id)
+        stranger = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+        await firm.billed(collection="manual")
+        ours = await stripe.invoiced(firm, rows=30_000)
+        for owner, currency in ((stranger, "CNY"), (customer, "USD")):
+            theirs = await foreign(stripe, owner, ours.id.hex, currency)
+            stripe.fake.pay_hosted_invoice(theirs)
+            assert await events(stripe).handle(event("invoice.paid", theirs)) == FOREIGN
+        found = await stripe.ours(firm)
+        assert (found.status, found.stripe_invoice, await firm.wallet()) == ("open", None, "0.00")
+
+    async def test_a_copy_of_one_that_stripe_has_is_left_alone(self, stripe: StripeStory) -> None:
+        """The dashboard copies our invoice with its metadata."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.exchanges()
+        ours, customer = await stripe.ours(firm), stripe.theirs()["customer"]
+        copy = await foreign(stripe, customer, ours.id.hex)
+        stripe.fake.pay_hosted_invoice(copy)
+        assert await events(stripe).handle(event("invoice.paid", copy)) == FOREIGN
+        found = await stripe.ours(firm)
+        assert (found.status, found.stripe_invoice) == ("open", ours.stripe_invoice)
+
+    async def test_one_that_is_not_kept_yet_is_kept_by_its_first_event(
+        self, stripe: StripeStory
+    ) -> None:
+        """It names ours, and Stripe's customer is the firm's: 99.00 pay 30.00 and the wallet."""
+        firm = await stripe.firm(SEND)
+        customer = await stripe.collector.customer(firm.account.id)
+        ours = await stripe.invoiced(firm, rows=30_000)
+        theirs = await foreign(stripe, customer, ours.id.hex)
+        stripe.fake.pay_hosted_invoice(theirs)
+        paid = event("invoice.paid", theirs)
+        assert await events(stripe).handle(paid) == "paid, 9900 paid"
+        found = await stripe.ours(firm)
+        assert (found.status, found.stripe_invoice) == ("paid", theirs)
+        assert await firm.wallet() == "69.00"
+
+    async def test_one_that_stripe_settled_without_money_is_still_owed(
+        self, stripe: StripeStory
+    ) -> None:
+        """Somebody voids it in the dashboard: the operator is told, and 30.00 are owed."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.exchanges()
+        ours = await stripe.ours(firm)
+        await stripe.payments.void("dashboard", ours.stripe_invoice or "")
+        with capture_logs() as said:
+            voided = event("invoice.voided", ours.stripe_invoice or "")
+            assert await events(stripe).handle(voided) == "void, 0 paid"
+        told = [one for one in said if one["event"] == "Stripe has settled what is owed"]
+        assert [(one["log_level"], one["invoice"], one["status"]) for one in told] == [
+            ("error", ours.id.hex, "void")
+        ]
+        assert ((await stripe.ours(firm)).status, await firm.owes(ours)) == ("open", "30.00")
+
+
+class TestMethods:
+    async def test_of_an_account_that_is_sent_its_invoices(self, stripe: StripeStory) -> None:
+        """It is kept, but nothing is charged to it by itself."""
+        firm = await stripe.firm(SEND)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await stripe.leaves_card(firm)
+        intent = stripe.fake.objects("setup_intent")[-1]["id"]
+        left = event("setup_intent.succeeded", intent)
+        assert await events(stripe).handle(left) == "method kept"
+        assert (stripe.theirs()["status"], stripe.charges()) == ("open", [])
+
+    async def test_twice(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm(CHARGE)
+        await stripe.invoiced(firm, rows=30_000)
+        await stripe.works()
+        await stripe.leaves_card(firm)
+        left = event("setup_intent.succeeded", stripe.fake.objects("setup_intent")[-1]["id"])
+        for _ in range(2):
+            outcome = await events(stripe).handle(left)
+            assert outcome == "method kept, open invoices are charged"
+        await stripe.works()
+        pays = [action for action, _ in await stripe.outbox(firm) if action == "stripe_pay"]
+        assert (len(pays), stripe.charges()) == (2, [3000])
+
+    async def test_of_an_account_that_owes_nothing(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm(CHARGE)
+        await stripe.leaves_card(firm)
+        await stripe.works()
+        assert await stripe.outbox(firm) == []
+
+    async def test_that_was_not_left_after_all(self, stripe: StripeStory) -> None:
+        firm = await stripe.firm(CHARGE)
+        customer = await stripe.collector.customer(firm.account.id)
+        await stripe.payments.setup_page("page", customer, "CNY", "https://a.b", "https://a.b")
+        intent = stripe.fake.objects("setup_intent")[-1]["id"]
+        assert await events(stripe).handle(event("setup_intent.succeeded", intent)) == IGNORED
+
+    async def test_of_a_stranger(self, stripe: StripeStory) -> None:
+        customer = await stripe.payments.make_customer("stranger", "0" * 32, "Other", "")
+        await stripe.payments.setup_page("page", customer, "CNY", "https://a.b", "https://a.b")
+        stripe.fake.complete_checkout(stripe.fake.objects("checkout.session")[-1]["id"])
+        left = event("setup_intent.succeeded", stripe.fake.objects("setup_intent")[-1]["id"])
+        assert await events(stripe).handle(left) == FOREIGN
+
+
+async def test_each_occasion_brings_one_try(stripe: StripeStory) -> None:
+    firm = await stripe.firm(CHARGE)
+    invoice = await stripe.invoiced(firm, rows=30_000)
+    async with stripe.story.database.transaction() as session:
+        for occasion in ("dunning:1", "dunning:1", "dunning:2"):
+            await charge_again(session, stripe.story.clock, invoice, occasion)
+    assert [action for action, _ in await stripe.outbox(firm)][1:] == ["stripe_pay", "stripe_pay"]

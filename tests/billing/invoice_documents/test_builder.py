@@ -1,0 +1,393 @@
+"""Invoice documents, made from what is stored: figures, words, days, tax, balance."""
+
+from datetime import date
+from fractions import Fraction
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.invoice_documents.builder import document_of, preview_of
+from billing.invoice_documents.document import InvoiceDocument
+from billing.invoice_documents.values import DocumentLine
+from billing.invoices.balances import Balance
+from billing.invoices.lifecycle import InvoiceNotFound
+from billing.money import minor_text
+from billing.rating.plan_file import list_terms
+from billing.subscriptions.plans import publish
+from billing.tables import Invoice
+from infra import ids
+from infra.database.database import Database
+from tests.support.billing.making import sql
+from tests.support.stories.story import LISTED, Firm, Story
+
+GROWTH = """
+plan = "growth"
+names = { en = "Growth", zh = "成长版" }
+currency = "CNY"
+fixed_fee = "310.00"
+minimum = "20.00"
+list_prices = true
+
+[[allowance]]
+model = "llm"
+meter = "output_tokens"
+quantity = 310_000
+
+[[discount]]
+model = "vib"
+percent = "12.5"
+"""
+GROSS = """
+plan = "gross"
+names = { en = "Gross", zh = "含税版" }
+currency = "CNY"
+fixed_fee = "620.00"
+list_prices = true
+tax_inclusive = true
+"""
+
+
+@pytest.fixture
+async def story(database: Database) -> Story:
+    return Story(database)
+
+
+async def documented(firm: Firm, invoice: Invoice, locale: str | None = None) -> InvoiceDocument:
+    async with firm.story.database.transaction() as session:
+        return await document_of(session, firm.account.id, invoice.id, locale)
+
+
+async def previewed(firm: Firm) -> InvoiceDocument:
+    async with firm.story.database.transaction() as session:
+        return await preview_of(session, firm.story.clock, firm.account.id)
+
+
+def told(line: DocumentLine, document: InvoiceDocument) -> tuple[str, str]:
+    return line.description, minor_text(line.line.minor, document.currency)
+
+
+class TestAMonth:
+    """October on Growth from the 1st. Used: 500,000 output tokens, of which 310,000 are included:
+    190,000 x 0.000002 = 0.38; 100 rows x 0.001 = 0.10, less 12.5 %: 0.01. Up to the minimum of
+    20.00: 19.53. And the fee of November, 310.00. With 6 % tax: 330.00 + 19.80 = 349.80."""
+
+    @pytest.fixture
+    async def firm(self, story: Story) -> Firm:
+        firm = await story.firm(tax_ppm=60_000)
+        await firm.billed(address="上海市", tax_number="9131", billing_name="Acme Ltd.")
+        story.clock.set(2026, 10, 1, 9)
+        await firm.subscribe(await story.plan(GROWTH))
+        story.clock.set(2026, 10, 12)
+        await firm.use("llm", output_tokens=500_000, tags={"order": "A-1"})
+        await firm.use("vib", rows=100)
+        await story.counts()
+        return firm
+
+    async def test_the_preview_is_what_the_invoice_will_be(self, firm: Firm) -> None:
+        preview = await previewed(firm)
+        await firm.story.until(2026, 11, 1, 1)
+        final = await documented(firm, (await firm.invoices())[1])
+        assert (preview.id, preview.number, preview.status) == (None, None, "preview")
+        assert (preview.name, preview.final) == ("preview", False)
+        assert preview.lines == final.lines
+        assert preview.tags == final.tags
+        assert (preview.net, preview.tax, preview.total) == (final.net, final.tax, final.total)
+        assert preview.terms == final.terms
+        assert preview.period == final.period
+        assert preview.as_of is not None
+        assert final.as_of is None
+        assert preview.payment_terms == "尚未结算：用量可能继续增加。"
+
+    async def test_a_draft_says_so(self, firm: Firm) -> None:
+        await firm.story.until(2026, 11, 1, 0, 30)
+        draft = (await firm.invoices())[1]
+        document = await documented(firm, draft)
+        assert (document.status, document.number, document.issued_on) == ("draft", None, None)
+        assert document.name == ids.show("inv", draft.id)
+        assert document.balance == Balance()
+        assert document.total == 349_80
+
+    async def test_all_that_it_says(self, firm: Firm) -> None:
+        await firm.story.until(2026, 11, 1, 1)
+        document = await documented(firm, (await firm.invoices())[1], "en")
+        assert (document.number, document.name, document.status) == (
+            "MAAS-000002",
+            "MAAS-000002",
+            "open",
+        )
+        assert [told(line, document) for line in document.lines] == [
+            ("llm: output tokens", "0.38"),
+            ("vib: rows judged", "0.10"),
+            ("vib: 12.5 % discount", "-0.01"),
+            ("Growth: up to the minimum of the period", "19.53"),
+            ("Growth: fixed fee", "310.00"),
+        ]
+        assert [line.number for line in document.lines] == [1, 2, 3, 4, 5]
+        assert document.lines[0].price_text == "2.00 / 1,000,000"
+        assert (document.buyer.name, document.buyer.tax_number) == ("Acme Ltd.", "9131")
+        assert document.seller.name == "MaaS"
+        assert (document.issued_on, document.due_on) == (date(2026, 11, 1), date(2026, 12, 1))
+        assert document.period.first_day, document.period.last_day == (
+            date(2026, 10, 1),
+            date(2026, 10, 31),
+        )
+        assert (document.net, document.tax, document.total) == (330_00, 19_80, 349_80)
+        assert document.tax_note == "Tax at 6 %."
+        assert document.payment_terms == (
+            "Please transfer 349.80 CNY by 2026-12-01, quoting MAAS-000002."
+        )
+        assert document.billing_rule.startswith("Billed are calls that were answered whole")
+        assert [(one.plan, one.number, one.share) for one in document.terms] == [
+            ("growth", 1, Fraction(1))
+        ]
+        (tag,) = document.tags
+        assert [(part.value, part.minor) for part in tag.parts] == [("A-1", 38), ("", 10)]
+
+    async def test_as_json(self, firm: Firm) -> None:
+        await firm.story.until(2026, 11, 1, 1)
+        document = (await documented(firm, (await firm.invoices())[1])).to_json()
+        assert document["object"] == "invoice"
+        assert document["currency_exponent"] == 2
+        assert (document["net"], document["owed"]) == ("330.00", "349.80")
+        first, *_, fee = document["lines"]
+        assert (first["quantity"], first["included"]) == (500_000, 310_000)
+        assert first["price"] == {"kind": "per_unit", "unit": "0.000002000"}
+        assert (fee["base"], fee["share"]) == ("310.00", "1")
+        assert (fee["service"]["first_day"], fee["service"]["last_day"]) == (
+            "2026-11-01",
+            "2026-11-30",
+        )
+        assert document["terms"][0]["version"] == first["plan_version"]
+        assert document["tags"][0]["parts"][0] == {
+            "kind": "value",
+            "value": "A-1",
+            "count": 1,
+            "amount": "0.38",
+            "lines": [{"line": 1, "quantity": 500_000, "amount": "0.38"}],
+        }
+
+    async def test_in_the_language_of_its_day_unless_another_is_asked(self, firm: Firm) -> None:
+        await firm.story.until(2026, 11, 1, 1)
+        invoice = (await firm.invoices())[1]
+        assert (await documented(firm, invoice)).lines[4].description == "成长版：固定费用"
+        assert (await documented(firm, invoice, "en")).lines[4].plan_name == "Growth"
+        await firm.billed(locale="en")
+        assert (await documented(firm, invoice)).locale == "zh"
+        assert (await previewed(firm)).locale == "en"
+
+    async def test_nobody_sees_anothers(self, firm: Firm) -> None:
+        await firm.story.until(2026, 11, 1, 1)
+        other = await firm.story.firm("Other")
+        with pytest.raises(InvoiceNotFound):
+            await documented(other, (await firm.invoices())[1])
+
+
+class TestFees:
+    async def test_the_share_of_a_change_in_mid_month(self, story: Story) -> None:
+        """From 310.00 to 620.00 on the 21st of October: 11 of 31 days are given back and paid."""
+        firm = await story.firm(tax_ppm=60_000)
+        await firm.subscribe(await story.plan(GROWTH))
+        story.clock.set(2026, 10, 21, 15)
+        await firm.change(await story.plan(GROSS))
+        document = await documented(firm, (await firm.invoices())[1])
+        back, due = document.lines
+        assert (back.line.minor, back.base, back.share) == (-110_00, 310_00, Fraction(-11, 31))
+        assert (due.line.minor, due.base, due.share) == (220_00, 620_00, Fraction(11, 31))
+        for line in (back, due):
+            assert line.service is not None
+            days = line.service.first_day, line.service.last_day
+            assert days == (date(2026, 10, 21), date(2026, 10, 31))
+        assert document.tags == ()
+        assert document.period_id is None
+        assert document.tax_note == "税率 6%。 各行金额含税。"
+
+    async def test_a_year(self, story: Story) -> None:
+        firm = await story.firm()
+        yearly = GROWTH.replace("fixed_fee", 'interval = "year"\nfixed_fee')
+        await firm.subscribe(await story.plan(yearly))
+        (line,) = (await documented(firm, (await firm.invoices())[0])).lines
+        assert (line.base, line.share) == (310_00, Fraction(1))
+        assert line.service is not None
+        assert line.service.last_day == date(2027, 9, 30)
+
+    async def test_a_later_move_to_another_anchor_changes_no_share(self, story: Story) -> None:
+        firm = await story.firm()
+        story.clock.set(2026, 10, 11)
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.cancel(at_end=False)
+        before = (await documented(firm, (await firm.invoices())[0])).lines
+        assert [(line.base, line.share) for line in before] == [(310_00, Fraction(21, 31))]
+        await sql(story.database, "update billing_profile set anchor_day = 17, time_zone = 'UTC'")
+        after = await documented(firm, (await firm.invoices())[0])
+        assert after.lines == before
+        assert after.time_zone == "Asia/Shanghai"
+
+    async def test_a_basis_that_is_not_known_is_not_told(self, story: Story) -> None:
+        """The period says other days than those that the fee was shared by: nothing is better
+        than a wrong share."""
+        firm = await story.firm()
+        story.clock.set(2026, 10, 11)
+        await firm.subscribe(await story.plan(GROWTH))
+        story.clock.set(2026, 10, 21)
+        await firm.change(await story.plan(GROSS))
+        await sql(story.database, "update billing_period set anchor_day = 17")
+        fee, change = await firm.invoices()
+        (due,) = (await documented(firm, fee)).lines
+        assert (due.base, due.share) == (None, None)
+        async with story.database.transaction() as session:
+            await session.execute(text("set local session_replication_role = replica"))
+            await session.execute(text("delete from invoice_line where minor = 21000"))
+        back, _ = (await documented(firm, change)).lines
+        assert (back.base, back.share) == (None, None)
+
+
+class TestTax:
+    @pytest.mark.parametrize(
+        ("treatment", "ppm", "note"),
+        [
+            ("standard", 0, "No tax is charged."),
+            ("standard", 82_500, "Tax at 8.25 %."),
+            ("exempt", 60_000, "Exempt from tax."),
+            (
+                "reverse_charge",
+                60_000,
+                "Reverse charge: the recipient accounts for the tax.",
+            ),
+        ],
+    )
+    async def test_the_note(self, story: Story, treatment: str, ppm: int, note: str) -> None:
+        firm = await story.firm()
+        await firm.billed(tax_ppm=ppm, tax_treatment=treatment, locale="en")
+        await firm.subscribe(await story.plan(GROWTH))
+        assert (await documented(firm, (await firm.invoices())[0])).tax_note == note
+
+    async def test_what_was_said_then_holds(self, story: Story) -> None:
+        firm = await story.firm(tax_ppm=60_000)
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.billed(tax_ppm=0, tax_treatment="exempt")
+        document = await documented(firm, (await firm.invoices())[0])
+        assert (document.tax_treatment, document.tax_ppm) == ("standard", 60_000)
+
+
+class TestBalance:
+    @pytest.fixture
+    async def firm(self, story: Story) -> Firm:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        return firm
+
+    async def test_paid_in_part_and_credited(self, firm: Firm) -> None:
+        """Of 310.00, 100.00 are paid and 30.00 credited: 180.00 are owed."""
+        (invoice,) = await firm.invoices()
+        await firm.pays(invoice, "100.00")
+        await firm.is_credited(invoice, "30.00")
+        document = await documented(firm, invoice, "en")
+        assert document.balance == Balance(100_00, 30_00, 0, 180_00)
+        (note,) = document.notes
+        assert (note.number, note.total, note.to_wallet) == ("MAAS-CN-000001", 30_00, 0)
+        assert document.to_json()["credit_notes"][0]["total"] == "30.00"
+        assert "180.00 CNY" in document.payment_terms
+
+    async def test_a_credit_after_payment_goes_into_the_wallet(self, firm: Firm) -> None:
+        (invoice,) = await firm.invoices()
+        await firm.pays(invoice, "310.00")
+        await firm.is_credited(invoice, "30.00")
+        document = await documented(firm, invoice, "en")
+        assert document.balance == Balance(310_00, 0, 0, 0)
+        assert document.notes[0].to_wallet == 30_00
+        assert document.payment_terms == "Nothing is left to pay."
+
+    async def test_void(self, firm: Firm) -> None:
+        (invoice,) = await firm.invoices()
+        await firm.story.voids(invoice)
+        document = await documented(firm, invoice)
+        assert (document.status, document.balance) == ("void", Balance())
+
+    async def test_given_up(self, firm: Firm) -> None:
+        (invoice,) = await firm.invoices()
+        await firm.pays(invoice, "10.00")
+        await firm.story.gives_up(invoice)
+        document = await documented(firm, invoice)
+        assert document.balance == Balance(10_00, 0, 300_00, 0)
+
+    @pytest.mark.parametrize(
+        ("collection", "words"),
+        [
+            ("stripe_charge", "310.00 CNY is charged to the payment method on file."),
+            (
+                "stripe_invoice",
+                "Please pay 310.00 CNY by {due} through the link that was sent.",
+            ),
+        ],
+    )
+    async def test_the_ways_to_pay(self, firm: Firm, collection: str, words: str) -> None:
+        other = await firm.story.firm("Other")
+        await other.billed(collection=collection)
+        await other.subscribe(await firm.story.plan(GROWTH))
+        (invoice,) = await other.invoices()
+        document = await documented(other, invoice, "en")
+        assert document.payment_terms == words.format(due=document.due_on)
+
+
+class TestPreview:
+    async def test_a_fee_of_before_the_end_has_an_invoice_of_its_own(self, story: Story) -> None:
+        """The trial is over on the 15th of October: the fee of its rest is invoiced then, and
+        October's invoice has November's."""
+        firm = await story.firm()
+        trial = GROWTH.replace("fixed_fee", "trial_days = 14\nfixed_fee")
+        await firm.subscribe(await story.plan(trial))
+        await story.counts()
+        before = await previewed(firm)
+        await story.until(2026, 10, 15, 1)
+        await story.until(2026, 11, 1, 1)
+        rest, october = [await documented(firm, one) for one in await firm.invoices()]
+        assert [one.line.minor for one in rest.lines] == [170_00]
+        assert before.lines == october.lines
+        assert [one.line.minor for one in before.lines] == [20_00, 310_00]
+
+    async def test_of_an_account_that_nobody_has_billed_yet(self, story: Story) -> None:
+        firm = await story.firm()
+        document = await previewed(firm)
+        assert (document.lines, document.total) == ((), 0)
+        assert document.period.first_day == date(2026, 10, 1)
+        assert (await previewed(firm)).period == document.period
+
+    async def test_without_a_plan_calls_cost_the_list_price(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.use("vib", rows=1_234)
+        await story.counts()
+        document = await previewed(firm)
+        assert [told(line, document) for line in document.lines] == [("vib：判定行数", "1.23")]
+        assert document.lines[0].plan == "list"
+
+    async def test_calls_of_before_there_were_terms(self, story: Story) -> None:
+        """They cost what the newest list says."""
+        firm = await story.firm()
+        await sql(story.database, "alter table usage disable trigger all")
+        await firm.use("vib", rows=1_000, tags={"order": "A-1"})
+        await sql(story.database, "update usage set plan_version_id = null")
+        await sql(story.database, "alter table usage enable trigger all")
+        async with story.database.transaction() as session:
+            dearer = {"vib": {"rows": 2_000_000}}
+            newest = await publish(session, story.clock, list_terms("CNY", {**LISTED, **dearer}))
+        await story.counts()
+        document = await previewed(firm)
+        assert document.list_version == newest.id
+        assert [line.line.minor for line in document.lines] == [2_00]
+        assert [(part.value, part.minor) for part in document.tags[0].parts] == [("A-1", 2_00)]
+
+
+async def test_a_document_is_read_only(story: Story) -> None:
+    """Nothing that is shown is written: the preview's invoice is in no session."""
+    firm = await story.firm()
+    await firm.use("vib", rows=1)
+    await story.counts()
+    await previewed(firm)
+    async with story.database.transaction() as session:
+        assert await _count(session) == 0
+
+
+async def _count(session: AsyncSession) -> int:
+    connection = await session.connection()
+    return int((await connection.exec_driver_sql("select count(*) from invoice")).scalar_one())

@@ -1,0 +1,108 @@
+"""Lists of invoices: pages, short forms, and finding one by what people call it."""
+
+from datetime import date
+
+import pytest
+
+from billing.invoice_documents.invoice_list import (
+    Listed,
+    final_invoices,
+    find_invoice,
+    invoice_page,
+)
+from billing.invoices.balances import booked_for
+from billing.invoices.lifecycle import InvoiceNotFound
+from infra import ids
+from infra.database.database import Database
+from tests.support.stories.story import Firm, Story
+
+PLAN = """
+plan = "plan"
+names = { en = "Plan", zh = "计划" }
+currency = "CNY"
+fixed_fee = "310.00"
+list_prices = true
+"""
+
+
+@pytest.fixture
+async def firm(database: Database) -> Firm:
+    """Invoices of October, November and December, and a draft."""
+    story = Story(database)
+    firm = await story.firm()
+    await firm.subscribe(await story.plan(PLAN))
+    await story.until(2026, 11, 1, 1)
+    await story.until(2026, 12, 1, 1)
+    await story.until(2027, 1, 1, 0, 30)
+    return firm
+
+
+async def page(firm: Firm, limit: int, after: str | None = None) -> list[Listed]:
+    mark = ids.parse("inv", after) if after else None
+    async with firm.story.database.transaction() as session:
+        return await invoice_page(session, firm.account.id, limit, mark)
+
+
+async def test_the_newest_first_page_by_page(firm: Firm) -> None:
+    first = await page(firm, 2)
+    assert [one.number for one in first] == [None, "MAAS-000003"]
+    rest = await page(firm, 9, first[-1].to_json()["id"])
+    assert [one.number for one in rest] == ["MAAS-000002", "MAAS-000001"]
+    assert await page(await firm.story.firm("Other"), 9) == []
+
+
+async def test_the_short_form(firm: Firm) -> None:
+    await firm.pays((await firm.invoices())[0], "10.00")
+    draft, *_, oldest = (one.to_json() for one in await page(firm, 9))
+    assert (oldest["number"], oldest["status"], oldest["total"], oldest["owed"]) == (
+        "MAAS-000001",
+        "open",
+        "310.00",
+        "300.00",
+    )
+    assert oldest["issued_at"] < oldest["due_at"]
+    assert (draft["number"], draft["status"], draft["owed"], draft["issued_at"]) == (
+        None,
+        "draft",
+        "0.00",
+        None,
+    )
+
+
+async def test_what_they_are_for(firm: Firm) -> None:
+    """A fee in advance, then the month's usage beside the next fee, which only this firm has."""
+    await firm.use("llm", output_tokens=1000)
+    await firm.story.until(2027, 2, 1, 1)
+    newest, *rest = await page(firm, 9)
+    assert newest.to_json()["kinds"] == ["usage", "fixed_fee"]
+    assert {one.kinds for one in rest} == {("fixed_fee",)}
+
+
+async def test_found_by_number_or_id(firm: Firm) -> None:
+    oldest = (await firm.invoices())[0]
+    other = await firm.story.firm("Other")
+    async with firm.story.database.transaction() as session:
+        for name in ("MAAS-000001", "MAAS-1", ids.show("inv", oldest.id)):
+            assert (await find_invoice(session, firm.account.id, name)).id == oldest.id
+            with pytest.raises(InvoiceNotFound):
+                await find_invoice(session, other.account.id, name)
+        for name in ("MAAS-000009", "OTHER-000001", "1", "MAAS-x", f"MAAS-{'9' * 30}", "inv_1"):
+            with pytest.raises(InvoiceNotFound):
+                await find_invoice(session, firm.account.id, name)
+
+
+async def test_final_ones_of_a_month(firm: Firm) -> None:
+    """By the account's days: October begins on 30 September in UTC. The fee of October and what
+    October's end brought are both of October."""
+    invoices = [one.id for one in await firm.invoices()]
+    async with firm.story.database.transaction() as session:
+        account = firm.account.id
+        assert await final_invoices(session, account) == invoices[:3]
+        assert await final_invoices(session, account, date(2026, 10, 1)) == invoices[:2]
+        assert await final_invoices(session, account, date(2026, 11, 1)) == invoices[2:3]
+        assert await final_invoices(session, account, date(2026, 9, 1)) == []
+
+
+async def test_nothing_is_booked_for_no_invoices(firm: Firm) -> None:
+    async with firm.story.database.transaction() as session:
+        assert await booked_for(session, firm.account.id, []) == {}

@@ -1,0 +1,127 @@
+"""Invoices as CSV that no spreadsheet runs."""
+
+import csv
+import io
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from billing.invoice_documents.billed_call import BilledCall
+from billing.invoice_documents.rendering.calls_csv import CallSheet
+from billing.invoice_documents.rendering.csv import (
+    LINE_COLUMNS,
+    lines_csv,
+    safe,
+)
+from billing.subscriptions.usage_totals import NO_TERMS
+from infra import ids
+from tests.billing.invoice_documents.sample_invoice import FEE, INVOICE, START, USAGE, VERSION
+
+CALL = BilledCall(
+    request_id=ids.new_id(),
+    started_at=START,
+    model="llm",
+    key_id=None,
+    key_name=None,
+    operation="chat",
+    settlement="complete",
+    status=200,
+    error_code=None,
+    input_tokens=3,
+    cached_input_tokens=None,
+    output_tokens=5,
+    rows=None,
+    images=12,
+    adaptation_seconds=None,
+    version_id=VERSION,
+    late=True,
+    tags={"order": '=A-17,"x"'},
+    cost_nano=1_234,
+)
+
+
+SHEET = CallSheet("CNY", ZoneInfo("Asia/Shanghai"), ("order",))
+
+
+def row(call: BilledCall, sheet: CallSheet = SHEET) -> dict[str, str]:
+    content = sheet.header() + sheet.rows([call])
+    (found,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("language", "fix"),
+    [("en", "`GET /v1/models` lists the models"), ("zh", "通过 `GET /v1/models` 查看可用模型")],
+)
+def test_a_calls_fix_is_in_the_accounts_language(language: str, fix: str) -> None:
+    refused = replace(CALL, status=404, error_code="model_not_found")
+    sheet = replace(SHEET, language=language)
+    assert row(refused, sheet)["suggested_fix"] == fix
+    assert row(CALL, sheet)["suggested_fix"] == ""
+
+
+class TestCsv:
+    @pytest.mark.parametrize(
+        ("cell", "kept"),
+        [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("@x", "'@x"),
+            ("-x", "'-x"),
+            ("\tx", "'\tx"),
+            ("-3.00", "-3.00"),
+            ("-3", "-3"),
+            ("-3.0.0", "'-3.0.0"),
+            ("a=1", "a=1"),
+            (None, ""),
+            (0, "0"),
+        ],
+    )
+    def test_nothing_is_a_formula(self, cell: object, kept: str) -> None:
+        assert safe(cell) == kept
+
+    def test_lines(self) -> None:
+        named = replace(USAGE, description="=cmd|x", line=replace(USAGE.line, minor=-607))
+        content = lines_csv(replace(INVOICE, lines=(named, FEE)))
+        assert content.startswith(b"\xef\xbb\xbf")
+        first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+        assert tuple(first) == LINE_COLUMNS
+        assert (first["description"], first["amount"], first["quantity"]) == (
+            "'=cmd|x",
+            "-6.07",
+            "500000",
+        )
+        assert (second["line"], second["description"]) == ("2", "成长版：固定费用")
+        assert (second["first_day"], second["last_day"]) == ("2026-10-01", "2026-10-31")
+        assert second["currency"] == "CNY"
+
+    def test_calls_page_by_page(self) -> None:
+        plain = replace(CALL, tags=None, late=False, version_id=NO_TERMS)
+        content = SHEET.header() + SHEET.rows([CALL]) + SHEET.rows([plain])
+        first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+        assert tuple(first) == SHEET.columns
+        assert (first["images"], first["adaptation_seconds"]) == ("12", "")
+        assert (first["late"], first["cost"]) == ("yes", "0.000001234")
+        assert (first["cached_input_tokens"], first["plan_version"]) == ("", VERSION.hex)
+        assert (second["other_tags"], second["late"], second["plan_version"]) == ("", "no", "")
+
+    def test_times_of_calls_are_the_accounts_with_their_offset(self) -> None:
+        assert row(CALL)["started_at"] == "2026-10-01T00:00:00+08:00"
+        berlin = replace(SHEET, zone=ZoneInfo("Europe/Berlin"))
+        assert row(CALL, berlin)["started_at"] == "2026-09-30T18:00:00+02:00"
+
+    def test_calls_say_their_key_status_and_error(self) -> None:
+        refused = replace(
+            CALL, settlement="refused", status=402, error_code="spend_cap", key_name="=press"
+        )
+        said = row(refused)
+        assert (said["key_name"], said["status"]) == ("'=press", "402")
+        assert (said["error_code"], said["settlement"]) == ("spend_cap", "refused")
+
+    def test_a_tag_has_a_column_and_others_are_together(self) -> None:
+        tagged = replace(CALL, tags={"order": "=A-17", "line": "三号线", "shift": '+"x"'})
+        said = row(tagged, replace(SHEET, tags=("=x", "line", "order")))
+        assert (said["tag:order"], said["tag:line"]) == ("'=A-17", "三号线")
+        assert said["tag:=x"] == ""
+        assert said["other_tags"] == '{"shift": "+\\"x\\""}'

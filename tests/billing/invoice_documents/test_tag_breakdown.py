@@ -1,0 +1,199 @@
+"""Tags on an invoice: parts that add up to the lines, whatever the calls were tagged with."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.invoice_documents.tag_breakdown import (
+    MOST_TAGS,
+    MOST_VALUES,
+    USAGE_KINDS,
+    LinePart,
+    Part,
+    PartKind,
+    Tag,
+    TagUsage,
+    divide,
+    tag_usage,
+)
+from billing.rating.prices import PerUnit
+from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.statement import Consumed, Line, LineKind, usage_lines
+from billing.rating.terms import ModelPrice, PlanTerms
+from billing.subscriptions.usage_totals import NO_TERMS
+from infra import ids
+from infra.database.database import Database
+from tests.support.billing.making import sql
+from tests.support.billing.random_terms import plan_terms
+
+TERMS = PlanTerms(
+    plan="list",
+    names={"en": "List", "zh": "列表"},
+    currency="CNY",
+    prices=(
+        ModelPrice("llm", "input_tokens", PerUnit(10**6)),
+        ModelPrice("llm", "cached_input_tokens", PerUnit(10**5)),
+        ModelPrice("vib", "rows", PerUnit(10**7)),
+    ),
+)
+VERSION = TERMS.version_id()
+LLM, RUL = (VERSION, "llm", False), (VERSION, "vib", False)
+
+
+def lines(*consumed: Consumed) -> list[Line]:
+    return usage_lines(TERMS, Fraction(1), consumed)
+
+
+def shown(tag: Tag) -> list[tuple[str, int]]:
+    return [(part.value or part.kind.value, part.minor) for part in tag.parts]
+
+
+class TestDividing:
+    def test_by_the_units_of_each_value(self) -> None:
+        """10 rows for 10 fen: 6 of A-1, 3 of A-2, 1 without the tag."""
+        usage = [
+            TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
+            TagUsage("order", "A-2", 1, {RUL: Quantities(rows=3)}),
+        ]
+        tags = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)
+        assert [tag.name for tag in tags] == ["order"]
+        assert shown(tags[0]) == [("A-1", 6), ("A-2", 3), ("untagged", 1)]
+        assert tags[0].parts[0].lines == (LinePart(1, 6, 6),)
+
+    def test_values_are_sorted_by_amount_and_then_by_name(self) -> None:
+        """Whatever the order in which the totals name them; others and untagged calls last."""
+        rows = {"A-1": 1, "A-3": 20, "B": 3, "A-2": 3}
+        usage = [TagUsage("order", name, 1, {RUL: Quantities(rows=n)}) for name, n in rows.items()]
+        usage.append(TagUsage("order", None, 7, {RUL: Quantities(rows=40)}))
+        tag = divide(lines(Consumed("vib", Quantities(rows=100))), {VERSION: TERMS}, usage)[0]
+        assert shown(tag) == [
+            *(("A-3", 20), ("A-2", 3), ("B", 3), ("A-1", 1)),
+            *(("others", 40), ("untagged", 33)),
+        ]
+
+    def test_each_tag_by_itself(self) -> None:
+        usage = [
+            TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)}),
+            TagUsage("machine", "M3", 1, {RUL: Quantities(rows=1)}),
+        ]
+        tags = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)
+        assert [shown(tag) for tag in tags] == [[("A-1", 10)], [("M3", 1), ("untagged", 9)]]
+
+    def test_cached_tokens_are_counted_as_their_price_counts_them(self) -> None:
+        """100 tokens, 40 of them cached: 60 fresh for 6 fen and 40 for 0.4, which rounds to none.
+        A-1 has 30 fresh and 20 cached."""
+        usage = [TagUsage("order", "A-1", 1, {LLM: Quantities(50, 20)})]
+        drafted = lines(Consumed("llm", Quantities(100, 40)))
+        assert [line.minor for line in drafted] == [6, 0]
+        part, rest = divide(drafted, {VERSION: TERMS}, usage)[0].parts
+        assert part.lines == (LinePart(1, 30, 3), LinePart(2, 20, 0))
+        assert rest.lines == (LinePart(1, 30, 3), LinePart(2, 20, 0))
+
+    def test_late_usage_is_of_its_own_line(self) -> None:
+        late = (VERSION, "vib", True)
+        usage = [TagUsage("order", "A-1", 1, {late: Quantities(rows=4)})]
+        drafted = lines(Consumed("vib", Quantities(rows=10), Quantities(rows=5)))
+        part, rest = divide(drafted, {VERSION: TERMS}, usage)[0].parts
+        assert part.lines == (LinePart(2, 4, 4),)
+        assert rest.lines == (LinePart(1, 10, 10), LinePart(2, 1, 1))
+
+    def test_a_draft_that_is_older_than_the_totals_still_adds_up(self) -> None:
+        usage = [TagUsage("order", "A-1", 1, {RUL: Quantities(rows=12)})]
+        tag = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)[0]
+        assert shown(tag) == [("A-1", 10)]
+
+    def test_fees_and_discounts_are_nobodys(self) -> None:
+        usage = [TagUsage("order", "A-1", 1, {RUL: Quantities(rows=10)})]
+        fee = Line(LineKind.FIXED_FEE, 310_00, VERSION)
+        tag = divide([fee, *lines(Consumed("vib", Quantities(rows=10)))], {VERSION: TERMS}, usage)
+        assert tag[0].parts[0].lines == (LinePart(2, 10, 10),)
+
+    @given(st.data(), plan_terms())
+    def test_parts_add_up_to_every_line(self, data: st.DataObject, terms: PlanTerms) -> None:
+        counts = st.integers(0, 40)
+        quantities = st.builds(lambda a, b, c, d: Quantities(a + b, b, c, d), *[counts] * 4)
+        models = sorted({price.model for price in terms.prices})
+        version, consumed, usage = terms.version_id(), [], []
+        values: list[dict[tuple[UUID, str, bool], Quantities]] = [{} for _ in range(3)]
+        for model in models:
+            pair = []
+            for late in (False, True):
+                total = data.draw(quantities)
+                for value in values:
+                    value[version, model, late] = data.draw(quantities)
+                    total += value[version, model, late]
+                pair.append(total)
+            consumed.append(Consumed(model, *pair))
+        usage = [TagUsage("t", str(at), 1, value) for at, value in enumerate(values)]
+        drafted = usage_lines(terms, Fraction(1), consumed)
+        (tag,) = divide(drafted, {version: terms}, usage)
+        for number, line in enumerate(drafted, 1):
+            mine = [one for part in tag.parts for one in part.lines if one.number == number]
+            if line.kind in USAGE_KINDS:
+                assert sum(one.minor for one in mine) == line.minor
+                assert sum(one.quantity for one in mine) == line.quantity
+            else:
+                assert mine == []
+
+
+class TestReading:
+    async def put(
+        self, database: Database, period: UUID, tag: str, value: str, rows: int, **more: object
+    ) -> UUID:
+        values: Mapping[str, object] = {"version": VERSION, "account": period, **more}
+        await sql(
+            database,
+            "insert into usage_tag_total values (:period, :tag, :value, 'vib', :version, false, "
+            ":account, 1, 0, 0, 0, :rows, :rows, 0, 0)",
+            period=period,
+            tag=tag,
+            value=value,
+            rows=rows,
+            **values,
+        )
+        return period
+
+    async def read(self, database: Database, period: UUID, account: UUID) -> list[TagUsage]:
+        async with database.transaction() as session:
+            return await tag_usage(session, account, period, VERSION)
+
+    async def test_the_most_costly_first_and_only_of_the_account(self, database: Database) -> None:
+        period = await self.put(database, ids.new_id(), "order", "A-1", 3)
+        await self.put(database, period, "order", "A-2", 5)
+        await self.put(database, period, "machine", "M", 9, account=ids.new_id())
+        assert await self.read(database, period, period) == [
+            TagUsage("order", "A-2", 1, {RUL: NOTHING + Quantities(rows=5)}),
+            TagUsage("order", "A-1", 1, {RUL: NOTHING + Quantities(rows=3)}),
+        ]
+
+    async def test_what_names_no_terms_was_priced_by_the_list(self, database: Database) -> None:
+        period = await self.put(database, ids.new_id(), "order", "A-1", 3)
+        await self.put(database, period, "order", "A-1", 4, version=NO_TERMS)
+        (usage,) = await self.read(database, period, period)
+        assert usage.used == {RUL: NOTHING + Quantities(rows=7)}
+
+    async def test_many_values_and_tags_are_bounded(self, database: Database) -> None:
+        period = ids.new_id()
+        for at in range(MOST_VALUES + 3):
+            await self.put(database, period, "order", f"A-{at:03}", 1000 - at)
+        for at in range(MOST_TAGS + 1):
+            await self.put(database, period, f"tag_{at:02}", "x", 900 - at)
+        usage = await self.read(database, period, period)
+        assert len({one.tag for one in usage}) == MOST_TAGS
+        orders = [one for one in usage if one.tag == "order"]
+        assert len(orders) == MOST_VALUES + 1
+        assert orders[0].value == "A-000"
+        rest = NOTHING + Quantities(rows=900 + 899 + 898)
+        assert orders[-1] == TagUsage("order", None, 3, {RUL: rest})
+
+    async def test_others_are_shown_together(self, database: Database) -> None:
+        usage = [
+            TagUsage("order", "A-1", 1, {RUL: Quantities(rows=6)}),
+            TagUsage("order", None, 7, {RUL: Quantities(rows=4)}),
+        ]
+        tag = divide(lines(Consumed("vib", Quantities(rows=10))), {VERSION: TERMS}, usage)[0]
+        assert tag.parts[1] == Part(PartKind.OTHERS, "", 7, (LinePart(1, 4, 4),))
+        assert NOTHING == Quantities()

@@ -1,0 +1,140 @@
+"""What invoices say in words: everything that can stand on one has words in both languages."""
+
+import re
+from itertools import chain
+
+import pytest
+
+from billing.accounts.profiles import Collection
+from billing.invoice_documents import translations
+from billing.invoice_documents.document import PREVIEW
+from billing.invoice_documents.price_format import percent, price_decimals, price_words, short
+from billing.invoice_documents.translations import LOCALES, say
+from billing.invoices.numbering import credit_note_number, invoice_number
+from billing.rating.prices import Graduated, Package, PerUnit, Tier, Volume
+from billing.rating.quantities import METERS
+from billing.rating.statement import LineKind
+from billing.rating.taxes import TaxTreatment
+from billing.tables import InvoiceStatus, Settlement
+
+TIERS = (Tier(1_000, 10**7), Tier(None, 8 * 10**6))
+FLATS = Graduated((Tier(1_000, 10**7, 5 * 10**9), Tier(None, 8 * 10**6)))
+
+
+class TestTexts:
+    @pytest.mark.parametrize(
+        "place",
+        [
+            *chain(LineKind, METERS, TaxTreatment, Collection, InvoiceStatus),
+            PREVIEW,
+            "model_discount",
+            "rule",
+        ],
+    )
+    def test_each_thing_has_its_words(self, place: str) -> None:
+        english, chinese = translations._TEXTS[place]
+        assert english.isascii()
+        assert english != chinese
+
+    @pytest.mark.parametrize("place", translations._TEXTS)
+    def test_both_languages_take_the_same_values(self, place: str) -> None:
+        english, chinese = (
+            sorted(re.findall(r"{(\w+)}", text)) for text in translations._TEXTS[place]
+        )
+        assert english == chinese
+
+    def test_the_rule_says_of_each_settlement_whether_it_is_billed(self) -> None:
+        rule = say("en", "rule")
+        told = {
+            Settlement.COMPLETE: "answered whole",
+            Settlement.CLIENT_ABORT: "left early",
+            Settlement.REFUSED: "refused",
+            Settlement.PLATFORM_FAULT: "failed on our side",
+            Settlement.REPLAYED: "given again",
+            Settlement.UNKNOWN: "consumption is unknown",
+        }
+        assert set(told) == set(Settlement)
+        billed, not_billed = rule.split("; ")
+        for settlement, words in told.items():
+            assert words in (billed if settlement.billable else not_billed)
+
+    def test_values_are_put_in(self) -> None:
+        assert say("en", "page", page=1, pages=2) == "Page 1 of 2"
+        assert say("zh", "page", page=1, pages=2) == "第 1 页，共 2 页"
+        assert LOCALES == ("en", "zh")
+
+
+class TestPrices:
+    @pytest.mark.parametrize(
+        ("price", "meter", "words"),
+        [
+            (PerUnit(500), "input_tokens", "0.50 / 1,000,000"),
+            (PerUnit(10**6), "rows", "0.001 / 1"),
+            (Package(1_000, 2 * 10**9), "rows", "2.00 per started 1,000"),
+            (PerUnit(25 * 10**6), "images", "0.025 / 1"),
+            # By the minute; an amount in seconds says so, as the quantity beside it does.
+            (PerUnit(10**7), "adaptation_seconds", "0.60 / 60 s"),
+            (Package(60, 10**9), "adaptation_seconds", "1.00 per started 60 s"),
+            (
+                Volume(TIERS),
+                "adaptation_seconds",
+                "All units by the tier reached, per 60 s: 0.60 up to 1,000 s; 0.48 above",
+            ),
+            (
+                FLATS,
+                "rows",
+                "Each unit by its tier, per 1: 0.01 and 5.00 once up to 1,000; 0.008 above",
+            ),
+            (
+                Volume(TIERS),
+                "rows",
+                "All units by the tier reached, per 1: 0.01 up to 1,000; 0.008 above",
+            ),
+        ],
+    )
+    def test_in_words(self, price: PerUnit, meter: str, words: str) -> None:
+        assert price_words(price, meter, "en") == words
+
+    def test_in_chinese(self) -> None:
+        assert price_words(PerUnit(10**7), "adaptation_seconds", "zh") == "0.60 / 60 秒"
+        assert price_words(PerUnit(10**7), "images", "zh") == "0.01 / 1"
+
+    def test_as_decimals(self) -> None:
+        assert price_decimals(PerUnit(500)) == {"kind": "per_unit", "unit": "0.000000500"}
+        assert price_decimals(Package(10, 10**9)) == {
+            "kind": "package",
+            "size": 10,
+            "amount": "1.000000000",
+        }
+        graduated, volume = price_decimals(FLATS), price_decimals(Volume(TIERS))
+        assert (graduated["kind"], volume["kind"]) == ("graduated", "volume")
+        assert graduated["tiers"] == [
+            {"up_to": 1_000, "unit": "0.010000000", "flat": "5.000000000"},
+            {"up_to": None, "unit": "0.008000000", "flat": "0.000000000"},
+        ]
+
+    @pytest.mark.parametrize(
+        ("nano", "text"),
+        [
+            (0, "0.00"),
+            (5 * 10**8, "0.50"),
+            (10**9, "1.00"),
+            (1, "0.000000001"),
+            (1_234 * 10**6, "1.234"),
+        ],
+    )
+    def test_short(self, nano: int, text: str) -> None:
+        assert short(nano) == text
+
+    @pytest.mark.parametrize(
+        ("ppm", "text"), [(0, "0"), (60_000, "6"), (82_500, "8.25"), (1, "0.0001"), (10**6, "100")]
+    )
+    def test_percent(self, ppm: int, text: str) -> None:
+        assert percent(ppm) == text
+
+
+class TestNumbers:
+    def test_each_kind_of_document_has_its_own_form(self) -> None:
+        assert invoice_number("MAAS", 12) == "MAAS-000012"
+        assert invoice_number("MAAS", 1_234_567) == "MAAS-1234567"
+        assert credit_note_number("MAAS", 12) == "MAAS-CN-000012"

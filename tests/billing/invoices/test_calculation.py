@@ -1,0 +1,144 @@
+"""Drafting: what a period comes to, from its totals and the terms."""
+
+from dataclasses import replace
+from fractions import Fraction
+from uuid import UUID
+
+import pytest
+
+from billing.accounts.profiles import read_profile
+from billing.invoices.calculation import TermsUsed, add_up, amounts_of, period_use, use_of
+from billing.rating.quantities import NOTHING, Quantities
+from billing.rating.statement import Consumed, Line, LineKind
+from billing.rating.taxes import Tax, Taxed, TaxTreatment
+from billing.rating.terms import PlanTerms
+from billing.subscriptions.periods import running_period
+from billing.subscriptions.plans import PlanNotFound
+from tests.support.billing.making import append, call
+from tests.support.stories.plan_texts import GROWTH, SCALE
+from tests.support.stories.story import Firm, Story
+
+NET = PlanTerms("net", {"en": "Net", "zh": "净"}, "CNY", prices=())
+GROSS = replace(NET, plan="gross", tax_inclusive=True)
+TERMS = {terms.version_id(): terms for terms in (NET, GROSS)}
+TAX = Tax(TaxTreatment.STANDARD, 130_000)
+
+
+def line(terms: PlanTerms, kind: LineKind, minor: int) -> Line:
+    return Line(kind, minor, terms.version_id())
+
+
+async def used_by(firm: Firm) -> list[TermsUsed]:
+    story = firm.story
+    await story.counts()
+    async with story.database.transaction() as session:
+        profile = await read_profile(session, firm.account.id)
+        period = await running_period(session, firm.account.id, story.clock.now())
+        return [*(await period_use(session, profile, period)).used]
+
+
+class TestAmounts:
+    def test_of_net_and_of_gross_lines_together(self) -> None:
+        """13 % of tax:
+
+            net     usage 100.00, discount -10.00, fee 50.00 = 140.00    tax 18.20
+            gross   usage 113.00, minimum 11.30,  fee 22.60  = 146.90    net 130.00, tax 16.90
+
+        In all 270.00 net and 35.10 of tax. Usage: 90.00 + 124.30 / 1.13 = 110.00 -> 200.00.
+        """
+        lines = [
+            line(NET, LineKind.USAGE, 100_00),
+            line(NET, LineKind.DISCOUNT, -10_00),
+            line(NET, LineKind.FIXED_FEE, 50_00),
+            line(GROSS, LineKind.LATE_USAGE, 113_00),
+            line(GROSS, LineKind.MINIMUM, 11_30),
+            line(GROSS, LineKind.FIXED_FEE, 22_60),
+        ]
+        amounts = add_up(lines, TERMS, TAX)
+        assert amounts.taxed == Taxed(270_00, 35_10, 305_10)
+        assert amounts.usage == 200_00
+
+    def test_of_nothing(self) -> None:
+        amounts = add_up([], TERMS, TAX)
+        assert (amounts.taxed, amounts.usage) == (Taxed(0, 0, 0), 0)
+
+    def test_what_is_given_back_is_no_usage(self) -> None:
+        lines = [line(NET, LineKind.UNUSED_FEE, -10_00), line(NET, LineKind.FIXED_FEE, 30_00)]
+        amounts = add_up(lines, TERMS, TAX)
+        assert (amounts.taxed, amounts.usage) == (Taxed(20_00, 2_60, 22_60), 0)
+
+
+class TestTerms:
+    async def test_in_force_come_first_with_their_days(self, story: Story) -> None:
+        """Growth from 1 to 10 October, Scale from the 11th; a call that list prices priced."""
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        story.clock.set(2026, 10, 11)
+        await firm.change(await story.plan(SCALE))
+        await firm.use("vib", rows=5)
+        used = await used_by(firm)
+        assert [(one.terms.plan, one.share) for one in used] == [
+            ("growth", Fraction(10, 31)),
+            ("scale", Fraction(21, 31)),
+            ("list", Fraction(0)),
+        ]
+        assert used[0].consumed == used[1].consumed == ()
+        assert used[2].consumed == [Consumed("vib", NOTHING + Quantities(rows=5))]
+
+    async def test_the_same_plan_left_and_taken_again(self, story: Story) -> None:
+        """1 to 4 October and 20 to 31: 4 + 12 = 16 of 31 days."""
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        story.clock.set(2026, 10, 5)
+        await firm.cancel(at_end=False)
+        story.clock.set(2026, 10, 20)
+        await firm.subscribe(await story.plan(GROWTH))
+        (used,) = await used_by(firm)
+        assert used.share == Fraction(16, 31)
+
+    async def test_calls_without_any_are_priced_by_the_list(self, story: Story) -> None:
+        """Calls from before there were plans name no terms: they join those of the list."""
+        firm = await story.firm()
+        now, tokens = story.clock.now(), Quantities(output_tokens=1)
+        await append(
+            story.database,
+            call(firm.account.id, now, model="llm", quantities=tokens),
+            call(firm.account.id, now, rows=2),
+        )
+        await firm.use("vib", rows=40)
+        (used,) = await used_by(firm)
+        assert used.terms.plan == "list"
+        assert sorted(used.consumed, key=lambda one: one.model) == [
+            Consumed("llm", NOTHING + tokens),
+            Consumed("vib", NOTHING + Quantities(rows=42), NOTHING + NOTHING),
+        ]
+
+    async def test_that_are_not_kept(self, story: Story) -> None:
+        firm = await story.firm()
+        unknown = call(firm.account.id, story.clock.now(), plan_version_id=UUID(int=9))
+        await append(story.database, unknown)
+        with pytest.raises(PlanNotFound, match="names terms that are not kept"):
+            await used_by(firm)
+
+
+async def test_no_period_counts_nothing(story: Story) -> None:
+    firm = await story.firm()
+    async with story.database.transaction() as session:
+        profile = await read_profile(session, firm.account.id)
+        assert await use_of(session, profile, []) == []
+
+
+async def test_the_running_month_can_be_looked_at(story: Story) -> None:
+    """The preview of 12 October: 410,000 used, 310,000 included, 0.20, and 6 % of tax."""
+    firm = await story.firm(tax_ppm=60_000)
+    await firm.subscribe(await story.plan(GROWTH))
+    story.clock.set(2026, 10, 12)
+    await firm.use("llm", output_tokens=410_000)
+    await story.counts()
+    async with story.database.transaction() as session:
+        profile = await read_profile(session, firm.account.id)
+        period = await running_period(session, firm.account.id, story.clock.now())
+        lines = (await period_use(session, profile, period)).lines()
+        amounts = await amounts_of(session, profile, lines)
+    assert [(one.kind, one.minor, one.included) for one in lines] == [(LineKind.USAGE, 20, 310_000)]
+    assert amounts.taxed == Taxed(20, 1, 21)

@@ -1,0 +1,253 @@
+"""Included units: what calls may take is what the bill can give them, whatever was counted when."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from billing.invoices.included_units import Included, included_at
+from billing.metering.quotas import QuotaRef
+from billing.metering.usage import append_usage
+from billing.rating.quantities import Quantities
+from billing.subscriptions.subscriptions import require_standing
+from tests.support.billing.making import call, sql
+from tests.support.stories.plan_texts import GROWTH, SCALE
+from tests.support.stories.story import Firm, Story
+
+PACKED = """
+plan = "packed"
+names = { en = "Packed", zh = "打包版" }
+currency = "CNY"
+
+[[price]]
+model = "vib"
+meter = "rows"
+kind = "package"
+size = 1_000
+price = "3.00"
+
+[[allowance]]
+model = "vib"
+meter = "rows"
+quantity = 500
+"""
+
+
+async def included(firm: Firm, *at: int) -> Included:
+    story = firm.story
+    moment = story.clock.at(*at) if at else story.clock.now()
+    async with story.database.transaction() as session:
+        terms = (await require_standing(session, firm.account.id, moment)).terms
+        return await included_at(session, firm.account.id, [terms], moment)
+
+
+def quotas(found: Included) -> Sequence[QuotaRef]:
+    """Those of the plan, where nothing else is in force."""
+    (only,) = found.quotas.values()
+    return only
+
+
+async def left(firm: Firm, *at: int) -> list[int]:
+    """What calls may take of each allowance, those that are lent too."""
+    found = await included(firm, *at)
+    query = "select amount - used - leased from quota where id = :id"
+    return [(await sql(firm.story.database, query, id=one.id))[0][0] for one in quotas(found)]
+
+
+async def takes(firm: Firm, units: int, counted: bool = True, of: Any = None) -> None:
+    """A call of so many units, all of them included."""
+    story, found = firm.story, of or await included(firm)
+    quota = quotas(found)[0]
+    async with story.database.transaction() as session:
+        version, _ = await story.terms_at(session, firm, quota.model, story.clock.now())
+        row = replace(
+            call(firm.account.id, story.clock.now(), units),
+            model=quota.model,
+            quantities=Quantities(**{quota.meter: units}),
+            cost_nano=0,
+            plan_version_id=version,
+            covered={quota.meter: {quota.id: units}},
+        )
+        await append_usage(session, [row])
+    await sql(
+        story.database, "update quota set used = used + :n where id = :id", n=units, id=quota.id
+    )
+    if counted:
+        await story.counts()
+
+
+async def leases(firm: Firm, units: int) -> None:
+    """A gateway has borrowed so many."""
+    (quota,) = quotas(await included(firm))
+    lend = "update quota set leased = leased + :n where id = :id"
+    await sql(firm.story.database, lend, n=units, id=quota.id)
+
+
+class TestLeft:
+    async def test_is_what_the_plan_includes(self, story: Story) -> None:
+        firm = await story.firm(credit="0")
+        await firm.subscribe(await story.plan(GROWTH))
+        assert await left(firm) == [310_000]
+        await takes(firm, 200_000)
+        assert await left(firm) == [110_000]
+        assert await firm.credit() == "0"
+        assert await story.differences() == ()
+
+    async def test_for_a_part_of_a_period_it_is_a_part(self, story: Story) -> None:
+        """From the 12th on: 20 of 31 days."""
+        firm = await story.firm()
+        story.clock.set(2026, 10, 12)
+        await firm.subscribe(await story.plan(GROWTH))
+        assert await left(firm) == [200_000]
+
+    async def test_what_was_paid_and_given_back_is_not_left(self, story: Story) -> None:
+        """A call found all lent to others, and paid: 100,000 tokens, 0.20, until it was counted."""
+        firm = await story.firm(credit="1")
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.use("llm", output_tokens=100_000)
+        assert (await left(firm), await firm.credit()) == ([310_000], "0.8")
+        await story.counts()
+        assert (await left(firm), await firm.credit()) == ([210_000], "1")
+        await takes(firm, 210_000)
+        assert (await left(firm), await firm.credit()) == ([0], "1")
+        assert await story.differences() == ()
+
+    async def test_calls_that_are_not_counted_have_what_they_took(self, story: Story) -> None:
+        firm = await story.firm(credit="1")
+        await firm.subscribe(await story.plan(GROWTH))
+        await story.counts()
+        await takes(firm, 300_000, counted=False)
+        assert await left(firm) == [10_000]
+        await story.counts()
+        assert await left(firm) == [10_000]
+
+    async def test_what_costs_nothing_takes_nothing(self, story: Story) -> None:
+        firm = await story.firm()
+        free = GROWTH + '[[discount]]\nmodel = "llm"\npercent = "100"\n'
+        await firm.subscribe(await story.plan(free))
+        await firm.use("llm", output_tokens=100_000)
+        await story.counts()
+        assert await left(firm) == [310_000]
+
+
+class TestGivenTwice:
+    """310,000 are included, worth 0.62. One call takes them and runs on; others pay meanwhile."""
+
+    async def test_what_a_running_call_has_is_not_given_back_to_others(self, story: Story) -> None:
+        firm = await story.firm(credit="1")
+        await firm.subscribe(await story.plan(GROWTH))
+        await leases(firm, 310_000)
+        await firm.use("llm", output_tokens=200_000)
+        assert await firm.credit() == "0.6"
+        await story.counts()
+        assert (await left(firm), await firm.credit()) == ([-200_000], "0.6")
+        await leases(firm, -310_000)  # the call has ended, and taken nothing
+        await firm.use("llm", output_tokens=1)
+        await story.counts()
+        assert (await left(firm), await firm.credit()) == ([109_999], "1")
+
+    async def test_nor_what_a_call_took_that_is_counted_later(self, story: Story) -> None:
+        """0.40 are paid at first, and it is 0.40 that are due at last: 510,000 - 310,000."""
+        firm = await story.firm(credit="1")
+        await firm.subscribe(await story.plan(GROWTH))
+        await leases(firm, 310_000)
+        await firm.use("llm", output_tokens=200_000)
+        await story.counts()
+        await leases(firm, -310_000)
+        await takes(firm, 310_000, counted=False)
+        assert await firm.credit() == "0.6"
+        await story.counts()
+        assert (await left(firm), await firm.credit()) == ([0], "0.6")
+        assert await story.differences() == ()
+
+    async def test_within_a_spend_cap_too(self, story: Story) -> None:
+        firm = await story.firm(credit="10")
+        capped = GROWTH.replace("list_prices", 'spend_cap = "1.00"\nlist_prices')
+        await firm.subscribe(await story.plan(capped))
+        await leases(firm, 310_000)
+        await firm.use("llm", output_tokens=200_000)
+        await story.counts()
+        assert await firm.credit() == "0.6"
+
+
+class TestWithoutCredit:
+    async def test_what_the_next_unit_may_cost_does_not_keep_from_what_is_included(
+        self, story: Story
+    ) -> None:
+        """A package of 3.00 may fall due with the next row, so there is less credit than none."""
+        firm = await story.firm(credit="0")
+        await firm.subscribe(await story.plan(PACKED))
+        await takes(firm, 400)
+        assert (await left(firm), await firm.credit()) == ([100], "-3")
+
+
+class TestPeriods:
+    async def test_each_has_its_own(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        await takes(firm, 310_000)
+        october = await included(firm)
+        assert (october.since, october.until) == (
+            story.clock.at(2026, 10, 1),
+            story.clock.at(2026, 11, 1),
+        )
+        await story.until(2026, 11, 1, 0, 30)
+        november = await included(firm)
+        assert {one.id for one in quotas(november)}.isdisjoint({one.id for one in quotas(october)})
+        assert await left(firm) == [310_000]
+
+    async def test_what_comes_late_is_of_the_period_that_bills_it(self, story: Story) -> None:
+        """100,000 tokens of October that are known in November take of November's."""
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.use("llm", output_tokens=1)
+        await story.until(2026, 11, 1, 1)
+        await firm.use("llm", story.clock.at(2026, 10, 20), output_tokens=100_000)
+        await story.counts()
+        assert await left(firm) == [210_000]
+
+    async def test_looked_up_at_once_it_is_made_once(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        found = await asyncio.gather(*(included(firm, 2026, 11, 5) for _ in range(2)))
+        assert found[0] == found[1]
+
+    async def test_a_clock_that_was_set_back_finds_the_first(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.subscribe(await story.plan(GROWTH))
+        async with story.database.transaction() as session:
+            terms = (await require_standing(session, firm.account.id, story.clock.now())).terms
+            early = story.clock.at(2026, 9, 1)
+            found = await included_at(session, firm.account.id, [terms], early)
+        assert (found.since, found.until) == (early, story.clock.at(2026, 11, 1))
+
+
+class TestChanges:
+    async def test_up_the_old_plans_units_are_those_of_its_days(self, story: Story) -> None:
+        """10 of 31 days of Growth: 100,000. Of Scale 21 days: 420,000."""
+        firm = await story.firm(credit="1")
+        await firm.subscribe(await story.plan(GROWTH))
+        await takes(firm, 150_000)
+        growth = await included(firm)
+        story.clock.set(2026, 10, 11)
+        await firm.change(await story.plan(SCALE))
+        assert await left(firm) == [420_000]
+        (quota,) = quotas(growth)
+        query = "select amount, used from quota where id = :id"
+        assert await sql(story.database, query, id=quota.id) == [(150_000, 150_000)]
+        # 50,000 above: 0.10.
+        assert await firm.credit() == "0.9"
+        assert await story.differences() == ()
+
+    async def test_an_end_that_lies_ahead_and_is_taken_back(self, story: Story) -> None:
+        """A trial of 10 days, which is when it ends: for 10 of 31 days 100,000 are included."""
+        firm = await story.firm()
+        trial = GROWTH.replace("list_prices", "trial_days = 10\nlist_prices")
+        await firm.subscribe(await story.plan(trial))
+        assert await left(firm) == [310_000]
+        await firm.cancel()
+        assert await left(firm) == [100_000]
+        await firm.resume()
+        assert await left(firm) == [310_000]
+        await firm.change(await story.plan(trial.replace("310.00", "31.00")))
+        assert await left(firm) == [100_000]

@@ -1,0 +1,272 @@
+"""Invoices: states, numbers, what a draft may do and a final one may not."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from billing.accounts.profiles import lock_profile
+from billing.invoices.lifecycle import (
+    InvoiceNotFound,
+    InvoiceStateWrong,
+    draft_of_period,
+    finalise,
+    get_invoice,
+    give_up,
+    lines_of,
+    new_draft,
+    next_number,
+    put_lines,
+    void,
+)
+from billing.ledger.ledger import Book
+from billing.rating.statement import Line, LineKind
+from billing.tables import Invoice, InvoiceLine
+from infra import ids
+from tests.support.billing.making import sql
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
+
+_OUTBOX = "select action, business_key from outbox order by id"
+
+
+async def invoiced(story: Story, **profile: Any) -> tuple[Firm, Invoice]:
+    """100.00 of usage in October, and the open invoice of it."""
+    firm = await story.firm()
+    await firm.billed(**profile)
+    await firm.use("vib", rows=100_000)
+    await story.until(2026, 11, 1, 1)
+    return firm, (await firm.invoices())[0]
+
+
+async def draft(story: Story, firm: Firm, *minors: int) -> Invoice:
+    """A draft of fees of these amounts."""
+    growth = await story.plan(GROWTH)
+    lines = [Line(LineKind.FIXED_FEE, minor, growth.id) for minor in minors]
+    now = story.clock.now()
+    async with story.database.transaction() as session:
+        profile = await lock_profile(session, firm.account.id)
+        invoice = await new_draft(session, profile, now, now + timedelta(days=30), now)
+        await put_lines(session, profile, invoice, lines)
+    return invoice
+
+
+async def act(story: Story, invoice: Invoice, name: str) -> Invoice:
+    """Finalise, void or give up."""
+    async with story.database.transaction() as session:
+        profile = await lock_profile(session, invoice.account_id)
+        ours = await get_invoice(session, invoice.account_id, invoice.id)
+        if name == "finalise":
+            await finalise(session, story.clock, profile, ours)
+        else:
+            await {"void": void, "give up": give_up}[name](session, story.clock, ours)
+    return ours
+
+
+class TestFinding:
+    async def test_those_of_the_account_only(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        other = await story.firm("B")
+        async with story.database.transaction() as session:
+            assert (await get_invoice(session, firm.account.id, invoice.id)).id == invoice.id
+            assert await lines_of(session, other.account.id, invoice.id) == []
+            for account_id, invoice_id in (
+                (other.account.id, invoice.id),
+                (firm.account.id, ids.new_id()),
+            ):
+                with pytest.raises(InvoiceNotFound) as raised:
+                    await get_invoice(session, account_id, invoice_id)
+        assert (raised.value.status, raised.value.param) == (404, "invoice")
+
+
+class TestDraft:
+    async def test_of_a_period_there_is_one(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        other = await story.firm("B")
+        period_id = invoice.period_id
+        assert period_id is not None
+        async with story.database.transaction() as session:
+            found = await draft_of_period(session, firm.account.id, period_id)
+            assert found is not None
+            assert found.id == invoice.id
+            assert await draft_of_period(session, firm.account.id, ids.new_id()) is None
+            assert await draft_of_period(session, other.account.id, period_id) is None
+
+    async def test_a_second_of_a_period_is_refused_by_the_database(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        async with story.database.transaction() as session:
+            profile = await lock_profile(session, firm.account.id)
+            span = (invoice.starts_at, invoice.ends_at, story.clock.now())
+            await new_draft(session, profile, *span, invoice.period_id)
+            with pytest.raises(IntegrityError, match="uq_invoice_period_id"):
+                await session.flush()
+            await session.rollback()
+
+    async def test_new_lines_take_the_place_of_the_old(self, story: Story) -> None:
+        firm = await story.firm()
+        made = await draft(story, firm, 100, 200, 300)
+        assert (made.net, made.number) == (600, None)
+        growth = await story.plan(GROWTH)
+        async with story.database.transaction() as session:
+            profile = await lock_profile(session, firm.account.id)
+            ours = await get_invoice(session, firm.account.id, made.id)
+            await put_lines(session, profile, ours, [Line(LineKind.FIXED_FEE, 7, growth.id)])
+        assert await firm.lines(made) == [("fixed_fee", None, None, None, 0, "0.07")]
+        assert (await firm.invoices())[0].total == 7
+
+    async def test_less_than_nothing_is_refused_by_the_database(self, story: Story) -> None:
+        firm = await story.firm()
+        with pytest.raises(IntegrityError, match="not_negative"):
+            await draft(story, firm, 100, -200)
+
+    @pytest.mark.parametrize("name", ["void", "give up"])
+    async def test_is_no_invoice_yet(self, story: Story, name: str) -> None:
+        firm = await story.firm()
+        made = await draft(story, firm, 100)
+        with pytest.raises(InvoiceStateWrong, match="The invoice is draft, not open"):
+            await act(story, made, name)
+
+    async def test_may_be_thrown_away(self, story: Story) -> None:
+        firm = await story.firm()
+        await draft(story, firm, 100)
+        await sql(story.database, "delete from invoice_line")
+        await sql(story.database, "delete from invoice")
+        assert await firm.invoices() == []
+
+
+class TestFinal:
+    @pytest.mark.parametrize("status", ["open", "paid", "void", "uncollectible"])
+    async def test_keeps_its_amounts(self, story: Story, status: str) -> None:
+        _, invoice = await invoiced(story)
+        await sql(story.database, "update invoice set status = :to", to=status)
+        for change in (
+            "net = net + 1, total = total + 1",
+            "tax = tax + 1, total = total + 1",
+            "usage = 0",
+            "currency = 'USD'",
+            "number = 7",
+            "starts_at = starts_at - interval '1 day'",
+            "ends_at = ends_at + interval '1 day'",
+            "finalised_at = now()",
+            "account_id = gen_random_uuid()",
+            "legal_entity_id = gen_random_uuid()",
+            "status = 'draft', number = null, finalised_at = null",
+        ):
+            with pytest.raises(DBAPIError, match="keeps its amounts"):
+                await sql(story.database, f"update invoice set {change}")
+        with pytest.raises(DBAPIError, match="never deleted"):
+            await sql(story.database, "delete from invoice")
+        assert (await sql(story.database, "select total from invoice"))[0][0] == invoice.total
+
+    async def test_keeps_its_lines(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        growth = await story.plan(GROWTH)
+        for statement in ("update invoice_line set minor = 0", "delete from invoice_line"):
+            with pytest.raises(DBAPIError, match="lines of a final invoice"):
+                await sql(story.database, statement)
+        more = InvoiceLine(
+            invoice_id=invoice.id,
+            position=9,
+            account_id=firm.account.id,
+            kind="usage",
+            minor=1,
+            plan_version_id=growth.id,
+        )
+        with pytest.raises(DBAPIError, match="lines of a final invoice"):
+            async with story.database.transaction() as session:
+                session.add(more)
+        assert len(await firm.lines(invoice)) == 1
+
+    @pytest.mark.parametrize("name", ["finalise", "void", "give up"])
+    @pytest.mark.parametrize("before", ["void", "give up"])
+    async def test_ends_once(self, story: Story, before: str, name: str) -> None:
+        _, invoice = await invoiced(story)
+        await act(story, invoice, before)
+        with pytest.raises(InvoiceStateWrong):
+            await act(story, invoice, name)
+
+    async def test_money_that_came_in_cannot_be_voided(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        await firm.pays(invoice, "1.00")
+        with pytest.raises(InvoiceStateWrong, match="write a credit note instead"):
+            await act(story, invoice, "void")
+        assert (await firm.invoices())[0].status == "open"
+
+    async def test_money_that_went_back_can(self, story: Story) -> None:
+        """1.00 came in, and a credit note of 100.00 gave it back: nothing is open any more."""
+        firm, invoice = await invoiced(story)
+        await firm.pays(invoice, "1.00")
+        await firm.is_credited(invoice, "100.00", refund=True)
+        assert await firm.balance(Book.CASH) == 0
+        with pytest.raises(InvoiceStateWrong, match="is paid, not open"):
+            await act(story, invoice, "void")
+
+
+class TestNumbers:
+    async def test_one_that_is_rolled_back_is_given_again(self, story: Story) -> None:
+        firm = await story.firm()
+        first = await draft(story, firm, 100)
+        async with story.database.transaction() as session:
+            profile = await lock_profile(session, firm.account.id)
+            ours = await get_invoice(session, firm.account.id, first.id)
+            assert (await finalise(session, story.clock, profile, ours)).number == 1
+            await session.rollback()
+        second = await draft(story, firm, 200)
+        assert [(await act(story, one, "finalise")).number for one in (second, first)] == [1, 2]
+        assert await story.differences() == ()
+
+    async def test_series_are_of_a_document_and_an_entity(self, story: Story) -> None:
+        rows = await sql(story.database, "select id from legal_entity where code = 'MAAS'")
+        entity = rows[0][0]
+        async with story.database.transaction() as session:
+            given = [
+                await next_number(session, entity, document)
+                for document in ("invoice", "invoice", "credit_note", "invoice")
+            ]
+        assert given == [1, 2, 1, 3]
+
+
+class TestCollection:
+    @pytest.mark.parametrize(
+        ("collection", "days"), [("manual", 14), ("stripe_invoice", 14), ("stripe_charge", 0)]
+    )
+    async def test_when_it_is_due(self, story: Story, collection: str, days: int) -> None:
+        _, invoice = await invoiced(story, collection=collection, net_days=14)
+        assert invoice.finalised_at is not None
+        assert invoice.due_at == invoice.finalised_at + timedelta(days=days)
+
+    async def test_by_hand_nobody_else_is_told(self, story: Story) -> None:
+        firm, invoice = await invoiced(story)
+        await firm.is_credited(invoice, "1.00")
+        await act(story, invoice, "void")
+        assert await sql(story.database, _OUTBOX) == []
+
+    @pytest.mark.parametrize(
+        ("do", "action"),
+        [
+            (lambda story, _firm, invoice: act(story, invoice, "void"), "stripe_void"),
+            (lambda story, _firm, invoice: act(story, invoice, "give up"), "stripe_give_up"),
+            (lambda _story, firm, invoice: firm.pays(invoice, "100.00"), "stripe_paid_elsewhere"),
+            (lambda _story, firm, invoice: firm.is_credited(invoice, "9.00"), "stripe_credit"),
+        ],
+        ids=["void", "give up", "pay by the bank", "credit"],
+    )
+    async def test_stripe_is_told_of_all_that_follows(
+        self, story: Story, do: Callable[[Story, Firm, Invoice], Awaitable[Any]], action: str
+    ) -> None:
+        firm, invoice = await invoiced(story, collection="stripe_invoice")
+        await do(story, firm, invoice)
+        told = await sql(story.database, _OUTBOX)
+        assert [name for name, _ in told] == ["stripe_invoice", action]
+        assert all(key.startswith(f"invoice:{invoice.id}:{name}") for name, key in told)
+
+    async def test_stripe_is_not_told_of_what_the_wallet_paid(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.billed(collection="stripe_charge")
+        await firm.tops_up("100.00", "topup-1")
+        await firm.use("vib", rows=100_000)
+        await story.until(2026, 11, 1, 1)
+        assert (await firm.invoices())[0].status == "paid"
+        assert await sql(story.database, _OUTBOX) == []

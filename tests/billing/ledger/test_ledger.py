@@ -1,0 +1,158 @@
+"""The ledger: what is posted balances, once, and is never changed. The database sees to it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from billing.ledger.ledger import Book, Kind, Posting, balance, booked_for, booked_of, owed, post
+from infra import ids
+from infra.database.database import Database
+from tests.support.billing.making import CLOCK, Customer, customer, sql
+from tests.support.stories.story import Story
+
+SALE = (Posting(Book.RECEIVABLE, 106), Posting(Book.REVENUE_USAGE, -100), Posting(Book.TAX, -6))
+_ADD = """
+    insert into ledger_posting (transaction_id, position, account_id, book, minor)
+    values (:transaction, 9, :account, 'cash', :minor)
+"""
+
+
+async def book(
+    database: Database, of: Customer, *postings: Posting, key: str = "sale:1"
+) -> UUID | None:
+    async with database.transaction() as session:
+        return await post(session, CLOCK, of.account_id, Kind.INVOICE, key, "CNY", postings)
+
+
+class TestPosting:
+    async def test_gives_each_book_its_side(self, database: Database) -> None:
+        of = await customer(database)
+        assert await book(database, of, *SALE) is not None
+        async with database.transaction() as session:
+            found = [await balance(session, of.account_id, one) for one in Book]
+            assert await booked_of(session, of.account_id, "sale:1") == {
+                Book.RECEIVABLE: 106,
+                Book.REVENUE_USAGE: -100,
+                Book.TAX: -6,
+            }
+            assert await booked_of(session, of.account_id, "sale:2") == {}
+        assert sum(found) == 0
+        assert found[:4] == [106, 0, 0, -100]
+
+    async def test_happens_once_for_a_business_key(self, database: Database) -> None:
+        of = await customer(database)
+        await book(database, of, *SALE)
+        other = (Posting(Book.CASH, 5), Posting(Book.WALLET, -5))
+        assert await book(database, of, *other) is None
+        async with database.transaction() as session:
+            assert await balance(session, of.account_id, Book.CASH) == 0
+            assert await balance(session, of.account_id, Book.RECEIVABLE) == 106
+
+    async def test_leaves_out_what_is_nothing(self, database: Database) -> None:
+        of = await customer(database)
+        await book(database, of, *SALE, Posting(Book.REVENUE_FEES, 0))
+        assert len(await sql(database, "select 1 from ledger_posting")) == 3
+
+    async def test_what_a_book_has_for_an_invoice(self, story: Story) -> None:
+        firm = await story.firm(tax_ppm=60_000)
+        await firm.use("vib", rows=100_000)
+        await story.until(2026, 11, 1, 1)
+        (invoice,) = await firm.invoices()
+        async with story.database.transaction() as session:
+            place = (session, firm.account.id, invoice.id)
+            assert await owed(*place) == 106_00
+            assert await booked_for(*place, Book.TAX) == -6_00
+            assert await booked_for(*place, Book.CASH) == 0
+            assert await owed(session, ids.new_id(), invoice.id) == 0
+
+
+class TestBalance:
+    @pytest.mark.parametrize(
+        "postings",
+        [
+            (Posting(Book.RECEIVABLE, 106), Posting(Book.REVENUE_USAGE, -100)),
+            (Posting(Book.RECEIVABLE, 106),),
+            (Posting(Book.RECEIVABLE, 0), Posting(Book.TAX, 0)),
+            (),
+        ],
+        ids=["not zero", "one side", "nothing on both sides", "no side"],
+    )
+    async def test_is_wanted_at_the_commit(
+        self, database: Database, postings: tuple[Posting, ...]
+    ) -> None:
+        of = await customer(database)
+        with pytest.raises(IntegrityError, match="sale:1 does not balance"):
+            await book(database, of, *postings)
+        assert await sql(database, "select 1 from ledger_transaction") == []
+
+    async def test_nothing_is_added_later(self, database: Database) -> None:
+        """Not even what would balance."""
+        of = await customer(database)
+        made = await book(database, of, *SALE)
+        for minor in (5, -5):
+            with pytest.raises(IntegrityError, match="written with its transaction"):
+                await sql(database, _ADD, transaction=made, account=of.account_id, minor=minor)
+
+    async def test_nothing_of_another_account(self, database: Database) -> None:
+        of, other = await customer(database), await customer(database, name="B")
+        statement = f"""
+            with t as (
+                insert into ledger_transaction
+                    (id, account_id, kind, business_key, currency, occurred_at)
+                values (:id, :account, 'sale', 'sale:1', 'CNY', now()) returning id
+            )
+            {_ADD.replace(":transaction", "(select id from t)").replace(":account", ":other")}
+        """
+        values = {"id": ids.new_id(), "account": of.account_id, "other": other.account_id}
+        with pytest.raises(IntegrityError, match="of the same account"):
+            await sql(database, statement, minor=5, **values)
+
+    async def test_no_side_of_nothing(self, database: Database) -> None:
+        of = await customer(database)
+        made = await book(database, of, *SALE)
+        with pytest.raises(IntegrityError):
+            await sql(database, _ADD, transaction=made, account=of.account_id, minor=0)
+
+
+class TestKeeping:
+    TABLES = ("ledger_transaction", "ledger_posting", "wallet_grant", "payment", "credit_note")
+
+    async def facts(self, story: Story) -> None:
+        """A row in each of the tables."""
+        firm = await story.firm()
+        await firm.use("vib", rows=100_000)
+        await story.until(2026, 11, 1, 1)
+        (invoice,) = await firm.invoices()
+        await firm.pays(invoice, "120.00")
+        await firm.is_credited(invoice, "10.00")
+
+    @pytest.mark.parametrize("table", TABLES)
+    @pytest.mark.parametrize(
+        "said",
+        [
+            lambda table: f"update {table} set account_id = account_id",
+            lambda table: f"delete from {table}",
+            lambda table: f"truncate {table} cascade",
+        ],
+        ids=["update", "delete", "truncate"],
+    )
+    async def test_facts_are_never_changed(
+        self, story: Story, table: str, said: Callable[[str], str]
+    ) -> None:
+        await self.facts(story)
+        before: list[Any] = list(await sql(story.database, f"select * from {table}"))
+        assert before
+        with pytest.raises(DBAPIError, match="are never changed"):
+            await sql(story.database, said(table))
+        assert list(await sql(story.database, f"select * from {table}")) == before
+
+    @pytest.mark.parametrize("table", TABLES)
+    async def test_nobody_else_has_the_right_to(self, database: Database, table: str) -> None:
+        rights = (
+            "select count(*) from information_schema.role_table_grants where table_name = :table"
+            " and grantee = 'PUBLIC' and privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE')"
+        )
+        assert (await sql(database, rights, table=table))[0][0] == 0

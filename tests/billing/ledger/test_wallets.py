@@ -1,0 +1,221 @@
+"""Wallets: putting money in, once; which of it pays first; what expires."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from billing.ledger.ledger import Book
+from billing.ledger.wallets import (
+    Grant,
+    Left,
+    TopUpDiffers,
+    TopUpInvalid,
+    accounts_with_expiry,
+    expire_grants,
+    grants_left,
+    pay_from_wallet,
+    top_up,
+    uses,
+)
+from billing.tables import WalletGrant
+from infra import ids
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
+
+NOW = datetime(2026, 9, 30, 16, tzinfo=UTC)  # midnight in China
+
+
+async def left(firm: Firm) -> list[tuple[str, int]]:
+    """(key, minor units) of what is left, in the order in which it is used."""
+    async with firm.story.database.transaction() as session:
+        return [
+            (one.grant.business_key, one.minor)
+            for one in await grants_left(session, firm.account.id)
+        ]
+
+
+async def expire(firm: Firm, needed: int = 0) -> int:
+    async with firm.story.database.transaction() as session:
+        return await expire_grants(session, firm.story.clock, firm.account.id, needed)
+
+
+class TestToppingUp:
+    @pytest.mark.parametrize(
+        ("grant", "param"),
+        [
+            (Grant(0), "amount"),
+            (Grant(-1), "amount"),
+            (Grant(10**13 + 1), "amount"),
+            (Grant(1, priority=-1), "priority"),
+            (Grant(1, priority=101), "priority"),
+            (Grant(1, expires_at=NOW), "expires_at"),
+        ],
+    )
+    async def test_with_what_cannot_be(self, story: Story, grant: Grant, param: str) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            with pytest.raises(TopUpInvalid) as raised:
+                await top_up(session, story.clock, firm.account.id, "k", grant)
+        assert raised.value.param == param
+        assert await left(firm) == []
+
+    @pytest.mark.parametrize("key", ["", "k" * 201])
+    async def test_with_a_key_that_is_empty_or_too_long_is_refused(
+        self, story: Story, key: str
+    ) -> None:
+        firm = await story.firm()
+        with pytest.raises(TopUpInvalid, match="1 to 200 characters") as raised:
+            await firm.tops_up("5.00", key)
+        assert raised.value.param == "reference"
+        assert await left(firm) == []
+
+    async def test_with_a_key_of_200_characters_is_taken(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.tops_up("5.00", "k" * 200)
+        assert await left(firm) == [("k" * 200, 5_00)]
+
+    @pytest.mark.parametrize(
+        ("paid", "book", "other"),
+        [(True, Book.CASH, Book.PROMOTION), (False, Book.PROMOTION, Book.CASH)],
+    )
+    async def test_is_booked_by_whether_it_was_paid(
+        self, story: Story, paid: bool, book: Book, other: Book
+    ) -> None:
+        firm = await story.firm()
+        await firm.tops_up("5.00", "k", paid=paid)
+        assert [await firm.balance(one) for one in (book, Book.WALLET, other)] == [5_00, -5_00, 0]
+
+    async def test_once_for_each_key(self, story: Story) -> None:
+        firm, other = await story.firm("A"), await story.firm("B")
+        for _ in range(2):
+            await firm.tops_up("5.00", "k")
+        await other.tops_up("7.00", "k")
+        assert (await left(firm), await left(other)) == ([("k", 5_00)], [("k", 7_00)])
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            {"amount": "6.00"},
+            {"amount": "5.00", "paid": False},
+            {"amount": "5.00", "expires_at": NOW + timedelta(days=9)},
+            {"amount": "5.00", "priority": 1},
+        ],
+    )
+    async def test_another_under_the_same_key(self, story: Story, again: dict[str, Any]) -> None:
+        firm = await story.firm()
+        await firm.tops_up("5.00", "k")
+        with pytest.raises(TopUpDiffers):
+            await firm.tops_up(again.pop("amount"), "k", **again)
+        assert await left(firm) == [("k", 5_00)]
+
+    async def test_a_second_row_is_refused_by_the_database(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.tops_up("5.00", "k")
+        with pytest.raises(IntegrityError, match="business_key"):
+            await sql(
+                story.database,
+                "insert into wallet_grant select gen_random_uuid(), account_id, business_key, paid,"
+                " minor, priority, expires_at, created_at from wallet_grant",
+            )
+
+
+class TestOrder:
+    async def test_priority_then_expiry_then_age(self, story: Story) -> None:
+        firm = await story.firm()
+        later = {"expires_at": story.clock.at(2027, 1, 1)}
+        sooner = {"expires_at": story.clock.at(2026, 12, 1)}
+        for key, grant in (
+            ("old", {}),
+            ("later", later),
+            ("new", {}),
+            ("sooner", sooner),
+            ("last", {"priority": 100, **sooner}),
+            ("first", {"priority": 0}),
+        ):
+            await firm.tops_up("1.00", key, **grant)
+        keys = [key for key, _ in await left(firm)]
+        assert keys == ["first", "sooner", "later", "old", "new", "last"]
+
+    @pytest.mark.parametrize(
+        ("minor", "taken"),
+        [(0, []), (3, [3]), (10, [10]), (11, [10, 1]), (30, [10, 20]), (99, [10, 20])],
+    )
+    def test_which_grants_pay(self, minor: int, taken: list[int]) -> None:
+        grants = [
+            Left(
+                WalletGrant(
+                    id=UUID(int=place),
+                    account_id=UUID(int=9),
+                    business_key="",
+                    paid=True,
+                    minor=of,
+                    priority=50,
+                    created_at=NOW,
+                ),
+                of,
+            )
+            for place, of in enumerate((10, 20))
+        ]
+        assert uses(grants, minor) == [(UUID(int=place), one) for place, one in enumerate(taken)]
+
+
+class TestPaying:
+    async def test_an_empty_wallet_pays_nothing(self, story: Story) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            place = (session, story.clock, firm.account.id, ids.new_id())
+            assert await pay_from_wallet(*place, 100) == 0
+        assert await sql(story.database, "select 1 from ledger_transaction") == []
+
+
+class TestExpiry:
+    async def test_takes_what_is_left(self, story: Story) -> None:
+        """Paid money that expires is ours; what was given was never there."""
+        firm = await story.firm()
+        soon = {"expires_at": story.clock.at(2026, 10, 10)}
+        await firm.tops_up("5.00", "paid", **soon)
+        await firm.tops_up("7.00", "given", paid=False, **soon)
+        await firm.tops_up("9.00", "kept")
+        story.clock.set(2026, 10, 9, 23, 59)
+        assert await expire(firm) == 0
+        story.clock.set(2026, 10, 10)
+        assert await expire(firm) == 12_00
+        assert await expire(firm) == 0
+        assert await left(firm) == [("kept", 9_00)]
+        assert await firm.balance(Book.BREAKAGE) == -5_00
+        assert await firm.balance(Book.PROMOTION) == 0
+
+    async def test_spares_what_is_needed_in_the_order_of_use(self, story: Story) -> None:
+        """8.00 are needed: 5.00 of the first, which has no expiry, and 3.00 of the second. When
+        2.00 are needed no more, 1.00 of the second is needed no more either."""
+        firm = await story.firm()
+        soon = {"expires_at": story.clock.at(2026, 10, 10)}
+        await firm.tops_up("5.00", "first", priority=1)
+        await firm.tops_up("7.00", "second", **soon)
+        story.clock.set(2026, 10, 10)
+        assert await expire(firm, needed=8_00) == 4_00
+        assert await left(firm) == [("first", 5_00), ("second", 3_00)]
+        assert await expire(firm, needed=8_00) == 0
+        assert await expire(firm, needed=6_00) == 2_00
+        assert await left(firm) == [("first", 5_00), ("second", 1_00)]
+        assert await story.differences() == ()
+
+    async def test_whose_time_has_come(self, story: Story) -> None:
+        first, second, third = [await story.firm(name) for name in "ABC"]
+        soon = {"expires_at": story.clock.at(2026, 10, 10)}
+        for key in ("k", "l"):
+            await first.tops_up("5.00", key, **soon)
+        await second.tops_up("5.00", "k", expires_at=story.clock.at(2026, 10, 11))
+        await third.tops_up("5.00", "k")
+        for day, firms in ((9, []), (10, [first]), (11, [first, second])):
+            async with story.database.transaction() as session:
+                found = await accounts_with_expiry(session, story.clock.at(2026, 10, day))
+            assert set(found) == {one.account.id for one in firms}
+            assert len(found) == len(firms)
+        story.clock.set(2026, 10, 11)
+        await expire(first)
+        async with story.database.transaction() as session:
+            assert await accounts_with_expiry(session, story.clock.now()) == [second.account.id]

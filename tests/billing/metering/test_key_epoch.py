@@ -1,0 +1,131 @@
+"""The access epoch: that something changed, whose it was, and which processes know of it."""
+
+from uuid import UUID
+
+import pytest
+
+from billing.metering.key_epoch import (
+    MOST_TOLD,
+    Changes,
+    acknowledge,
+    advance_epoch,
+    processes_behind,
+    read_changes,
+    read_epoch,
+)
+from billing.metering.process_reaper import end_process, tidy
+from infra import ids
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
+from tests.support.billing.making import CLOCK, process, sql
+
+
+async def change(database: Database, *accounts: UUID | None) -> None:
+    async with database.transaction() as session:
+        for account_id in accounts:
+            await advance_epoch(session, account_id)
+
+
+async def change_and_fail(database: Database) -> None:
+    async with database.transaction() as session:
+        await advance_epoch(session, ids.new_id())
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+async def before(connection: DirectConnection) -> int:
+    return (await read_changes(connection, 0)).epoch
+
+
+class TestChanges:
+    async def test_none_is_of_nobody(self, connection: DirectConnection, before: int) -> None:
+        assert await read_changes(connection, before) == Changes(before, frozenset())
+
+    async def test_are_the_accounts_since(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        one, other, third = ids.new_id(), ids.new_id(), ids.new_id()
+        await change(database, one)
+        await change(database, other, third, other)
+        told = await read_changes(connection, before + 1)
+        assert told == Changes(before + 4, frozenset({other, third}))
+
+    async def test_everybodys_is_not_told_by_account(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        await change(database, ids.new_id(), None)
+        assert await read_changes(connection, before) == Changes(before + 2, None)
+
+    async def test_what_is_undone_is_no_change(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await change_and_fail(database)
+        assert await read_changes(connection, before) == Changes(before, frozenset())
+
+    async def test_too_many_are_everybodys(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        await change(database, *(ids.new_id() for _ in range(MOST_TOLD + 1)))
+        told = await read_changes(connection, before)
+        assert told == Changes(before + MOST_TOLD + 1, None)
+        last = await read_changes(connection, before + 1)
+        assert last.accounts is not None
+        assert len(last.accounts) == MOST_TOLD
+
+
+class TestForgotten:
+    async def test_after_minutes_it_is_not_known_whose_it_was(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        old, new = ids.new_id(), ids.new_id()
+        await change(database, old)
+        await sql(database, "update access_change set at = at - interval '11 minutes'")
+        await change(database, new)
+        async with database.transaction() as session:
+            await tidy(session)
+        assert await read_changes(connection, before) == Changes(before + 2, None)
+        assert await read_changes(connection, before + 1) == Changes(before + 2, frozenset({new}))
+
+    async def test_an_older_gateway_counts_up_without_saying_whose(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        await sql(database, "update access_epoch set count = count + 1")
+        await change(database, ids.new_id())
+        assert await read_changes(connection, before) == Changes(before + 2, None)
+
+
+class TestCount:
+    async def test_counts_the_changes_of_its_own_transaction(
+        self, database: Database, before: int
+    ) -> None:
+        async with database.transaction() as session:
+            assert await read_epoch(session) == before
+            await advance_epoch(session, None)
+            assert await read_epoch(session) == before + 1
+
+
+class TestBehind:
+    async def behind(self, database: Database, epoch: int) -> int:
+        async with database.transaction() as session:
+            return await processes_behind(session, epoch)
+
+    async def test_is_a_process_until_it_acknowledges_that_many_changes(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        early, late = await process(database), await process(database)
+        assert await self.behind(database, before) == 2
+        assert await acknowledge(connection, early, before + 1)
+        assert await acknowledge(connection, late, before)
+        assert await self.behind(database, before) == 0
+        assert await self.behind(database, before + 1) == 1
+        assert await self.behind(database, before + 2) == 2
+
+    async def test_is_none_that_has_ended(
+        self, database: Database, connection: DirectConnection, before: int
+    ) -> None:
+        ended = await process(database)
+        async with database.transaction() as session:
+            await end_process(session, ended, CLOCK.now())
+        assert await self.behind(database, before + 1) == 0
+        assert not await acknowledge(connection, ended, before + 1)

@@ -1,0 +1,188 @@
+"""Reaping: what a process held comes back, and its open calls are settled, once."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+from billing.metering.process_reaper import Ended, end_process, reap_one, tidy
+from billing.metering.usage_log import write
+from billing.tables import QuotaKind
+from infra import ids
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
+from tests.support.billing.making import (
+    CLOCK,
+    Customer,
+    borrow,
+    customer,
+    differences,
+    intent,
+    process,
+    settled,
+    sql,
+)
+
+_AGE = "update gateway_process set ended_at = ended_at - make_interval(secs => :seconds)"
+_LENT = "select q.kind, q.used, q.leased from quota q where q.used + q.leased > 0 order by q.kind"
+
+
+async def busy(
+    database: Database, connection: DirectConnection, of: Customer, ttl_s: float
+) -> UUID:
+    """A process with something borrowed of everything, a call settled and two open."""
+    mine = await process(database)
+    for quota in of.quotas:
+        await borrow(database, mine, quota.id, 10)
+    await write(connection, mine, [intent(of), intent(of)], [settled(of, 4)])
+    await sql(
+        database,
+        "update gateway_process set expires_at = now() + make_interval(secs => :ttl)"
+        " where id = :id",
+        ttl=ttl_s,
+        id=mine,
+    )
+    return mine
+
+
+async def reap(database: Database) -> Ended | None:
+    async with database.transaction() as session:
+        return await reap_one(session, CLOCK.now())
+
+
+async def end(database: Database, mine: UUID) -> Ended | None:
+    async with database.transaction() as session:
+        return await end_process(session, mine, CLOCK.now())
+
+
+async def pass_time(database: Database, seconds: int) -> None:
+    await sql(database, _AGE, seconds=seconds)
+    async with database.transaction() as session:
+        await tidy(session)
+
+
+class TestReap:
+    async def test_leaves_the_living_alone(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        await busy(database, connection, await customer(database), ttl_s=10)
+        assert await reap(database) is None
+
+    async def test_settles_open_calls_as_unknown(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        lost = await busy(database, connection, of, ttl_s=-1)
+        assert await reap(database) == Ended(lost, 2)
+        unknown = await sql(
+            database,
+            "select account_id, key_id, operation, model, streamed, status, error_code, cost_nano,"
+            " input_tokens, currency, duration_us >= 0 from usage where settlement = 'unknown'",
+        )
+        error = "gateway_process_ended"
+        row = (of.account_id, of.key_id, "chat", "m", True, 500, error, 0, None, "CNY", True)
+        assert unknown == [row, row]
+        assert await sql(database, "select count(*) from intent") == [(0,)]
+        assert await differences(database) == ()
+
+    async def test_money_and_streams_come_back_at_once(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        await busy(database, connection, await customer(database), ttl_s=-1)
+        await reap(database)
+        assert await sql(database, _LENT) == [
+            ("budget", 4, 0),
+            ("credit", 4, 0),
+            ("requests_per_minute", 0, 10),
+            ("tokens_per_minute", 0, 10),
+        ]
+        assert await differences(database) == ()
+
+    async def test_each_once_however_many_reap(
+        self, database_url: str, connection: DirectConnection
+    ) -> None:
+        database = Database(database_url, pool_size=6)
+        of = await customer(database)
+        lost = [await busy(database, connection, of, ttl_s=-1) for _ in range(4)]
+
+        async def reap_all() -> list[Ended]:
+            found = []
+            while (ended := await reap(database)) is not None:
+                found.append(ended)
+            return found
+
+        reaped = [
+            one for some in await asyncio.gather(*(reap_all() for _ in range(6))) for one in some
+        ]
+        assert sorted(one.process_id for one in reaped) == sorted(lost)
+        assert [one.unknown for one in reaped] == [2] * 4
+        unknown = "select count(*) from usage where settlement = 'unknown'"
+        assert await sql(database, unknown) == [(8,)]
+        assert await differences(database) == ()
+        await database.close()
+
+    async def test_an_ended_one_is_not_reaped(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        mine = await busy(database, connection, await customer(database), ttl_s=-1)
+        await end(database, mine)
+        assert await reap(database) is None
+
+
+class TestEnd:
+    async def test_gives_all_back_once(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        mine = await busy(database, connection, await customer(database), ttl_s=10)
+        assert await end(database, mine) == Ended(mine, 2)
+        assert await end(database, mine) is None
+        assert await differences(database) == ()
+
+    async def test_of_a_stranger_is_nothing(self, database: Database) -> None:
+        assert await end(database, ids.new_id()) is None
+
+    async def test_without_open_calls_none_is_unknown(self, database: Database) -> None:
+        mine = await process(database)
+        assert await end(database, mine) == Ended(mine, 0)
+
+    async def test_a_call_of_the_clocks_future_took_no_time(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        mine = await busy(database, connection, await customer(database), ttl_s=10)
+        async with database.transaction() as session:
+            await end_process(session, mine, CLOCK.now() - timedelta(hours=1))
+        durations = "select duration_us from usage where settlement = 'unknown'"
+        assert await sql(database, durations) == [(0,), (0,)]
+
+
+class TestTidy:
+    async def test_rates_come_back_a_minute_later(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await busy(database, connection, of, ttl_s=10)
+        await end(database, mine)
+        await pass_time(database, 55)
+        assert (
+            await borrow(database, await process(database), of.quota(QuotaKind.REQUESTS), 95)
+        ).borrowed == 0
+        await pass_time(database, 6)
+        assert [row for row in await sql(database, _LENT) if "minute" in row[0]] == []
+        assert await differences(database) == ()
+
+    async def test_twice_at_once_is_once(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        mine = await busy(database, connection, await customer(database), ttl_s=10)
+        await end(database, mine)
+        await sql(database, _AGE, seconds=61)
+        await asyncio.gather(*(pass_time(database, 0) for _ in range(2)))
+        assert await sql(database, "select sum(leased) from quota") == [(0,)]
+        assert await differences(database) == ()
+
+    async def test_the_dead_are_forgotten_after_a_week(self, database: Database) -> None:
+        living, dead = await process(database), await process(database)
+        await end(database, dead)
+        await pass_time(database, 6 * 86_400)
+        assert await sql(database, "select count(*) from gateway_process") == [(2,)]
+        await pass_time(database, 86_400)
+        assert await sql(database, "select id from gateway_process") == [(living,)]

@@ -1,0 +1,225 @@
+"""Recording: a group of calls is written whole or not at all, and once."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from billing.metering.process_reaper import end_process
+from billing.metering.usage_log import Answer, Settled, write
+from billing.tables import QuotaKind, Settlement
+from infra import ids
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
+from tests.support.billing.making import (
+    CLOCK,
+    Customer,
+    borrow,
+    customer,
+    differences,
+    intent,
+    process,
+    record,
+    settled,
+    sql,
+    with_key,
+)
+
+
+async def lent(database: Database, of: Customer, units: int = 500) -> UUID:
+    """A process that has borrowed so much of what money a customer has."""
+    mine = await process(database)
+    for payer in of.payers:
+        await borrow(database, mine, payer, units)
+    return mine
+
+
+async def used(database: Database, of: Customer, mine: UUID) -> list[int]:
+    """What a process's leases count as used: of credit, and of the key's budget."""
+    rows = await sql(
+        database,
+        "select l.used from quota_lease l join quota q on q.id = l.quota_id"
+        " where l.process_id = :mine and (q.key_id is null or q.key_id = :key)"
+        " order by q.kind desc",
+        mine=mine,
+        key=of.key_id,
+    )
+    return [row[0] for row in rows]
+
+
+async def count(database: Database, table: str) -> int:
+    rows = await sql(database, f"select count(*) from {table}")
+    return int(rows[0][0])
+
+
+class TestCharges:
+    async def test_a_call_is_charged_to_the_account_and_the_key(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        assert await write(
+            connection, mine, [], [settled(of, 100), settled(of, 20), settled(of, 0)]
+        )
+        assert await used(database, of, mine) == [120, 120]
+        assert await count(database, "usage") == 3
+        assert await differences(database) == ()
+
+    async def test_another_key_of_the_account_has_its_own_month(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        other = await with_key(database, of.account_id)
+        mine = await lent(database, of, 300)
+        await borrow(database, mine, other.quota(QuotaKind.BUDGET), 300)
+        await write(connection, mine, [], [settled(of, 100), settled(other, 20)])
+        assert await used(database, of, mine) == [120, 100]
+        assert await used(database, other, mine) == [120, 20]
+        assert await differences(database) == ()
+
+    async def test_written_twice_is_charged_once(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        group = [settled(of, 100), settled(of, 20)]
+        assert await write(connection, mine, [], group)
+        assert await write(connection, mine, [], [*group, settled(of, 3)])
+        assert await used(database, of, mine) == [123, 123]
+        assert await differences(database) == ()
+
+    async def test_written_twice_at_once_is_charged_once(
+        self, database: Database, database_url: str
+    ) -> None:
+        """A commit under way when the connection was lost, and its repetition beside it."""
+        of = await customer(database)
+        mine = await lent(database, of)
+        both = [DirectConnection(database_url, 30.0) for _ in range(2)]
+        for _ in range(10):
+            group = [settled(of, 10)]
+            await asyncio.gather(*(write(one, mine, [], group) for one in both))
+        assert await used(database, of, mine) == [100, 100]
+        assert await differences(database) == ()
+        await asyncio.gather(*(one.close() for one in both))
+
+    async def test_the_first_row_of_a_call_stands(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        first = settled(of, 100)
+        await write(connection, mine, [], [first])
+        late = replace(first.record, settlement=Settlement.PLATFORM_FAULT, cost_nano=0)
+        await write(connection, mine, [], [Settled(late)])
+        assert await sql(database, "select settlement, cost_nano from usage") == [("complete", 100)]
+
+    async def test_more_than_was_borrowed_is_refused_whole(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        with pytest.raises(DBAPIError, match="within_what_was_borrowed"):
+            await write(connection, mine, [intent(of)], [settled(of, 400), settled(of, 200)])
+        assert await used(database, of, mine) == [0, 0]
+        assert await count(database, "usage") == await count(database, "intent") == 0
+
+
+class TestIntents:
+    async def test_is_open_until_its_call_is_settled(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database), await process(database)
+        sent = intent(of)
+        await write(connection, mine, [sent, intent(of)], [])
+        await write(connection, mine, [sent], [])
+        assert await count(database, "intent") == 2
+        row = record(of, request_id=sent.request_id)
+        await write(connection, mine, [], [Settled(row, opened=True)])
+        assert await count(database, "intent") == 1
+        assert await differences(database) == ()
+
+    async def test_belongs_to_the_process_that_writes_it(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        """One that was taken for dead goes on as another, and so do the calls that it opens."""
+        of, dead, anew = await customer(database), await process(database), await process(database)
+        async with database.transaction() as session:
+            await end_process(session, dead, CLOCK.now())
+        sent = [intent(of)]
+        assert not await write(connection, dead, sent, [])
+        assert await write(connection, anew, sent, [])
+        columns = "process_id, account_id, key_id, held_nano, streamed"
+        assert await sql(database, f"select {columns} from intent") == [
+            (anew, of.account_id, of.key_id, 5, True)
+        ]
+        assert await differences(database) == ()
+
+
+class TestAnswers:
+    async def test_is_kept_with_the_row_that_bills_it_and_not_without(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of, mine = await customer(database), await process(database)
+        request_id = ids.new_id()
+        await sql(
+            database,
+            "insert into kept_answer values (:account, 'k', '', :request, :mine, null, null, null,"
+            " now() + interval '1 day')",
+            account=of.account_id,
+            request=request_id,
+            mine=mine,
+        )
+        row = record(of, request_id=request_id)
+        kept = Answer(201, "text/plain", "精密".encode())
+        stranger = record(of, account_id=ids.new_id())
+        with pytest.raises(DBAPIError):
+            await write(connection, mine, [], [Settled(row, answer=kept), Settled(stranger)])
+        answers = "select status, content_type, body from kept_answer"
+        assert await sql(database, answers) == [(None, None, None)]
+        await write(connection, mine, [], [Settled(row, answer=kept)])
+        assert await sql(database, answers) == [(201, "text/plain", "精密".encode())]
+
+
+class TestDead:
+    async def test_writes_nothing(self, database: Database, connection: DirectConnection) -> None:
+        of = await customer(database)
+        mine = await lent(database, of)
+        sent = intent(of)
+        await write(connection, mine, [sent], [])
+        async with database.transaction() as session:
+            await end_process(session, mine, CLOCK.now())
+        late = replace(settled(of, 100, request_id=sent.request_id), opened=True)
+        assert not await write(connection, mine, [intent(of)], [late, settled(of, 50)])
+        rows = await sql(database, "select request_id, settlement, cost_nano from usage")
+        assert rows == [(sent.request_id, "unknown", 0)]
+        assert await count(database, "intent") == 0
+        assert await differences(database) == ()
+
+    async def test_a_stranger_writes_nothing(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await customer(database)
+        assert not await write(connection, ids.new_id(), [intent(of)], [settled(of, 0)])
+        assert await count(database, "usage") == await count(database, "intent") == 0
+
+    async def test_of_a_write_and_a_death_at_once_one_is_first(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        for turn in range(10):
+            of = await customer(database, name=f"A{turn}")
+            mine = await lent(database, of)
+            sent = intent(of)
+            await write(connection, mine, [sent], [])
+            ending = replace(settled(of, 100, request_id=sent.request_id), opened=True)
+
+            async def die(dying: UUID) -> None:
+                async with database.transaction() as session:
+                    await end_process(session, dying, CLOCK.now())
+
+            _, written = await asyncio.gather(die(mine), write(connection, mine, [], [ending]))
+            costs = "select cost_nano from usage where request_id = :id"
+            rows = await sql(database, costs, id=sent.request_id)
+            assert rows == [(100 if written else 0,)]
+            assert await differences(database) == ()

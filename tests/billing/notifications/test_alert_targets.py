@@ -1,0 +1,138 @@
+"""Where alerts go: what may be set, what is shown, and what could not be delivered."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from billing.accounts.profiles import change_profile
+from billing.notifications.alert_targets import (
+    ALERT,
+    PERCENTAGES,
+    AlertTargetInvalid,
+    read_target,
+    set_target,
+    target_json,
+)
+from billing.outbox import Item, Refused, TryLater, deliver, put
+from tests.support.stories.story import Firm, Story
+
+HOOK = "https://acme.example/hook"
+
+
+async def change(story: Story, firm: Firm, **values: Any) -> str | None:
+    async with story.database.transaction() as session:
+        return await set_target(session, firm.account.id, **values)
+
+
+async def shown(story: Story, account_id: UUID) -> dict[str, Any]:
+    async with story.database.transaction() as session:
+        return await target_json(session, account_id)
+
+
+async def secret(story: Story, firm: Firm) -> str:
+    async with story.database.transaction() as session:
+        return (await read_target(session, firm.account.id)).secret
+
+
+class TestSetting:
+    async def test_nothing_was_said_yet(self, story: Story) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            await change_profile(session, firm.account.id, email="accounts@acme.example")
+        assert await shown(story, firm.account.id) == {
+            "object": "alert_target",
+            "url": None,
+            "percentages": list(PERCENTAGES),
+            "email": "accounts@acme.example",
+            "undelivered": [],
+        }
+
+    async def test_either_leaves_the_other(self, story: Story) -> None:
+        firm, other = await story.firm(), await story.firm("Other")
+        await change(story, firm, url=HOOK)
+        await change(story, firm, percentages=[90, 30, 90])
+        now = await shown(story, firm.account.id)
+        assert (now["url"], now["percentages"]) == (HOOK, [30, 90])
+        await change(story, firm, url="")
+        now = await shown(story, firm.account.id)
+        assert (now["url"], now["percentages"]) == (None, [30, 90])
+        assert (await shown(story, other.account.id))["percentages"] == list(PERCENTAGES)
+
+    async def test_a_new_address_has_a_new_secret(self, story: Story) -> None:
+        firm = await story.firm()
+        told = [
+            await change(story, firm, url=url)
+            for url in (HOOK, HOOK, "http://10.0.0.7:9000/hook", "", HOOK)
+        ]
+        assert [one is not None for one in told] == [True, False, True, False, True]
+        assert len(set(told)) == 4  # three secrets, and None
+        assert await secret(story, firm) == told[-1]
+
+    async def test_without_a_webhook_there_is_no_secret(self, story: Story) -> None:
+        firm = await story.firm()
+        await change(story, firm, url=HOOK)
+        await change(story, firm, url="")
+        assert await secret(story, firm) == ""
+
+    async def test_two_at_once(self, story: Story) -> None:
+        """Both are done, one after the other: neither fails on the row of the other."""
+        firm = await story.firm()
+        await asyncio.gather(change(story, firm, url=HOOK), change(story, firm, percentages=[75]))
+        now = await shown(story, firm.account.id)
+        assert (now["url"], now["percentages"]) == (HOOK, [75])
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "ftp://acme.example",
+            "acme.example",
+            "https://",
+            "https:x",
+            "http://[",
+            f"https://acme.example/{'x' * 2000}",
+        ],
+    )
+    async def test_an_address_that_is_none(self, story: Story, url: str) -> None:
+        firm = await story.firm()
+        await change(story, firm, url=HOOK)
+        with pytest.raises(AlertTargetInvalid) as caught:
+            await change(story, firm, url=url)
+        assert caught.value.param == "url"
+        assert (await shown(story, firm.account.id))["url"] == HOOK
+
+    @pytest.mark.parametrize("percentages", [[], [0], [-1], [1001], list(range(1, 22))])
+    async def test_percentages_that_are_none(self, story: Story, percentages: list[int]) -> None:
+        firm = await story.firm()
+        with pytest.raises(AlertTargetInvalid) as caught:
+            await change(story, firm, percentages=percentages)
+        assert caught.value.param == "percentages"
+
+
+class TestUndelivered:
+    async def test_those_that_were_tried_in_vain(self, story: Story) -> None:
+        """One is tried again, one was given up, one is done, one was not tried, and one is
+        another firm's."""
+        firm, other = await story.firm(), await story.firm("Other")
+        for owner, key in ((firm, "later"), (firm, "never"), (firm, "done"), (other, "later 2")):
+            await _put(story, owner, key)
+        await deliver(story.database, story.clock, {ALERT: _handle})
+        await _put(story, firm, "waits")
+        never, later = (await shown(story, firm.account.id))["undelivered"]
+        assert (later["reason"], later["attempts"]) == ("the receiver answered 500", 1)
+        assert (never["reason"], never["tried_again_at"]) == ("it is gone", None)
+        assert later["tried_again_at"] > later["created_at"]
+        assert later["id"].startswith("alert_")
+
+
+async def _put(story: Story, firm: Firm, key: str) -> None:
+    async with story.database.transaction() as session:
+        await put(session, story.clock, firm.account.id, ALERT, key, key, {})
+
+
+async def _handle(item: Item) -> None:
+    if item.subject.startswith("later"):
+        raise TryLater("the receiver answered 500")
+    if item.subject == "never":
+        raise Refused("it is gone")

@@ -1,0 +1,257 @@
+"""Alerts: what is watched, at which thresholds an account is told, and how often."""
+
+from typing import Any
+from uuid import UUID
+
+from billing.accounts.profiles import lock_profile
+from billing.invoices.usage_position import read_position
+from billing.metering.quotas import month_of
+from billing.notifications.alert_targets import PERCENTAGES, read_target, set_target
+from billing.notifications.alerts import alert
+from billing.tables import Quota, QuotaKind
+from infra import ids
+from tests.support.billing.making import make_key, sql
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Firm, Story
+
+CAPPED = """
+plan = "capped"
+names = { en = "Capped", zh = "限额版" }
+currency = "CNY"
+spend_cap = "50.00"
+list_prices = true
+"""
+HOOK = "https://acme.example/hook"
+
+
+async def told(story: Story) -> list[tuple[str, int]]:
+    """(what, percent) of every threshold that was told, in their order."""
+    rows = await sql(
+        story.database, "select subject, percent from alert_sent order by sent_at, 1, 2"
+    )
+    return [(row.subject, row.percent) for row in rows]
+
+
+async def items(story: Story, action: str) -> list[dict[str, Any]]:
+    query = "select payload from outbox where action = :action order by id"
+    return [row.payload for row in await sql(story.database, query, action=action)]
+
+
+async def targets(story: Story, firm: Firm, url: str = "", *percentages: int) -> None:
+    async with story.database.transaction() as session:
+        await set_target(session, firm.account.id, url, percentages or PERCENTAGES)
+
+
+class TestCredit:
+    async def test_thresholds_are_told_as_they_are_passed(self, story: Story) -> None:
+        """Of 100.00: 49.00 no, 50.00 the first, 85.00 the second, 100.00 the third."""
+        firm = await story.firm(credit="100")
+        for rows, percents in ((49_000, []), (1_000, [50]), (35_000, [50, 80])):
+            await firm.use("vib", rows=rows)
+            await story.counts()
+            assert await told(story) == [("credit", percent) for percent in percents]
+            story.clock.pass_(hours=1)
+        await firm.use("vib", rows=15_000)
+        await story.counts()
+        assert await told(story) == [("credit", 50), ("credit", 80), ("credit", 100)]
+
+    async def test_several_at_once(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await firm.use("vib", rows=90_000)
+        await story.counts()
+        assert await told(story) == [("credit", 50), ("credit", 80)]
+
+    async def test_once_a_period(self, story: Story) -> None:
+        """60.00 of 100.00 in October, told once; 55.00 of what November has: told anew."""
+        firm = await story.firm(credit="100")
+        for _ in range(3):
+            await firm.use("vib", rows=20_000)
+            await story.counts()
+        assert await told(story) == [("credit", 50)]
+        await story.until(2026, 11, 1, 1)
+        await firm.pays_all()
+        await firm.use("vib", rows=55_000)
+        await story.counts()
+        await story.counts()
+        assert await told(story) == [("credit", 50), ("credit", 50)]
+
+    async def test_what_was_topped_up_counts(self, story: Story) -> None:
+        """100.00 of credit and 100.00 in the wallet: 90.00 used are 45 %."""
+        firm = await story.firm(credit="100")
+        await firm.tops_up("100.00", "top-up-1")
+        await firm.use("vib", rows=90_000)
+        await story.counts()
+        assert await told(story) == []
+        await firm.use("vib", rows=10_000)
+        await story.counts()
+        assert await told(story) == [("credit", 50)]
+
+    async def test_where_there_is_none(self, story: Story) -> None:
+        """Nothing may be used, so no part of it is: nobody is told at each count."""
+        firm = await story.firm(credit="0")
+        assert await looked(story, firm) == 0
+
+    async def test_that_nobody_limits(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.use("vib", rows=1)
+        await sql(story.database, "update quota set amount = null where kind = 'credit'")
+        assert await looked(story, firm) == 0
+
+
+class TestCap:
+    async def test_a_plans_cap_is_watched_rather_than_the_credit(self, story: Story) -> None:
+        """40.00 of a cap of 50.00 are 80 %, of the credit of 1000.00 they are 4 %."""
+        firm = await story.firm(locale="en")
+        await firm.billed(email="pay@acme.example")
+        await firm.subscribe(await story.plan(CAPPED))
+        await firm.use("vib", rows=40_000)
+        await story.counts()
+        assert await told(story) == [("spend cap", 50), ("spend cap", 80)]
+        assert [mail["subject"] for mail in await items(story, "email")] == [
+            "Usage: 50% of the spend cap",
+            "Usage: 80% of the spend cap",
+        ]
+        assert (
+            "50.00 CNY in this period, 40.00 CNY are used: 80% or more"
+            in ((await items(story, "email"))[1]["text"])
+        )
+
+
+class TestAllowance:
+    async def test_each_is_watched_in_units(self, story: Story) -> None:
+        """248,000 of the 310,000 included tokens are 80 %."""
+        firm = await story.firm()
+        await firm.billed(email="pay@acme.example")
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.use("llm", output_tokens=248_000)
+        await story.counts()
+        subject = "included output_tokens (llm)"
+        assert await told(story) == [(subject, 50), (subject, 80)]
+        (_, mail) = await items(story, "email")
+        assert mail["subject"] == "用量提醒:套餐内输出词元（llm） 已达 80%"
+        assert "共 310,000,已用 248,000" in mail["text"]
+
+    async def test_of_nothing_is_not_watched(self, story: Story) -> None:
+        """10 tokens a month are none for the last day of October, on which the plan begins."""
+        firm = await story.firm()
+        little = GROWTH.replace("310_000", "10")
+        story.clock.set(2026, 10, 31, 12)
+        await firm.subscribe(await story.plan(little))
+        await firm.use("llm", output_tokens=100)
+        await story.counts()
+        assert await told(story) == []
+
+
+class TestBudget:
+    async def test_of_a_key_is_watched_by_calendar_months(self, story: Story) -> None:
+        """A key may spend 10.00 a month, and has spent 8.00."""
+        firm = await story.firm()
+        await firm.billed(email="pay@acme.example")
+        key_id = await budget(story, firm, used=8, amount=10)
+        assert await looked(story, firm) == 2
+        name = ids.show("key", key_id)
+        assert await told(story) == [(f"budget of {name}", 50), (f"budget of {name}", 80)]
+        mail = (await items(story, "email"))[1]
+        assert mail["subject"] == f"用量提醒:密钥 {name} 的预算 已达 80%"
+
+    async def test_of_last_month_is_not(self, story: Story) -> None:
+        firm = await story.firm()
+        await budget(story, firm, used=8, amount=10)
+        story.clock.pass_(days=40)
+        assert await looked(story, firm) == 0
+
+
+class TestCovered:
+    async def test_beside_what_the_plan_includes_of_the_same(self, story: Story) -> None:
+        """500 of 1,000 rows are used under the plan, and 800 of the contract's."""
+        firm = await story.firm(credit="100")
+        await firm.billed(email="pay@acme.example")
+        rows = '\n[[allowance]]\nmodel = "vib"\nmeter = "rows"\nquantity = 1_000\n'
+        await firm.subscribe(await story.plan(GROWTH + rows))
+        spindles = await contract(firm)
+        await firm.use("vib", rows=500)
+        await spindles.use("M1", 2026, 10, 1, 9, rows=800)
+        await story.counts()
+        covered = "rows (vib) covered by spindles"
+        assert await told(story) == [("included rows (vib)", 50), (covered, 50), (covered, 80)]
+        mail = (await items(story, "email"))[-1]
+        assert mail["subject"] == "用量提醒:合约 spindles 所含判定行数（vib） 已达 80%"
+
+
+async def looked(story: Story, firm: Firm) -> int:
+    """How many were told, now that somebody looks."""
+    async with story.database.transaction() as session:
+        profile = await lock_profile(session, firm.account.id)
+        position = await read_position(session, profile, story.clock.now())
+        return await alert(session, story.clock, position)
+
+
+async def budget(story: Story, firm: Firm, used: int, amount: int) -> UUID:
+    """A key that has used so much of its month's budget, in whole yuan."""
+    key_id = await make_key(story.database, firm.account.id)
+    quota = Quota(
+        id=ids.new_id(),
+        account_id=firm.account.id,
+        key_id=key_id,
+        kind=QuotaKind.BUDGET.value,
+        period_start=month_of(story.clock.now()),
+        amount=amount * 10**9,
+        used=used * 10**9,
+    )
+    async with story.database.transaction() as session:
+        session.add(quota)
+    return key_id
+
+
+class TestTargets:
+    async def test_the_usual(self, story: Story) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            target = await read_target(session, firm.account.id)
+        assert (target.url, target.secret, target.percentages) == ("", "", [50, 80, 100])
+
+    async def test_percentages_of_an_accounts_own(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await targets(story, firm, "", 90, 10, 150, 10)
+        await firm.use("vib", rows=95_000)
+        await story.counts()
+        assert await told(story) == [("credit", 10), ("credit", 90)]
+
+    async def test_a_webhook_says_it_for_programs(self, story: Story) -> None:
+        firm = await story.firm(credit="100")
+        await targets(story, firm, HOOK)
+        await firm.subscribe(await story.plan(GROWTH))
+        await firm.use("vib", rows=50_000)
+        await firm.use("llm", output_tokens=155_000)
+        await story.counts()
+        said = await items(story, "alert")
+        assert {one["type"] for one in said} == {"usage.threshold_passed"}
+        assert {one["timestamp"] for one in said} == {story.clock.now().isoformat()}
+        of_both = {
+            "account": ids.show("acct", firm.account.id),
+            "percent": 50,
+            "period_start": story.clock.at(2026, 10, 1).isoformat(),
+        }
+        credit = {
+            "subject": "credit",
+            "used": "50.000000000",
+            "amount": "100.000000000",
+            "currency": "CNY",
+        }
+        allowance = {
+            "subject": "included output_tokens (llm)",
+            "used": "155000",
+            "amount": "310000",
+            "currency": None,
+        }
+        assert [one["data"] for one in said] == [of_both | credit, of_both | allowance]
+
+    async def test_without_an_address_no_mail(self, story: Story) -> None:
+        """The account has no e-mail: it is told by webhook, and so it is remembered."""
+        firm = await story.firm(credit="100")
+        await targets(story, firm, HOOK)
+        await firm.use("vib", rows=50_000)
+        await story.counts()
+        assert (await items(story, "email"), len(await items(story, "alert"))) == ([], 1)
+        assert await told(story) == [("credit", 50)]

@@ -1,0 +1,67 @@
+"""Notices: their words in each language, and putting one into the outbox once."""
+
+import pytest
+
+from billing.accounts.profiles import read_profile
+from billing.notifications.messages import Notice, tell
+from tests.support.billing.making import sql
+from tests.support.stories.story import Firm, Story
+
+INVOICE = {"number": "MAAS-000001", "owed": "30.00 CNY", "due": "2026-11-01"}
+USED = {"subject": "the credit", "percent": "80", "used": "80.00 CNY", "amount": "100.00 CNY"}
+
+
+class TestWords:
+    @pytest.mark.parametrize("locale", ["zh", "en"])
+    @pytest.mark.parametrize(
+        ("kind", "values"), [("reminder", INVOICE), ("suspended", INVOICE), ("alert", USED)]
+    )
+    def test_all_values_are_said(self, kind: str, values: dict[str, str], locale: str) -> None:
+        subject, text = Notice(kind, values).words(locale)
+        assert all(value in subject + text for value in values.values())
+        assert "\n" not in subject
+
+    def test_a_reminder_in_chinese(self) -> None:
+        assert Notice("reminder", INVOICE).words("zh") == (
+            "付款提醒:账单 MAAS-000001",
+            "您好,\n\n账单 MAAS-000001 金额 30.00 CNY 已于 2026-11-01 到期,尚未收到付款。\n"
+            "请尽快付款;如已付款,请忽略本邮件。\n",
+        )
+
+    def test_a_suspension_in_english(self) -> None:
+        subject, text = Notice("suspended", INVOICE).words("en")
+        assert subject == "Calls are suspended: invoice MAAS-000001 is not paid"
+        assert "was due on 2026-11-01" in text
+
+
+async def told(story: Story, firm: Firm, key: str) -> bool:
+    async with story.database.transaction() as session:
+        profile = await read_profile(session, firm.account.id)
+        return await tell(session, story.clock, profile, key, Notice("reminder", INVOICE))
+
+
+class TestTelling:
+    async def test_once_for_each_key(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.billed(email="pay@acme.example")
+        for key in ("invoice:1", "invoice:1", "invoice:2"):
+            assert await told(story, firm, key)
+        rows = await sql(
+            story.database, "select business_key, action, payload from outbox order by id"
+        )
+        assert [row.business_key for row in rows] == ["email:invoice:1", "email:invoice:2"]
+        assert {row.action for row in rows} == {"email"}
+        subject, text = Notice("reminder", INVOICE).words("zh")
+        assert rows[0].payload == {"to": "pay@acme.example", "subject": subject, "text": text}
+
+    async def test_an_account_without_an_address_is_not_told(self, story: Story) -> None:
+        firm = await story.firm()
+        assert not await told(story, firm, "invoice:1")
+        assert await sql(story.database, "select 1 from outbox") == []
+
+    async def test_in_its_language(self, story: Story) -> None:
+        firm = await story.firm(locale="en")
+        await firm.billed(email="pay@acme.example")
+        await told(story, firm, "invoice:1")
+        (row,) = await sql(story.database, "select payload from outbox")
+        assert row.payload["subject"] == "Reminder: invoice MAAS-000001"

@@ -1,0 +1,197 @@
+"""Notifying: e-mails and webhooks reach people and programs, once, as far as we can see."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from billing.notifications.alert_targets import ALERT, read_target, set_target
+from billing.notifications.outbox_handlers import Notifier
+from billing.outbox import deliver, put
+from infra.outbound.allowed_addresses import Reach
+from infra.outbound.mail import Mailer
+from infra.outbound.webhook_post import SignedPoster
+from tests.support.billing.making import sql
+from tests.support.builders import SEALER
+from tests.support.fakes.smtp import FakeSmtp, run_fake_smtp
+from tests.support.fakes.webhook_receiver import Hook, run_hook
+from tests.support.stories.story import Calendar, Firm, Story
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[FakeSmtp]:
+    async with run_fake_smtp() as running:
+        yield running
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[Hook]:
+    async with run_hook() as running:
+        yield running
+
+
+@pytest.fixture
+def told(story: Story, smtp: FakeSmtp, tmp_path: Path) -> "Told":
+    """Now by the machine's clock: receivers compare with theirs."""
+    calendar = Calendar(story.clock.zone)
+    calendar.pass_(seconds=(datetime.now(UTC) - calendar.now()).total_seconds())
+    story.clock = calendar
+    poster = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
+    mailer = Mailer(smtp.url, tmp_path)
+    return Told(
+        story, Notifier(story.database, calendar, mailer, "bill@maas.example", poster, SEALER)
+    )
+
+
+class Told:
+    """A firm that is told something."""
+
+    def __init__(self, story: Story, notifier: Notifier) -> None:
+        self.story = story
+        self._notifier = notifier
+
+    async def deliver(self) -> int:
+        return await deliver(self.story.database, self.story.clock, self._notifier.handlers)
+
+    async def put(self, firm: Firm, action: str, **said: Any) -> None:
+        async with self.story.database.transaction() as session:
+            place = (self.story.clock, firm.account.id, action, "subject", f"{action}:1")
+            await put(session, *place, said)
+
+    async def row(self) -> Any:
+        query = "select id, last_error, done_at, given_up_at, attempts from outbox"
+        (row,) = await sql(self.story.database, query)
+        return row
+
+
+class TestMail:
+    async def test_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        await told.put(firm, "email", to="pay@acme.example", subject="付款提醒", text="您好\n")
+        assert await told.deliver() == 1
+        (taken,) = smtp.taken
+        mail = message_from_bytes(taken.body, policy=policy.default)
+        assert (mail["From"], mail["To"], mail["Subject"]) == (
+            "bill@maas.example",
+            "pay@acme.example",
+            "付款提醒",
+        )
+        assert mail["Message-ID"] == f"<{(await told.row()).id.hex}@maas>"
+
+    async def test_what_is_sealed_is_opened_on_the_way(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        sealed = b64encode(SEALER.seal("密钥\n", "email:1")).decode()
+        await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
+        assert await told.deliver() == 1
+        mail = message_from_bytes(smtp.taken[0].body, policy=policy.default)
+        assert mail.get_content().strip() == "密钥"
+
+    async def test_what_was_sealed_otherwise_is_not_sent(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        sealed = b64encode(SEALER.seal("密钥\n", "email:2")).decode()
+        await told.put(firm, "email", to="li@acme.example", subject="s", sealed=sealed)
+        assert await told.deliver() == 0
+        row = await told.row()
+        assert row.given_up_at is not None
+        assert "MAAS_SECRET_KEY" in row.last_error
+        assert smtp.taken == []
+
+    async def test_of_no_account_is_sent(self, told: Told, smtp: FakeSmtp) -> None:
+        said = {"to": "op@maas.example", "subject": "s", "text": "t\n"}
+        async with told.story.database.transaction() as session:
+            await put(session, told.story.clock, None, "email", "subject", "email:1", said)
+            await put(session, told.story.clock, None, ALERT, "other", "alert:1", {})
+        assert await told.deliver() == 1
+        assert smtp.taken[0].recipients == ["op@maas.example"]
+
+    async def test_is_sent_later(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        await told.put(firm, "email", to="pay@acme.example", subject="s", text="t\n")
+        smtp.answers = {"RCPT": "451 greylisted"}
+        assert await told.deliver() == 0
+        assert (await told.row()).last_error.startswith("451 greylisted")
+        smtp.answers = {}
+        told.story.clock.pass_(seconds=10)
+        assert await told.deliver() == 1
+        assert len(smtp.taken) == 1
+
+    async def test_is_refused(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        await told.put(firm, "email", to="gone@acme.example", subject="s", text="t\n")
+        smtp.answers = {"RCPT": "550 no such mailbox"}
+        assert await told.deliver() == 0
+        row = await told.row()
+        assert row.given_up_at is not None
+        assert row.last_error == "550 no such mailbox"
+
+    async def test_with_a_header_that_would_be_two(self, told: Told, smtp: FakeSmtp) -> None:
+        firm = await told.story.firm()
+        await told.put(firm, "email", to="a@b.c", subject="s\nBcc: d@e.f", text="t\n")
+        assert await told.deliver() == 0
+        assert ((await told.row()).given_up_at is not None, smtp.taken) == (True, [])
+
+
+class TestWebhook:
+    async def test_is_posted_and_verified(self, told: Told, hook: Hook) -> None:
+        firm = await watched(told, hook.url)
+        await told.put(firm, "alert", type="usage.threshold_passed", data={"percent": 80})
+        assert await told.deliver() == 1
+        (post,) = hook.posts
+        said = Webhook(await secret(told, firm)).verify(post.body, post.headers)
+        assert said == {"type": "usage.threshold_passed", "data": {"percent": 80}}
+
+    async def test_is_tried_again_under_the_same_id(self, told: Told, hook: Hook) -> None:
+        """The receiver is away, then fails, then takes it: by its id it knows it is one."""
+        firm = await watched(told, hook.url)
+        await told.put(firm, "alert", type="t", data={})
+        hook.statuses = [503, 500]
+        for seconds in (10, 20):
+            assert await told.deliver() == 0
+            told.story.clock.pass_(seconds=seconds)
+        assert (await told.row()).last_error == "the receiver answered 500"
+        assert await told.deliver() == 1
+        key = f"alert_{(await told.row()).id.hex}"
+        assert [post.headers["webhook-id"] for post in hook.posts] == [key] * 3
+        stamps = [int(post.headers["webhook-timestamp"]) for post in hook.posts]
+        assert [stamp - stamps[0] for stamp in stamps] == [0, 10, 30]
+
+    async def test_goes_where_the_account_wants_it_now(self, told: Told, hook: Hook) -> None:
+        """It was to go to an address that is gone; the account names another meanwhile."""
+        firm = await watched(told, "http://127.0.0.1:1/hook")
+        await told.put(firm, "alert", type="t", data={})
+        assert await told.deliver() == 0
+        await change(told, firm, hook.url)
+        told.story.clock.pass_(seconds=10)
+        assert await told.deliver() == 1
+        (post,) = hook.posts
+        assert Webhook(await secret(told, firm)).verify(post.body, post.headers)
+
+    async def test_to_an_account_that_wants_none_any_more(self, told: Told, hook: Hook) -> None:
+        firm = await watched(told, hook.url)
+        await told.put(firm, "alert", type="t", data={})
+        await change(told, firm, "")
+        assert await told.deliver() == 0
+        assert (await told.row()).last_error == "The account takes no webhooks any more."
+        assert hook.posts == []
+
+
+async def watched(told: Told, url: str) -> Firm:
+    firm = await told.story.firm()
+    await change(told, firm, url)
+    return firm
+
+
+async def change(told: Told, firm: Firm, url: str) -> None:
+    async with told.story.database.transaction() as session:
+        await set_target(session, firm.account.id, url)
+
+
+async def secret(told: Told, firm: Firm) -> str:
+    async with told.story.database.transaction() as session:
+        return (await read_target(session, firm.account.id)).secret

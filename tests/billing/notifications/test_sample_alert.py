@@ -1,0 +1,146 @@
+"""A test of an account's alerts: the e-mail is queued, the webhook called at once and told of."""
+
+import asyncio
+import ssl
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from billing.accounts.profiles import change_profile
+from billing.notifications.alert_targets import set_target
+from billing.notifications.sample_alert import NobodyToTell, TriedTooOften, TryResult, try_out
+from infra.outbound.allowed_addresses import Reach
+from infra.outbound.webhook_post import SignedPoster
+from tests.support.billing.making import sql
+from tests.support.fakes.certificates import self_signed
+from tests.support.fakes.raw_server import answering, run_raw_server
+from tests.support.fakes.webhook_receiver import run_hook
+from tests.support.stories.story import Firm, Story
+
+LOCAL = SignedPoster(Reach([ip_network("127.0.0.0/8")]), timeout_s=1)
+
+
+async def tries(firm: Firm, poster: SignedPoster = LOCAL) -> TryResult:
+    firm.story.clock.pass_(seconds=11)
+    return await try_out(firm.story.database, firm.story.clock, poster, firm.account.id)
+
+
+async def reachable(firm: Firm, email: str = "", url: str = "") -> None:
+    async with firm.story.database.transaction() as session:
+        await change_profile(session, firm.account.id, email=email)
+        await set_target(session, firm.account.id, url=url)
+
+
+async def waiting(firm: Firm) -> list[str]:
+    query = "select action from outbox where done_at is null order by id"
+    return [row.action for row in await sql(firm.story.database, query)]
+
+
+async def failure(story: Story, url: str, poster: SignedPoster = LOCAL) -> str | None:
+    firm = await story.firm(name=url)
+    await reachable(firm, url=url)
+    delivery = (await tries(firm, poster)).delivery
+    assert delivery is not None
+    assert (delivery.delivered, delivery.status) == (False, None)
+    return delivery.error
+
+
+async def test_where_there_is_nobody(story: Story) -> None:
+    firm = await story.firm()
+    with pytest.raises(NobodyToTell):
+        await tries(firm)
+
+
+async def test_by_mail_alone_nothing_is_delivered_now(story: Story) -> None:
+    firm = await story.firm()
+    await reachable(firm, email="li@acme.example")
+    assert await tries(firm) == TryResult(True, "", None)
+    assert (await tries(firm)).to_json()["webhook"] is None
+    assert await waiting(firm) == ["email"]  # once a minute
+
+
+async def test_an_accepted_event_is_told_with_status_and_duration(story: Story) -> None:
+    firm = await story.firm()
+    async with run_hook() as hook:
+        await reachable(firm, url=hook.url)
+        said = (await tries(firm)).to_json()
+        (post,) = hook.posts
+    assert said["email_queued"] is False
+    webhook = said["webhook"]
+    assert (webhook["delivered"], webhook["status"], webhook["error"]) == (True, 200, None)
+    assert 0 <= webhook["duration_ms"] < 10_000
+    assert b'"alert.test"' in post.body
+    assert "webhook-signature" in post.headers
+    assert await waiting(firm) == []
+
+
+async def test_a_refused_event_is_told_with_the_beginning_of_the_answer(story: Story) -> None:
+    firm, body = await story.firm(), b"<b>no\x00such hook</b>" + b"x" * 2_000
+    head = b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with run_raw_server(answering(head + body)) as server:
+        await reachable(firm, url=f"{server.url}/hook")
+        delivery = (await tries(firm)).delivery
+    assert delivery is not None
+    assert (delivery.delivered, delivery.status, delivery.error) == (False, 404, None)
+    assert delivery.excerpt.startswith("<b>no\ufffdsuch hook</b>xxx")
+    assert len(delivery.excerpt) == 500
+
+
+async def test_a_second_test_at_once_is_refused(story: Story) -> None:
+    firm = await story.firm()
+    async with run_hook() as hook:
+        await reachable(firm, url=hook.url)
+        await tries(firm)
+        with pytest.raises(TriedTooOften):
+            await try_out(story.database, story.clock, LOCAL, firm.account.id)
+        assert len(hook.posts) == 1
+
+
+async def test_many_at_once_call_the_receiver_once(story: Story) -> None:
+    firm = await story.firm()
+    async with run_hook() as hook:
+        await reachable(firm, url=hook.url)
+        all_of_them = [
+            try_out(story.database, story.clock, LOCAL, firm.account.id) for _ in range(5)
+        ]
+        done = await asyncio.gather(*all_of_them, return_exceptions=True)
+        assert len(hook.posts) == 1
+    assert sum(isinstance(one, TriedTooOften) for one in done) == 4
+
+
+class TestFailures:
+    """What failed is told in plain words."""
+
+    async def test_connection_refused(self, story: Story) -> None:
+        async with run_raw_server() as server:
+            url = server.url
+        assert await failure(story, url) == "The connection was refused or broken off."
+
+    async def test_unknown_host(self, story: Story) -> None:
+        said = "The host name cannot be resolved by DNS."
+        assert await failure(story, "https://hook.invalid/") == said
+
+    async def test_private_address(self, story: Story) -> None:
+        said = "The host name resolves only to private or reserved addresses."
+        assert await failure(story, "https://127.0.0.1/", SignedPoster(Reach())) == said
+
+    async def test_no_answer_in_time(self, story: Story) -> None:
+        async with run_raw_server(answering(b"")) as server:
+            poster = SignedPoster(LOCAL.reach, timeout_s=0.2)
+            said = "The receiver did not answer in time."
+            assert await failure(story, server.url, poster) == said
+
+    async def test_a_certificate_that_nobody_trusts(self, story: Story, tmp_path: Path) -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(self_signed(tmp_path / "receiver.pem"))
+        async with run_raw_server(tls=tls) as server:
+            poster = SignedPoster(LOCAL.reach, timeout_s=30)
+            said = "The TLS connection failed: check the receiver's certificate."
+            assert await failure(story, server.url, poster) == said
+            assert server.requests == []
+
+    async def test_no_http(self, story: Story) -> None:
+        async with run_raw_server(answering(b"220 mail\r\n\r\n")) as server:
+            said = "The receiver did not answer with valid HTTP."
+            assert await failure(story, server.url) == said

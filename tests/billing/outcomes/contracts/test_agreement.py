@@ -1,0 +1,283 @@
+"""Agreeing: each side once, to what it has read, before it starts; ending, by either side."""
+
+import asyncio
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from billing.outcomes.contracts.agreement import EndInvalid, VersionClosed, VersionDiffers
+from billing.outcomes.contracts.baselines import BaselineInvalid, BaselineMissesGates
+from billing.outcomes.contracts.contracts import StartsTooSoon, hash_of
+from billing.outcomes.contracts.parties import Party, Side, side_of
+from billing.outcomes.contracts.terms import OutcomeTermsInvalid
+from billing.rating.prices import PerUnit
+from billing.rating.terms import Allowance, Discount, PlanTerms
+from billing.subscriptions.plans import is_listed, terms_of
+from billing.tables import OutcomeVersion
+from tests.support.billing.making import sql
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+from tests.support.outcomes.deals import CUSTOMER, FIT, OPERATOR, Deal
+
+DECEMBER = EVENT.replace("2026-11-01", "2026-12-01")
+NAMED = '\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
+COVERED = """
+[[covered]]
+model = "vib"
+meter = "rows"
+quantity = 1000
+
+[[covered]]
+model = "llm"
+meter = "output_tokens"
+quantity = 500
+"""
+HOLDOUT = """
+design = "holdout"
+machines = { having = ["M1"], lacking = ["M2"] }
+"""
+PLAN = """
+plan = "small"
+names = { en = "Small", zh = "小型版" }
+currency = "CNY"
+[[price]]
+model = "vib"
+meter = "rows"
+price = "0.0007"
+[[discount]]
+percent = "10"
+"""
+
+
+async def epoch(deal: Deal) -> int:
+    ((count,),) = await sql(deal.firm.story.database, "select count from access_epoch")
+    return int(count)
+
+
+async def covering(deal: Deal, version: OutcomeVersion) -> PlanTerms:
+    assert version.plan_version_id is not None
+    async with deal.firm.story.database.transaction() as session:
+        terms = (await terms_of(session, [version.plan_version_id]))[version.plan_version_id]
+        assert not await is_listed(session, terms.plan, terms.currency)
+    return terms
+
+
+class TestAgreeing:
+    async def test_who_and_when_are_kept(self, deal: Deal) -> None:
+        clock = deal.firm.story.clock
+        version = await deal.proposed()
+        first = clock.now()
+        await deal.says_yes(version, CUSTOMER)
+        clock.pass_(hours=1)
+        agreed = await deal.says_yes(version, OPERATOR, hash_of(version).upper())
+        assert (agreed.customer_agreed_by, agreed.customer_agreed_at) == ("key_1", first)
+        assert (agreed.operator_agreed_by, agreed.operator_agreed_at) == ("Li Na", clock.now())
+
+    async def test_a_second_yes_changes_nothing(self, deal: Deal) -> None:
+        version = await deal.agreed()
+        deal.firm.story.clock.set(2026, 12, 1)
+        again = await deal.says_yes(version, Party(Side.OPERATOR, "Other"))
+        assert (again.operator_agreed_by, again.plan_version_id) == (
+            "Li Na",
+            version.plan_version_id,
+        )
+
+    async def test_to_something_else(self, deal: Deal) -> None:
+        version = await deal.proposed()
+        with pytest.raises(VersionDiffers, match=hash_of(version)):
+            await deal.says_yes(version, CUSTOMER, "0" * 64)
+
+    async def test_too_late(self, deal: Deal) -> None:
+        """Also where the other side was in time: what is agreed is agreed before it starts."""
+        version = await deal.proposed()
+        await deal.says_yes(version, CUSTOMER)
+        deal.firm.story.clock.set(2026, 11, 1)
+        with pytest.raises(StartsTooSoon):
+            await deal.says_yes(version, OPERATOR)
+
+    async def test_to_what_was_replaced(self, deal: Deal) -> None:
+        version = await deal.proposed()
+        await deal.agreed(DECEMBER)
+        with pytest.raises(VersionClosed, match="newer"):
+            await deal.says_yes(version, CUSTOMER)
+
+    async def test_a_newer_proposal_replaces_nothing(self, deal: Deal) -> None:
+        version = await deal.proposed()
+        await deal.proposed(DECEMBER)
+        await deal.says_yes(version, CUSTOMER)
+        assert (await deal.says_yes(version, OPERATOR)).plan_version_id is not None
+
+    async def test_gateways_look_again_with_the_second_yes(self, deal: Deal) -> None:
+        version = await deal.proposed()
+        before = await epoch(deal)
+        await deal.says_yes(version, CUSTOMER)
+        assert await epoch(deal) == before
+        await deal.says_yes(version, OPERATOR)
+        assert await epoch(deal) == before + 1
+
+    async def test_both_at_once(self, deal: Deal) -> None:
+        version = await deal.proposed()
+        yes = (deal.says_yes(version, by) for by in (CUSTOMER, OPERATOR))
+        agreed = await asyncio.gather(*yes)
+        assert sum(one.plan_version_id is not None for one in agreed) == 1
+        assert await deal.holds(version, 2026, 11, 1) == 1
+
+    async def test_the_database_keeps_it(self, deal: Deal) -> None:
+        await deal.agreed()
+        with pytest.raises(DBAPIError, match="customer_agreed_by of outcome_version stays"):
+            await sql(
+                deal.firm.story.database, "update outcome_version set customer_agreed_by = 'x'"
+            )
+
+
+class TestCovering:
+    async def test_at_list_prices(self, deal: Deal) -> None:
+        terms = await covering(deal, await deal.agreed(EVENT + COVERED))
+        assert terms.names == {"en": "Pumps", "zh": "水泵"}
+        assert terms.price("vib", "rows") == PerUnit(1_000_000)
+        assert terms.price("llm", "input_tokens") == PerUnit(500)
+        assert terms.allowances == (
+            Allowance("vib", "rows", 1000),
+            Allowance("llm", "output_tokens", 500),
+        )
+        assert terms.fixed_fee == terms.minimum == 0
+
+    async def test_at_the_plans(self, deal: Deal) -> None:
+        """Those of the agreement, whatever it was when it was proposed."""
+        version = await deal.proposed(EVENT + COVERED)
+        await deal.firm.subscribe(await deal.firm.story.plan(PLAN))
+        await deal.says_yes(version, CUSTOMER)
+        terms = await covering(deal, await deal.says_yes(version, OPERATOR))
+        assert terms.price("vib", "rows") == PerUnit(700_000)
+        assert terms.price("llm", "input_tokens") == PerUnit(500)
+        assert terms.discounts == (Discount("vib", 100_000),)
+
+    async def test_a_discount_of_the_models_own(self, deal: Deal) -> None:
+        own = f'{PLAN}[[discount]]\nmodel = "vib"\npercent = "20"'
+        await deal.firm.subscribe(await deal.firm.story.plan(own))
+        terms = await covering(deal, await deal.agreed(EVENT + COVERED))
+        assert terms.discounts == (Discount("vib", 200_000),)
+
+    async def test_nothing(self, deal: Deal) -> None:
+        terms = await covering(deal, await deal.agreed())
+        assert (terms.prices, terms.allowances) == ((), ())
+
+    @pytest.mark.parametrize(
+        ("text", "field"),
+        [
+            (COVERED.replace("vib", "nope"), "covered[0]"),
+            (COVERED.replace("output_tokens", "rows"), "covered[1]"),
+            (NAMED.replace("vib", "nope"), "attribution.models[0]"),
+        ],
+    )
+    async def test_what_has_no_price(self, deal: Deal, text: str, field: str) -> None:
+        with pytest.raises(OutcomeTermsInvalid, match="has no price") as caught:
+            await deal.proposed(EVENT + text)
+        assert caught.value.param == field
+
+    async def test_with_and_without_tax(self, deal: Deal) -> None:
+        plan = await deal.firm.story.plan(f"tax_inclusive = true{PLAN}")
+        await deal.firm.subscribe(plan)
+        with pytest.raises(OutcomeTermsInvalid, match="with tax and some without"):
+            await deal.proposed(EVENT + COVERED)
+
+
+class TestBaselines:
+    async def test_agreed_with_it(self, deal: Deal) -> None:
+        version = await deal.proposed(MEASURE)
+        fitted = await deal.fitted(version)
+        assert (fitted.baseline, hash_of(fitted) != hash_of(version)) == (FIT, True)
+        with pytest.raises(VersionDiffers):
+            await deal.says_yes(version, CUSTOMER)
+        await deal.says_yes(fitted, CUSTOMER)
+        await deal.says_yes(fitted, OPERATOR)
+        assert await deal.holds(version, 2026, 11, 1) == 1
+
+    async def test_fitted_again_until_somebody_agrees(self, deal: Deal) -> None:
+        version = await deal.fitted(await deal.proposed(MEASURE))
+        better = await deal.fitted(version, FIT.replace("90}", "99}"))
+        assert hash_of(better) != hash_of(version)
+        await deal.says_yes(better, OPERATOR)
+        assert better.baseline is not None
+        assert (await deal.fitted(better, better.baseline)).baseline == better.baseline
+        with pytest.raises(VersionClosed, match="propose another"):
+            await deal.fitted(better)
+        with pytest.raises(DBAPIError, match="baseline of outcome_version stays"):
+            await sql(deal.firm.story.database, "update outcome_version set baseline = '{}'")
+
+    async def test_none(self, deal: Deal) -> None:
+        version = await deal.proposed(MEASURE)
+        with pytest.raises(BaselineMissesGates, match="no baseline yet"):
+            await deal.says_yes(version, CUSTOMER)
+
+    async def test_machines_without_need_one_and_weeks_without_none(self, deal: Deal) -> None:
+        apart = await deal.proposed(MEASURE.replace('unit = "kWh"', f'unit = "kWh"{HOLDOUT}'))
+        with pytest.raises(BaselineMissesGates, match="no baseline yet"):
+            await deal.says_yes(apart, CUSTOMER)
+        turns = 'unit = "kWh"\ndesign = "switchback"\nturns = {}'
+        weeks = await deal.proposed(MEASURE.replace('unit = "kWh"', turns))
+        assert (await deal.says_yes(weeks, CUSTOMER)).customer_agreed_at is not None
+
+    @pytest.mark.parametrize(
+        ("old", "new", "gate"),
+        [
+            ("250000", "250001", "cv_rmse"),
+            ('100000,"missing', '100001,"missing', "nmbe"),
+            ('_ppm":90000', '_ppm":100001', "missing"),
+            ("90", "89", "days"),
+        ],
+    )
+    async def test_a_gate(self, deal: Deal, old: str, new: str, gate: str) -> None:
+        version = await deal.fitted(await deal.proposed(MEASURE), FIT.replace(old, new))
+        with pytest.raises(BaselineMissesGates, match="are agreed") as caught:
+            await deal.says_yes(version, CUSTOMER)
+        assert caught.value.param == f"measure.gates.{gate}"
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "[]", "{}", FIT.replace("90", "9.5"), FIT + " " * (1 << 20), FIT + "\0", "\ud800"],
+    )
+    async def test_what_is_none(self, deal: Deal, text: str) -> None:
+        version = await deal.proposed(MEASURE)
+        with pytest.raises(BaselineInvalid):
+            await deal.fitted(version, text)
+
+
+class TestEnding:
+    async def test_who_and_when_are_kept(self, deal: Deal) -> None:
+        clock = deal.firm.story.clock
+        version = await deal.agreed()
+        clock.set(2026, 11, 20)
+        await deal.ended(version, OPERATOR, clock.at(2026, 12, 1))
+        (kept,) = await deal.versions(version)
+        assert (kept.ends_at, kept.ended_at) == (clock.at(2026, 12, 1), clock.now())
+        assert kept.ended_by == "operator Li Na"
+        assert side_of(kept.ended_by) is Side.OPERATOR
+
+    async def test_now_and_once(self, deal: Deal) -> None:
+        version = await deal.agreed()
+        deal.firm.story.clock.set(2026, 11, 20)
+        await deal.ended(version)
+        assert await deal.holds(version, 2026, 11, 20) is None
+        with pytest.raises(EndInvalid, match="ends already"):
+            await deal.ended(version)
+
+    async def test_gateways_look_again(self, deal: Deal) -> None:
+        version = await deal.agreed()
+        before = await epoch(deal)
+        await deal.ended(version, at=deal.firm.story.clock.at(2026, 12, 1))
+        assert await epoch(deal) == before + 1
+
+    async def test_in_the_past(self, deal: Deal) -> None:
+        version = await deal.agreed()
+        with pytest.raises(EndInvalid, match="past"):
+            await deal.ended(version, at=deal.firm.story.clock.at(2026, 9, 1))
+
+    async def test_what_was_proposed_is_withdrawn(self, deal: Deal) -> None:
+        """One side ends it, and the other cannot bring it back by a yes to an old proposal."""
+        version = await deal.proposed()
+        await deal.says_yes(version, CUSTOMER)
+        await deal.ended(version, CUSTOMER)
+        with pytest.raises(VersionClosed, match="withdrawn"):
+            await deal.says_yes(version, OPERATOR)
+        with pytest.raises(VersionClosed):
+            await deal.fitted(version)

@@ -1,0 +1,222 @@
+"""Contract files: the templates, both ways of writing them, and what may be written wrongly."""
+
+import tomllib
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from billing.dates import TimeZoneUnknown
+from billing.outcomes.contracts.contract_file import read_contract_file, read_contract_json
+from billing.outcomes.contracts.effect_definitions import (
+    Before,
+    Combine,
+    Machines,
+    Shape,
+    Turns,
+    Variable,
+)
+from billing.outcomes.contracts.nonroutine import Adjustment, Excluded, Swap
+from billing.outcomes.contracts.supporting_calls import Attribution, default_attribution
+from billing.outcomes.contracts.terms import (
+    Deadlines,
+    Design,
+    Direction,
+    Event,
+    Gates,
+    Measure,
+    OutcomeTermsInvalid,
+    Share,
+)
+from billing.rating.prices import PerUnit, PriceInvalid
+from billing.rating.terms import Allowance
+from infra.errors import AppError
+from tests.support.builders import CATALOG
+from tests.support.outcomes.contract_texts import EVENT, MEASURE
+
+TEMPLATES = Path(__file__).parents[4] / "docs" / "outcomes"
+PARTS = Variable("parts", "pcs")
+NMBE = "measure.gates.nmbe"
+COVERED = '\n[[covered]]\nmodel = "vib"\nmeter = "rows"\nquantity = 10\n'
+EMBEDDED = '[attribution]\nmodels = ["vib"]\noperations = ["embeddings"]\n'
+
+
+def as_json(toml: str) -> bytes:
+    return msgspec.json.encode(tomllib.loads(toml))
+
+
+class TestTemplates:
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("predictive_maintenance", Event),
+            ("scrap_reduction", Measure),
+            ("energy_per_part", Measure),
+            ("maintenance_tickets", Event),
+        ],
+    )
+    def test_can_be_read(self, name: str, kind: type) -> None:
+        terms = read_contract_file((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
+        assert isinstance(terms.kind, kind)
+        models = {one.model: CATALOG.models[one.model] for one in terms.covered}
+        assert models
+        for one in terms.covered:
+            assert one.meter in models[one.model].prices[terms.currency]
+
+    def test_there_is_no_other(self) -> None:
+        assert len(list(TEMPLATES.iterdir())) == 4
+
+    @pytest.mark.parametrize("name", ["predictive_maintenance", "maintenance_tickets"])
+    def test_an_events_template_names_the_calls_that_may_support_a_claim(self, name: str) -> None:
+        terms = read_contract_file((TEMPLATES / f"{name}.toml").read_text(encoding="utf-8"))
+        assert terms.attribution is not None
+        assert set(terms.attribution.models) <= CATALOG.models.keys()
+        assert terms.attribution == default_attribution(terms.covered)
+
+
+class TestReading:
+    def test_the_calls_that_may_support_a_claim(self) -> None:
+        text = f'{EVENT}\n[attribution]\nmodels = ["vib"]\noperations = ["infer"]\n'
+        terms = read_contract_file(text)
+        assert terms.attribution == terms.supporting == Attribution(("vib",), ("infer",))
+        assert read_contract_json(as_json(text)) == terms
+
+    def test_an_event(self) -> None:
+        terms = read_contract_file(f'cap = "9000"\nfloor = "1.5"{EVENT}{COVERED}')
+        assert (terms.kind, terms.price) == (Event(24, 336, 720), PerUnit(1_800 * 10**9))
+        assert (terms.cap, terms.floor, terms.ends_at) == (900_000, 150, None)
+        assert terms.deadlines == Deadlines(14, 10, 30)
+        assert terms.covered == (Allowance("vib", "rows", 10),)
+
+    def test_a_measure(self) -> None:
+        terms = read_contract_file(MEASURE)
+        gates = Gates(250_000, 100_000, 100_000, 90)
+        kind = Measure("kWh", Direction.LESS, Design.BASELINE, (PARTS,), 900_000, gates, looks=12)
+        assert (terms.kind, terms.price) == (kind, Share(300_000, 680_000_000))
+
+    def test_a_measure_with_all(self) -> None:
+        more = """
+[measure]
+design = "holdout"
+combine = "mean"
+every_minutes = 60
+per = "parts"
+looks = 12
+before = { first = 2026-01-01, until = 2026-11-01 }
+machines = { having = ["M1"], lacking = ["M2", "M3"] }
+excluded = [{ first = 2026-12-24, until = 2027-01-02, reason = "shut" }]
+swaps = [{ at = 2027-03-01T12:00:00, old = "1", new = "2", factor = "1.02", reason = "burnt" }]
+"""
+        degrees = '{ name = "outdoor", unit = "degC", combine = "mean", shape = "degrees" }'
+        text = changed(MEASURE, "\n[measure]\n", more).replace("}]\n\n", f"}}, {degrees}]\n\n")
+        text = changed(text, 'unit = "kWh"', 'unit = "kWh/pcs"')
+        kind = read_contract_file(text).kind
+        assert isinstance(kind, Measure)
+        assert kind.variables[1:] == (Variable("outdoor", "degC", Combine.MEAN, Shape.DEGREES),)
+        assert (kind.combine, kind.every_minutes, kind.per) == (Combine.MEAN, 60, "parts")
+        assert kind.looks == 12
+        assert kind.excluded == (Excluded(date(2026, 12, 24), date(2027, 1, 2), "shut"),)
+        noon = datetime(2027, 3, 1, 4, tzinfo=UTC)
+        assert kind.swaps == (Swap(noon, "1", "2", 1_020_000_000, "burnt"),)
+        assert kind.before == Before(date(2026, 1, 1), date(2026, 11, 1))
+        assert kind.machines == Machines(("M1",), ("M2", "M3"))
+        assert read_contract_json(as_json(text)) == read_contract_file(text)
+
+    def test_adjusted(self) -> None:
+        change = '{ first = 2026-12-01, per_day = "12.5", reason = "a second shift", less = true }'
+        text = changed(MEASURE, "[measure]", f"[measure]\nadjustments = [{change}]")
+        kind = read_contract_file(text).kind
+        assert isinstance(kind, Measure)
+        (one,) = kind.adjustments
+        assert one == Adjustment(
+            date(2026, 12, 1), 12_500_000_000, "a second shift", None, less=True
+        )
+        assert read_contract_json(as_json(text)) == read_contract_file(text)
+
+    def test_by_turns(self) -> None:
+        text = changed(MEASURE, "[measure]", '[measure]\ndesign = "switchback"\nturns = {}')
+        kind = read_contract_file(text).kind
+        assert isinstance(kind, Measure)
+        assert kind.turns == Turns(7, 1)
+
+    def test_json_says_the_same(self) -> None:
+        for text in (EVENT, MEASURE):
+            assert read_contract_json(as_json(text)) == read_contract_file(text)
+
+    def test_times_are_the_plants(self) -> None:
+        ends = "ends_at = 2027-11-01T00:00:00+01:00"
+        terms = read_contract_file(f'{ends}\ntime_zone = "Europe/Berlin"{EVENT}')
+        assert terms.starts_at == datetime(2026, 10, 31, 23, tzinfo=UTC)
+        assert terms.ends_at == datetime(2027, 10, 31, 23, tzinfo=UTC)
+
+
+def changed(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+class TestWrong:
+    @pytest.mark.parametrize(
+        ("text", "param", "line"),
+        [
+            (changed(EVENT, '"1800.00"', '"x"'), "price", 11),
+            (changed(EVENT, "Work orders", ""), "meter", 6),
+            (changed(EVENT, "window_hours = 336", "window_hours = 1"), "event.window_hours", 10),
+            (changed(EVENT, "sign_off", "hearsay"), "attesters[1]", None),
+            (changed(EVENT, "dispute_days = 14", "dispute_days = 0"), "deadlines.dispute_days", 9),
+            (f'cap = "1.234"{EVENT}', "cap", 1),
+            (f'floor = "-1"{EVENT}', "floor", 1),
+            (f"ends_at = 2026-10-31T00:00:00{EVENT}", "ends_at", 1),
+            (changed(EVENT, 'price = { price = "1800.00" }', ""), "price", None),
+            (f'{EVENT}[share]\npercent = "1"\nunit_value = "1"', "price", 11),
+            (changed(MEASURE, '"30"', '"101"'), "share.percent", 18),
+            (changed(MEASURE, '"0.68"', '"1e3"'), "share.unit_value", 19),
+            (changed(MEASURE, 'unit = "kWh"\n', ""), "measure.unit", 12),
+            (changed(MEASURE, 'unit = "kWh"', 'unit = "kilowatts"'), "measure.unit", 13),
+            (changed(MEASURE, "ends_at = 2027-11-01T00:00:00\n", ""), "ends_at", None),
+            (changed(MEASURE, "ends_at = 2027", "ends_at = 2026"), "ends_at", 9),
+            (changed(MEASURE, "[share]", '[measure.gates]\nnmbe = "0"\n[share]'), NMBE, 18),
+            (f'{EVENT}[measure]\nunit = "h"\ndirection = "less"', "event", 10),
+            (f"{EVENT}{COVERED}{changed(COVERED, '10', '0')}", "covered[1].quantity", 21),
+            (f"tag = 1{EVENT}", "tag", 1),
+            (f"{EVENT}{EMBEDDED}", "attribution.operations", 14),
+            (f"{EVENT}\n[attribution]\n", "attribution.models", 13),
+        ],
+    )
+    def test_says_where(self, text: str, param: str, line: int | None) -> None:
+        with pytest.raises(AppError) as caught:
+            read_contract_file(text)
+        assert caught.value.param == param
+        told = caught.value.message.endswith(f"(line {line})")
+        assert told if line else "line" not in caught.value.message
+
+    def test_is_a_fact_of_its_own(self) -> None:
+        for text, fact in (
+            ("contract =", OutcomeTermsInvalid),
+            (changed(EVENT, '{ price = "1800.00" }', '{ price = "9999999" }'), PriceInvalid),
+            (f'time_zone = "Mars"{EVENT}', TimeZoneUnknown),
+        ):
+            with pytest.raises(fact):
+                read_contract_file(text)
+
+    def test_a_time_that_there_is_twice(self) -> None:
+        twice = changed(EVENT, "2026-11-01T00:00:00", "2026-10-25T02:30:00")
+        with pytest.raises(OutcomeTermsInvalid, match="with its offset") as caught:
+            read_contract_file(f'time_zone = "Europe/Berlin"{twice}')
+        assert caught.value.param == "starts_at"
+
+    @pytest.mark.parametrize(
+        ("body", "param", "what"),
+        [
+            (b"{", None, "no valid JSON"),
+            (b"\xff", None, "no valid JSON"),
+            (b"[]", None, "expected `object`"),
+            (b'{"names": ' + b"[" * 5000, "names", "expected `object`"),
+            (as_json(EVENT.replace('"Work orders"', "3")), "meter", "expected `str`"),
+        ],
+    )
+    def test_json(self, body: bytes, param: str | None, what: str) -> None:
+        with pytest.raises(OutcomeTermsInvalid, match=what) as caught:
+            read_contract_json(body)
+        assert caught.value.param == param

@@ -1,0 +1,167 @@
+"""What a month comes to, and that its parts are the whole, whatever the effects are."""
+
+from fractions import Fraction
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.outcomes.contracts.pricing import (
+    FLOOR,
+    SILENCE,
+    Bounds,
+    Counted,
+    Part,
+    bounds_of,
+    divided,
+    price_month,
+)
+from billing.outcomes.contracts.terms import (
+    MICRO,
+    AttesterKind,
+    Share,
+)
+from billing.rating.prices import Graduated, Package, PerUnit, Price, Tier, Volume
+from billing.rating.terms import Allowance
+from tests.billing.outcomes.outcome_terms import EACH, YUAN, terms
+
+KINDS = [*(kind.value for kind in AttesterKind), SILENCE]
+FREE = Bounds("CNY", 0, None, None)
+
+
+def events(price: Price, **by: int) -> Counted:
+    return Counted(terms(price), {kind: count * MICRO for kind, count in by.items()})
+
+
+class TestForms:
+    def test_per_outcome(self) -> None:
+        """3 x 300.00, of which two are the system's."""
+        priced = price_month(FREE, [events(EACH, customer_system=2, sign_off=1)])
+        assert (priced.micro, priced.minor) == (3 * MICRO, 900_00)
+        assert priced.parts == (
+            Part("customer_system", 2 * MICRO, 600_00),
+            Part("sign_off", MICRO, 300_00),
+        )
+
+    def test_tiers(self) -> None:
+        """The first two at 300.00, further ones at 200.00: 5 are 600.00 + 600.00."""
+        tiers = Graduated((Tier(2, 300 * YUAN), Tier(None, 200 * YUAN)))
+        assert price_month(FREE, [events(tiers, sign_off=5)]).minor == 1_200_00
+
+    def test_packages(self) -> None:
+        """Begun packages of ten at 1,000.00 are paid whole."""
+        assert price_month(FREE, [events(Package(10, 1_000 * YUAN), sign_off=11)]).minor == 2_000_00
+
+    def test_a_share_of_a_saving(self) -> None:
+        """30 % of 12.345678 kg at 41.00: 151.8518... yuan, rounded once."""
+        saving = Counted(terms(Share(300_000, 41 * YUAN)), {"neutral_sensor": 12_345_678})
+        assert price_month(FREE, [saving]).minor == 151_85
+
+    def test_by_the_version_in_force(self) -> None:
+        """One at 300.00 and one, after the change, at 250.00: rounded together."""
+        both = [events(EACH, sign_off=1), events(PerUnit(250 * YUAN), sign_off=1)]
+        assert price_month(FREE, both).minor == 550_00
+
+    def test_nothing(self) -> None:
+        assert price_month(FREE, []).parts == ()
+
+    def test_an_effect_below_nothing_is_none(self) -> None:
+        with pytest.raises(ValueError, match="less than nothing"):
+            Counted(terms(), {"sign_off": -1})
+
+
+class TestBounds:
+    def test_the_floor_is_for_the_days_in_force(self) -> None:
+        """15 of 30 days of a floor of 100.01: 50.005, half away from zero."""
+        bounds = bounds_of(terms(floor=100_01, cap=200_00), Fraction(15, 30), 7)
+        assert bounds == Bounds("CNY", 50_01, 200_00, None)
+
+    def test_the_lower_of_price_and_usage(self) -> None:
+        bounds = bounds_of(
+            terms(lower_of_usage=True, covered=(Allowance("vib", "rows", 1_000),)),
+            Fraction(1),
+            120_00,
+        )
+        assert price_month(bounds, [events(EACH, sign_off=1)]).minor == 120_00
+
+    def test_what_is_missing_to_the_floor_nobody_attests(self) -> None:
+        priced = price_month(Bounds("CNY", 500_00, None, None), [events(EACH, sign_off=1)])
+        assert priced.parts == (Part("sign_off", MICRO, 300_00), Part(FLOOR, 0, 200_00))
+
+    def test_usage_is_the_strongest(self) -> None:
+        assert Bounds("CNY", 500, 400, 300).held(10**6) == 300
+
+
+class TestDivided:
+    def test_as_the_price_is(self) -> None:
+        priced = price_month(FREE, [events(EACH, customer_system=2, sign_off=1)])
+        assert [part.minor for part in divided(priced, 1_00)] == [67, 33]
+
+    def test_of_nothing_it_is_the_floor(self) -> None:
+        assert divided(price_month(FREE, []), 7) == [Part(FLOOR, 0, 7)]
+        assert divided(price_month(FREE, []), 0) == []
+
+
+prices: st.SearchStrategy[Price] = st.one_of(
+    st.builds(PerUnit, st.integers(0, 10**15)),
+    st.builds(Package, st.integers(1, 20), st.integers(0, 10**15)),
+    st.builds(
+        lambda first, second, flat: Graduated((Tier(3, first), Tier(None, second, flat))),
+        st.integers(0, 10**14),
+        st.integers(0, 10**14),
+        st.integers(0, 10**14),
+    ),
+    st.builds(
+        lambda unit, less: Volume((Tier(3, unit + less), Tier(None, unit))),
+        st.integers(0, 10**14),
+        st.integers(0, 10**14),
+    ),
+)
+event_months = st.builds(
+    lambda price, counts: Counted(terms(price), {k: n * MICRO for k, n in counts.items()}),
+    prices,
+    st.dictionaries(st.sampled_from(KINDS), st.integers(0, 40)),
+)
+savings = st.builds(
+    lambda ppm, value, micro: Counted(terms(Share(ppm, value)), micro),
+    st.integers(1, 10**6),
+    st.integers(1, 10**14),
+    st.dictionaries(st.sampled_from(KINDS), st.integers(0, 10**10)),
+)
+months = st.lists(st.one_of(event_months, savings), max_size=3)
+amounts = st.one_of(st.none(), st.integers(0, 10**9))
+bounded = st.builds(
+    lambda floor, above, usage: Bounds(
+        "CNY", floor, None if above is None else floor + above, usage
+    ),
+    st.integers(0, 10**7),
+    amounts,
+    amounts,
+)
+
+
+@given(bounded, months)
+def test_the_parts_are_the_whole_and_the_bounds_hold(
+    bounds: Bounds, counted: list[Counted]
+) -> None:
+    priced = price_month(bounds, counted)
+    assert sum(part.minor for part in priced.parts) == priced.minor
+    assert sum(part.micro for part in priced.parts) == priced.micro
+    assert min([0, *(part.minor for part in priced.parts)]) == 0
+    assert bounds.cap is None or priced.minor <= bounds.cap
+    assert bounds.usage is None or priced.minor <= bounds.usage
+    if bounds.usage is None:
+        assert priced.minor >= bounds.floor
+
+
+@given(bounded, months, st.integers(0, 2**32))
+def test_the_order_makes_no_difference(bounds: Bounds, counted: list[Counted], seed: int) -> None:
+    turned = [Counted(one.terms, dict(reversed(one.micro.items()))) for one in counted]
+    Random(seed).shuffle(turned)
+    assert price_month(bounds, turned) == price_month(bounds, counted)
+
+
+@given(bounded, months, st.integers(0, 10**9))
+def test_any_amount_is_divided_whole(bounds: Bounds, counted: list[Counted], minor: int) -> None:
+    assert sum(part.minor for part in divided(price_month(bounds, counted), minor)) == minor

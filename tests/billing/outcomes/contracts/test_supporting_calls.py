@@ -1,0 +1,63 @@
+"""The models and operations whose calls may support a claim, declared and by default."""
+
+import pytest
+
+from billing.outcomes.contracts.field_rules import OutcomeTermsInvalid
+from billing.outcomes.contracts.supporting_calls import (
+    OPERATIONS,
+    Attribution,
+    default_attribution,
+    require_attribution,
+)
+from billing.rating.terms import Allowance
+from gateway.call.values import Operation
+
+
+def covering(*units: tuple[str, str]) -> Attribution:
+    return default_attribution([Allowance(model, meter, 10) for model, meter in units])
+
+
+class TestDefault:
+    def test_covered_rows_name_their_models_predictions(self) -> None:
+        found = covering(("vib", "rows"), ("eye", "images"))
+        assert found == Attribution(("eye", "vib"), ("predictions", "infer"))
+
+    def test_covered_tokens_of_answers_name_their_models_chats(self) -> None:
+        found = covering(("llm", "input_tokens"), ("llm", "output_tokens"))
+        assert found == Attribution(("llm",), ("chat", "text_completion"))
+
+    def test_covered_embeddings_support_nothing(self) -> None:
+        found = covering(("vectors", "input_tokens"))
+        assert not any(found.allows("vectors", one) for one in (*OPERATIONS, "embeddings"))
+
+    def test_nothing_covered_names_specialists_predictions(self) -> None:
+        found = covering()
+        assert found.allows("vib", "infer")
+        assert not found.allows("llm", "chat")
+
+
+def test_operations_are_the_gateways() -> None:
+    known = {one.value for one in Operation}
+    none_predicts = {Operation.EMBEDDINGS, Operation.ADAPTATION, Operation.UNSUPPORTED}
+    assert set(OPERATIONS) == known - {one.value for one in none_predicts}
+
+
+@pytest.mark.parametrize(
+    ("models", "operations", "field"),
+    [
+        ((), ("infer",), "attribution.models"),
+        (("vib",) * 2, ("infer",), "attribution.models"),
+        (("*",), ("infer",), "attribution.models"),
+        (("vib", ""), ("infer",), "attribution.models"),
+        (tuple(f"m{at}" for at in range(21)), ("infer",), "attribution.models"),
+        (("vib",), (), "attribution.operations"),
+        (("vib",), ("infer", "infer"), "attribution.operations"),
+        (("vib",), ("infer", "embeddings"), "attribution.operations"),
+    ],
+)
+def test_an_invalid_attribution_is_refused_by_field(
+    models: tuple[str, ...], operations: tuple[str, ...], field: str
+) -> None:
+    with pytest.raises(OutcomeTermsInvalid) as caught:
+        require_attribution(Attribution(models, operations))
+    assert caught.value.param == field

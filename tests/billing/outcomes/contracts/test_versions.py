@@ -1,0 +1,61 @@
+"""Which version is in force, and on how many days of a month any."""
+
+from datetime import datetime
+from fractions import Fraction
+
+from billing.outcomes.contracts.contracts import Span, find_contract
+from billing.outcomes.contracts.versions import (
+    agreed_versions,
+    in_force,
+    last_of,
+    nearest,
+    share_in_force,
+)
+from tests.support.stories.outcome_story import Contract, contract, terms
+from tests.support.stories.story import SHANGHAI, Story
+
+
+async def versions(of: Contract) -> list[Span]:
+    async with of.firm.story.database.transaction() as session:
+        row = await find_contract(session, of.firm.account.id, of.row.tag)
+        return await agreed_versions(session, of.firm.account.id, row.id)
+
+
+async def two(story: Story) -> list[Span]:
+    """One from the 7th, one that takes its place from the 16th and ends on the 26th; between them
+    a version that only one side wants."""
+    firm, at = await story.firm(), story.clock.at
+    of = await contract(firm, starts_at=at(2026, 10, 7))
+    await of.agrees(terms(firm, starts_at=at(2026, 10, 10)), both=False)
+    await of.agrees(terms(firm, starts_at=at(2026, 10, 16), ends_at=at(2026, 10, 26)))
+    return await versions(of)
+
+
+def number(version: Span | None) -> int | None:
+    return version and version.version.number
+
+
+async def test_which_is_in_force(story: Story) -> None:
+    """The newer one takes its place for good: after its end there is none."""
+    found, at = await two(story), story.clock.at
+    days = [at(2026, 10, day) for day in (6, 7, 15, 16, 25, 27)]
+    assert [number(in_force(found, day)) for day in days] == [None, 1, 1, 3, 3, None]
+    assert [number(nearest(found, day)) for day in days] == [1, 1, 1, 3, 3, 3]
+
+
+async def test_whose_bounds_hold(story: Story) -> None:
+    found, at = await two(story), story.clock.at
+    assert number(last_of(found, at(2026, 10, 1), at(2026, 11, 1))) == 3
+    assert number(last_of(found, at(2026, 9, 1), at(2026, 10, 1))) == 1
+    assert number(last_of(found, at(2026, 11, 1), at(2026, 12, 1))) == 3
+
+
+async def test_days_in_force(story: Story) -> None:
+    def share(found: list[Span], starts_at: datetime, ends_at: datetime) -> Fraction:
+        return share_in_force(found, starts_at, ends_at, SHANGHAI)
+
+    found, at = await two(story), story.clock.at
+    month = at(2026, 10, 1), at(2026, 11, 1)
+    assert share(found, *month) == Fraction(19, 31)
+    assert share(found[1:], *month) == Fraction(10, 31)
+    assert share(found[1:], at(2026, 11, 1), at(2026, 12, 1)) == 0

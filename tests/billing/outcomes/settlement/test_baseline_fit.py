@@ -1,0 +1,91 @@
+"""Fitting: a version's baseline is fitted to the signed readings that came by now."""
+
+import pytest
+
+from billing.outcomes.contracts.agreement import VersionClosed
+from billing.outcomes.contracts.baselines import read_fit
+from billing.outcomes.contracts.terms import AttesterKind
+from billing.outcomes.measurement.faults import BaselineUnfit
+from billing.outcomes.settlement.baseline_fit import fit_version
+from billing.tables import OutcomeVersion
+from tests.support.outcomes.castings import (
+    FIRST,
+    SCRAP,
+    START,
+    Day,
+    baseline,
+    foundry,
+    month,
+    written,
+)
+from tests.support.outcomes.deals import CUSTOMER, OPERATOR, Deal, Signer
+
+BEFORE = month(foundry(273), FIRST, START)
+
+
+class Scrap:
+    """A proposed version of the contract on less scrap, on the day before it starts."""
+
+    def __init__(self, deal: Deal, version: OutcomeVersion) -> None:
+        self.deal, self.version = deal, version
+
+    async def fits(self) -> OutcomeVersion:
+        story, place = self.deal.firm.story, (self.version.contract_id, self.version.number)
+        async with story.database.transaction() as session:
+            return await fit_version(session, story.clock, self.deal.account_id, *place)
+
+    async def kept(self) -> str | None:
+        return (await self.deal.versions(self.version))[0].baseline
+
+    async def says(self, days: list[Day], by: Signer | None = None) -> None:
+        signer = by or await self.deal.attester(self.version)
+        await self.deal.says(signer, written(days).encode())
+
+
+@pytest.fixture
+async def scrap(deal: Deal) -> Scrap:
+    deal.firm.story.clock.set(2026, 9, 30)
+    return Scrap(deal, await deal.proposed(SCRAP))
+
+
+async def test_is_to_the_readings_of_all_attesters_that_the_version_accepts(scrap: Scrap) -> None:
+    """A neutral sensor tells of the first hundred days, the customer's system of the others."""
+    system = AttesterKind.CUSTOMER_SYSTEM
+    await scrap.says(BEFORE[:100])
+    await scrap.says(BEFORE[100:], await scrap.deal.attester(scrap.version, system, CUSTOMER))
+    fitted = await scrap.fits()
+    assert fitted.baseline is not None
+    assert await scrap.kept() == fitted.baseline
+    assert read_fit(fitted.baseline) == read_fit(baseline(BEFORE))
+    assert read_fit(fitted.baseline).days == 273
+
+
+async def test_again_takes_the_place_of_an_earlier_fit(scrap: Scrap) -> None:
+    sensor = await scrap.deal.attester(scrap.version)
+    await scrap.says(BEFORE[:260], sensor)
+    first = (await scrap.fits()).baseline
+    assert (await scrap.fits()).baseline == first
+    await scrap.says(BEFORE[260:], sensor)
+    second = (await scrap.fits()).baseline
+    assert first is not None
+    assert second is not None
+    assert [read_fit(one).days for one in (first, second)] == [260, 273]
+    assert await scrap.kept() == second
+
+
+async def test_without_any_reading_is_refused(scrap: Scrap) -> None:
+    with pytest.raises(BaselineUnfit, match="no readings of the time before"):
+        await scrap.fits()
+    assert await scrap.kept() is None
+
+
+async def test_after_somebody_agreed_is_refused(scrap: Scrap) -> None:
+    """What is agreed to stays as it was read."""
+    sensor = await scrap.deal.attester(scrap.version)
+    await scrap.says(BEFORE[:260], sensor)
+    fitted = await scrap.fits()
+    await scrap.deal.says_yes(fitted, OPERATOR)
+    await scrap.says(BEFORE[260:], sensor)
+    with pytest.raises(VersionClosed, match="propose another"):
+        await scrap.fits()
+    assert await scrap.kept() == fitted.baseline

@@ -1,0 +1,287 @@
+"""Measured effects: contracts and statistics together, from texts to what is billed."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from billing.outcomes.contracts.baselines import read_fit
+from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.terms import AttesterKind, OutcomeTerms
+from billing.outcomes.evidence.series import CORRECTION
+from billing.outcomes.measurement.faults import BaselineUnfit, MeasureInvalid, ReadingsInvalid
+from billing.outcomes.settlement.measured_effects import fit_baseline, measure_effect
+from tests.support.outcomes.castings import (
+    FIRST,
+    SCRAP,
+    START,
+    TERMS,
+    Day,
+    baseline,
+    foundry,
+    inputs,
+    month,
+    told,
+    written,
+)
+from tests.support.outcomes.contract_texts import EVENT
+
+NOVEMBER = date(2026, 11, 1)
+DAYS = foundry(304)
+BEFORE, OCTOBER = month(DAYS, FIRST, START), month(DAYS, START, NOVEMBER)
+BASELINE = baseline(DAYS)
+SENSOR, SYSTEM = AttesterKind.NEUTRAL_SENSOR, AttesterKind.CUSTOMER_SYSTEM
+
+
+def terms(more: str, text: str = SCRAP) -> OutcomeTerms:
+    """The contract with more in its [measure]."""
+    return read_contract_file(text.replace("[measure]", f"[measure]\n{more}"))
+
+
+def report(*days: Day, of: OutcomeTerms = TERMS, fitted: str = BASELINE) -> Any:
+    return measure_effect(inputs([told(written(days))], of, fitted)).report
+
+
+def number(found: Any, name: str = "saving") -> float:
+    return float(found[name])
+
+
+class TestFitting:
+    def test_says_how_well_it_fits(self) -> None:
+        """Beside least squares and months left out by hand: 273 days are nine months."""
+        columns = np.array([[1.0, one.parts, one.hard] for one in BEFORE])
+        rejects = np.array([one.rejects for one in BEFORE])
+        effects, squares, *_ = np.linalg.lstsq(columns, rejects)
+        cv = (squares[0] / (273 - 3)) ** 0.5 / rejects.mean()
+        months, apart = np.arange(273) * 9 // 273, []
+        for out in range(9):
+            known = np.linalg.lstsq(columns[months != out], rejects[months != out])[0]
+            month = months == out
+            apart += [(rejects[month] - columns[month] @ known).mean()] * month.sum()
+        nmbe = np.sqrt(np.mean(np.square(apart))) / rejects.mean()
+        fit, kept = read_fit(BASELINE), json.loads(BASELINE)
+        assert fit.cv_rmse_ppm == pytest.approx(1e6 * cv, abs=1)
+        assert fit.nmbe_ppm == pytest.approx(1e6 * nmbe, abs=1)
+        assert (fit.missing_ppm, fit.days) == (0, 273)
+        assert {name: float(effect) for name, effect in kept["effects"]} == pytest.approx(
+            dict(zip(("constant", "parts", "hard"), effects, strict=True))
+        )
+
+    def test_until_the_start_where_nothing_is_said(self) -> None:
+        open_ = read_contract_file(
+            SCRAP.replace("before = { first = 2026-01-01, until = 2026-10-01 }", "")
+        )
+        late = told(written(DAYS[30:]))
+        period = json.loads(fit_baseline(open_, [late]))["period"]
+        assert period == {"first": "2026-01-31", "until": "2026-10-01"}
+
+    def test_only_of_the_days_before(self) -> None:
+        assert fit_baseline(TERMS, [told(written(DAYS))]) == BASELINE
+
+    @pytest.mark.parametrize(
+        ("days", "fact", "what"),
+        [
+            ([], BaselineUnfit, "no readings of the time before"),
+            (OCTOBER, BaselineUnfit, "no readings of the time before"),
+            (BEFORE[:8], BaselineUnfit, "8 whole days are too few"),
+            ([replace(one, rejects=40) for one in BEFORE], BaselineUnfit, "quantity is the same"),
+            ([replace(one, hard=300) for one in BEFORE], BaselineUnfit, "hard is the same on all"),
+            (
+                [replace(one, hard=2 * one.parts) for one in BEFORE],
+                BaselineUnfit,
+                "hard follows from parts",
+            ),
+        ],
+    )
+    def test_what_cannot_be_fitted(self, days: list[Day], fact: type, what: str) -> None:
+        said = [told(written(days))] if days else []
+        with pytest.raises(fact, match=what):
+            fit_baseline(TERMS, said)
+
+    def test_of_what_has_none(self) -> None:
+        with pytest.raises(MeasureInvalid, match="about events"):
+            fit_baseline(read_contract_file(EVENT), [])
+        weeks = SCRAP.replace("before = {", "# before = {")
+        with pytest.raises(MeasureInvalid, match="weeks without are the baseline"):
+            fit_baseline(terms('design = "switchback"\nturns = {}', weeks), [told(written(BEFORE))])
+
+
+class TestMeasuring:
+    def test_bills_what_is_sure_of_the_true_saving(self) -> None:
+        found = measure_effect(inputs([told(written(OCTOBER))], baseline=BASELINE))
+        true = sum(one.without - one.rejects for one in OCTOBER)
+        of = found.report
+        assert abs(number(of) - true) < 2 * number(of, "error")
+        assert number(of, "bound") < number(of)
+        assert found.micro == {SENSOR: round(number(of, "bound") * 1e6)}
+
+    def test_the_same_text_gives_the_same(self) -> None:
+        text = inputs([told(written(OCTOBER))], baseline=BASELINE)
+        assert measure_effect(text) == measure_effect(text)
+        assert measure_effect(text).inputs == text
+
+    def test_is_divided_by_who_attested_the_days(self) -> None:
+        said = [told(written(OCTOBER[:21])), told(written(OCTOBER[21:]), SYSTEM)]
+        whole = measure_effect(inputs([told(written(OCTOBER))], baseline=BASELINE)).micro[SENSOR]
+        micro = measure_effect(inputs(said, baseline=BASELINE)).micro
+        assert sum(micro.values()) == whole
+        assert list(micro) == [SENSOR, SYSTEM]
+        assert micro[SYSTEM] == pytest.approx(whole * 10 / 31, abs=1)
+
+    def test_a_unit_of_the_kind_is_converted(self) -> None:
+        kilo = measure_effect(inputs([told(written(OCTOBER, "kpcs", 0.001))], baseline=BASELINE))
+        assert kilo.report["bound"] == report(*OCTOBER)["bound"]
+
+    def test_a_correction_counts(self) -> None:
+        worse = [replace(one, rejects=one.rejects + 1) for one in OCTOBER]
+        said = [told(written(OCTOBER)), told(written(worse), kind=CORRECTION)]
+        found = measure_effect(inputs(said, baseline=BASELINE)).report
+        assert number(found) == pytest.approx(number(report(*OCTOBER)) - 31)
+
+    def test_what_was_said_otherwise_is_told(self) -> None:
+        said = [told(written(OCTOBER)), told(written([replace(OCTOBER[0], rejects=0)]))]
+        found = measure_effect(inputs(said, baseline=BASELINE)).report
+        assert (found["contested"], found["bound"]) == (1, report(*OCTOBER)["bound"])
+
+    def test_no_saving_is_none(self) -> None:
+        worse = [replace(one, rejects=one.without + 5) for one in OCTOBER]
+        found = measure_effect(inputs([told(written(worse))], baseline=BASELINE))
+        assert found.micro == {}
+        assert number(found.report) < 0
+
+    def test_a_month_that_lacks_days_has_no_effect(self) -> None:
+        """Three of 31 days are 9.7 % and may be missing, four are not."""
+        three, four = report(*OCTOBER[3:]), report(*OCTOBER[4:])
+        assert number(three, "billable") == number(three, "bound") > 0
+        assert number(four, "billable") == 0 < number(four, "bound")
+        failed = [one["name"] for one in four["fitness"]["gates"] if not one["holds"]]
+        assert failed == ["missing in the reporting period"]
+
+    @pytest.mark.parametrize(
+        ("said", "fitted", "code", "why"),
+        [
+            ([], BASELINE, "baseline_unfit", "No day of the reporting period is whole"),
+            ([told(written(OCTOBER))], "{}", "measure_invalid", "baseline cannot be read"),
+            ([told(written(OCTOBER))], None, "measure_invalid", "method: "),
+        ],
+    )
+    def test_what_cannot_be_measured_bills_nothing(
+        self, said: Any, fitted: str | None, code: str, why: str
+    ) -> None:
+        found = measure_effect(inputs(said, baseline=fitted))
+        assert (found.micro, found.report["refused"]) == ({}, code)
+        assert why in found.report["why"]
+
+    def test_surer_for_more_settlements(self) -> None:
+        """10 % over twelve settlements, as the contract has them, against 10 % for one."""
+        text = SCRAP.replace("ends_at = 2027-10-01", "ends_at = 2026-11-01")
+        once = report(*OCTOBER, of=read_contract_file(text))
+        assert number(once, "bound") > number(report(*OCTOBER), "bound")
+
+
+class TestNonRoutine:
+    def test_an_adjustment(self) -> None:
+        """Ten a day less would have been rejected from the 22nd on."""
+        change = 'adjustments = [{ first = 2026-10-22, per_day = "10", reason = "new moulds"'
+        more = report(*OCTOBER, of=terms(f"{change} }}]"))
+        less = report(*OCTOBER, of=terms(f"{change}, less = true }}]"))
+        plain = number(report(*OCTOBER))
+        assert number(more) == pytest.approx(plain + 100)
+        assert number(less) == pytest.approx(plain - 100)
+
+    def test_days_that_are_excluded(self) -> None:
+        """Six days of a trial: they save nothing, and are not missing."""
+        excluded = terms(
+            'excluded = [{ first = 2026-10-05, until = 2026-10-11, reason = "trial" }]'
+        )
+        rest = [*OCTOBER[:4], *OCTOBER[10:]]
+        found = report(*OCTOBER, of=excluded)
+        assert found["bound"] == found["billable"] == report(*rest)["bound"]
+        assert found["actual"] == f"{sum(one.rejects for one in rest):.3f}"
+
+    def test_a_meter_that_was_swapped(self) -> None:
+        """The new counter misses a tenth, which both sides agreed; the swap is at midnight."""
+
+        def named(days: list[Day], meter: str, factor: float = 1.0) -> str:
+            head, *rows = written(days, factor=factor).split("\n")
+            return "\n".join([f"{head},meter", *(f"{row},{meter}" for row in rows)])
+
+        fitted = fit_baseline(TERMS, [told(named(BEFORE, "old"))])
+        said = [told(named(OCTOBER[:14], "old")), told(named(OCTOBER[14:], "new", 0.9))]
+        refused = measure_effect(inputs(said, baseline=fitted)).report
+        assert "no swap is agreed" in refused["why"]
+        swap = 'at = 2026-10-15T00:00:00, old = "old", new = "new", reason = "worn"'
+        agreed = terms(f'swaps = [{{ {swap}, factor = "1.111111111" }}]')
+        found = measure_effect(inputs(said, agreed, fitted)).report
+        assert number(found) == pytest.approx(number(report(*OCTOBER)), abs=0.01)
+
+
+class TestHoldouts:
+    def test_by_machines(self) -> None:
+        """Two lines with the effect from October on, beside one without."""
+        lines = {
+            name: foundry(304, effect, seed)
+            for name, effect, seed in (("L1", 0.25, 1), ("L2", 0.25, 2), ("L3", 0.0, 3))
+        }
+        machines = 'design = "holdout"\nmachines = { having = ["L1", "L2"], lacking = ["L3"] }'
+        agreed = terms(machines)
+
+        def said(first: date, until: date) -> str:
+            head = "at,value,unit,parts,hard,machine"
+            rows = [
+                f"{one.row()},{name}"
+                for name, days in lines.items()
+                for one in month(days, first, until)
+            ]
+            return "\n".join([head, *rows])
+
+        fitted = fit_baseline(agreed, [told(said(FIRST, START))])
+        assert [one["machine"] for one in json.loads(fitted)["machines"]] == ["L1", "L2", "L3"]
+        found = measure_effect(inputs([told(said(START, NOVEMBER))], agreed, fitted)).report
+        true = sum(
+            one.without - one.rejects
+            for name in ("L1", "L2")
+            for one in month(lines[name], START, NOVEMBER)
+        )
+        assert abs(number(found) - true) < 2 * number(found, "error")
+        assert 0 < number(found, "billable") == number(found, "bound") < number(found)
+
+    def test_by_weeks_from_the_start_on(self) -> None:
+        """The fourth month's saving, against all weeks without since the start."""
+        text = SCRAP.replace("before = {", "# before = {").replace("days = 250", "days = 40")
+        agreed = terms('design = "switchback"\nturns = { days = 8, washout = 1 }', text)
+        days = [
+            one if (one.day - START).days // 8 % 2 == 0 else replace(one, rejects=one.without)
+            for one in foundry(396)
+            if one.day >= START
+        ]
+        january = date(2027, 1, 1), date(2027, 2, 1)
+        text = inputs([told(written(days))], agreed, None, january)
+        found = measure_effect(text).report
+        counted = [one for one in month(days, *january) if (one.day - START).days % 8 > 0]
+        true = sum(one.without - one.rejects for one in counted)
+        assert abs(number(found) - true) < 2 * number(found, "error")
+        assert 0 < number(found, "billable") == number(found, "bound")
+
+
+def test_days_are_the_plants() -> None:
+    """A reading of the 31st, 23:00 in Shanghai, is October's, whatever the day in UTC."""
+    rows = [f"{one.day}T23:00:00+08:00,{one.row().partition(',')[2]}" for one in OCTOBER]
+    said = "\n".join(["at,value,unit,parts,hard", *rows])
+    found = measure_effect(inputs([told(said)], baseline=BASELINE))
+    assert found.report["bound"] == report(*OCTOBER)["bound"]
+    assert OCTOBER[-1].day == NOVEMBER - timedelta(days=1)
+
+
+def test_readings_that_contradict_each_other() -> None:
+    """Two of a day, where the contract has one."""
+    twice = [told(f"at,value,unit,parts,hard\n2026-10-01T0{at}:00,1,pcs,1,1") for at in (1, 2)]
+    with pytest.raises(ReadingsInvalid):
+        fit_baseline(TERMS, [told(written(BEFORE)), *[one_of(twice, at) for at in (0, 1)]])
+
+
+def one_of(said: list[Any], at: int) -> Any:
+    return replace(said[at], said=said[at].said.replace("2026-10-01", "2026-05-05"))

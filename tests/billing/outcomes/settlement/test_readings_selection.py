@@ -1,0 +1,151 @@
+"""Measuring: which days and which readings a month is measured by."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from billing.outcomes.contracts.contract_file import read_contract_file
+from billing.outcomes.contracts.contracts import Span
+from billing.outcomes.evidence.log import EvidenceKind
+from billing.outcomes.evidence.series import series_of
+from billing.outcomes.settlement.readings_selection import Month, days_in, inputs_of, readings_for
+from billing.tables import OutcomeVersion
+from tests.support.outcomes.contract_texts import MEASURE
+from tests.support.outcomes.deals import READINGS, Deal, Signer
+
+SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
+WEEKS = MEASURE.replace('"kWh"', '"kWh"\ndesign = "switchback"\nturns = {}')
+NOVEMBER = Month(
+    datetime(2026, 11, 1, tzinfo=SHANGHAI),
+    datetime(2026, 12, 1, tzinfo=SHANGHAI),
+    datetime(2026, 12, 4, tzinfo=SHANGHAI),
+    SHANGHAI,
+)
+
+
+def span(starts_at: datetime, ends_at: datetime | None = None, text: str = MEASURE) -> Span:
+    return Span(OutcomeVersion(), read_contract_file(text), starts_at, ends_at)
+
+
+def local(month: int, day: int, hour: int = 0, zone: ZoneInfo = SHANGHAI) -> datetime:
+    return datetime(2026, month, day, hour, tzinfo=zone)
+
+
+class TestDays:
+    @pytest.mark.parametrize(
+        ("version", "days"),
+        [
+            (span(local(10, 1)), (1, 30)),
+            (span(local(11, 1)), (1, 30)),
+            (span(local(11, 10)), (10, 30)),
+            (span(local(11, 10, 8)), (11, 30)),  # the tenth is no whole day
+            (span(local(10, 1), local(11, 20)), (1, 19)),
+            (span(local(10, 1), local(11, 20, 8)), (1, 19)),
+            (span(local(11, 10), local(11, 11)), (10, 10)),
+        ],
+    )
+    def test_are_the_whole_ones_in_force(self, version: Span, days: tuple[int, int]) -> None:
+        found = days_in(version, NOVEMBER)
+        assert found is not None
+        assert (found[0], found[1] - timedelta(days=1)) == (
+            date(2026, 11, days[0]),
+            date(2026, 11, days[1]),
+        )
+
+    @pytest.mark.parametrize(
+        "version",
+        [
+            span(local(12, 1)),
+            span(local(10, 1), local(11, 1)),
+            span(local(11, 10, 8), local(11, 11, 8)),
+        ],
+    )
+    def test_there_may_be_none(self, version: Span) -> None:
+        assert days_in(version, NOVEMBER) is None
+
+    def test_are_those_of_the_month_wherever_the_plant_is(self) -> None:
+        """Berlin's November begins seven hours after that of the account."""
+        text = f'time_zone = "Europe/Berlin"{MEASURE}'
+        for starts_at in (local(11, 1, 0, BERLIN), local(10, 31, 16, BERLIN)):
+            version = span(starts_at, text=text.replace("[measure]", "[measure]\nlooks = 13"))
+            assert days_in(version, NOVEMBER) == (date(2026, 11, 1), date(2026, 12, 1))
+
+
+def of(day: str, value: str = "412.5") -> bytes:
+    return READINGS.replace(b"2026-10-01", day.encode()).replace(b"412.5", value.encode())
+
+
+@dataclass
+class Plant:
+    """A proposed contract with a sensor."""
+
+    deal: Deal
+    version: OutcomeVersion
+    sensor: Signer
+
+    async def says(
+        self, at: datetime, body: bytes, kind: EvidenceKind = EvidenceKind.READINGS
+    ) -> None:
+        self.deal.firm.story.clock._now = at.astimezone(UTC)
+        await self.deal.says(self.sensor, body, kind)
+
+    async def counts(self, text: str = MEASURE, starts_at: datetime | None = None) -> list[str]:
+        """The readings that count for November, by day and value."""
+        terms = read_contract_file(text)
+        version = Span(self.version, terms, starts_at or terms.starts_at, None)
+        async with self.deal.firm.story.database.transaction() as session:
+            readings = await readings_for(session, version, NOVEMBER)
+        inputs = inputs_of(version, (date(2026, 11, 1), date(2026, 12, 1)), readings)
+        rows = series_of(inputs.readings, terms).rows
+        return [f"{one.reading.at.astimezone(SHANGHAI):%m-%d} {one.reading.value}" for one in rows]
+
+
+@pytest.fixture
+async def plant(deal: Deal) -> Plant:
+    deal.firm.story.clock.set(2026, 10, 20)
+    version = await deal.proposed(MEASURE)
+    return Plant(deal, version, await deal.attester(version))
+
+
+class TestLate:
+    """A reading counts for the month of its days, if it came by that month's cut."""
+
+    async def test_until_the_cut_it_counts(self, plant: Plant) -> None:
+        await plant.says(NOVEMBER.cut, of("2026-11-30"))
+        assert await plant.counts() == ["11-30 412.5"]
+
+    async def test_after_the_cut_it_counts_for_no_month(self, plant: Plant) -> None:
+        """Neither does a correction; both stay as evidence."""
+        late = NOVEMBER.cut + timedelta(microseconds=1)
+        await plant.says(local(12, 3), of("2026-11-29"))
+        await plant.says(late, of("2026-11-30"))
+        await plant.says(late, of("2026-11-29", "1"), EvidenceKind.CORRECTION)
+        assert await plant.counts() == ["11-29 412.5"]
+        assert (await plant.deal.verified(plant.version)).entries == 3
+
+    async def test_what_came_before_is_not_of_it(self, plant: Plant) -> None:
+        """But for a meter whose clock is a little ahead of ours."""
+        await plant.says(local(10, 31), of("2026-10-30"))
+        await plant.says(local(11, 1) - timedelta(minutes=4), of("2026-11-01"))
+        assert await plant.counts() == ["11-01 412.5"]
+
+    async def test_weeks_without_count_since_the_start(self, plant: Plant) -> None:
+        await plant.says(local(10, 25), of("2026-10-20"))
+        await plant.says(local(11, 2), of("2026-11-01"))
+        assert await plant.counts() == ["11-01 412.5"]
+        assert await plant.counts(WEEKS, local(10, 20)) == ["10-20 412.5", "11-01 412.5"]
+
+
+class TestWhose:
+    async def test_of_kinds_that_the_version_accepts(self, plant: Plant) -> None:
+        await plant.says(local(11, 2), of("2026-11-01"))
+        assert await plant.counts(MEASURE.replace("neutral_sensor", "customer_system")) == []
+
+    async def test_of_another_account_nothing_counts(self, plant: Plant) -> None:
+        await plant.says(local(11, 2), of("2026-11-01"))
+        plant.deal.firm.story.clock.set(2026, 10, 20)
+        other = Deal(await plant.deal.firm.story.firm(name="Other"))
+        version = await other.proposed(MEASURE)
+        assert await Plant(other, version, plant.sensor).counts() == []

@@ -1,0 +1,182 @@
+"""Settling: months follow one another, each once; what comes late is not lost."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from billing.outcomes.settlement.jobs import settle_outcomes
+from billing.outcomes.settlement.measured_effects import measure_effect
+from billing.outcomes.settlement.settlement import (
+    SettlementNotFound,
+    accept,
+    bundle_of,
+    contracts_to_settle,
+    get_settlement,
+    settle,
+)
+from billing.rating.prices import PerUnit
+from billing.rating.terms import Allowance
+from infra import ids
+from infra.database.database import Database
+from tests.support.stories.outcome_story import Contract, contract, terms
+from tests.support.stories.story import Story
+
+
+@pytest.fixture
+async def spindles(story: Story) -> Contract:
+    made = await contract(await story.firm())
+    story.clock.set(2026, 10, 20)
+    return made
+
+
+async def minors(of: Contract) -> list[int]:
+    return [one.minor for one in await of.settlements()]
+
+
+class TestMonths:
+    async def test_not_before_the_grace_is_over(self, spindles: Contract) -> None:
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        await spindles.until(2026, 11, 3, 23, 59)
+        assert await spindles.settlements() == []
+        await spindles.until(2026, 11, 4)
+        assert await minors(spindles) == [300_00]
+
+    async def test_after_months_of_downtime(self, spindles: Contract) -> None:
+        """October to December at once; each counts what was confirmed in its time."""
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        spindles.firm.story.clock.set(2026, 12, 20)
+        await spindles.is_confirmed("W-2", "M2", 2026, 12, 11, 12)
+        await spindles.until(2027, 1, 10)
+        assert await minors(spindles) == [300_00, 0, 300_00]
+        spans = [(one.starts_at, one.ends_at) for one in await spindles.settlements()]
+        assert [end for _, end in spans[:2]] == [start for start, _ in spans[1:]]
+
+    async def test_twice_and_by_several(self, spindles: Contract, database_url: str) -> None:
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        story = spindles.firm.story
+        story.clock.set(2026, 11, 20)
+        databases = [Database(database_url, pool_size=2) for _ in range(3)]
+        work = partial(settle_outcomes, clock=story.clock, measure=measure_effect)
+        await asyncio.gather(*(work(one) for one in databases))
+        for one in databases:
+            await one.close()
+        await spindles.settles()
+        assert await minors(spindles) == [300_00]
+        story.clock.set(2026, 12, 1)
+        await asyncio.gather(*(spindles.settles() for _ in range(2)))
+        await spindles.until(2026, 12, 1, 1)
+        _, november = await spindles.firm.invoices()
+        assert await spindles.outcome_lines(november) == [("customer_system", "1", "300.00")]
+
+    async def test_late_claims_are_of_the_next_month(self, spindles: Contract) -> None:
+        """W-1 is claimed and confirmed on 4 November, after October was settled."""
+        await spindles.until(2026, 11, 4, 1)
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 31, 12)
+        await spindles.until(2026, 12, 4)
+        assert await minors(spindles) == [0, 300_00]
+
+    async def test_after_the_end(self, story: Story) -> None:
+        """It ends on 16 October: one outcome comes late, then there is nothing more to settle."""
+        ended = await contract(await story.firm(), ends_at=story.clock.at(2026, 10, 16))
+        await ended.until(2026, 11, 4, 1)
+        await ended.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        await ended.claims("W-2", "M2", 2026, 10, 17, by="customer_system")
+        await ended.until(2027, 3, 1)
+        assert await minors(ended) == [0, 300_00]
+        async with story.database.transaction() as session:
+            assert await contracts_to_settle(session, story.clock.now()) == []
+
+
+class TestBounds:
+    async def test_a_floor_is_charged_once_a_month(self, story: Story) -> None:
+        """In force from 16 October: 16 of 31 days of 310.00 are 160.00; November 310.00. They are
+        accepted on 14 November and 14 December, and invoiced with those months."""
+        firm = await story.firm()
+        spindles = await contract(firm, floor=310_00, starts_at=story.clock.at(2026, 10, 16))
+        for at in ((2026, 11, 4), (2026, 12, 4), (2026, 12, 15), (2027, 1, 1, 1)):
+            await spindles.until(*at)
+        assert await minors(spindles) == [160_00, 310_00]
+        lines = [await spindles.outcome_lines(one) for one in await firm.invoices()]
+        assert lines == [[("floor", "0", "160.00")], [("floor", "0", "310.00")]]
+        (line,) = (await spindles.document((await firm.invoices())[0])).lines
+        assert line.description == "Early warning: up to the agreed minimum of the month"
+        assert await story.differences() == ()
+
+    async def test_the_lower_of_price_and_usage(self, story: Story) -> None:
+        """One failure is 300.00, but the 50,000 rows that are covered would have cost 50.00. The
+        10,000 beyond them cost 10.00 beside it; what carries the tag and is not covered counts for
+        nothing."""
+        covered = (Allowance("vib", "rows", 50_000),)
+        spindles = await contract(await story.firm(), lower_of_usage=True, covered=covered)
+        story.clock.set(2026, 10, 20)
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        await spindles.use("M1", 2026, 10, 12, rows=59_999)
+        tags = {"machine": "M1", "contract": "spindles"}
+        await spindles.firm.use("vib", story.clock.at(2026, 10, 12), tags, rows=70_000)
+        await spindles.until(2026, 11, 4)
+        assert await minors(spindles) == [50_00]
+
+    async def test_two_versions_in_a_month(self, story: Story) -> None:
+        """300.00 until the 16th, 250.00 from then on, and a cap that is the later one's."""
+        firm = await story.firm()
+        spindles = await contract(firm, ends_at=story.clock.at(2026, 10, 16))
+        later = terms(
+            firm, price=PerUnit(250 * 10**9), starts_at=story.clock.at(2026, 10, 16), cap=540_00
+        )
+        await spindles.agrees(later)
+        story.clock.set(2026, 10, 25)
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        await spindles.is_confirmed("W-2", "M2", 2026, 10, 20, 12)
+        await spindles.until(2026, 11, 4)
+        assert await minors(spindles) == [540_00]
+
+
+class TestAccepting:
+    async def test_not_before_the_window_is_over(self, spindles: Contract) -> None:
+        await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+        await spindles.until(2026, 11, 4)
+        (settled,) = await spindles.settlements()
+        seen = await spindles._do(accept, settled.id)
+        assert seen.accepted_at is None
+        await spindles.until(2026, 11, 14)
+        (settled,) = await spindles.settlements()
+        assert settled.accepted_at == spindles.firm.story.clock.at(2026, 11, 14)
+
+    async def test_its_bundle_is_there_for_an_operator_whoever_it_is_of(
+        self, spindles: Contract
+    ) -> None:
+        await spindles.until(2026, 11, 4)
+        (settled,) = await spindles.settlements()
+        async with spindles.firm.story.database.transaction() as session:
+            assert await bundle_of(session, settled.id) == settled.bundle
+
+    async def test_nothing_there(self, spindles: Contract) -> None:
+        async with spindles.firm.story.database.transaction() as session:
+            with pytest.raises(SettlementNotFound):
+                await get_settlement(session, spindles.firm.account.id, ids.new_id())
+            with pytest.raises(SettlementNotFound):
+                await bundle_of(session, ids.new_id())
+
+
+async def test_a_reversed_outcome_is_not_counted(spindles: Contract) -> None:
+    """Once before the settlement, once in its window."""
+    first = await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+    second = await spindles.is_confirmed("W-2", "M2", 2026, 10, 11, 12)
+    await spindles.is_confirmed("W-3", "M3", 2026, 10, 11, 12)
+    await spindles.reverses(first)
+    await spindles.until(2026, 11, 4)
+    assert await minors(spindles) == [600_00]
+    await spindles.reverses(second)
+    await spindles.until(2026, 11, 14)
+    await spindles.until(2026, 12, 1, 1)
+    _, november = await spindles.firm.invoices()
+    assert await spindles.outcome_lines(november) == [("customer_system", "1", "300.00")]
+
+
+async def test_settling_again_makes_none(spindles: Contract) -> None:
+    await spindles.until(2026, 11, 4)
+    story = spindles.firm.story
+    async with story.database.transaction() as session:
+        place = (spindles.firm.account.id, spindles.row.id, measure_effect)
+        assert await settle(session, story.clock, *place) == []

@@ -1,0 +1,253 @@
+"""Plans that an account can take: what they would cost, taking them twice."""
+
+import asyncio
+
+import pytest
+
+from billing.plan_changes.offers import find_offer, offers, preview, take
+from billing.plan_changes.plan_changes import Change, ChangePreview
+from billing.plan_changes.views import (
+    change_json,
+    offer_json,
+    subscription_json,
+    wallet_json,
+)
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import PlanNotFound, is_listed, publish
+from billing.subscriptions.subscriptions import SamePlan
+from billing.tables import PlanVersion
+from infra.database.database import Database
+from tests.support.stories.story import LISTED, Firm, Story
+
+SMALL = """
+plan = "small"
+names = { en = "Small", zh = "小型版" }
+currency = "CNY"
+fixed_fee = "310.00"
+list_prices = true
+spend_cap = "50"
+
+[[allowance]]
+model = "llm"
+meter = "output_tokens"
+quantity = 310_000
+
+[[discount]]
+percent = "12.5"
+"""
+LARGE = SMALL.replace("small", "large").replace("310.00", "620.00")
+TRIAL = SMALL.replace("small", "trial").replace("currency", "trial_days = 14\ncurrency")
+OWN_DAYS = SMALL.replace("small", "own_days").replace(
+    "currency", 'alignment = "anniversary"\ncurrency'
+)
+
+
+@pytest.fixture
+async def firm(database: Database) -> Firm:
+    story = Story(database)
+    firm = await story.firm(tax_ppm=60_000)
+    story.clock.set(2026, 10, 21, 9)
+    return firm
+
+
+async def taken(firm: Firm, version: PlanVersion) -> Change:
+    async with firm.story.database.transaction() as session:
+        return await take(session, firm.story.clock, firm.account.id, version)
+
+
+async def previewed(firm: Firm, version: PlanVersion) -> ChangePreview:
+    async with firm.story.database.transaction() as session:
+        return await preview(session, firm.story.clock, firm.account.id, version)
+
+
+class TestOffers:
+    async def test_the_newest_of_each_in_the_accounts_currency(self, firm: Firm) -> None:
+        await firm.story.plan(SMALL)
+        newest = await firm.story.plan(SMALL.replace("310.00", "320.00"))
+        await firm.story.plan(LARGE.replace("CNY", "USD"))
+        async with firm.story.database.transaction() as session:
+            found = await offers(session, firm.account.id)
+            one = await find_offer(session, firm.account.id, "small")
+        assert [offer.version.id for offer in found] == [newest.id]
+        assert found[0].terms.fixed_fee == 320_00
+        assert one.id == newest.id
+
+    @pytest.mark.parametrize("plan", ["list", "nope"])
+    async def test_what_is_none(self, firm: Firm, plan: str) -> None:
+        async with firm.story.database.transaction() as session:
+            with pytest.raises(PlanNotFound):
+                await find_offer(session, firm.account.id, plan)
+
+
+class TestTaking:
+    @pytest.mark.parametrize(("toml", "total"), [(SMALL, 116_60), (TRIAL, 0), (OWN_DAYS, 328_60)])
+    async def test_costs_what_the_preview_said(self, firm: Firm, toml: str, total: int) -> None:
+        """On 21 October: 11 of 31 days are 110.00, with tax 116.60; nothing with a trial; a whole
+        month, 328.60, where months begin with the day."""
+        version = await firm.story.plan(toml)
+        before = await previewed(firm, version)
+        change = await taken(firm, version)
+        assert before.now
+        assert before.amounts is not None
+        assert before.amounts.taxed.total == total
+        assert sum(invoice.total for invoice in change.invoices) == total
+
+    async def test_a_change_up(self, firm: Firm) -> None:
+        await taken(firm, await firm.story.plan(SMALL))
+        large = await firm.story.plan(LARGE)
+        before = await previewed(firm, large)
+        change = await taken(firm, large)
+        assert before.amounts is not None
+        assert [invoice.total for invoice in change.invoices] == [before.amounts.taxed.total]
+
+    async def test_twice_is_once(self, firm: Firm) -> None:
+        small = await firm.story.plan(SMALL)
+        first = await taken(firm, small)
+        again = await taken(firm, small)
+        assert again.phase.id == first.phase.id
+        assert again.invoices == ()
+        with pytest.raises(SamePlan):
+            await previewed(firm, small)
+
+    async def test_two_clicks_at_once(self, firm: Firm) -> None:
+        small = await firm.story.plan(SMALL)
+        one, other = await asyncio.gather(taken(firm, small), taken(firm, small))
+        assert one.phase.id == other.phase.id
+        assert len(await firm.invoices()) == 1
+
+
+class TestUnlisted:
+    """A negotiated plan: nobody is offered it, operators put accounts on it."""
+
+    @pytest.fixture
+    async def hidden(self, firm: Firm) -> PlanVersion:
+        await firm.story.plan(SMALL)
+        return await publishes(firm, LARGE, listed=False)
+
+    async def test_it_is_not_offered_and_cannot_be_had(
+        self, firm: Firm, hidden: PlanVersion
+    ) -> None:
+        async with firm.story.database.transaction() as session:
+            found = await offers(session, firm.account.id)
+            with pytest.raises(PlanNotFound) as refused:
+                await find_offer(session, firm.account.id, "large")
+            with pytest.raises(PlanNotFound) as absent:
+                await find_offer(session, firm.account.id, "absent")
+        assert [one.version.plan for one in found] == ["small"]
+        assert refused.value.message.replace("large", "absent") == absent.value.message
+
+    async def test_who_is_put_on_it_sees_it(self, firm: Firm, hidden: PlanVersion) -> None:
+        await firm.subscribe(hidden)
+        async with firm.story.database.transaction() as session:
+            shown = await subscription_json(session, firm.story.clock, firm.account.id)
+        assert (shown["plan"]["plan"], shown["plan"]["fixed_fee"]) == ("large", "620.00")
+
+    async def test_it_is_no_part_of_the_terms(self, firm: Firm, hidden: PlanVersion) -> None:
+        again = await publishes(firm, LARGE)
+        listed = await publishes(firm, LARGE, listed=True)
+        assert hidden.id == again.id == listed.id
+        assert hidden.number == listed.number == 1
+        async with firm.story.database.transaction() as session:
+            assert (await find_offer(session, firm.account.id, "large")).id == hidden.id
+
+    async def test_its_next_version_is_as_hidden_unless_somebody_says_so(
+        self, firm: Firm, hidden: PlanVersion
+    ) -> None:
+        newer = LARGE.replace("620", "630")
+        assert (await publishes(firm, newer)).number == 2
+        await publishes(firm, newer, listed=False)
+        async with firm.story.database.transaction() as session:
+            assert not await is_listed(session, "large", "CNY")
+            assert await is_listed(session, "large", "USD")
+
+    @pytest.mark.parametrize("plan", ["", "a\0b", "large ", "x" * 10_000])
+    async def test_what_is_no_name(self, firm: Firm, plan: str) -> None:
+        async with firm.story.database.transaction() as session:
+            with pytest.raises(PlanNotFound):
+                await find_offer(session, firm.account.id, plan)
+
+
+async def publishes(firm: Firm, toml: str, listed: bool | None = None) -> PlanVersion:
+    terms = read_plan_file(toml, lambda _currency: LISTED)
+    async with firm.story.database.transaction() as session:
+        return await publish(session, firm.story.clock, terms, listed)
+
+
+class TestViews:
+    async def test_a_plan(self, firm: Firm) -> None:
+        version = await firm.story.plan(SMALL)
+        async with firm.story.database.transaction() as session:
+            (offer,) = await offers(session, firm.account.id)
+        shown = offer_json(offer)
+        assert (shown["plan"], shown["number"], shown["version"]) == ("small", 1, version.id.hex)
+        assert (shown["fixed_fee"], shown["interval"]) == ("310.00", "month")
+        assert shown["spend_cap"] == "50.000000000"
+        assert shown["allowances"] == [
+            {"model": "llm", "meter": "output_tokens", "quantity": 310_000}
+        ]
+        assert shown["discounts"] == [{"model": "*", "percent": "12.5"}]
+        assert {
+            "model": "vib",
+            "meter": "rows",
+            "price": {"kind": "per_unit", "unit": "0.001000000"},
+        } in shown["prices"]
+
+    async def test_a_subscription_as_it_changes(self, firm: Firm) -> None:
+        small, large = await firm.story.plan(SMALL), await firm.story.plan(LARGE)
+        assert (await self.subscription(firm))["status"] == "none"
+        await taken(firm, large)
+        shown = await self.subscription(firm)
+        assert (shown["status"], shown["plan"]["plan"]) == ("active", "large")
+        assert (shown["ends_at"], shown["following"]) == (None, None)
+        assert shown["paid_until"] == "2026-10-31T16:00:00+00:00"
+        down = await previewed(firm, small)
+        await taken(firm, small)
+        shown = await self.subscription(firm)
+        assert (shown["following"]["plan"], shown["following"]["starts_at"]) == (
+            "small",
+            "2026-10-31T16:00:00+00:00",
+        )
+        async with firm.story.database.transaction() as session:
+            told = await change_json(session, firm.account.id, small, down)
+        assert (told["takes_effect"], told["total"], told["lines"]) == (
+            "when_the_paid_time_ends",
+            "0.00",
+            [],
+        )
+
+    async def test_a_trial_and_a_plan_without_a_cap(self, firm: Firm) -> None:
+        await taken(firm, await firm.story.plan(TRIAL.replace('spend_cap = "50"\n', "")))
+        shown = await self.subscription(firm)
+        assert (shown["status"], shown["plan"]["spend_cap"]) == ("trialing", None)
+
+    async def test_a_preview(self, firm: Firm) -> None:
+        small = await firm.story.plan(SMALL)
+        before = await previewed(firm, small)
+        async with firm.story.database.transaction() as session:
+            told = await change_json(session, firm.account.id, small, before)
+        assert (told["takes_effect"], told["net"], told["tax"], told["total"]) == (
+            "now",
+            "110.00",
+            "6.60",
+            "116.60",
+        )
+        assert [line["amount"] for line in told["lines"]] == ["110.00"]
+
+    async def test_a_wallet(self, firm: Firm) -> None:
+        await firm.tops_up("50.00", "bank-1")
+        at = firm.story.clock.at(2026, 12, 1)
+        await firm.tops_up("5.00", "gift", paid=False, priority=10, expires_at=at)
+        async with firm.story.database.transaction() as session:
+            wallet = await wallet_json(session, firm.account.id)
+        assert (wallet["balance"], wallet["currency"]) == ("55.00", "CNY")
+        given, paid = wallet["grants"]
+        assert (given["paid"], given["left"], given["expires_at"]) == (
+            False,
+            "5.00",
+            "2026-11-30T16:00:00+00:00",
+        )
+        assert (paid["paid"], paid["amount"], paid["expires_at"]) == (True, "50.00", None)
+
+    async def subscription(self, firm: Firm) -> dict[str, object]:
+        async with firm.story.database.transaction() as session:
+            return await subscription_json(session, firm.story.clock, firm.account.id)

@@ -1,0 +1,271 @@
+"""What the engines count themselves, beside the usage rows: the bounds, and what explains more."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from billing.accounts.accounts import create_account
+from billing.metering.usage import UsageRecord, append_usage
+from billing.rating.quantities import Quantities
+from billing.reconciliation.usage_and_quotas import (
+    EngineCompared,
+    EngineCount,
+    Recorded,
+    Tokens,
+    compare_engine,
+    compare_engines,
+    recorded_tokens,
+)
+from billing.tables import Settlement
+from infra import ids
+from infra.clock import SystemClock
+from infra.database.database import Database
+
+START = datetime(2026, 11, 25, 8, tzinfo=UTC)
+LATER = START + timedelta(minutes=1)
+MODEL = "m"
+
+
+def count(generated: int, prompt: int = 1000, **values: Any) -> EngineCount:
+    return EngineCount(
+        **{
+            "model": MODEL,
+            "prompt_tokens": prompt,
+            "generated_tokens": generated,
+            "first_start": START,
+            "last_start": START,
+            **values,
+        }
+    )
+
+
+def recorded(output: int, prompt: int = 10, *, after: int = 0, **early: int) -> Recorded:
+    """`output` tokens before the engine was asked, `after` more by the time it had answered."""
+    return Recorded(Tokens(prompt, output), output + after, **{"cut": 0, "untold": 0, **early})
+
+
+class TestBounds:
+    """Pure: an engine's count against what the database says."""
+
+    @pytest.mark.parametrize("generated", [100, 103, 105])
+    def test_between_before_and_after_agrees(self, generated: int) -> None:
+        found = compare_engine(count(generated), recorded(100, after=5))
+        assert found == EngineCompared(MODEL, generated, 105, 0, 0, ())
+
+    def test_usage_that_no_engine_generated(self) -> None:
+        (found,) = compare_engine(count(99), recorded(100)).differences
+        assert found.check == "an engine has read and generated what usage rows say"
+        assert (found.subject, found.recorded, found.expected) == (MODEL, 100, 99)
+
+    def test_calls_that_ended_early_explain_no_lack(self) -> None:
+        assert compare_engine(count(99), recorded(100, untold=9, cut=9)).differences
+
+    def test_prompts_that_no_engine_read(self) -> None:
+        (found,) = compare_engine(count(100, prompt=9), recorded(100, prompt=10)).differences
+        assert (found.recorded, found.expected) == (10, 9)
+
+    def test_prompts_may_be_read_more_than_once(self) -> None:
+        """A call for several choices reads its prompt for each, and is billed for one."""
+        assert not compare_engine(count(100, prompt=30), recorded(100, prompt=10)).differences
+
+    def test_generated_past_the_usage_rows(self) -> None:
+        found = compare_engine(count(106), recorded(100, after=5))
+        (difference,) = found.differences
+        assert difference.check == "usage rows say what an engine has generated"
+        assert (difference.recorded, difference.expected) == (105, 106)
+        assert (found.generated_unbilled, found.explained_by) == (1, 0)
+
+    @pytest.mark.parametrize(
+        ("cut", "untold", "overrun", "explained"),
+        [
+            (1, 0, 3, True),
+            (1, 0, 256, True),
+            (1, 0, 257, False),
+            (2, 0, 512, True),
+            (0, 1, 1_000_000, True),
+            (3, 1, 1_000_000, True),
+            (0, 0, 1, False),
+        ],
+    )
+    def test_what_explains_it(self, cut: int, untold: int, overrun: int, explained: bool) -> None:
+        """A few tokens for a stream that was left, any number where nobody knows."""
+        found = compare_engine(count(100 + overrun), recorded(100, cut=cut, untold=untold))
+        assert bool(found.differences) is not explained
+        assert (found.generated_unbilled, found.explained_by) == (overrun, cut + untold)
+
+
+def record(account_id: UUID, output: int | None, **values: Any) -> UsageRecord:
+    return UsageRecord(
+        **{
+            "request_id": ids.new_id(),
+            "account_id": account_id,
+            "key_id": None,
+            "operation": "chat",
+            "model": MODEL,
+            "streamed": False,
+            "settlement": Settlement.COMPLETE,
+            "status": 200,
+            "error_code": None,
+            "quantities": Quantities(output and 2 * output, None, output),
+            "cost_nano": 0,
+            "currency": "CNY",
+            "started_at": LATER,
+            "duration_us": 1000,
+            "first_chunk_us": None,
+            **values,
+        }
+    )
+
+
+class Calls:
+    """Usage rows in the database, and a comparison with them."""
+
+    def __init__(self, database: Database, account_id: UUID) -> None:
+        self.database = database
+        self._account_id = account_id
+
+    async def add(self, output: int | None, **values: Any) -> None:
+        async with self.database.transaction() as session:
+            await append_usage(session, [record(self._account_id, output, **values)])
+
+    async def open(self) -> None:
+        async with self.database.transaction() as session:
+            statement = text(
+                "insert into intent (request_id, process_id, account_id, key_id, operation, model,"
+                " streamed, held_nano, currency, started_at)"
+                " values (:id, :id, :id, :id, 'chat', :model, false, 0, 'CNY', :start)"
+            )
+            values = {"id": ids.new_id(), "model": MODEL, "start": LATER}
+            await session.execute(statement, values)
+
+    async def before(self) -> dict[str, Tokens]:
+        async with self.database.transaction() as session:
+            return await recorded_tokens(session)
+
+    async def compare(
+        self,
+        engine: EngineCount,
+        before: dict[str, Tokens] | None = None,
+        adapters: Sequence[str] = (),
+    ) -> EngineCompared:
+        before = await self.before() if before is None else before
+        async with self.database.transaction() as session:
+            (compared,) = await compare_engines(session, [engine], before, {MODEL: adapters})
+        return compared
+
+
+@pytest.fixture
+async def calls(database: Database) -> Calls:
+    async with database.transaction() as session:
+        account = await create_account(session, SystemClock(), "A", "CNY")
+    return Calls(database, account.id)
+
+
+class TestUsage:
+    """What is read of the database for these bounds."""
+
+    async def test_nothing_agrees_with_nothing(self, calls: Calls) -> None:
+        assert await calls.compare(count(0, prompt=0)) == EngineCompared(MODEL, 0, 0, 0, 0, ())
+
+    async def test_an_engine_counts_for_its_adapters_too(self, calls: Calls) -> None:
+        await calls.add(100)
+        await calls.add(30, model="plant")
+        assert (await calls.compare(count(130, prompt=260))).differences != ()
+        found = await calls.compare(count(130, prompt=260), adapters=["plant"])
+        assert (found.recorded, found.differences) == (130, ())
+
+    async def test_calls_of_this_model_are_added_up(self, calls: Calls) -> None:
+        await calls.add(100)
+        await calls.add(5, settlement=Settlement.CLIENT_ABORT)
+        await calls.add(7, settlement=Settlement.PLATFORM_FAULT)
+        await calls.add(1000, model="another")
+        found = await calls.compare(count(112, prompt=224))
+        assert found == EngineCompared(MODEL, 112, 112, 0, 0, ())
+
+    async def test_a_planted_row_is_found(self, calls: Calls) -> None:
+        await calls.add(100)
+        await calls.add(1)
+        found = await calls.compare(count(100, prompt=202))
+        assert [(one.recorded, one.expected) for one in found.differences] == [(101, 100)]
+
+    async def test_calls_that_ended_meanwhile(self, calls: Calls) -> None:
+        """The engine was asked between the two: it may have counted them or not."""
+        await calls.add(100)
+        before = await calls.before()
+        await calls.add(50)
+        for generated in (100, 120, 150):
+            assert not (await calls.compare(count(generated), before)).differences
+        assert (await calls.compare(count(99), before)).differences
+        assert (await calls.compare(count(151), before)).differences
+
+    async def test_what_was_before_the_engine(self, calls: Calls) -> None:
+        await calls.add(1000, started_at=START - timedelta(hours=1))
+        await calls.add(100)
+        assert not (await calls.compare(count(100))).differences
+
+    async def test_a_call_that_waited_for_the_engine(self, calls: Calls) -> None:
+        """It came before the engine had started, and nobody can tell which one answered it."""
+        await calls.add(30, started_at=START - timedelta(seconds=5), duration_us=20_000_000)
+        for generated in (0, 30):
+            assert not (await calls.compare(count(generated, prompt=0))).differences
+        assert (await calls.compare(count(31))).differences
+
+    async def test_engines_that_did_not_start_together(self, calls: Calls) -> None:
+        await calls.add(40, started_at=START + timedelta(seconds=10))  # may be lost with an engine
+        await calls.add(60, started_at=LATER + timedelta(seconds=10))
+        for generated in (60, 100):
+            assert not (await calls.compare(count(generated, last_start=LATER))).differences
+        for generated in (59, 101):
+            assert (await calls.compare(count(generated, last_start=LATER))).differences
+
+    @pytest.mark.parametrize(
+        ("output", "values"),
+        [
+            (None, {"settlement": Settlement.UNKNOWN}),
+            (None, {"settlement": Settlement.CLIENT_ABORT}),
+            (None, {"settlement": Settlement.PLATFORM_FAULT}),
+            (5, {"settlement": Settlement.CLIENT_ABORT, "streamed": True}),
+            (5, {"settlement": Settlement.PLATFORM_FAULT, "streamed": True}),
+            (5, {"streamed": True, "error_code": "hold_exceeded"}),
+        ],
+    )
+    async def test_calls_that_ended_early(
+        self, calls: Calls, output: int | None, values: dict[str, Any]
+    ) -> None:
+        await calls.add(output, **values)
+        found = await calls.compare(count((output or 0) + 3))
+        assert (found.generated_unbilled, found.explained_by, found.differences) == (3, 1, ())
+
+    @pytest.mark.parametrize("code", ["cut_at_limit", "hold_exceeded"])
+    async def test_a_stream_that_was_cut_explains_any_amount(self, calls: Calls, code: str) -> None:
+        """The chunk that was not forwarded may have had thousands of tokens."""
+        await calls.add(5, streamed=True, error_code=code)
+        found = await calls.compare(count(4_005))
+        assert (found.generated_unbilled, found.explained_by, found.differences) == (4_000, 1, ())
+
+    @pytest.mark.parametrize(
+        ("output", "values"),
+        [
+            (5, {}),
+            (5, {"streamed": True}),
+            (None, {"settlement": Settlement.REFUSED}),
+            (None, {"settlement": Settlement.REPLAYED}),
+            (None, {"settlement": Settlement.UNKNOWN, "model": "another"}),
+            (None, {"settlement": Settlement.UNKNOWN, "started_at": START - timedelta(hours=1)}),
+        ],
+    )
+    async def test_calls_that_explain_nothing(
+        self, calls: Calls, output: int | None, values: dict[str, Any]
+    ) -> None:
+        await calls.add(output, **values)
+        found = await calls.compare(count((output or 0) + 3))
+        assert (len(found.differences), found.explained_by) == (1, 0)
+
+    async def test_an_open_call_explains_what_it_has_generated(self, calls: Calls) -> None:
+        await calls.open()
+        found = await calls.compare(count(3))
+        assert (found.generated_unbilled, found.explained_by, found.differences) == (3, 1, ())

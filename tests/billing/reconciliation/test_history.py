@@ -1,0 +1,36 @@
+"""Runs of the checks are kept, for a while."""
+
+from datetime import timedelta
+
+from billing.reconciliation.history import MOST_DIFFERENCES, keep_run, last_runs
+from billing.reconciliation.job import check_records
+from tests.support.billing.making import sql
+from tests.support.stories.story import Story
+
+
+class TestRuns:
+    async def test_a_night_that_agrees_and_one_that_does_not(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.use("vib", rows=3)
+        await story.counts()
+        assert await check_records(story.database, story.clock) == 0
+        await sql(story.database, "update usage_total set calls = calls + 1")
+        story.clock.pass_(days=1)
+        assert await check_records(story.database, story.clock) == 1
+        async with story.database.transaction() as session:
+            runs = await last_runs(session, 5)
+        assert [(one.count, one.source) for one in runs] == [(1, "job"), (0, "job")]
+        assert runs[0].differences[0]["check"].startswith("the totals of a period")
+        assert runs[0].figures["usage_rows"] == 1
+
+    async def test_not_everything_and_not_for_good(self, story: Story) -> None:
+        many = [{"check": "x", "subject": str(number)} for number in range(300)]
+        began_at = story.clock.now() - timedelta(milliseconds=1500)
+        async with story.database.transaction() as session:
+            await keep_run(session, story.clock, began_at, "command", {}, many)
+            (run,) = await last_runs(session, 5)
+        assert (run.count, len(run.differences), run.took_ms) == (300, MOST_DIFFERENCES, 1500)
+        story.clock.pass_(days=401)
+        async with story.database.transaction() as session:
+            await keep_run(session, story.clock, story.clock.now(), "command", {}, [])
+            assert [one.count for one in await last_runs(session, 5)] == [0]

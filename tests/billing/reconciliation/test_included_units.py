@@ -1,0 +1,94 @@
+"""Checks of included units: each finds the fault that is planted for it, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from billing.metering.allowances import AllowanceKey, allowances_of, open_allowances
+from billing.metering.usage_log import Charge, Settled, write
+from billing.rating.quantities import Quantities
+from billing.reconciliation.included_units import CHECKS
+from billing.subscriptions.usage_totals import advance
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
+from tests.support.billing.making import CLOCK, borrow, customer, differences, process, record
+from tests.support.stories.plan_texts import GROWTH
+from tests.support.stories.story import Story
+
+USED, TAKEN, TOTALS = CHECKS
+# By what somebody did behind our back: what contradicts it.
+FAULTS = {
+    "a quota counts more": (
+        "update quota set used = used + 1 where kind = 'included_units'",
+        [(USED, 31, 30)],
+    ),
+    "a quota is lost": (
+        "delete from quota where kind = 'included_units' and used = 0",
+        [(USED, 0, 30), (TAKEN, 30, 0)],
+    ),
+    "a call took more than it consumed": (
+        "update usage set output_tokens = 29",
+        [(TAKEN, 30, 29)],
+    ),
+    "a call took what is of another model": (
+        "update usage set model = 'other'",
+        [(TAKEN, 30, 0)],
+    ),
+    "a call took what is of later": (
+        "update quota set period_start = period_start + interval '9 years'"
+        " where kind = 'included_units'",
+        [(TAKEN, 30, 0)],
+    ),
+    "the totals count less": (
+        "update usage_cover_total set units = units - 1",
+        [(TOTALS, 29, 30)],
+    ),
+    "the totals forgot": ("delete from usage_cover_total", [(TOTALS, 0, 30)]),
+}
+
+
+async def _taken(story: Story, connection: DirectConnection) -> None:
+    """A call took 30 units, of which the totals know."""
+    database = story.database
+    of, mine = await customer(database), await process(database)
+    version_id = (await story.plan(GROWTH)).id
+    key = AllowanceKey(CLOCK.now(), version_id, "llm", "output_tokens")
+    async with database.transaction() as session:
+        await open_allowances(session, of.account_id, {key: 100})
+        place = (of.account_id, key.period_start, [version_id])
+        (quota,) = (await allowances_of(session, *place))[version_id]
+    await borrow(database, mine, quota.id, 60)
+    row = replace(
+        record(of, model="llm", plan_version_id=version_id),
+        quantities=Quantities(output_tokens=30),
+        covered={"output_tokens": {quota.id: 30}},
+    )
+    await write(connection, mine, [], [Settled(row, (Charge(quota.id, 30),))])
+    async with database.transaction() as session:
+        await advance(session, CLOCK)
+
+
+async def test_is_silent_where_all_agrees(story: Story, connection: DirectConnection) -> None:
+    await _taken(story, connection)
+    assert await differences(story.database) == ()
+
+
+def test_each_check_has_a_fault() -> None:
+    assert {check for _, found in FAULTS.values() for check, *_ in found} == set(CHECKS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_finds(story: Story, connection: DirectConnection, fault: str) -> None:
+    await _taken(story, connection)
+    statement, expected = FAULTS[fault]
+    await _plant(story.database, statement)
+    found = [(one.check, one.recorded, one.expected) for one in await differences(story.database)]
+    assert [one for one in found if one[0] in CHECKS] == expected
+
+
+async def _plant(database: Database, statement: str) -> None:
+    """Past the database's own guards, as a slip of an administrator could."""
+    async with database.transaction() as session:
+        await session.execute(text("set local session_replication_role = replica"))
+        await session.execute(text(statement))

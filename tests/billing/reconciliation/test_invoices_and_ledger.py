@@ -1,0 +1,128 @@
+"""`maas reconcile` finds a fault that was planted in the books, names it, and is silent otherwise.
+
+Each fault is planted past the database's own guards, as a slip of an administrator could be. The
+month: 500,000 output tokens at 0.000002 are 1.00; with 6 % tax 1.06, of which the wallet pays
+0.30 and a bank transfer 0.50.
+"""
+
+import pytest
+from sqlalchemy import text
+
+from billing.invoices.credit_notes import Credit, write_credit_note
+from billing.invoices.payments import Receipt, record_payment
+from billing.ledger.wallets import Grant, top_up
+from billing.rating.quantities import METERS
+from billing.reconciliation.invoices_and_ledger import CHECKS, RERATED
+from infra import ids
+from tests.support.stories.story import Firm, Story
+
+_TOTALS = "the totals of a period are what its usage rows say"
+# By the check that finds it: what is planted.
+FAULTS = {
+    _TOTALS: "delete from usage where request_id = (select min(request_id::text)::uuid from usage)",
+    "a usage row names terms that are kept": "delete from plan_version where plan = 'list'",
+    "a ledger transaction sums to zero": """
+        insert into ledger_posting (transaction_id, position, account_id, book, minor, invoice_id)
+        select transaction_id, 99, account_id, book, minor, invoice_id
+        from ledger_posting where book = 'revenue_usage' limit 1
+    """,
+    "what is booked for a final invoice is what it says": """
+        update invoice set total = total + 1, tax = tax + 1
+    """,
+    "an invoice is open as long as something is owed": "update invoice set status = 'paid'",
+    "the cash of an invoice is what was paid for it, less what was refunded": """
+        delete from payment
+    """,
+    "no grant has less than nothing left": """
+        update ledger_posting set minor = minor * 4 where book = 'wallet' and minor > 0
+    """,
+    "a grant was put into the wallet once": """
+        insert into ledger_posting (transaction_id, position, account_id, book, minor, grant_id)
+        select transaction_id, 99, account_id, book, minor, grant_id
+        from ledger_posting where book = 'wallet' and minor < 0 limit 1
+    """,
+    "invoice numbers have no gaps": "update number_series set last = 7 where document = 'invoice'",
+    "credit note numbers have no gaps": """
+        update number_series set last = 7 where document = 'credit_note'
+    """,
+    "a charge is on its invoice once, as it was made": "update invoice_line set kind = 'outcome'",
+    RERATED: "update invoice_line set minor = minor + 1",
+}
+
+
+async def _month(story: Story) -> Firm:
+    firm = await story.firm(tax_ppm=60_000)
+    clock, account = story.clock, firm.account.id
+    async with story.database.transaction() as session:
+        await top_up(session, clock, account, "top-up-1", Grant(30))
+    story.clock.set(2026, 10, 12)
+    for _ in range(2):
+        await firm.use("llm", output_tokens=250_000)
+    await story.until(2026, 11, 1, 1)
+    (invoice,) = await firm.invoices()
+    assert (invoice.net, invoice.tax, invoice.total) == (100, 6, 106)
+    async with story.database.transaction() as session:
+        receipt = Receipt("manual", "bank-1", 50, clock.now())
+        await record_payment(session, clock, account, invoice.id, receipt)
+        await write_credit_note(session, clock, account, invoice.id, "cn", Credit(10, "goodwill"))
+    return firm
+
+
+async def _plant(story: Story, statement: str) -> None:
+    async with story.database.transaction() as session:
+        await session.execute(text("set local session_replication_role = replica"))
+        await session.execute(text(statement))
+
+
+async def test_a_month_without_a_fault_is_silent(story: Story) -> None:
+    await _month(story)
+    assert await story.differences() == ()
+
+
+def test_each_check_has_a_fault() -> None:
+    assert set(FAULTS) == {*CHECKS, RERATED}
+
+
+@pytest.mark.parametrize("check", FAULTS)
+async def test_a_planted_fault_is_found(story: Story, check: str) -> None:
+    await _month(story)
+    await _plant(story, FAULTS[check])
+    found = {difference.check for difference in await story.differences()}
+    assert check in found, found
+
+
+async def test_usage_that_was_changed_afterwards(story: Story) -> None:
+    """A row made cheaper: its totals, and by them its invoice, say more than the rows."""
+    await _month(story)
+    await _plant(story, "update usage set output_tokens = 1")
+    assert _TOTALS in {difference.check for difference in await story.differences()}
+
+
+@pytest.mark.parametrize("meter", [one for one in METERS if one != "cached_input_tokens"])
+async def test_totals_of_a_meter_that_were_changed(story: Story, meter: str) -> None:
+    """More cached input tokens than input tokens would be no quantities at all."""
+    await _month(story)
+    await _plant(story, f"update usage_total set {meter} = {meter} + 1")
+    assert _TOTALS in {difference.check for difference in await story.differences()}
+
+
+async def test_lines_of_which_terms_are_lost_are_told_by_the_check_for_terms_alone(
+    story: Story,
+) -> None:
+    """Without its terms nobody can rate an invoice again: that is no second difference."""
+    await _month(story)
+    await _plant(story, FAULTS["a usage row names terms that are kept"])
+    found = {difference.check for difference in await story.differences()}
+    assert found == {"a usage row names terms that are kept"}
+
+
+async def test_an_invoice_of_other_usage_says_what_it_comes_to(story: Story) -> None:
+    """A line of 1.00 says 1.01: with 6 % tax 1.07 instead of 1.06, and usage of 1.01."""
+    firm = await _month(story)
+    (invoice,) = await firm.invoices()
+    await _plant(story, FAULTS[RERATED])
+    found = [one for one in await story.differences() if one.check == RERATED]
+    assert [(one.subject, one.recorded, one.expected) for one in found] == [
+        (ids.show("inv", invoice.id), 106, 107),
+        (ids.show("inv", invoice.id), 101, 100),
+    ]

@@ -1,0 +1,39 @@
+"""A fault that was planted in a settlement or its charges is found and named."""
+
+import pytest
+from sqlalchemy import text
+
+from billing.reconciliation.outcomes import BUNDLED, CHARGED, SETTLED, recompute
+from tests.support.stories.outcome_story import contract
+from tests.support.stories.story import Story
+
+FAULTS = {
+    BUNDLED: ["update outcome_settlement set bundle = bundle || ' '"],
+    SETTLED: [
+        "update outcome_settlement set minor = minor + 1",
+        "update outcome_settlement set micro = micro + 1",
+    ],
+    CHARGED: [
+        "update charge set minor = minor + 1",
+        "update charge set withdrawn_at = now()",
+        "update outcome_settlement set accepted_at = null",
+        "update outcome set reversed_at = now()",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "statement"), [(check, one) for check, many in FAULTS.items() for one in many]
+)
+async def test_a_planted_fault_is_found(story: Story, check: str, statement: str) -> None:
+    spindles = await contract(await story.firm())
+    story.clock.set(2026, 10, 20)
+    await spindles.is_confirmed("W-1", "M1", 2026, 10, 11, 12)
+    await spindles.until(2026, 11, 4)
+    await spindles.until(2026, 11, 14)
+    assert await story.differences() == ()
+    async with story.database.transaction() as session:
+        await session.execute(text("set local session_replication_role = replica"))
+        await session.execute(text(statement))
+    async with story.database.transaction() as session:
+        assert {found[0] for found in await recompute(session)} == {check}

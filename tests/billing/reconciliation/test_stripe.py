@@ -1,0 +1,109 @@
+"""Stripe checks: an invoice that Stripe has otherwise is told, and one that agrees is not.
+
+5,000,000 output tokens at 0.000002 are 10.00; with 6 % tax 10.60.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from billing.collection.stripe.client import Payments
+from billing.collection.stripe.values import Charge
+from billing.reconciliation.stripe import StripeCompared, compare_with_stripe
+from billing.tables import Invoice
+from tests.support.billing.making import sql
+from tests.support.fakes.stripe.running import run_fake_stripe
+from tests.support.stories.story import Firm, Story
+
+TOTAL = "Stripe asks for what our invoice says"
+STATUS = "an invoice is settled at Stripe as it is here"
+THERE = "an invoice that Stripe collects is there"
+
+
+class October:
+    """A final invoice of 10.60, and a Stripe that has it, or another."""
+
+    def __init__(self, firm: Firm, invoice: Invoice, payments: Payments) -> None:
+        self.firm, self.invoice, self.payments = firm, invoice, payments
+
+    async def has(self, total: int) -> str:
+        """Stripe has it, finished, of so much; gives its id there."""
+        customer = await self.payments.make_customer("c", self.firm.account.id.hex, "Acme", "")
+        ours = self.invoice.id.hex, "MAAS-000001", "CNY"
+        made = await self.payments.make_invoice("i", customer, *ours, 30)
+        await self.payments.add_charges("l", made, [Charge("usage", total)])
+        await self.payments.finalise("f", made.id)
+        await self.knows(made.id)
+        return made.id
+
+    async def knows(self, stripe_id: str) -> None:
+        statement = "update invoice set stripe_invoice = :there where id = :ours"
+        database, ours = self.firm.story.database, self.invoice.id
+        await sql(database, statement, there=stripe_id, ours=ours)
+
+    async def compared(self) -> StripeCompared:
+        return await compare_with_stripe(self.firm.story.database, self.payments)
+
+    async def found(self) -> list[tuple[str, str, int, int]]:
+        return [
+            (one.check, one.subject, one.recorded, one.expected)
+            for one in (await self.compared()).differences
+        ]
+
+
+@pytest.fixture
+async def october(story: Story, network: None) -> AsyncIterator[October]:
+    firm = await story.firm(tax_ppm=60_000)
+    story.clock.set(2026, 10, 12)
+    await firm.use("llm", output_tokens=5_000_000)
+    await story.until(2026, 11, 1, 1)
+    (invoice,) = await firm.invoices()
+    async with AsyncExitStack() as stack:
+        fake = await stack.enter_async_context(run_fake_stripe())
+        payments = Payments(fake.key, fake.url)
+        stack.push_async_callback(payments.close)
+        yield October(firm, invoice, payments)
+
+
+async def test_an_invoice_that_stripe_does_not_collect_is_not_compared(october: October) -> None:
+    assert await october.compared() == StripeCompared(0, ())
+
+
+async def test_the_same_total_agrees(october: October) -> None:
+    await october.has(1060)
+    assert await october.compared() == StripeCompared(1, ())
+
+
+async def test_a_fen_more_at_stripe_is_told(october: October) -> None:
+    await october.has(1061)
+    assert await october.found() == [(TOTAL, str(october.invoice.id), 1061, 1060)]
+
+
+async def test_what_the_wallet_paid_is_not_asked_for_at_stripe(october: October) -> None:
+    """Of November's 10.60 the wallet pays 4.00: Stripe is to ask for 6.60."""
+    await october.firm.pays_all()
+    await october.firm.tops_up("4.00", "top-up-1")
+    await october.firm.use("llm", output_tokens=5_000_000)
+    await october.firm.story.until(2026, 12, 1, 1)
+    october.invoice = (await october.firm.invoices())[-1]
+    await october.has(660)
+    assert await october.compared() == StripeCompared(1, ())
+
+
+@pytest.mark.parametrize("end", ["void", "give_up"])
+async def test_one_that_only_stripe_has_settled_is_told(october: October, end: str) -> None:
+    there = await october.has(1060)
+    await getattr(october.payments, end)("v", there)
+    assert await october.found() == [(STATUS, str(october.invoice.id), 1, 0)]
+
+
+async def test_one_that_only_we_have_settled_is_told(october: October) -> None:
+    await october.has(1060)
+    await october.firm.pays(october.invoice, "10.60")
+    assert await october.found() == [(STATUS, str(october.invoice.id), 0, 1)]
+
+
+async def test_one_that_stripe_does_not_have_is_told(october: October) -> None:
+    await october.knows("in_none")
+    assert await october.found() == [(THERE, str(october.invoice.id), 0, 1)]

@@ -1,0 +1,171 @@
+"""Reconciliation: each check finds the fault that it is for, and nothing where there is none."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from billing.metering.leases import Wish
+from billing.metering.usage_log import write
+from billing.reconciliation.usage_and_quotas import Difference, Reconciled, reconcile
+from billing.tables import QuotaKind, Settlement
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
+from tests.support.billing.making import (
+    Customer,
+    borrow,
+    customer,
+    differences,
+    intent,
+    process,
+    settled,
+    sql,
+    wish,
+)
+
+LENT = "what a quota has lent is what processes have borrowed"
+CREDIT_SPENT = "what an account's credit counts as spent is what its calls cost"
+MONTH_SPENT = "what a key's month counts as spent is what its calls cost"
+CREDIT = "an account's credit is the sum of its credit entries"
+SETTLED_OPEN = "a call that is settled is not open"
+STRAY = "an open call belongs to a process that runs"
+HOLDS = "a process that has ended holds nothing"
+
+_OPEN = (
+    "insert into intent select {call}, {process}, u.account_id, u.key_id, 'chat', 'm', false, 1,"
+    " 'CNY', now() from usage u where cost_nano = 4"
+)
+_STOPPED = "with p as (update gateway_process set {change} returning id) " + _OPEN.format(
+    call="gen_random_uuid()", process="(select id from p)"
+)
+# What somebody did to the database behind our back, and what that contradicts.
+FAULTS = {
+    "a quota says that it has lent more": (
+        "update quota set leased = leased + 7 where kind = 'credit'",
+        [(LENT, 307, 300)],
+    ),
+    "a lease is lost": (
+        "delete from quota_lease l using quota q where q.id = l.quota_id and q.kind = 'credit'",
+        [(LENT, 300, 0), (CREDIT_SPENT, 100, 104)],
+    ),
+    "credit counts less than was spent": (
+        "update quota set used = used - 1 where kind = 'credit'",
+        [(CREDIT_SPENT, 103, 104)],
+    ),
+    "a month counts more than was spent": (
+        "update quota set used = used + 1 where kind = 'budget'",
+        [(MONTH_SPENT, 105, 104)],
+    ),
+    "a call was charged to nobody": (
+        "insert into usage select gen_random_uuid(), account_id, key_id, operation, model,"
+        " streamed, settlement, status, null, 1, null, null, null, 9, currency, started_at, 1, null"
+        " from usage where cost_nano = 4",
+        [(CREDIT_SPENT, 104, 113), (MONTH_SPENT, 104, 113)],
+    ),
+    "a limit is not what its entries say": (
+        "update quota set amount = amount + 1 where kind = 'credit'",
+        [(CREDIT, 1001, 1000)],
+    ),
+    "a limit was lifted without an entry": (
+        "update quota set amount = null where kind = 'credit'",
+        [(CREDIT, 0, 1000)],
+    ),
+    "an entry changed no limit": (
+        "insert into credit_entry"
+        " select gen_random_uuid(), id, 'top_up', 5, '', now() from account",
+        [(CREDIT, 1000, 1005)],
+    ),
+    "a settled call is open": (
+        _OPEN.format(call="u.request_id", process="(select id from gateway_process)"),
+        [(SETTLED_OPEN, 1, 0)],
+    ),
+    "an open call is nobody's": (
+        _OPEN.format(call="gen_random_uuid()", process="gen_random_uuid()"),
+        [(STRAY, 1, 0)],
+    ),
+    "an open call's process has ended": (
+        _STOPPED.format(change="ended_at = now()"),
+        [(STRAY, 1, 0)],
+    ),
+    "an open call's process is long silent": (
+        _STOPPED.format(change="expires_at = now() - interval '61 seconds'"),
+        [(STRAY, 1, 0)],
+    ),
+    "an ended process holds something": (
+        "update gateway_process set ended_at = now() - interval '4 minutes'",
+        [(HOLDS, 296, 0), (HOLDS, 296, 0)],
+    ),
+}
+
+
+async def spender(database: Database, connection: DirectConnection) -> Customer:
+    """Has spent 104, of which its quotas know 100 yet; its process has 296 more."""
+    of, mine = await customer(database), await process(database)
+    for payer in of.payers:
+        await borrow(database, mine, payer, 400)
+    await write(connection, mine, [], [settled(of, 100)])
+    await wish(database, mine, {payer: Wish() for payer in of.payers})
+    await write(connection, mine, [], [settled(of, 4)])
+    return of
+
+
+class TestReconcile:
+    async def test_is_silent_where_all_agrees(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await spender(database, connection)
+        unknown = settled(of, 0, settlement=Settlement.UNKNOWN)
+        await write(connection, await process(database), [intent(of)], [unknown])
+        async with database.transaction() as session:
+            found = await reconcile(session)
+        assert found == Reconciled(
+            usage_rows=3, unknown_rows=1, open_calls=1, processes=2, held=296, differences=()
+        )
+
+    async def test_is_silent_where_there_is_nothing(self, database: Database) -> None:
+        assert await differences(database) == ()
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    async def test_finds(
+        self, database: Database, connection: DirectConnection, fault: str
+    ) -> None:
+        await spender(database, connection)
+        statement, expected = FAULTS[fault]
+        await sql(database, statement)
+        found = await differences(database)
+        assert [(one.check, one.recorded, one.expected) for one in found] == expected
+
+    async def test_names_what_is_at_fault(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        of = await spender(database, connection)
+        await sql(database, FAULTS["a limit is not what its entries say"][0])
+        assert [one.subject for one in await differences(database)] == [str(of.account_id)]
+
+    async def test_gives_a_process_time_to_end(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        await spender(database, connection)
+        await sql(
+            database,
+            _OPEN.format(call="gen_random_uuid()", process="(select id from gateway_process)"),
+        )
+        await sql(database, "update gateway_process set expires_at = now() - interval '50 seconds'")
+        assert await differences(database) == ()
+        await sql(database, "delete from intent")
+        await sql(database, "update gateway_process set ended_at = now() - interval '2 minutes'")
+        assert await differences(database) == ()
+
+    async def test_a_call_belongs_to_the_month_in_which_it_began(
+        self, database: Database, connection: DirectConnection
+    ) -> None:
+        last = datetime(2027, 3, 31, 23, 59, 59, 999_999, UTC)
+        first = datetime(2027, 4, 1, tzinfo=UTC)
+        of = await customer(database, at=last)
+        mine = await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 400)
+        await write(connection, mine, [], [settled(of, 100, started_at=last)])
+        assert await differences(database) == ()
+        await write(connection, mine, [], [settled(of, 20, started_at=first)])
+        march = of.quota(QuotaKind.BUDGET)
+        assert await differences(database) == (Difference(MONTH_SPENT, march, 120, 100),)

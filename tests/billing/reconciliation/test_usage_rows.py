@@ -1,0 +1,181 @@
+"""Row checks: a usage row that costs something else than its quantities is found and corrected."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from billing.metering.corrections import correct
+from billing.metering.leases import Wish
+from billing.metering.usage import UsageRecord
+from billing.metering.usage_log import write
+from billing.rating.plan_file import list_terms
+from billing.rating.quantities import Quantities
+from billing.reconciliation.history import rated_until
+from billing.reconciliation.job import check_records
+from billing.reconciliation.usage_and_quotas import reconcile
+from billing.reconciliation.usage_rows import MOST_WRONG, ROW_COSTS, RowsRated, WrongCost, rate_rows
+from billing.subscriptions.plans import publish
+from billing.tables import QuotaKind, Settlement
+from infra.database.database import Database
+from infra.database.direct import DirectConnection
+from tests.support.billing.making import (
+    CLOCK,
+    Customer,
+    append,
+    borrow,
+    customer,
+    differences,
+    process,
+    record,
+    settled,
+    sql,
+    wish,
+)
+
+TERMS = list_terms("CNY", {"m": {"input_tokens": 500, "output_tokens": 2_000}})
+QUOTA = str(UUID(int=7))
+
+
+@pytest.fixture
+async def of(database: Database) -> Customer:
+    async with database.transaction() as session:
+        await publish(session, CLOCK, TERMS)
+    return await customer(database)
+
+
+def call(of: Customer, cost: int, **values: object) -> UsageRecord:
+    """Two tokens in and one out, which cost 3,000 nano-units."""
+    usual = {"quantities": Quantities(2, None, 1), "plan_version_id": TERMS.version_id()}
+    return record(of, cost_nano=cost, **{**usual, **values})
+
+
+async def rated(database: Database, since: int = 0) -> RowsRated:
+    async with database.transaction() as session:
+        return await rate_rows(session, since)
+
+
+class TestRateRows:
+    async def test_rows_that_cost_what_they_consumed_are_no_differences(
+        self, database: Database, of: Customer
+    ) -> None:
+        free = {"output_tokens": {QUOTA: 1}}
+        await append(database, call(of, 3_000), call(of, 1_000, covered=free))
+        found = await rated(database)
+        assert (found.rows, found.wrong) == (2, ())
+        assert found.until > 0
+
+    async def test_a_row_of_no_tokens_that_costs_its_hold_is_found(
+        self, database: Database, of: Customer
+    ) -> None:
+        """As releases before this one wrote it, with the error code `hold_exceeded`."""
+        none = Quantities(*[0] * 6)
+        wrong = call(of, 202_400, quantities=none, error_code="hold_exceeded")
+        await append(database, wrong, call(of, 3_000))
+        found = await rated(database)
+        assert found.wrong == (WrongCost(wrong.request_id, of.account_id, 202_400, 0),)
+        assert found.until == 0
+
+    async def test_a_row_whose_covered_units_are_not_taken_off_is_found(
+        self, database: Database, of: Customer
+    ) -> None:
+        wrong = call(of, 3_000, covered={"output_tokens": {QUOTA: 1}})
+        await append(database, wrong)
+        assert [one.expected for one in (await rated(database)).wrong] == [1_000]
+
+    async def test_rows_that_are_not_billed_or_have_no_terms_are_not_rated(
+        self, database: Database, of: Customer
+    ) -> None:
+        fault = call(of, 0, settlement=Settlement.PLATFORM_FAULT)
+        unknown = call(of, 5, plan_version_id=UUID(int=1))
+        await append(database, fault, unknown, call(of, 4, plan_version_id=None))
+        assert (await rated(database)).wrong == ()
+
+    async def test_rows_before_the_last_good_check_are_not_read_again(
+        self, database: Database, of: Customer
+    ) -> None:
+        await append(database, call(of, 3_000))
+        first = await rated(database)
+        await append(database, call(of, 2_999))
+        second = await rated(database, first.until)
+        assert (first.rows, second.rows, len(second.wrong)) == (1, 1, 1)
+
+    async def test_a_mark_that_lies_ahead_is_no_mark(
+        self, database: Database, of: Customer
+    ) -> None:
+        await append(database, call(of, 3_000))
+        assert (await rated(database, 1 << 60)).rows == 1
+
+    async def test_many_wrong_rows_are_told_up_to_a_bound(
+        self, database: Database, of: Customer
+    ) -> None:
+        await append(database, *(call(of, 1) for _ in range(MOST_WRONG + 5)))
+        assert len((await rated(database)).wrong) == MOST_WRONG
+
+
+class TestNightly:
+    async def test_the_next_night_begins_where_the_last_good_one_ended(
+        self, database: Database, of: Customer
+    ) -> None:
+        await self._spent(database, call(of, 3_000))
+        assert await check_records(database, CLOCK) == 0
+        assert (await self._until(database)) > 0
+        before = await self._until(database)
+        await self._spent(database, call(of, 4_000))
+        assert await check_records(database, CLOCK) == 1
+        assert await self._until(database) == before
+
+    async def _spent(self, database: Database, *records: UsageRecord) -> None:
+        await append(database, *records)
+        cost = sum(one.cost_nano for one in records)
+        await sql(
+            database,
+            "update quota set used = used + :cost where kind in ('credit', 'budget')",
+            cost=cost,
+        )
+
+    async def _until(self, database: Database) -> int:
+        async with database.transaction() as session:
+            return await rated_until(session)
+
+
+class TestCorrect:
+    async def test_a_corrected_row_agrees_and_the_budget_gets_the_difference_back(
+        self, database: Database, connection: DirectConnection, of: Customer
+    ) -> None:
+        """Also what a lease has used and the quota does not count yet."""
+        mine = await process(database)
+        for payer in of.payers:
+            await borrow(database, mine, payer, 900)
+        wrong = settled(
+            of, 700, plan_version_id=TERMS.version_id(), quantities=Quantities(0, None, 0)
+        )
+        await write(connection, mine, [], [wrong])
+        found = await differences(database)
+        assert [(one.check, one.recorded, one.expected) for one in found] == [(ROW_COSTS, 700, 0)]
+        async with database.transaction() as session:
+            (one,) = (await rate_rows(session)).wrong
+            await correct(session, CLOCK, one.account_id, one.request_id, one.recorded, 0)
+        assert await differences(database) == ()
+        standing = await wish(database, mine, {of.quota(QuotaKind.BUDGET): Wish()})
+        assert standing[of.quota(QuotaKind.BUDGET)].spent == 0
+
+    async def test_a_call_of_another_month_gives_no_budget_back(
+        self, database: Database, of: Customer
+    ) -> None:
+        old = call(of, 700, started_at=datetime(2026, 1, 5, tzinfo=UTC))
+        await append(database, old)
+        async with database.transaction() as session:
+            await correct(session, CLOCK, of.account_id, old.request_id, 700, 3_000)
+        found = await sql(database, "select used from quota where kind = 'budget'")
+        assert [row[0] for row in found] == [0]
+        async with database.transaction() as session:
+            assert ROW_COSTS not in {one.check for one in (await reconcile(session)).differences}
+
+    async def test_a_correction_is_never_changed(self, database: Database, of: Customer) -> None:
+        row = call(of, 700)
+        await append(database, row)
+        async with database.transaction() as session:
+            await correct(session, CLOCK, of.account_id, row.request_id, 700, 3_000)
+        with pytest.raises(Exception, match="never changed"):
+            await sql(database, "update usage_correction set cost_nano = 1")

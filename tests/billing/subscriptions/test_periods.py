@@ -1,0 +1,186 @@
+"""Billing periods: they follow one another without a gap, whoever makes them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.accounts.profiles import lock_profile
+from billing.subscriptions.periods import begin_anew, ensure_periods, open_periods, running_period
+from tests.support.billing.making import sql, until_somebody_waits
+from tests.support.stories.story import Firm, Story
+
+_PERIODS = """
+    select to_char(starts_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD'),
+           to_char(ends_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD')
+    from billing_period where account_id = :of order by starts_at
+"""
+_ADD = """
+    insert into billing_period
+        (id, account_id, starts_at, ends_at, time_zone, anchor_day, cost_nano)
+    values (gen_random_uuid(), :of, :since, :until, 'Asia/Shanghai', 1, 0)
+"""
+
+
+async def periods(firm: Firm) -> list[tuple[str, str]]:
+    found = await sql(firm.story.database, _PERIODS, of=firm.account.id)
+    return [(since, until) for since, until in found]
+
+
+async def anew(session: AsyncSession, firm: Firm, at: datetime, anchor_day: int) -> None:
+    profile = await lock_profile(session, firm.account.id)
+    await begin_anew(session, profile, at, anchor_day)
+
+
+class TestMaking:
+    async def test_all_that_have_passed_and_the_running_one(self, story: Story) -> None:
+        story.clock.set(2026, 10, 20)
+        first, second = await story.firm("A"), await story.firm("B")
+        async with story.database.transaction() as session:
+            assert await ensure_periods(session, story.clock.now()) == 2
+            assert await ensure_periods(session, story.clock.now()) == 0
+        story.clock.set(2026, 12, 1)
+        async with story.database.transaction() as session:
+            assert await ensure_periods(session, story.clock.now()) == 4
+        months = [
+            ("2026-10-01", "2026-11-01"),
+            ("2026-11-01", "2026-12-01"),
+            ("2026-12-01", "2027-01-01"),
+        ]
+        assert await periods(first) == await periods(second) == months
+
+    async def test_an_account_from_before_there_were_profiles(self, story: Story) -> None:
+        firm = await story.firm()
+        await sql(story.database, "delete from billing_profile")
+        async with story.database.transaction() as session:
+            assert await ensure_periods(session, story.clock.now()) == 1
+        assert await periods(firm) == [("2026-10-01", "2026-11-01")]
+
+    @pytest.mark.parametrize(
+        ("at", "start"),
+        [((2026, 10, 20), (2026, 10, 1)), ((2026, 12, 31, 23, 59), (2026, 12, 1))],
+    )
+    async def test_the_running_one_is_made_where_it_is_not_there(
+        self, story: Story, at: tuple[int, ...], start: tuple[int, ...]
+    ) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            found = await running_period(session, firm.account.id, story.clock.at(*at))
+            again = await running_period(session, firm.account.id, story.clock.at(*at))
+        assert found.starts_at == story.clock.at(*start)
+        assert again.id == found.id
+
+    async def test_before_the_first_it_is_the_first(self, story: Story) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            found = await running_period(session, firm.account.id, story.clock.at(2020, 1, 1))
+        assert found.starts_at == story.clock.at(2026, 10, 1)
+
+    async def test_two_processes_at_the_same_time(self, story: Story) -> None:
+        """The second waits for the first, and finds its period."""
+        firm = await story.firm()
+        now, account_id = story.clock.now(), firm.account.id
+
+        async def other() -> UUID:
+            async with story.database.transaction() as session:
+                return (await running_period(session, account_id, now)).id
+
+        async with story.database.transaction() as session:
+            ours = await running_period(session, account_id, now)
+            waiting = asyncio.create_task(other())
+            await until_somebody_waits(session)
+        assert await waiting == ours.id
+        assert len(await periods(firm)) == 1
+
+
+class TestBeginningAnew:
+    async def test_in_the_middle_of_one(self, story: Story) -> None:
+        firm = await story.firm()
+        at = story.clock.at(2026, 10, 15, 14)
+        async with story.database.transaction() as session:
+            await running_period(session, firm.account.id, at)
+        async with story.database.transaction() as session:
+            await anew(session, firm, at, 15)
+        assert await periods(firm) == [("2026-10-01", "2026-10-15"), ("2026-10-15", "2026-11-15")]
+
+    async def test_on_the_day_on_which_one_began(self, story: Story) -> None:
+        firm = await story.firm()
+        for anchor_day, ends in ((10, "2026-10-10"), (1, "2026-11-01")):
+            async with story.database.transaction() as session:
+                await anew(session, firm, story.clock.at(2026, 10, 1, 14), anchor_day)
+            assert await periods(firm) == [("2026-10-01", ends)]
+            async with story.database.transaction() as session:
+                (period,) = await open_periods(session, firm.account.id)
+            assert period.anchor_day == anchor_day
+
+    async def test_later_ones_begin_on_the_new_day(self, story: Story) -> None:
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            await anew(session, firm, story.clock.at(2026, 10, 31, 14), 31)
+        async with story.database.transaction() as session:
+            await ensure_periods(session, story.clock.at(2027, 3, 1))
+        assert [since for since, _ in await periods(firm)] == [
+            "2026-10-01",
+            "2026-10-31",
+            "2026-11-30",
+            "2026-12-31",
+            "2027-01-31",
+            "2027-02-28",
+        ]
+
+
+class TestOverlap:
+    @pytest.mark.parametrize(
+        ("since", "until"),
+        [
+            ((2026, 10, 15), (2026, 12, 1)),
+            ((2026, 9, 1), (2026, 10, 2)),
+            ((2026, 10, 10), (2026, 10, 11)),
+            ((2026, 9, 1), (2026, 12, 1)),
+        ],
+    )
+    async def test_is_refused_by_the_database(
+        self, story: Story, since: tuple[int, ...], until: tuple[int, ...]
+    ) -> None:
+        firm = await story.firm()
+        await story.counts()
+        span = {"since": story.clock.at(*since), "until": story.clock.at(*until)}
+        with pytest.raises(IntegrityError, match="billing_period overlaps"):
+            await sql(story.database, _ADD, of=firm.account.id, **span)
+
+    async def test_of_another_account_is_none(self, story: Story) -> None:
+        await story.firm("A")
+        other = await story.firm("B")
+        await story.counts()
+        await sql(
+            story.database, "delete from billing_period where account_id = :of", of=other.account.id
+        )
+        span = {"since": story.clock.at(2026, 10, 2), "until": story.clock.at(2026, 10, 9)}
+        await sql(story.database, _ADD, of=other.account.id, **span)
+        assert len(await periods(other)) == 1
+
+    async def test_counts_what_a_row_is_at_the_commit(self, story: Story) -> None:
+        """A row that is written and shortened in one transaction overlaps nothing at its end."""
+        firm = await story.firm()
+        async with story.database.transaction() as session:
+            values: dict[str, Any] = {"of": firm.account.id}
+            since, middle, until = (story.clock.at(2026, 10, day) for day in (1, 10, 20))
+            await session.execute(text(_ADD), {**values, "since": since, "until": until})
+            await session.execute(text("update billing_period set ends_at = :at"), {"at": middle})
+            await session.execute(text(_ADD), {**values, "since": middle, "until": until})
+        assert len(await periods(firm)) == 2
+
+    async def test_a_period_ends_after_it_begins(self, story: Story) -> None:
+        firm = await story.firm()
+        at = datetime(2026, 10, 1, tzinfo=UTC)
+        with pytest.raises(IntegrityError, match="in_order"):
+            await sql(story.database, _ADD, of=firm.account.id, since=at, until=at)
+        with pytest.raises(IntegrityError, match="in_order"):
+            await sql(
+                story.database, _ADD, of=firm.account.id, since=at, until=at - timedelta(days=1)
+            )

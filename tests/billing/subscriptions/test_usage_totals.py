@@ -1,0 +1,318 @@
+"""Totals: each usage row is taken in once, into the period that bills it; they can be rebuilt."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from billing.metering.usage import UsageRecord, append_usage
+from billing.rating.quantities import METERS, NOTHING, Quantities
+from billing.rating.statement import Consumed
+from billing.subscriptions.usage_totals import (
+    NO_TERMS,
+    Advanced,
+    PeriodTotals,
+    advance,
+    hold_totals,
+    recount,
+    totals_of,
+)
+from billing.tables import Settlement
+from infra import ids
+from infra.database.database import Database
+from tests.support.billing.making import append, call, sql, until_somebody_waits
+from tests.support.stories.story import Firm, Story
+
+VERSION = UUID(int=7)
+_TOTALS = """
+    select to_char(p.starts_at at time zone 'Asia/Shanghai', 'YYYY-MM'),
+           to_char(t.hour at time zone 'Asia/Shanghai', 'DD HH24'), t.model, t.settlement, t.late,
+           t.calls, t.rows, t.cost_nano
+    from usage_total t join billing_period p on p.id = t.period_id order by 1, 2, 3, 4, 5, 7
+"""
+_TAGS = """
+    select to_char(p.starts_at at time zone 'Asia/Shanghai', 'YYYY-MM'), t.tag, t.value, t.late,
+           t.calls, t.rows, t.cost_nano
+    from usage_tag_total t join billing_period p on p.id = t.period_id order by 1, 2, 3, 4
+"""
+
+
+def row(firm: Firm, at: datetime, rows: int = 1, **values: Any) -> UsageRecord:
+    return call(firm.account.id, at, rows, **{"plan_version_id": VERSION, **values})
+
+
+async def step(story: Story) -> Advanced:
+    async with story.database.transaction() as session:
+        return await advance(session, story.clock)
+
+
+async def close_october(story: Story) -> None:
+    """As closing does, without any invoice."""
+    await step(story)
+    await sql(
+        story.database,
+        "update billing_period set closed_at = ends_at, cut = (select consumed from usage_cursor)"
+        " where ends_at <= :now",
+        now=story.clock.now(),
+    )
+
+
+async def totals(story: Story) -> list[tuple[Any, ...]]:
+    return [tuple(found) for found in await sql(story.database, _TOTALS)]
+
+
+async def tags(story: Story) -> list[tuple[Any, ...]]:
+    return [tuple(found) for found in await sql(story.database, _TAGS)]
+
+
+async def october(story: Story) -> UUID:
+    found = await sql(story.database, "select id from billing_period order by starts_at limit 1")
+    return UUID(str(found[0][0]))
+
+
+class TestTakingIn:
+    async def test_adds_up_by_hour_once(self, story: Story) -> None:
+        firm, at = await story.firm(), story.clock.at
+        calls = [row(firm, at(2026, 10, 5, hour, 30), rows=hour) for hour in (8, 8, 9)]
+        await append(story.database, *calls)
+        first = await step(story)
+        again = await step(story)
+        assert (first.accounts, again.accounts) == ((firm.account.id,), ())
+        assert await totals(story) == [
+            ("2026-10", "05 08", "vib", "complete", False, 2, 16, 16),
+            ("2026-10", "05 09", "vib", "complete", False, 1, 9, 9),
+        ]
+
+    async def test_a_row_that_is_committed_after_later_ones(
+        self, story: Story, database_url: str
+    ) -> None:
+        """A transaction that is open holds back its own row and those of all that began later."""
+        firm, at = await story.firm(), story.clock.at(2026, 10, 5, 8)
+        await step(story)
+        other = Database(database_url, pool_size=1)
+        async with other.transaction() as slow:
+            await append_usage(slow, [row(firm, at, rows=100)])
+            await append(story.database, row(firm, at, rows=20))
+            assert (await step(story)).accounts == ()
+            assert await totals(story) == []
+        assert (await step(story)).accounts == (firm.account.id,)
+        assert [found[-2] for found in await totals(story)] == [120]
+        await step(story)
+        assert [found[-2] for found in await totals(story)] == [120]
+        await other.close()
+
+    async def test_a_row_that_is_rolled_back_holds_nothing_up(
+        self, story: Story, database_url: str
+    ) -> None:
+        firm, at = await story.firm(), story.clock.at(2026, 10, 5, 8)
+        other = Database(database_url, pool_size=1)
+        async with other.transaction() as slow:
+            await append_usage(slow, [row(firm, at, rows=100)])
+            await append(story.database, row(firm, at, rows=20))
+            await slow.rollback()
+        await step(story)
+        assert [found[-2] for found in await totals(story)] == [20]
+        await other.close()
+
+    async def test_two_at_once_take_turns(self, story: Story) -> None:
+        firm = await story.firm()
+        await append(story.database, *(row(firm, story.clock.now()) for _ in range(50)))
+        await asyncio.gather(step(story), step(story))
+        assert [found[-3:] for found in await totals(story)] == [(50, 50, 50)]
+
+    async def test_not_while_they_are_held(self, story: Story) -> None:
+        """What is held is what a period is closed with."""
+        firm = await story.firm()
+        await append(story.database, row(firm, story.clock.now()))
+        async with story.database.transaction() as session:
+            held = await hold_totals(session)
+            waiting = asyncio.create_task(step(story))
+            await until_somebody_waits(session)
+            counted = text("select count(*) from usage_total")
+            assert (await session.execute(counted)).scalar_one() == 0
+            assert await hold_totals(session) == held
+        assert (await waiting).cut > held.consumed
+        assert len(await totals(story)) == 1
+
+    async def test_calls_of_nobody_are_left_out(self, story: Story) -> None:
+        firm = await story.firm()
+        refused = replace(
+            row(firm, story.clock.now(), cost_nano=0, settlement=Settlement.REFUSED),
+            account_id=None,
+        )
+        await append(story.database, refused)
+        assert (await step(story)).accounts == ()
+        assert await totals(story) == []
+
+
+class TestPeriods:
+    async def test_late_rows_count_into_the_oldest_open_one(self, story: Story) -> None:
+        firm, at = await story.firm(), story.clock.at
+        await append(story.database, row(firm, at(2026, 10, 31, 23, 59), rows=1))
+        story.clock.set(2026, 11, 1, 1)
+        await close_october(story)
+        await append(
+            story.database,
+            row(firm, at(2026, 10, 31, 23, 59), rows=10),
+            row(firm, at(2026, 11, 1), rows=100),
+        )
+        await step(story)
+        assert await totals(story) == [
+            ("2026-10", "31 23", "vib", "complete", False, 1, 1, 1),
+            ("2026-11", "01 00", "vib", "complete", False, 1, 100, 100),
+            ("2026-11", "31 23", "vib", "complete", True, 1, 10, 10),
+        ]
+
+    async def test_rows_from_before_the_first_one(self, story: Story) -> None:
+        firm = await story.firm()
+        await append(story.database, row(firm, story.clock.at(2026, 9, 30, 23)))
+        await step(story)
+        assert await totals(story) == [("2026-10", "30 23", "vib", "complete", True, 1, 1, 1)]
+
+    async def test_rows_ahead_move_when_their_period_begins(self, story: Story) -> None:
+        firm, at = await story.firm(), story.clock.at
+        story.clock.set(2026, 10, 31, 23, 59)
+        await append(story.database, row(firm, at(2026, 11, 1, 0, 1), tags={"order": "7"}))
+        await step(story)
+        assert [found[0] for found in await totals(story) + await tags(story)] == ["2026-10"] * 2
+        story.clock.set(2026, 11, 1)
+        await step(story)
+        assert [found[0] for found in await totals(story) + await tags(story)] == ["2026-11"] * 2
+
+
+class TestTags:
+    async def test_of_what_is_billable(self, story: Story) -> None:
+        firm, now = await story.firm(), story.clock.now()
+        order = {"order": "7", "machine": "lathe"}
+        await append(
+            story.database,
+            row(firm, now, rows=1, tags=order),
+            row(firm, now, rows=2, tags={"order": "7"}, settlement=Settlement.CLIENT_ABORT),
+            row(firm, now, rows=4, tags=order, cost_nano=0, settlement=Settlement.UNKNOWN),
+            row(firm, now, rows=8),
+        )
+        await step(story)
+        assert await tags(story) == [
+            ("2026-10", "machine", "lathe", False, 1, 1, 1),
+            ("2026-10", "order", "7", False, 2, 3, 3),
+        ]
+
+
+class TestRebuilding:
+    async def rows(self, story: Story) -> Firm:
+        """On time, late, ahead, unbillable and tagged, on both sides of a closed October."""
+        firm, other, at = await story.firm("A"), await story.firm("B"), story.clock.at
+        story.clock.set(2026, 10, 31, 23, 59)
+        await append(
+            story.database,
+            row(firm, at(2026, 10, 5), rows=1, tags={"order": "7"}),
+            row(firm, at(2026, 11, 1, 0, 1), rows=2, tags={"order": "8"}),
+            row(other, at(2026, 10, 5), rows=4, tags={"order": "9"}),
+        )
+        await step(story)
+        story.clock.set(2026, 11, 1, 1)
+        await close_october(story)
+        failed: dict[str, Any] = {"cost_nano": 0, "settlement": Settlement.PLATFORM_FAULT}
+        await append(
+            story.database,
+            row(firm, at(2026, 10, 31), rows=8, tags={"order": "7"}),
+            row(firm, at(2026, 11, 1, 0, 30), rows=16, plan_version_id=None),
+            row(firm, at(2026, 11, 1, 0, 40), rows=32, tags={"order": "8"}, **failed),
+            row(other, at(2026, 10, 31), rows=64, model=None),
+        )
+        await step(story)
+        return firm
+
+    async def test_gives_what_was_there(self, story: Story) -> None:
+        firm = await self.rows(story)
+        before = await totals(story), await tags(story)
+        await append(story.database, row(firm, story.clock.now(), rows=999))  # not counted yet
+        async with story.database.transaction() as session:
+            await recount(session, firm.account.id)
+        assert (await totals(story), await tags(story)) == before
+
+    @pytest.mark.parametrize("table", ["usage_total", "usage_tag_total"])
+    async def test_mends_what_was_lost(self, story: Story, table: str) -> None:
+        firm = await self.rows(story)
+        before = await totals(story), await tags(story)
+        await sql(
+            story.database,
+            f"delete from {table} where account_id = :of and period_id in"
+            " (select id from billing_period where closed_at is null)",
+            of=firm.account.id,
+        )
+        assert (await totals(story), await tags(story)) != before
+        async with story.database.transaction() as session:
+            await recount(session, firm.account.id)
+        assert (await totals(story), await tags(story)) == before
+
+
+class TestMeters:
+    CALL = Quantities(7, 2, 3, 4, 5, 600)
+
+    async def counted(self, story: Story) -> list[tuple[Any, ...]]:
+        """Every meter, by hour and by tag."""
+        sums = ", ".join(f"sum({meter})::bigint" for meter in METERS)
+        return [
+            tuple((await sql(story.database, f"select {sums} from {table}"))[0])
+            for table in ("usage_total", "usage_tag_total")
+        ]
+
+    async def test_each_is_added_up_and_rebuilt(self, story: Story) -> None:
+        """Twice the same, by two steps, and one that says nothing of any."""
+        firm, now = await story.firm(), story.clock.now()
+        tagged: dict[str, Any] = {"tags": {"order": "7"}, "quantities": self.CALL}
+        await append(story.database, row(firm, now, **tagged))
+        await step(story)
+        await append(story.database, row(firm, now, **tagged), row(firm, now, quantities=NOTHING))
+        await step(story)
+        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
+        async with story.database.transaction() as session:
+            await recount(session, firm.account.id)
+        assert await self.counted(story) == [(14, 4, 6, 8, 10, 1200)] * 2
+        async with story.database.transaction() as session:
+            period = await october(story)
+            found = (await totals_of(session, firm.account.id, [period]))[period]
+        assert found.consumed == {VERSION: [Consumed("vib", self.CALL + self.CALL)]}
+
+
+class TestReading:
+    async def used(self, story: Story, *records: UsageRecord) -> PeriodTotals:
+        await append(story.database, *records)
+        await step(story)
+        async with story.database.transaction() as session:
+            period = await october(story)
+            return (await totals_of(session, records[0].account_id or NO_TERMS, [period]))[period]
+
+    async def test_by_terms_and_model(self, story: Story) -> None:
+        firm, now = await story.firm(), story.clock.now()
+        tokens = Quantities(input_tokens=5, cached_input_tokens=2, output_tokens=3)
+        found = await self.used(
+            story,
+            row(firm, now, rows=1),
+            row(firm, now - timedelta(days=1), rows=2),
+            row(firm, now, model="llm", quantities=tokens),
+            row(firm, now, rows=4, plan_version_id=None),
+            row(firm, now, rows=8, cost_nano=0, settlement=Settlement.PLATFORM_FAULT),
+        )
+        assert found.consumed == {
+            NO_TERMS: [Consumed("vib", NOTHING + Quantities(rows=4))],
+            VERSION: [
+                Consumed("llm", NOTHING + tokens),
+                Consumed("vib", NOTHING + Quantities(rows=1), NOTHING + Quantities(rows=2)),
+            ],
+        }
+
+    async def test_what_the_calls_of_periods_cost(self, story: Story) -> None:
+        firm, now = await story.firm(), story.clock.now()
+        found = await self.used(story, row(firm, now, rows=5), row(firm, now, rows=7))
+        assert found.cost_nano == 12
+        nothing = PeriodTotals({}, 0)
+        async with story.database.transaction() as session:
+            period = await october(story)
+            assert await totals_of(session, firm.account.id, []) == {}
+            assert await totals_of(session, ids.new_id(), [period]) == {period: nothing}

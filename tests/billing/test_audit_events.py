@@ -1,0 +1,129 @@
+"""Events of money: one line for each change, once it is committed and not before."""
+
+import re
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from structlog.contextvars import bound_contextvars
+
+from billing.audit_events import MoneyEvent
+from billing.invoices.credit_notes import Credit, write_credit_note
+from billing.ledger.ledger import Book, Kind, Posting, post
+from billing.ledger.wallets import Grant, top_up
+from billing.metering.quotas import set_credit_limit
+from infra import ids
+from infra.database.after_commit import once_committed
+from tests.support.money_lines import money_lines
+from tests.support.stories.story import Story
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+class TestNames:
+    def test_each_is_documented_and_no_other(self) -> None:
+        text = (DOCS / "observability.md").read_text(encoding="utf-8")
+        listed = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", text, re.MULTILINE)
+        assert listed == [event.value for event in MoneyEvent]
+
+
+class TestLedger:
+    @pytest.mark.parametrize("kind", Kind)
+    async def test_each_kind_of_entry_leaves_its_line(self, story: Story, kind: Kind) -> None:
+        firm = await story.firm()
+        sides = [Posting(Book.CASH, 700), Posting(Book.CASH, 50), Posting(Book.WALLET, -750)]
+        with money_lines() as lines, bound_contextvars(caused_by={"job": "test"}):
+            async with story.database.transaction() as session:
+                place = (session, story.clock, firm.account.id, kind, f"key:{kind}", "CNY")
+                transaction_id = await post(*place, sides)
+                assert not lines
+                assert await post(*place, sides) is None
+        assert isinstance(transaction_id, UUID)
+        (line,) = lines
+        assert line.pop("timestamp").endswith("Z")
+        assert line == {
+            "event": f"ledger.{kind}",
+            "level": "info",
+            "account_id": ids.show("acct", firm.account.id),
+            "transaction_id": transaction_id.hex,
+            "business_key": f"key:{kind}",
+            "minor": 750,
+            "currency": "CNY",
+            "booked": {"cash": 750, "wallet": -750},
+            "caused_by": {"job": "test"},
+        }
+
+    async def test_what_is_rolled_back_leaves_none(self, story: Story) -> None:
+        firm = await story.firm()
+        with money_lines() as lines:
+            with pytest.raises(RuntimeError):
+                await _topped_up_and_failed(story, firm.account.id)
+            assert lines == []
+            async with story.database.transaction() as session:
+                await top_up(session, story.clock, firm.account.id, "k", Grant(500))
+        assert [line["event"] for line in lines] == ["ledger.top_up"]
+
+    async def test_a_commit_that_fails_leaves_none(self, story: Story) -> None:
+        """The database refuses what does not balance, at the commit."""
+        firm = await story.firm()
+        with money_lines() as lines:
+            with pytest.raises(Exception, match="balance"):
+                await _posted_one_side(story, firm.account.id)
+            assert lines == []
+
+    async def test_a_log_that_cannot_be_written_undoes_nothing(self, story: Story) -> None:
+        def fail() -> None:
+            raise OSError("the disk is full")
+
+        firm = await story.firm()
+        with money_lines() as lines:
+            async with story.database.transaction() as session:
+                once_committed(session, fail)
+                await top_up(session, story.clock, firm.account.id, "k", Grant(500))
+        assert [line["event"] for line in lines] == ["ledger.top_up"]
+
+
+async def _topped_up_and_failed(story: Story, account_id: UUID) -> None:
+    async with story.database.transaction() as session:
+        await top_up(session, story.clock, account_id, "k", Grant(500))
+        raise RuntimeError("planted")
+
+
+async def _posted_one_side(story: Story, account_id: UUID) -> None:
+    async with story.database.transaction() as session:
+        place = (session, story.clock, account_id, Kind.PAYMENT, "k", "CNY")
+        await post(*place, [Posting(Book.CASH, 1)])
+
+
+class TestStory:
+    async def test_a_month_from_use_to_a_credit_note(self, story: Story) -> None:
+        firm = await story.firm(net_days=0)
+        with money_lines() as lines:
+            await firm.use("vib", rows=1_000)
+            await story.until(2026, 11, 1, 1)
+            (invoice,) = await firm.invoices()
+            await firm.pays(invoice, "1.00")
+            async with story.database.transaction() as session:
+                place = (session, story.clock, firm.account.id, invoice.id, "note")
+                await write_credit_note(*place, Credit(40, "wrong rows"))
+        told = [(line["event"], line["minor"]) for line in lines]
+        assert told == [
+            ("invoice.finalised", 100),
+            ("ledger.invoice", 100),
+            ("ledger.payment", 100),
+            ("ledger.credit_note", 40),
+        ]
+        assert lines[0]["number"] == invoice.number
+        assert {line["account_id"] for line in lines} == {ids.show("acct", firm.account.id)}
+
+    async def test_a_credit_limit(self, story: Story) -> None:
+        firm = await story.firm()
+        with money_lines() as lines:
+            for _ in range(2):
+                async with story.database.transaction() as session:
+                    place = (session, story.clock, firm.account.id)
+                    before = await set_credit_limit(*place, 7 * 10**9)
+        assert before == 7 * 10**9
+        (line,) = lines
+        assert (line["event"], line["reason"]) == ("credit.changed", "credit_limit")
+        assert line["total_nano"] == 7 * 10**9

@@ -1,0 +1,189 @@
+"""Rounds: each account by itself; what is wrong with one holds up no other."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
+
+from billing import cycle
+from billing.accounts.profiles import lock_profile
+from billing.cycle import (
+    Share,
+    bill_accounts,
+    count_usage,
+    dun_accounts,
+    expire_wallets,
+    put_credit_right,
+    take_in_usage,
+)
+from billing.invoices.available_credit import put_right, refresh_credit
+from billing.invoices.period_close import bill_account
+from billing.invoices.usage_position import Position
+from billing.tables import Invoice
+from infra.clock import Clock
+from tests.support.billing.making import append, call, sql
+from tests.support.stories.story import Firm, Story
+
+
+async def three_firms(story: Story) -> list[Firm]:
+    """Each used 1.00; the calls of the second name terms that nobody keeps."""
+    firms = [await story.firm(name) for name in "ABC"]
+    for firm in firms[::2]:
+        await firm.use("vib", rows=1_000)
+    bad = call(firms[1].account.id, story.clock.now(), plan_version_id=UUID(int=9))
+    await append(story.database, bad)
+    return firms
+
+
+class TestOneIsWrong:
+    async def test_the_credit_of_others_is_put_right(self, story: Story) -> None:
+        firms = await three_firms(story)
+        with capture_logs() as logs:
+            await count_usage(story.database, story.clock)
+        assert [line["account"] for line in logs] == [firms[1].account.id.hex]
+        assert "terms that are not kept" in logs[0]["reason"]
+        assert await firms[2].credit() == "999"
+        assert await sql(story.database, "select account_id from stale_credit") == [
+            (firms[1].account.id,)
+        ]
+
+    async def test_others_are_billed(self, story: Story) -> None:
+        firms = await three_firms(story)
+        story.clock.set(2026, 11, 1, 1)
+        with capture_logs() as logs:
+            assert len(await bill_accounts(story.database, story.clock)) == 2
+        assert {line["event"] for line in logs} == {"an account could not be billed"}
+        assert {line["account"] for line in logs} == {firms[1].account.id.hex}
+        assert [len(await firm.invoices()) for firm in firms] == [1, 0, 1]
+
+    async def test_others_are_billed_where_the_database_refuses_one(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second invoice of one firm would come to less than nothing."""
+        firms = [await story.firm(name) for name in "ABC"]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+
+        async def bill(session: AsyncSession, account_id: UUID, **values: Any) -> list[Invoice]:
+            final = await bill_account(session, account_id=account_id, **values)
+            if account_id == firms[1].account.id:
+                final[0].total = -1
+                await session.flush()
+            return final
+
+        monkeypatch.setattr(cycle, "bill_account", bill)
+        story.clock.set(2026, 11, 1, 1)
+        with capture_logs() as logs:
+            assert len(await bill_accounts(story.database, story.clock)) == 2
+        assert [line["account"] for line in logs] == [firms[1].account.id.hex]
+        assert [len(await firm.invoices()) for firm in firms] == [1, 0, 1]
+        monkeypatch.undo()
+        assert len(await story.jobs()) == 1
+        assert await story.differences() == ()
+
+    async def test_the_grants_of_others_expire(self, story: Story) -> None:
+        firms = [await story.firm(name) for name in "ABC"]
+        for firm in firms:
+            await firm.tops_up("5.00", "k", expires_at=story.clock.at(2026, 10, 5))
+        bad = call(firms[1].account.id, story.clock.now(), plan_version_id=UUID(int=9))
+        await append(story.database, bad)
+        story.clock.set(2026, 10, 5)
+        with capture_logs():
+            assert await expire_wallets(story.database, story.clock) == 3
+        assert [await firm.wallet() for firm in firms] == ["0.00", "5.00", "0.00"]
+
+
+class TestEach:
+    async def test_counts_who_used_anything(self, story: Story) -> None:
+        first, _ = await story.firm("A"), await story.firm("B")
+        assert await count_usage(story.database, story.clock) == 0
+        await first.use("vib", rows=1_000)
+        assert await count_usage(story.database, story.clock) == 1
+        assert await count_usage(story.database, story.clock) == 0
+
+    async def test_gives_what_became_final(self, story: Story) -> None:
+        firm = await story.firm()
+        await firm.use("vib", rows=1_000)
+        story.clock.set(2026, 11, 1)
+        assert await bill_accounts(story.database, story.clock) == []
+        final = await bill_accounts(story.database, story.clock, timedelta(0))
+        assert final == [(await firm.invoices())[0].id]
+
+    async def test_takes_one_step_for_each_overdue_invoice(self, story: Story) -> None:
+        """Due on 1 December, reminded once on the 2nd, after five days once more."""
+        firms = [await story.firm(name) for name in "AB"]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+        await story.until(2026, 11, 1, 1)
+        for day, steps in ((1, 0), (2, 2), (3, 0), (6, 2)):
+            story.clock.set(2026, 12, day, 2)
+            assert await dun_accounts(story.database, story.clock) == steps
+        await firms[0].pays_all()
+        story.clock.set(2026, 12, 11, 2)
+        assert await dun_accounts(story.database, story.clock) == 1
+
+
+class TestSharing:
+    async def test_each_account_is_done_once(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Several at once: whoever comes second to an account finds it done."""
+        firms = [await story.firm(str(number)) for number in range(6)]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+        assert await take_in_usage(story.database, story.clock) == 6
+        done: list[UUID] = []
+
+        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+            done.append(position.account_id)
+            await put_right(session, clock, position)
+
+        monkeypatch.setattr(cycle, "put_right", seen)
+        shares = [Share(number, 3) for number in range(3)]
+        await asyncio.gather(
+            *(put_credit_right(story.database, story.clock, share) for share in shares)
+        )
+        assert sorted(done) == sorted(firm.account.id for firm in firms)
+        assert [await firm.credit() for firm in firms] == ["999"] * 6
+        assert await put_credit_right(story.database, story.clock) == 0
+
+    async def test_putting_it_right_otherwise_leaves_the_telling(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A payment, or billing, between counting and telling: the account is told all the same."""
+        firm = await story.firm()
+        await firm.use("vib", rows=1_000)
+        await take_in_usage(story.database, story.clock)
+        async with story.database.transaction() as session:
+            await lock_profile(session, firm.account.id)
+            await refresh_credit(session, story.clock, firm.account.id)
+        told: list[UUID] = []
+
+        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+            told.append(position.account_id)
+
+        monkeypatch.setattr(cycle, "alert", seen)
+        await put_credit_right(story.database, story.clock)
+        assert told == [firm.account.id]
+
+    async def test_a_share_begins_where_the_others_do_not(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        firms = [await story.firm(str(number)) for number in range(4)]
+        for firm in firms:
+            await firm.use("vib", rows=1_000)
+        await take_in_usage(story.database, story.clock)
+        first: list[UUID] = []
+
+        async def seen(session: AsyncSession, clock: Clock, position: Position) -> None:
+            first.append(position.account_id)
+
+        monkeypatch.setattr(cycle, "put_right", seen)
+        monkeypatch.setattr(cycle, "_AT_ONCE", 1)
+        await put_credit_right(story.database, story.clock, Share(1, 2))
+        ordered = sorted(firm.account.id for firm in firms)
+        assert first == ordered[2:] + ordered[:2]

@@ -1,0 +1,124 @@
+"""Contracts: what a plan includes, for which models and for calls of which time."""
+
+from datetime import datetime, timedelta
+
+from billing.metering.quotas import QuotaRef
+from billing.plan_changes.plan_changes import end, start
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import publish
+from gateway.access.key_lookup import KnownKey
+from gateway.access.price_book import catalog_prices
+from tests.support.billing.making import sql
+from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
+
+PLAN = f"""
+plan = "included"
+names = {{ en = "Included", zh = "内含" }}
+currency = "CNY"
+alignment = "anniversary"
+list_prices = true
+
+[[allowance]]
+meter = "input_tokens"
+quantity = 100
+
+[[allowance]]
+model = "{CHAT}"
+meter = "input_tokens"
+quantity = 200
+
+[[allowance]]
+model = "{EMBEDDING}"
+meter = "input_tokens"
+quantity = 300
+
+[[discount]]
+model = "{EMBEDDING}"
+percent = "100"
+"""
+OWN_MODEL = f"""
+plan = "own"
+names = {{ en = "Own", zh = "自有" }}
+currency = "CNY"
+
+[[price]]
+model = "{CHAT}"
+meter = "input_tokens"
+price = "0.1"
+
+[[allowance]]
+meter = "input_tokens"
+quantity = 100
+"""
+
+
+async def subscribe(gateway: Gateway, text: str) -> None:
+    plan = read_plan_file(text, lambda currency: catalog_prices(CATALOG, currency))
+    clock = gateway.parts.clock
+    async with gateway.parts.database.transaction() as session:
+        await start(session, clock, gateway.account.id, await publish(session, clock, plan))
+
+
+async def known(gateway: Gateway, at: datetime | None = None) -> KnownKey:
+    return await gateway.parts.authenticator.identify(f"Bearer {gateway.key.secret}", at)
+
+
+def included(of: KnownKey, model: str = CHAT) -> tuple[QuotaRef, ...]:
+    return of.principal.contract[model].included
+
+
+async def shown(gateway: Gateway, model: str) -> list[tuple[str, str, int | None]]:
+    found = included(await known(gateway), model)
+    return [(one.model, one.meter, one.amount) for one in found]
+
+
+class TestIncluded:
+    async def test_of_list_prices_nothing_is(self, gateway: Gateway) -> None:
+        assert await shown(gateway, CHAT) == []
+
+    async def test_a_models_own_before_what_is_of_all(self, gateway: Gateway) -> None:
+        await subscribe(gateway, PLAN)
+        assert await shown(gateway, CHAT) == [
+            (CHAT, "input_tokens", 200),
+            ("*", "input_tokens", 100),
+        ]
+
+    async def test_of_what_costs_nothing_or_has_no_such_meter_nothing_is(
+        self, gateway: Gateway
+    ) -> None:
+        await subscribe(gateway, PLAN)
+        assert await shown(gateway, EMBEDDING) == []
+        assert await shown(gateway, SPECIALIST) == []
+
+    async def test_a_model_at_list_prices_takes_nothing_of_all(self, gateway: Gateway) -> None:
+        await subscribe(gateway, OWN_MODEL)
+        assert len(await shown(gateway, CHAT)) == 1
+        assert await shown(gateway, EMBEDDING) == []
+
+
+class TestTime:
+    async def test_a_call_of_the_next_period_has_that_ones(self, gateway: Gateway) -> None:
+        await subscribe(gateway, PLAN)
+        now = gateway.parts.clock.now()
+        query = "select max(ends_at) from billing_period where starts_at <= :now"
+        ((ends_at,),) = await sql(gateway.parts.database, query, now=now)
+        before = await known(gateway, ends_at - timedelta(microseconds=1))
+        after = await known(gateway, ends_at)
+        assert (before.holds_until, after.holds_from) == (ends_at, ends_at)
+        first, second = included(before), included(after)
+        assert {one.id for one in first}.isdisjoint({one.id for one in second})
+        assert [one.amount for one in first] == [one.amount for one in second]
+        assert included(await known(gateway, now)) == first
+
+    async def test_a_call_from_before_the_plan_has_none(self, gateway: Gateway) -> None:
+        before = gateway.parts.clock.now()
+        await subscribe(gateway, PLAN)
+        assert included(await known(gateway))
+        assert included(await known(gateway, before)) == ()
+
+    async def test_a_plan_that_ends_is_looked_up_again_then(self, gateway: Gateway) -> None:
+        await subscribe(gateway, PLAN)
+        async with gateway.parts.database.transaction() as session:
+            phase = await end(session, gateway.parts.clock, gateway.account.id, at_end=True)
+        assert phase.ends_at is not None
+        assert included(await known(gateway, phase.ends_at)) == ()

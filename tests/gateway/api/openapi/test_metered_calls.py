@@ -1,0 +1,146 @@
+"""The OpenAPI document and /docs show the metered calls first, as the service takes and answers
+them."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from gateway.call.values import Operation
+from gateway.wire import inference, openai
+from infra.errors import AppError
+from tests.support.builders import CHAT, EMBEDDING, SPECIALIST, Gateway
+
+METERED = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/predictions",
+    "/v2/models/{name}/infer",
+)
+READERS = {
+    METERED[0]: lambda body: openai.read_request(Operation.CHAT, body),
+    METERED[1]: lambda body: openai.read_request(Operation.TEXT_COMPLETION, body),
+    METERED[2]: lambda body: openai.read_request(Operation.EMBEDDINGS, body),
+    METERED[3]: inference.read_prediction,
+}
+
+
+async def document_of(gateway: Gateway) -> dict[str, Any]:
+    document: dict[str, Any] = (await gateway.http.get("/openapi.json")).json()
+    return document
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+class TestOrder:
+    async def test_metered_calls_come_first_in_paths_and_tags(self, gateway: Gateway) -> None:
+        document = await document_of(gateway)
+        assert tuple(document["paths"])[: len(METERED)] == METERED
+        assert document["tags"][0]["name"] == document["paths"][METERED[0]]["post"]["tags"][0]
+
+    async def test_every_operation_has_one_declared_tag(self, gateway: Gateway) -> None:
+        document = await document_of(gateway)
+        declared = {tag["name"] for tag in document["tags"]}
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                assert set(operation["tags"]) <= declared, path
+                assert len(operation["tags"]) == 1, path
+
+    @pytest.mark.parametrize("page", ["/docs", "/docs/", "/docs/openapi.json"])
+    async def test_the_page_shows_the_same_document(self, gateway: Gateway, page: str) -> None:
+        text = (await gateway.http.get(page)).text
+        found = [text.index(f'"{path}":') for path in METERED]
+        assert found == sorted(found)
+        assert found[-1] < text.index('"/v1/usage":')
+
+
+class TestRequests:
+    @pytest.mark.parametrize("path", METERED)
+    async def test_examples_fit_the_schema(self, gateway: Gateway, path: str) -> None:
+        document = await document_of(gateway)
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert content["examples"]
+        for example in content["examples"].values():
+            resolved(document, content["schema"]).validate(example["value"])
+
+    @pytest.mark.parametrize("path", METERED[:4])
+    async def test_examples_are_read_by_the_service(self, gateway: Gateway, path: str) -> None:
+        document = await document_of(gateway)
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        for example in content["examples"].values():
+            READERS[path](msgspec.json.encode(example["value"]))
+
+    @pytest.mark.parametrize("path", METERED[:2])
+    async def test_there_is_a_plain_and_a_streamed_one(self, gateway: Gateway, path: str) -> None:
+        operation = (await document_of(gateway))["paths"][path]["post"]
+        examples = operation["requestBody"]["content"]["application/json"]["examples"]
+        assert {bool(one["value"].get("stream")) for one in examples.values()} == {False, True}
+        content = operation["responses"]["200"]["content"]
+        assert content["application/json"]["examples"]
+        streamed = next(iter(content["text/event-stream"]["examples"].values()))["value"]
+        assert streamed.startswith("data: {")
+        assert streamed.endswith("data: [DONE]\n\n")
+
+    @pytest.mark.parametrize("path", METERED)
+    async def test_headers_are_described(self, gateway: Gateway, path: str) -> None:
+        operation = (await document_of(gateway))["paths"][path]["post"]
+        named = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
+        assert {"Idempotency-Key", "X-Max-Cost", "X-Maas-Tags"} <= named
+        shown = set(operation["responses"]["200"]["headers"])
+        rates = {f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset")
+                 for of in ("requests", "tokens")}  # fmt: skip
+        assert {"x-request-id", "x-maas-cost", "x-maas-balance", *rates} <= shown
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            (METERED[0], {"model": CHAT, "messages": [{"role": "user", "content": "hi"}]}),
+            (METERED[1], {"model": CHAT, "prompt": "hi"}),
+            (METERED[2], {"model": EMBEDDING, "input": "hi"}),
+            (METERED[3], {"model": SPECIALIST, "instances": [{"torque": 40.0}]}),
+        ],
+    )
+    async def test_an_answer_fits_the_schema(
+        self, gateway: Gateway, path: str, body: dict[str, Any]
+    ) -> None:
+        document = await document_of(gateway)
+        answer = await gateway.http.post(path, json=body)
+        assert answer.status_code == 200
+        described = document["paths"][path]["post"]["responses"]["200"]
+        schema = described["content"]["application/json"]["schema"]
+        resolved(document, schema).validate(answer.json())
+        told = {name for name in answer.headers if name.startswith("x-")}
+        assert told <= set(described["headers"])
+
+    @pytest.mark.parametrize("path", METERED)
+    async def test_examples_of_answers_and_errors_fit(self, gateway: Gateway, path: str) -> None:
+        document = await document_of(gateway)
+        responses = document["paths"][path]["post"]["responses"]
+        assert {"400", "401", "403", "404", "409", "413", "429", "503"} <= set(responses)
+        for response in responses.values():
+            content = response["content"]["application/json"]
+            for example in content.get("examples", {}).values():
+                resolved(document, content["schema"]).validate(example["value"])
+
+    async def test_examples_of_errors_have_codes_with_their_status(self, gateway: Gateway) -> None:
+        responses = (await document_of(gateway))["paths"][METERED[0]]["post"]["responses"]
+        statuses = {fact.code: fact.status for fact in _facts(AppError)}
+        shown = [
+            (status, example["value"]["error"]["code"])
+            for status, response in responses.items()
+            if re.fullmatch(r"[45]\d\d", status)
+            for example in response["content"]["application/json"]["examples"].values()
+        ]
+        assert len(shown) >= 15
+        assert [(status, code) for status, code in shown if statuses[code] != int(status)] == []
+
+
+def _facts(kind: type[AppError]) -> list[type[AppError]]:
+    return [kind, *(one for sub in kind.__subclasses__() for one in _facts(sub))]

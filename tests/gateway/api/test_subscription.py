@@ -1,0 +1,110 @@
+"""`/v1/subscription`, `/v1/plans` and `/v1/wallet` over a real socket."""
+
+from typing import Any
+
+import pytest
+
+from billing.ledger.wallets import Grant, top_up
+from tests.support.builders import CHAT, Gateway, customer
+from tests.support.gateway.subscribing import LARGE, SMALL, choose, offer
+
+
+class TestChoosing:
+    async def test_from_nothing_to_a_plan_and_up(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL, LARGE)
+        assert (await gateway.http.get("/v1/subscription")).json()["status"] == "none"
+        plans = (await gateway.http.get("/v1/plans")).json()["data"]
+        assert [plan["plan"] for plan in plans] == ["large", "small"]
+        preview = (await choose(gateway, "small", preview=True, key="p-1")).json()
+        assert (preview["object"], preview["takes_effect"]) == ("subscription.preview", "now")
+        assert (await gateway.http.get("/v1/subscription")).json()["status"] == "none"
+        taken = (await choose(gateway, "small")).json()
+        assert (taken["status"], taken["plan"]["plan"]) == ("active", "small")
+        invoice = (await gateway.http.get(f"/v1/invoices/{taken['invoices'][0]}")).json()
+        assert invoice["total"] == preview["total"]
+        up = (await choose(gateway, "large", key="k-2")).json()
+        assert (up["plan"]["plan"], len(up["invoices"])) == ("large", 1)
+        down = (await choose(gateway, "small", key="k-3")).json()
+        assert (down["plan"]["plan"], down["following"]["plan"]) == ("large", "small")
+
+    async def test_a_repetition_changes_nothing(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL)
+        first = (await choose(gateway, "small")).json()
+        again = await choose(gateway, "small", key="k-2")
+        assert (again.status_code, again.json()["invoices"]) == (200, [])
+        assert again.json()["id"] == first["id"]
+        assert len((await gateway.http.get("/v1/invoices")).json()["data"]) == 1
+
+    async def test_the_plan_prices_the_next_call(self, gateway: Gateway) -> None:
+        own = f"""[[price]]
+model = "{CHAT}"
+meter = "output_tokens"
+price = "0.001"
+"""
+        await offer(gateway, SMALL + own)
+        await choose(gateway, "small")
+        for _ in range(200):
+            answer = await gateway.chat("one")
+            if answer.headers["x-maas-cost"] == "0.005000000":
+                break
+        assert answer.headers["x-maas-cost"] == "0.005000000"
+
+    @pytest.mark.parametrize(
+        ("body", "status", "code", "param"),
+        [
+            ({"plan": "nope"}, 404, "plan_not_found", "plan"),
+            ({"plan": "list"}, 404, "plan_not_found", "plan"),
+            ({"plan": 3}, 400, "invalid_value", "plan"),
+            ({"plan": "small", "previw": True}, 400, "invalid_value", "previw"),
+            ({}, 400, "invalid_value", "plan"),
+        ],
+    )
+    async def test_a_wrong_wish(
+        self, gateway: Gateway, body: dict[str, Any], status: int, code: str, param: str
+    ) -> None:
+        answer = await gateway.http.post("/v1/subscription", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (status, code)
+        assert error["param"] == param
+
+    async def test_no_json(self, gateway: Gateway) -> None:
+        answer = await gateway.http.post(
+            "/v1/subscription", content=b"{", headers={"content-type": "application/json"}
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+
+    async def test_a_plan_in_another_currency_is_not_offered(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL.replace("CNY", "USD"))
+        assert (await gateway.http.get("/v1/plans")).json()["data"] == []
+        assert (await choose(gateway, "small")).json()["error"]["code"] == "plan_not_found"
+
+
+class TestLeaving:
+    async def test_at_the_end_and_back(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL)
+        await choose(gateway, "small")
+        left = (await gateway.http.post("/v1/subscription/cancel")).json()
+        assert (left["status"], left["ends_at"]) == ("active", left["paid_until"])
+        back = (await gateway.http.post("/v1/subscription/resume")).json()
+        assert back["ends_at"] is None
+        again = await gateway.http.post("/v1/subscription/resume")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "nothing_to_resume")
+
+    async def test_now(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL)
+        await choose(gateway, "small")
+        path, body = "/v1/subscription/cancel", {"at_period_end": False}
+        assert (await gateway.http.post(path, json=body)).json()["status"] == "none"
+        again = await gateway.http.post(path, json=body)
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "not_subscribed")
+
+
+async def test_the_wallet_is_ones_own(gateway: Gateway) -> None:
+    parts = gateway.parts
+    other, _ = await customer(parts.database, parts.settings, "Other")
+    for account, minor in ((gateway.account, 50_00), (other, 7_00)):
+        async with parts.database.transaction() as session:
+            await top_up(session, parts.clock, account.id, "bank-1", Grant(minor))
+    wallet = (await gateway.http.get("/v1/wallet")).json()
+    assert (wallet["object"], wallet["balance"], wallet["currency"]) == ("wallet", "50.00", "CNY")
+    assert [grant["left"] for grant in wallet["grants"]] == ["50.00"]

@@ -1,0 +1,303 @@
+"""Clients that leave at any moment, or take nothing: what is billed, and what stays behind."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from gateway.asgi.exchange import Client, ClientGone
+from gateway.asgi.timeouts import Deadlines
+from gateway.call.errors import UpstreamTimeout
+from tests.support import builders
+from tests.support.builders import CHAT, PLENTY, Gateway, run_gateway
+from tests.support.fakes.raw_server import Exchange, RawServer, answering, run_raw_server
+from tests.support.gateway.asking import until
+from tests.support.gateway.faults import STREAM, answer, done, event, nothing_is_held, run_before
+
+Started = Callable[..., AbstractAsyncContextManager[Gateway]]
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[RawServer]:
+    async with run_raw_server(answering(answer())) as server:
+        yield server
+
+
+@pytest.fixture
+def started(database_url: str, tmp_path: Path, raw: RawServer) -> Started:
+    """Makes gateways before the raw server, with the patience to see who leaves first."""
+
+    def make(**values: Any) -> AbstractAsyncContextManager[Gateway]:
+        return run_before(raw, database_url, tmp_path, **{"first_byte_timeout_s": 20.0, **values})
+
+    return make
+
+
+class Caller:
+    """A client on a socket of its own, which does just what it is told."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def call(self, missing: int = 0, **values: Any) -> None:
+        """Send a call, but for so many bytes of its body."""
+        message = {"role": "user", "content": "one two"}
+        body = json.dumps({"model": CHAT, "messages": [message], "max_tokens": 5, **values})
+        host, port = self._gateway.url.removeprefix("http://").split(":")
+        # With a small buffer, what it does not read piles up soon, and not in the kernel.
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+        self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=1024)
+        self.writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
+            b"Content-Length: %d\r\n\r\n%b"
+            % (self._gateway.key.secret.encode(), len(body), body[: len(body) - missing].encode())
+        )
+        await self.writer.drain()
+
+    async def __aenter__(self) -> "Caller":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()  # or the gateway of a test that fails would wait for it for ever
+
+    def leave(self, rudely: bool = False) -> None:
+        if rudely:
+            sock = self.writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+def holding(release: asyncio.Event, *parts: bytes) -> Any:
+    """A script that sends the parts, and no more before it is released."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(*parts)
+        await release.wait()
+        await exchange.send(answer())
+
+    return script
+
+
+def serving() -> int:
+    """How many requests uvicorn is serving in this process."""
+    return sum("run_asgi" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+async def aborted(gateway: Gateway, count: int = 1) -> dict[str, Any]:
+    """The newest of so many rows, which must be of a client that left."""
+    row = (await gateway.rows(count))[0]
+    assert (row["settlement"], row["status"]) == ("client_abort", 499)
+    assert row["error_code"] == "client_closed_request"
+    return row
+
+
+@pytest.mark.parametrize("rudely", [False, True])
+class TestLeaving:
+    async def test_before_the_body_is_whole(
+        self, started: Started, raw: RawServer, rudely: bool
+    ) -> None:
+        async with started(body_timeout_s=20.0) as gateway, Caller(gateway) as caller:
+            await caller.call(missing=9)
+            await until(lambda: serving() == 1)
+            caller.leave(rudely)
+            assert (await aborted(gateway))["cost"] == "0.000000000"
+            assert raw.requests == []
+
+    async def test_while_it_waits_for_credit(
+        self, database_url: str, tmp_path: Path, raw: RawServer, rudely: bool
+    ) -> None:
+        """Another call holds what is left; what this one would have held is free for the next."""
+        release = asyncio.Event()
+        raw.script = holding(release)
+        configured = builders.settings(database_url, tmp_path, raw.url, credit_wait_s=20.0)
+        terms = replace(PLENTY, credit_nano=300_000)
+        async with run_gateway(configured, terms=terms) as gateway, Caller(gateway) as caller:
+            first = asyncio.create_task(gateway.chat("one", max_tokens=80))
+            await until(lambda: len(raw.requests) == 1)
+            await caller.call(max_tokens=80)
+            await asyncio.sleep(0.3)
+            caller.leave(rudely)
+            assert (await aborted(gateway))["cost"] == "0.000000000"
+            release.set()
+            assert (await first).status_code == 200
+            assert (await gateway.chat("one", max_tokens=80)).status_code == 200
+            assert len(raw.requests) == 2
+            await nothing_is_held(gateway)
+
+    async def test_in_the_queue_for_a_slot(
+        self, started: Started, raw: RawServer, rudely: bool
+    ) -> None:
+        release = asyncio.Event()
+        raw.script = holding(release)
+        async with (
+            started(model_concurrency=1, queue_timeout_s=20.0) as gateway,
+            Caller(gateway) as caller,
+        ):
+            first = asyncio.create_task(gateway.chat("one"))
+            await until(lambda: len(raw.requests) == 1)
+            await caller.call()
+            await asyncio.sleep(0.3)
+            caller.leave(rudely)
+            assert (await aborted(gateway))["cost"] == "0.000000000"
+            release.set()
+            assert (await first).status_code == 200
+            assert (await gateway.chat("one")).status_code == 200
+            assert len(raw.requests) == 2
+
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_before_the_first_byte(
+        self, started: Started, raw: RawServer, rudely: bool, stream: bool
+    ) -> None:
+        """The upstream's connection is closed at once, which ends the generation."""
+        raw.script = holding(asyncio.Event())
+        async with started() as gateway, Caller(gateway) as caller:
+            await caller.call(stream=stream)
+            await until(lambda: len(raw.requests) == 1)
+            caller.leave(rudely)
+            row = await aborted(gateway)
+            assert (row["output_tokens"], row["cost"]) == (None, "0.000000000")
+            assert serving() == 0
+
+    async def test_in_mid_stream(self, started: Started, raw: RawServer, rudely: bool) -> None:
+        raw.script = holding(asyncio.Event(), STREAM, event(1), event(2))
+        async with started(idle_timeout_s=20.0) as gateway, Caller(gateway) as caller:
+            await caller.call(stream=True)
+            await caller.reader.readuntil(b"\n\n")
+            await asyncio.sleep(0.2)
+            caller.leave(rudely)
+            row = await aborted(gateway)
+            # 2 x 500 + 2 x 2000 = 5,000 nano-yuan.
+            assert (row["output_tokens"], row["cost"]) == (2, "0.000005000")
+
+    @pytest.mark.parametrize("stream", [False, True])
+    async def test_after_the_last_byte(
+        self, started: Started, raw: RawServer, rudely: bool, stream: bool
+    ) -> None:
+        """It has all that it pays for."""
+        raw.script = answering(STREAM + event(3) + done(3) if stream else answer(3))
+        async with started() as gateway, Caller(gateway) as caller:
+            await caller.call(stream=stream)
+            await caller.reader.readuntil(b"[DONE]" if stream else b"}}")
+            caller.leave(rudely)
+            row = await gateway.row()
+            # 2 x 500 + 3 x 2000 = 7,000 nano-yuan.
+            assert (row["settlement"], row["cost"]) == ("complete", "0.000007000")
+            await until(lambda: serving() == 0)
+
+
+class TestTakingNothing:
+    """Nobody waits for such a client for ever. The answer was there to be had, and is billed."""
+
+    async def test_of_a_large_plain_answer(self, started: Started, raw: RawServer) -> None:
+        """Nor is it kept for those who stay connected for nothing."""
+        raw.script = answering(answer(3, padding=24 << 20))
+        async with started(max_answer_bytes=32 << 20) as gateway, AsyncExitStack() as stack:
+            before = psutil.Process().memory_info().rss
+            for count in range(1, 9):
+                caller = await stack.enter_async_context(Caller(gateway))
+                await caller.call()
+                row = (await gateway.rows(count))[0]
+                assert (row["settlement"], row["cost"]) == ("complete", "0.000007000")
+                await until(lambda: serving() == 0)
+            assert (psutil.Process().memory_info().rss - before) >> 20 < 96
+
+    async def test_of_a_streams_end(self, started: Started, raw: RawServer) -> None:
+        raw.script = answering(STREAM, event(3, b"x" * (16 << 20)), done(3))
+        async with started(max_answer_bytes=32 << 20) as gateway, Caller(gateway) as caller:
+            await caller.call(stream=True)
+            row = await gateway.row()
+            assert (row["settlement"], row["cost"]) == ("complete", "0.000007000")
+            await until(lambda: serving() == 0)
+
+    async def test_a_slow_client_gets_all_of_it(self, started: Started, raw: RawServer) -> None:
+        """It takes longer than a silence may last, but it takes something all the time."""
+        size = 4 << 20
+        raw.script = answering(answer(3, padding=size))
+        async with (
+            started(max_answer_bytes=32 << 20, idle_timeout_s=2.0) as gateway,
+            Caller(gateway) as caller,
+        ):
+            await caller.call()
+            taken = 0
+            while taken < size:
+                taken += len(await caller.reader.readexactly(128 << 10))
+                await asyncio.sleep(0.08)
+            await caller.reader.readuntil(b"}}")
+            assert (await gateway.row())["settlement"] == "complete"
+
+
+class TestAttended:
+    """The block itself, for a client of which the server says nothing, or that it has left."""
+
+    async def test_it_ends_when_nothing_moves(self) -> None:
+        with pytest.raises(UpstreamTimeout):
+            async with _client().attended(0.1):
+                await asyncio.sleep(20)
+
+    async def test_it_goes_on_while_something_does(self) -> None:
+        async with _client().attended(1.0) as attended:
+            for _ in range(6):
+                await asyncio.sleep(0.2)
+                attended.extend(1.0)
+
+    async def test_it_ends_when_the_client_leaves(self) -> None:
+        client = _client(leaves_after=0.1)
+        with pytest.raises(ClientGone):
+            async with client.attended(20):
+                await asyncio.sleep(20)
+        assert client.gone
+
+    async def test_not_for_a_client_that_may_leave(self) -> None:
+        client = _client(leaves_after=0.0)
+        client.stays = True
+        async with client.attended(20):
+            await asyncio.sleep(0.3)
+
+    async def test_other_failures_pass(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with _client(leaves_after=0.0).attended(20):
+                raise ZeroDivisionError
+
+    async def test_who_stops_the_process_is_obeyed(self) -> None:
+        async def attend() -> None:
+            async with _client().attended(20):
+                await asyncio.sleep(20)
+
+        task = asyncio.create_task(attend())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def test_one_after_the_other(self) -> None:
+        """A client that has left is noticed by each block, not by the first alone."""
+        client = _client(leaves_after=0.0)
+        for _ in range(2):
+            with pytest.raises(ClientGone):
+                async with client.attended(20):
+                    await asyncio.sleep(20)
+        assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+
+def _client(leaves_after: float = 60.0) -> Client:
+    """A request at the server's end of ASGI, whose client leaves after so many seconds."""
+
+    async def receive() -> Any:
+        await asyncio.sleep(leaves_after)
+        return {"type": "http.disconnect"}
+
+    async def send(_event: Any) -> None:
+        return None
+
+    return Client({}, receive, send, Deadlines())

@@ -1,0 +1,53 @@
+"""Who or what an event of money says it was caused by, over real sockets and by commands."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from infra import ids
+from tests.support.builders import Gateway
+from tests.support.gateway.subscribing import SMALL, choose, offer
+from tests.support.money_lines import money_lines
+
+
+class TestRequests:
+    async def test_a_key_changes_the_plan(self, gateway: Gateway) -> None:
+        await offer(gateway, SMALL)
+        with money_lines() as lines:
+            previewed = await choose(gateway, "small", preview=True, key="p-1")
+            assert previewed.status_code < 300
+            assert lines == []
+            assert (await choose(gateway, "small")).status_code < 300
+            again = await choose(gateway, "small")
+            assert again.headers["idempotent-replayed"] == "true"
+        told = [line["event"] for line in lines]
+        assert told == ["plan.started", "invoice.finalised", "ledger.invoice"]
+        key = ids.show("key", gateway.key.row.id)
+        cause = {"address": "POST /v1/subscription", "key_id": key}
+        assert [line["caused_by"] for line in lines] == [cause] * 3
+
+
+class TestCommands:
+    def test_they_append_to_a_file_and_say_nothing_of_it(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        known = {name: value for name, value in os.environ.items() if not name.startswith("MAAS_")}
+        known |= {"MAAS_DATABASE_URL": database_url, "MAAS_DATA_DIR": str(tmp_path)}
+        code = "import gateway.cli.main; gateway.cli.main.main()"
+
+        def maas(*arguments: str) -> None:
+            command = [sys.executable, "-c", code, *arguments]
+            done = subprocess.run(command, env=known, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            assert done.stderr == ""
+
+        file = tmp_path / "logs" / "money.log"
+        maas("accounts", "create", "Acme")
+        maas("limits", "top-up", "Acme", "200", "--reference", "bank 4711")
+        maas("accounts", "list")
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        assert [line["event"] for line in lines] == ["credit.changed", "ledger.top_up"]
+        assert [line["caused_by"]["command"] for line in lines] == ["accounts", "limits"]
+        assert (lines[1]["minor"], lines[1]["currency"]) == (20_000, "CNY")

@@ -1,0 +1,223 @@
+"""Asking the engines for their own counts, and `maas reconcile` with what they say."""
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.reconciliation.usage_and_quotas import EngineCount
+from gateway.cli.engine_counters import CountsUnknown, NotAsked, ask_engines, parse_counts
+from serving.text.prometheus import uncounted
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream, run_fake_upstream
+from tests.support.gateway.commands import invoke, leave_logs_alone
+from tests.support.maas_process import free_port
+
+SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+# Of vLLM 0.29's API server after one call; left out are most of its metrics, of the same forms.
+VLLM = Path(__file__).with_name("vllm_metrics.txt").read_text()
+
+
+def counters(generated: int, prompt: int = 0, model: str = CHAT, engine: int = 0) -> str:
+    """As our own serving answers."""
+    labels = f'{{engine="{engine}",model_name="{model}"}}'
+    return (
+        f"vllm:generation_tokens_created{labels} {SINCE.timestamp()}\n"
+        f"vllm:generation_tokens_total{labels} {generated}.0\n"
+        f"vllm:prompt_tokens_total{labels} {prompt}.0\n"
+    )
+
+
+class TestParser:
+    def test_a_vllm_server(self) -> None:
+        since = datetime(2026, 11, 25, 9, 23, 52, 653964, UTC)
+        assert parse_counts(VLLM) == {CHAT: EngineCount(CHAT, 2, 17, since, since)}
+
+    def test_the_engines_of_one_server_are_added_up(self) -> None:
+        found = parse_counts(counters(5, 7) + counters(6, 8, engine=1) + counters(9, model="m"))
+        assert found[CHAT] == EngineCount(CHAT, 15, 11, SINCE, SINCE)
+        assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
+
+    def test_engines_that_say_nothing(self) -> None:
+        """What the others say is less than what was generated: it is no count."""
+        text = (
+            counters(5, 7)
+            + counters(9, model="m")
+            + uncounted(CHAT, 1)
+            + uncounted("m", 0)
+            + uncounted("n", 2)
+        )
+        found = parse_counts(text)
+        assert found["m"] == EngineCount("m", 0, 9, SINCE, SINCE)
+        for model in (CHAT, "n"):
+            assert isinstance(found[model], CountsUnknown)
+
+    def test_more_than_a_float_shows(self) -> None:
+        text = counters(0).replace(" 0.0", " 1.2345678e+07")
+        assert parse_counts(text)[CHAT].generated_tokens == 12_345_678
+
+    def test_since_the_process_started(self) -> None:
+        """Where `_created` is switched off."""
+        text = counters(5).split("\n", 1)[1]
+        started = f"process_start_time_seconds {SINCE.timestamp()}\n"
+        assert parse_counts(text + started)[CHAT].first_start == SINCE
+        with pytest.raises(CountsUnknown, match="since when"):
+            parse_counts(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "<html>no</html>",
+            '{"error": "no"}',
+            'vllm:generation_tokens_total{model_name="m"',
+            'vllm:generation_tokens_total{model_name="m"} many',
+            'vllm:generation_tokens_total{model_name="m"} NaN',
+            'vllm:generation_tokens_total{model_name="m"} +Inf',
+            'vllm:generation_tokens_created{model_name="m"} 1e300',
+            'vllm:generation_tokens_created{model_name="m"} NaN',
+            "# TYPE",
+            "# HELP a\n# TYPE a b c d",
+            "\x00{}{}",
+        ],
+    )
+    def test_rubbish(self, text: str) -> None:
+        self._read(text)
+
+    @given(st.text())
+    def test_any_text(self, text: str) -> None:
+        self._read(text)
+
+    @given(st.integers(0, len(VLLM)), st.text(max_size=3))
+    def test_a_broken_answer(self, place: int, text: str) -> None:
+        self._read(VLLM[:place] + text + VLLM[place + 1 :])
+
+    def _read(self, text: str) -> None:
+        """It is understood, or refused in words; nothing else comes of it."""
+        with suppress(CountsUnknown):
+            for model, count in parse_counts(text).items():
+                assert isinstance(count, CountsUnknown) or count.model == model
+
+
+class TestAsking:
+    async def ask(self, *servers: str) -> EngineCount | NotAsked:
+        (found,) = await asyncio.to_thread(ask_engines, {CHAT: servers})
+        return found
+
+    @pytest.mark.parametrize("path", ["/v2/metrics", "/metrics"])
+    async def test_our_own_serving_and_vllm(self, upstream: FakeUpstream, path: str) -> None:
+        upstream.counters[path] = counters(5, 7)
+        assert await self.ask(upstream.url) == EngineCount(CHAT, 7, 5, SINCE, SINCE)
+
+    async def test_several_servers_are_added_up(self, upstream: FakeUpstream) -> None:
+        async with run_fake_upstream() as other:
+            upstream.counters["/v2/metrics"] = counters(5, 7)
+            later = counters(6, 1).replace(str(SINCE.timestamp()), str(SINCE.timestamp() + 60))
+            other.counters["/metrics"] = later
+            found = await self.ask(upstream.url, other.url)
+        assert isinstance(found, EngineCount)
+        assert (found.prompt_tokens, found.generated_tokens) == (8, 11)
+        assert (found.last_start - found.first_start).total_seconds() == 60
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            (None, "it has no counters"),
+            ("", "it counts no tokens of this model"),
+            (counters(5, model="another"), "it counts no tokens of this model"),
+            ("<html>", "what it says cannot be read"),
+            (
+                counters(5) + uncounted(CHAT, 1),
+                "not all engines of this model tell their counts, as while one starts",
+            ),
+        ],
+    )
+    async def test_one_that_does_not_say(
+        self, upstream: FakeUpstream, text: str | None, reason: str
+    ) -> None:
+        if text is not None:
+            upstream.counters["/v2/metrics"] = text
+        assert await self.ask(upstream.url) == NotAsked(CHAT, f"{upstream.url}: {reason}")
+
+    async def test_one_of_two_is_away(self, upstream: FakeUpstream) -> None:
+        """Then nothing can be said of the sum."""
+        upstream.counters["/v2/metrics"] = counters(5)
+        away = f"http://127.0.0.1:{free_port()}"
+        found = await self.ask(upstream.url, away)
+        assert found == NotAsked(CHAT, f"{away}: it does not answer")
+
+    async def test_no_server_at_all(self) -> None:
+        assert await self.ask() == NotAsked(CHAT, "no server is configured for it")
+
+
+class TestCommand:
+    """`maas reconcile` beside a gateway that has answered calls."""
+
+    @pytest.fixture(autouse=True)
+    def _logs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        leave_logs_alone(monkeypatch)
+
+    async def reconcile(self, gateway: Gateway, upstream: FakeUpstream) -> tuple[int, Any]:
+        settings = gateway.parts.settings
+        assert settings.database_url is not None
+        environment = {
+            "MAAS_DATA_DIR": str(settings.data_dir),
+            "MAAS_DATABASE_URL": settings.database_url.get_secret_value(),
+            "MAAS_SERVING_URL": upstream.url,
+        }
+        code, said = await invoke(environment, "reconcile", "--json")
+        return code, json.loads(said.splitlines()[-1])
+
+    async def test_it_agrees(self, gateway: Gateway, upstream: FakeUpstream) -> None:
+        await gateway.chat("two words", max_tokens=5)
+        upstream.counters["/v2/metrics"] = counters(5, 2)
+        code, said = await self.reconcile(gateway, upstream)
+        assert (code, said["differences"]) == (0, [])
+        assert said["engines"] == [
+            {
+                "model": CHAT,
+                "generated": 5,
+                "recorded": 5,
+                "generated_unbilled": 0,
+                "explained_by": 0,
+            }
+        ]
+
+    @pytest.mark.parametrize(
+        ("generated", "check"),
+        [
+            (4, "an engine has read and generated what usage rows say"),
+            (6, "usage rows say what an engine has generated"),
+        ],
+    )
+    async def test_a_difference(
+        self, gateway: Gateway, upstream: FakeUpstream, generated: int, check: str
+    ) -> None:
+        await gateway.chat("two words", max_tokens=5)
+        upstream.counters["/v2/metrics"] = counters(generated, 2)
+        code, said = await self.reconcile(gateway, upstream)
+        assert code == 1
+        assert said["differences"] == [
+            {"check": check, "subject": CHAT, "recorded": 5, "expected": generated}
+        ]
+
+    async def test_an_engine_that_cannot_be_asked_is_no_difference(
+        self, gateway: Gateway, upstream: FakeUpstream
+    ) -> None:
+        code, said = await self.reconcile(gateway, upstream)
+        assert (code, said["differences"]) == (0, [])
+        assert said["engines"] == [
+            {"model": CHAT, "not_asked": f"{upstream.url}: it has no counters"}
+        ]
+
+
+async def test_customers_do_not_reach_them(gateway: Gateway, upstream: FakeUpstream) -> None:
+    upstream.counters.update({"/v2/metrics": "secret", "/metrics": "secret"})
+    paths = ("/v2/metrics", "/v2/metrics/", "/v1/metrics", "/v2/models/../metrics", "/v2/%6detrics")
+    for path in (*paths, "/metrics"):
+        assert "secret" not in (await gateway.http.get(path)).text

@@ -1,0 +1,320 @@
+"""Training files of specialists: every problem is reported before a job, and nothing is charged."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from gateway.fine_tuning.file_check import TrainingFileRefused, examine
+from models.catalog import Model
+from models.problems import MOST_SHOWN
+from tests.support.builders import CATALOG, REMAINING_LIFE, SPECIALIST
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.commands import Maas
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.machines import CYCLES, lines_of, machine, machines
+
+MODELS = {one.adapter: one for one in CATALOG.models.values() if one.adapter is not None}
+ANOMALY, FAILURE, LIFE, SURFACE, TAGS = (
+    MODELS[name]
+    for name in ("anomaly", "failure_class", "remaining_life", "surface_defect", "tag_align")
+)
+POINT: dict[str, Any] = {
+    "type": "L",
+    "air_temperature": 300.1,
+    "process_temperature": 310.2,
+    "rotational_speed": 1480,
+    "torque": 41.5,
+    "tool_wear": 96,
+    "failure": 0,
+}
+
+
+def points(count: int = 40) -> list[dict[str, Any]]:
+    return [{**POINT, "torque": 20.0 + at, "failure": at % 2} for at in range(count)]
+
+
+def file(*lines: Any) -> bytes:
+    return b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+
+
+def problems(model: Model, content: bytes) -> list[dict[str, Any]]:
+    with pytest.raises(TrainingFileRefused) as caught:
+        examine(model, content, UUID(int=1), "cpu", False)
+    assert caught.value.code == "invalid_training_file"
+    found: list[dict[str, Any]] = caught.value.details["problems"]
+    assert all(one["message"] and one["fix"] for one in found)
+    return found
+
+
+def told(model: Model, content: bytes) -> set[tuple[int | None, str | None, str]]:
+    return {(one["line"], one["field"], one["code"]) for one in problems(model, content)}
+
+
+class TestTables:
+    def test_all_problems_of_a_file_are_reported_with_line_and_column(self) -> None:
+        lines = points()
+        del lines[1]["torque"]
+        lines[2]["torqe"] = 1
+        lines[3] |= {"torque": "40", "air_temperature": None}
+        lines[4]["torque"] = 4000
+        lines[5] |= {"air_temperature": 26.9, "type": "X"}
+        lines[6]["torque"] = float("nan")
+        lines[7]["failure"] = 2
+        lines[8]["units"] = {"torque": "furlong"}
+        lines[10] = {**lines[9], "failure": 1 - lines[9]["failure"]}
+        assert told(FAILURE, file(*lines)) == {
+            (2, "torque", "missing_field"),
+            (3, "torqe", "unknown_field"),
+            (4, "torque", "wrong_type"),
+            (4, "air_temperature", "wrong_type"),
+            (5, "torque", "out_of_range"),
+            (6, "air_temperature", "out_of_range"),
+            (6, "type", "out_of_range"),
+            (7, "torque", "not_finite"),
+            (8, "failure", "wrong_type"),
+            (9, "torque", "unit"),
+            (11, "failure", "contradiction"),
+        }
+
+    def test_a_column_that_is_there_twice_is_reported(self) -> None:
+        content = file(*points()).replace(b'"torque": 21.0', b'"torque": 1, "torque": 21.0')
+        assert told(FAILURE, content) == {(2, "torque", "duplicate_field")}
+
+    @pytest.mark.parametrize(
+        ("lines", "expected"),
+        [
+            (points(20), {(None, None, "too_few_rows")}),
+            (
+                [{**one, "failure": 0} for one in points()],
+                {(None, "failure", "too_few_of_a_class")},
+            ),
+        ],
+    )
+    def test_too_few_rows_of_all_or_of_a_class_are_reported(
+        self, lines: list[Any], expected: set[Any]
+    ) -> None:
+        assert told(FAILURE, file(*lines)) == expected
+
+    def test_of_many_problems_a_hundred_are_shown_and_all_are_counted(self) -> None:
+        content = file(*({**one, "torque": 4000 + at} for at, one in enumerate(points(500))))
+        with pytest.raises(TrainingFileRefused) as caught:
+            examine(FAILURE, content, UUID(int=1), "cpu", False)
+        assert caught.value.details["problem_count"] == 500
+        assert len(caught.value.details["problems"]) == MOST_SHOWN
+        assert caught.value.message.endswith("There are 499 more problems.")
+
+
+class TestSpecialists:
+    def test_machines(self) -> None:
+        short = machine(4)
+        short["sensors"] = {name: values[:5] for name, values in short["sensors"].items()}
+        dead = machine(5)
+        dead["sensors"]["T24"][3] = 9999.0
+        del dead["sensors"]["T30"]
+        dead["sensors"]["T99"] = [1.0] * CYCLES
+        uneven = machine(6)
+        uneven["sensors"]["BPR"].pop()
+        found = told(LIFE, lines_of(machine(1), short, dead, uneven, machine(1)))
+        assert found >= {
+            (2, "T24", "wrong_length"),
+            (3, "T24", "out_of_range"),
+            (3, "T30", "missing_field"),
+            (3, "T99", "unknown_field"),
+            (4, "BPR", "unequal_lengths"),
+            (5, None, "duplicate_example"),
+        }
+        assert told(LIFE, lines_of(machine(1))) == {(None, None, "too_few_rows")}
+
+    def test_hours(self) -> None:
+        good = {"sensors": {"flow": [1.0, 2.0] * 200, "heat": [3.0, 4.0] * 200}}
+        assert told(
+            ANOMALY,
+            file(
+                good,
+                {"sensors": {"flow": [1.0] * 10}},
+                {"sensors": {"flow": ["x"] * 150, "heat": [1e39, *[1.0] * 149]}},
+                {**good, "label": "bad", "units": {"flow": "baar", "speed": "rpm"}},
+                {"sensors": {"flow": [1.0, 3.0] * 60, "heat": [1.0] * 119}},
+            ),
+        ) == {
+            (2, "heat", "missing_field"),
+            (3, "flow", "wrong_type"),
+            (3, "heat", "out_of_range"),
+            (4, "label", "wrong_type"),
+            (5, "heat", "unequal_lengths"),
+        }
+        few = {"sensors": {"flow": [1.0, 2.0] * 60, "still": [1.0] * 120}}
+        assert told(ANOMALY, file(few)) == {
+            (None, None, "too_few_rows"),
+            (None, "still", "constant_field"),
+        }
+
+    def test_tags(self) -> None:
+        lines = [
+            {"tag": f"KB-RT {at}", "concept": f"https://example.com/none#{at}"} for at in range(3)
+        ]
+        found = told(TAGS, file(*lines, {"tag": "", "concept": "x"}))
+        assert {(at, "concept", "unknown_label") for at in (1, 2, 3)} <= found
+        assert {(4, "tag", "invalid_tag"), (None, None, "too_few_rows")} <= found
+
+    def test_pictures(self) -> None:
+        lines = [
+            {"image": "no base64!", "label": ""},
+            {"image": "AAAA", "label": "x"},
+            {"label": 3},
+        ]
+        assert told(SURFACE, file(*lines)) == {
+            (1, "label", "invalid_label"),
+            (1, "image", "invalid_image"),
+            (2, "image", "invalid_image"),
+            (3, "image", "missing_field"),
+            (3, "label", "wrong_type"),
+        }
+
+
+class TestText:
+    """Encodings, line ends and what is no file of JSON lines; the same for every specialist."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"\xef\xbb\xbf" + file(*points()),
+            file(*points()).replace(b"\n", b"\r\n"),
+            file(*points()).rstrip(b"\n"),
+            file(*points()).decode().encode("utf-16"),
+        ],
+        ids=["bom", "crlf", "no last line end", "utf-16"],
+    )
+    def test_other_ways_to_write_the_same_text_are_read(self, content: bytes) -> None:
+        assert examine(FAILURE, content, UUID(int=1), "cpu", False).learned == 40
+
+    def test_gb_18030_is_read_and_said_so(self) -> None:
+        stretch = {"sensors": {"压力": [1.0, 2.0] * 200, "流量传感器": [3.0, 5.0] * 200}}
+        content = file(stretch).decode().encode("gb18030")
+        examined = examine(ANOMALY, content, UUID(int=1), "cpu", False)
+        assert examined.learned == 400
+        assert examined.doubts[0] == "The file is in GB 18030 (GBK) and was read as that."
+
+    def test_few_rows_of_normal_hours_are_told(self) -> None:
+        content = file({"sensors": {"flow": [1.0, 2.0] * 200}})
+        (said,) = examine(ANOMALY, content, UUID(int=1), "cpu", False).doubts
+        assert said.startswith("400 rows of normal hours are enough to fit")
+
+    def test_two_encodings_in_one_file_are_reported_by_line(self) -> None:
+        one = json.dumps({"tag": "送风温度", "concept": "x"}, ensure_ascii=False)
+        content = one.encode() + b"\n" + one.encode("gb18030") + b"\n"
+        assert (2, None, "mixed_encodings") in told(TAGS, content)
+
+    def test_another_encoding_is_reported(self) -> None:
+        content = file({"tag": "Lüftung Büro", "concept": "x"}).decode().encode("latin-1")
+        assert (1, None, "encoding") in told(TAGS, content)
+
+    @pytest.mark.parametrize(
+        ("content", "code"),
+        [
+            (b"", "empty_file"),
+            (b"\n \r\n", "empty_file"),
+            (b"type;torque\nL;41,5\n", "not_json_lines"),
+            (b"type,torque\nL,41.5\n", "not_json_lines"),
+            (json.dumps(points()).encode(), "json_array"),
+            (json.dumps(POINT, indent=2).encode(), "several_lines_an_object"),
+            (file(*points())[:-40], "truncated_line"),
+            (b'{"type": "L",}\n', "invalid_json"),
+            (file({**POINT, "type": "L" * 70_000}), "line_too_long"),
+        ],
+    )
+    def test_what_is_no_file_of_json_lines_is_said(self, content: bytes, code: str) -> None:
+        assert code in {one["code"] for one in problems(FAILURE, content)}
+
+
+class TestInterface:
+    async def test_a_wrong_file_is_refused_at_the_job_and_the_quote_and_nothing_is_charged(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        content = lines_of(machine(1), {"sensors": {}}, {"x": 1})
+        body = {"model": REMAINING_LIFE, "training_file": await customer.sends_file(content)}
+        for path in ("/v1/quote", "/v1/fine_tuning/jobs"):
+            answer = await customer.gateway.http.post(path, json=body)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (400, "invalid_training_file")
+            assert error["param"] == "training_file"
+            assert error["problem_count"] == len(error["problems"]) == 17
+            assert {one["line"] for one in error["problems"]} == {2, 3}
+        assert (await customer.openai.fine_tuning.jobs.list()).data == []
+        assert upstream.learner.files == []
+        assert await customer.gateway.rows(0) == []
+
+    async def test_a_file_is_checked_before_a_job(self, customer: Customer) -> None:
+        good = await customer.sends_file(machines("8"))
+        bad = await customer.sends_file(b"type;torque\n")
+        found = [(await self._check(customer, one, REMAINING_LIFE)).json() for one in (good, bad)]
+        assert [one["valid"] for one in found] == [True, False]
+        assert [one["examples"] for one in found] == [3, None]
+        assert [one["problem_count"] for one in found] == [0, 1]
+        assert found[1]["problems"][0]["code"] == "not_json_lines"
+        assert (await self._check(customer, "file_1", REMAINING_LIFE)).status_code == 404
+        assert (await self._check(customer, good, "nothing")).status_code == 404
+
+    async def test_the_quote_of_a_right_file_says_how_many_examples_it_has(
+        self, customer: Customer
+    ) -> None:
+        body = {"model": REMAINING_LIFE, "training_file": await customer.sends()}
+        quote = (await customer.gateway.http.post("/v1/quote", json=body)).json()
+        assert (quote["examples"], quote["warnings"]) == (3, [])
+
+    async def test_the_command_lists_all_problems(self, maas: Maas, tmp_path: Path) -> None:
+        good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+        good.write_bytes(file(*points()))
+        bad.write_bytes(file({**POINT, "torque": 4000}))
+        said = await maas.say("files", "check", str(good), "--model", SPECIALIST)
+        assert (said["valid"], said["examples"]) == (True, 40)
+        code, out = await maas.run("files", "check", str(bad), "--model", SPECIALIST)
+        assert code == 1
+        assert "out_of_range" in out
+
+    async def _check(self, customer: Customer, file: str, model: str) -> httpx.Response:
+        return await customer.gateway.http.post(f"/v1/files/{file}/check", json={"model": model})
+
+
+class TestSensitivity:
+    async def test_a_job_passes_its_sensitivity_on(
+        self, customer: Customer, upstream: FakeUpstream
+    ) -> None:
+        stretch = {"sensors": {"flow": [1.0, 2.0] * 200}}
+        customer.model = ANOMALY.id
+        file_id = await customer.sends_file(file(stretch))
+        body = {
+            "model": ANOMALY.id,
+            "training_file": file_id,
+            "hyperparameters": {"sensitivity": 1.5},
+        }
+        job = (await customer.gateway.http.post("/v1/fine_tuning/jobs", json=body)).json()
+        assert job["hyperparameters"] == {"n_epochs": "auto", "sensitivity": 1.5}
+        await upstream.learner.learning.wait()
+        assert upstream.learner.sensitivities == ["1.500000"]
+
+    @pytest.mark.parametrize(
+        ("model", "value"),
+        [
+            (ANOMALY.id, 0.2),
+            (ANOMALY.id, 4.5),
+            (ANOMALY.id, "high"),
+            (ANOMALY.id, True),
+            (LIFE.id, 1),
+        ],
+    )
+    async def test_a_sensitivity_out_of_range_or_of_another_model_is_refused(
+        self, customer: Customer, model: str, value: Any
+    ) -> None:
+        body = {
+            "model": model,
+            "training_file": await customer.sends(),
+            "hyperparameters": {"sensitivity": value},
+        }
+        answer = await customer.gateway.http.post("/v1/fine_tuning/jobs", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (400, "hyperparameters")

@@ -1,0 +1,67 @@
+"""Addresses of people, and the places that they come from."""
+
+import pytest
+
+from gateway.identity.client_origin import Place
+from gateway.identity.email_address import EmailInvalid, normal_email
+
+
+class TestEmails:
+    @pytest.mark.parametrize(
+        ("typed", "kept"),
+        [
+            (" Li@Plant.Example ", "li@plant.example"),
+            ("ｌｉ＠plant.example", "li@plant.example"),
+            ("王@工厂.中国", "王@工厂.中国"),
+            ("LÉA@plant.example", "léa@plant.example"),
+            ("le\u0301a@plant.example", "léa@plant.example"),
+        ],
+    )
+    def test_one_form(self, typed: str, kept: str) -> None:
+        assert normal_email(typed) == kept
+        assert normal_email(kept) == kept
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "",
+            "li",
+            "@plant.example",
+            "li@",
+            "li @plant.example",
+            "li@plant.example\nBcc: all@plant.example",
+            "li\x00@plant.example",
+            "li\u200b@plant.example",
+            "\ud800@plant.example",
+            "strasse-ß@plant.example",
+            "a" * 65 + "@plant.example",
+            "li@" + "a" * 1_000_000,
+        ],
+    )
+    def test_what_is_none(self, typed: str) -> None:
+        with pytest.raises(EmailInvalid):
+            normal_email(typed)
+
+
+class TestPlaces:
+    @pytest.mark.parametrize(
+        ("address", "network"),
+        [
+            ("203.0.113.7", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("fe80::1%eth0", "fe80::/64"),
+            ("unix", "unix"),
+        ],
+    )
+    def test_what_is_counted(self, address: str, network: str) -> None:
+        assert Place.of(address, None).network == network
+
+    def test_a_browser_is_the_same_after_its_update(self) -> None:
+        old, new = (Place.of("x", f"Mozilla/5.0 Firefox/{at}.0") for at in (143, 144))
+        assert old.browser == new.browser
+        assert old.browser != Place.of("x", "Mozilla/5.0 Chrome/144.0").browser
+
+    def test_is_cut_and_clean(self) -> None:
+        place = Place.of("1" * 1000, "\x00\ud800\n" + "a" * 100_000)
+        assert (len(place.address), place.agent) == (64, "a" * 300)

@@ -1,0 +1,278 @@
+"""Signing in: password, code, lock-out; for many at once, and by many gateways."""
+
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from billing.tables import Account
+from gateway.identity.client_origin import Place
+from gateway.identity.links import Links
+from gateway.identity.lockout import LockedOut
+from gateway.identity.login import CredentialsWrong, SecondFactorWanted
+from gateway.identity.memberships import NoAccount
+from gateway.identity.one_time_tokens import LinkUnusable
+from gateway.identity.passwords import Passwords
+from gateway.identity.roles import Role
+from gateway.identity.services import build_identity
+from gateway.identity.team import remove
+from gateway.identity.totp import CodeWrong
+from tests.support.gateway.desks import OFFICE, PASSWORD, Desk, Someone
+
+WRONG = "three wise turbans"
+
+
+async def wrong(desk: Desk, email: str, place: Place = OFFICE) -> None:
+    with pytest.raises(CredentialsWrong):
+        await desk.sign_in(email, WRONG, place)
+
+
+async def ticket(desk: Desk, email: str) -> str:
+    with pytest.raises(SecondFactorWanted) as caught:
+        await desk.sign_in(email)
+    return caught.value.ticket
+
+
+class TestPassword:
+    async def test_opens_a_session(self, desk: Desk, firm: Account, owner: Someone) -> None:
+        found = await desk.sign_in(" LI@Acme.Example ")
+        assert (found.viewer.person_id, found.viewer.account_id) == (
+            owner.viewer.person_id,
+            firm.id,
+        )
+        assert found.viewer.role is Role.OWNER
+        assert found.token != owner.token
+        assert found.viewer.csrf != owner.viewer.csrf
+        entry = (await desk.entries(firm.id))[0]
+        assert (entry.action, entry.email, entry.address) == (
+            "session.opened",
+            owner.email,
+            OFFICE.address,
+        )
+
+    @pytest.mark.parametrize(
+        ("email", "password"),
+        [
+            ("li@acme.example", WRONG),
+            ("li@acme.example", ""),
+            ("li@acme.example", "a" * 5_000_000),
+            ("li@acme.example", "\x00\ud800"),
+            ("nobody@acme.example", PASSWORD),
+            ("", PASSWORD),
+            ("li\x00@acme.example", PASSWORD),
+            ("\ud800" * 500_000, PASSWORD),
+        ],
+    )
+    async def test_what_is_wrong_is_not_told(
+        self, desk: Desk, owner: Someone, email: str, password: str
+    ) -> None:
+        with pytest.raises(CredentialsWrong) as caught:
+            await desk.sign_in(email, password)
+        assert caught.value.message == "The e-mail address or the password is wrong."
+
+    async def test_is_hashed_anew_where_parameters_changed(
+        self, desk: Desk, owner: Someone
+    ) -> None:
+        hashes = "select password_hash from person"
+        ((before,),) = await desk.sql(hashes)
+        stronger = Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+        links = Links("https://maas.example")
+        desk.identity = build_identity(desk.database, desk.clock, b"s" * 32, links, stronger)
+        await desk.sign_in(owner.email)
+        ((after,),) = await desk.sql(hashes)
+        assert "t=2" in after
+        assert after != before
+        await desk.sign_in(owner.email)
+        assert await desk.sql(hashes) == [(after,)]
+
+    async def test_who_belongs_nowhere_is_told_so(
+        self, desk: Desk, firm: Account, owner: Someone
+    ) -> None:
+        other = await desk.someone(firm.id, "wu@acme.example", Role.VIEWER)
+        async with desk.database.transaction() as session:
+            place = (session, desk.clock, owner.actor, firm.id, other.viewer.person_id)
+            await remove(*place)
+        with pytest.raises(NoAccount):
+            await desk.sign_in(other.email)
+        await wrong(desk, other.email)
+
+
+class TestNewPlace:
+    async def test_is_told_once(self, desk: Desk, owner: Someone) -> None:
+        await desk.sign_in(owner.email)
+        await desk.sign_in(
+            owner.email, place=Place(OFFICE.address, "Mozilla/5.0 (Windows) Firefox/144")
+        )
+        assert await desk.mails("new_place") == []
+        home = Place("198.51.100.9", OFFICE.agent)
+        await desk.sign_in(owner.email, place=home)
+        await desk.sign_in(owner.email, place=home)
+        ((to, subject, text),) = await desk.mails("new_place")
+        assert (to, subject) == (owner.email, "新设备登录")
+        assert home.address in text
+        await desk.sign_in(owner.email, place=Place(OFFICE.address, "curl/8"))
+        assert len(await desk.mails("new_place")) == 2
+
+
+class TestLockOut:
+    async def test_pauses_grow_and_end(self, desk: Desk, owner: Someone) -> None:
+        for _ in range(5):
+            await wrong(desk, owner.email)
+        for pause in (30, 60, 120, 240, 480, 900, 900):
+            with pytest.raises(LockedOut) as caught:
+                await desk.sign_in(owner.email)
+            assert caught.value.seconds == pause
+            assert caught.value.headers["retry-after"] == str(pause)
+            desk.clock.pass_(seconds=pause)
+            await wrong(desk, owner.email)
+        desk.clock.pass_(seconds=900)
+        await desk.sign_in(owner.email)
+        for _ in range(5):
+            await wrong(desk, owner.email)
+        with pytest.raises(LockedOut):
+            await desk.sign_in(owner.email)
+
+    async def test_is_forgotten_after_a_day(self, desk: Desk, owner: Someone) -> None:
+        for _ in range(4):
+            await wrong(desk, owner.email)
+        desk.clock.pass_(hours=25)
+        for _ in range(4):
+            await wrong(desk, owner.email)
+        await desk.sign_in(owner.email)
+        assert await desk.sql("select count from attempts") == [(4,)]
+
+    async def test_many_at_once_are_many(self, desk: Desk, owner: Someone) -> None:
+        """By several gateways, each from another address."""
+        told = await asyncio.gather(
+            *(desk.sign_in(owner.email, WRONG, Place(f"10.0.0.{at}", "")) for at in range(40)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(one, CredentialsWrong) for one in told) == 5
+        assert sum(isinstance(one, LockedOut) for one in told) == 35
+
+    async def test_other_spellings_are_one(self, desk: Desk, owner: Someone) -> None:
+        for at, email in enumerate(("LI@acme.example", "ｌｉ@acme.example", " li@acme.example")):
+            await wrong(desk, email, Place(f"10.0.0.{at}", ""))
+        await wrong(desk, owner.email)
+        await wrong(desk, owner.email)
+        with pytest.raises(LockedOut):
+            await desk.sign_in("Li@ACME.example")
+
+    async def test_one_address_guesses_at_few_people(self, desk: Desk, owner: Someone) -> None:
+        for at in range(20):
+            await wrong(desk, f"nobody{at}@acme.example")
+        with pytest.raises(LockedOut):
+            await desk.sign_in(owner.email)
+        await desk.sign_in(owner.email, place=Place("198.51.100.9", ""))
+
+    async def test_an_office_that_signs_in_is_not_locked(self, desk: Desk, owner: Someone) -> None:
+        for _ in range(30):
+            await desk.sign_in(owner.email)
+        assert await desk.sql("select count from attempts") == [(0,)]
+
+    async def test_a_wrong_clock_locks_nobody_for_long(self, desk: Desk, owner: Someone) -> None:
+        desk.clock.pass_(days=3650)
+        for _ in range(5):
+            await wrong(desk, owner.email)
+        desk.clock.pass_(days=-3650)
+        await desk.sign_in(owner.email)
+
+    async def test_strangers_are_locked_out_alike(self, desk: Desk, owner: Someone) -> None:
+        for _ in range(5):
+            await wrong(desk, "nobody@acme.example")
+        with pytest.raises(LockedOut):
+            await desk.sign_in("nobody@acme.example")
+
+
+class TestSecondStep:
+    async def test_a_code_opens_the_session_once(self, desk: Desk, owner: Someone) -> None:
+        app, _ = await desk.enrolled(owner)
+        first, second = await ticket(desk, owner.email), await ticket(desk, owner.email)
+        code = app.at(desk.clock.now())
+        steps = desk.identity.signing_in
+        opened = await steps.second_step(first, f" {code[:3]} {code[3:]} ", OFFICE)
+        assert (await desk.of(opened)).email == owner.email
+        with pytest.raises(CodeWrong):
+            await steps.second_step(second, code, OFFICE)
+        desk.clock.pass_(seconds=30)
+        with pytest.raises(LinkUnusable):
+            await steps.second_step(first, app.at(desk.clock.now()), OFFICE)
+        await steps.second_step(second, app.at(desk.clock.now()), OFFICE)
+
+    async def test_the_same_code_twice_at_once(self, desk: Desk, owner: Someone) -> None:
+        app, _ = await desk.enrolled(owner)
+        tickets = [await ticket(desk, owner.email) for _ in range(4)]
+        code = app.at(desk.clock.now())
+        steps = desk.identity.signing_in
+        told = await asyncio.gather(
+            *(steps.second_step(one, code, OFFICE) for one in tickets), return_exceptions=True
+        )
+        assert sorted(type(one).__name__ for one in told) == ["CodeWrong"] * 3 + ["Opened"]
+
+    async def test_clocks_may_differ_by_a_step(self, desk: Desk, owner: Someone) -> None:
+        app, _ = await desk.enrolled(owner)
+        for drift, taken in ((-60, False), (-30, True), (30, True), (90, False)):
+            desk.clock.pass_(seconds=300)
+            one = await ticket(desk, owner.email)
+            code = app.at(int(desk.clock.now().timestamp()) + drift)
+            if taken:
+                await desk.identity.signing_in.second_step(one, code, OFFICE)
+            else:
+                with pytest.raises(CodeWrong):
+                    await desk.identity.signing_in.second_step(one, code, OFFICE)
+
+    async def test_an_earlier_code_is_not_taken_after_a_later_one(
+        self, desk: Desk, owner: Someone
+    ) -> None:
+        app, _ = await desk.enrolled(owner)
+        now = int(desk.clock.now().timestamp())
+        steps = desk.identity.signing_in
+        await steps.second_step(await ticket(desk, owner.email), app.at(now + 30), OFFICE)
+        with pytest.raises(CodeWrong):
+            await steps.second_step(await ticket(desk, owner.email), app.at(now), OFFICE)
+
+    async def test_recovery_codes_work_once_each(self, desk: Desk, owner: Someone) -> None:
+        _, codes = await desk.enrolled(owner)
+        assert len(set(codes)) == 10
+        steps = desk.identity.signing_in
+        await steps.second_step(
+            await ticket(desk, owner.email), codes[3].upper().replace("-", " "), OFFICE
+        )
+        with pytest.raises(CodeWrong):
+            await steps.second_step(await ticket(desk, owner.email), codes[3], OFFICE)
+        await steps.second_step(await ticket(desk, owner.email), codes[4], OFFICE)
+        ((kept,),) = await desk.sql("select recovery from person")
+        assert len(kept) == 8
+        assert not set(codes) & set(kept)
+
+    async def test_guessing_codes_is_counted(self, desk: Desk, owner: Someone) -> None:
+        await desk.enrolled(owner)
+        one = await ticket(desk, owner.email)
+        steps = desk.identity.signing_in
+        for code in ("", "12345", "１２３４５６", "a" * 1_000_000, "\ud800"):
+            with pytest.raises(CodeWrong):
+                await steps.second_step(one, code, OFFICE)
+        with pytest.raises(LockedOut):
+            await steps.second_step(one, "123456", OFFICE)
+        with pytest.raises(LockedOut):
+            await desk.sign_in(owner.email)
+
+    async def test_the_right_password_again_and_again_frees_no_guess(
+        self, desk: Desk, owner: Someone
+    ) -> None:
+        await desk.enrolled(owner)
+        for _ in range(5):
+            one = await ticket(desk, owner.email)
+            with pytest.raises(CodeWrong):
+                await desk.identity.signing_in.second_step(one, "123456", OFFICE)
+        with pytest.raises(LockedOut):
+            await desk.sign_in(owner.email)
+
+    async def test_a_ticket_is_no_session_and_expires(self, desk: Desk, owner: Someone) -> None:
+        app, _ = await desk.enrolled(owner)
+        one = await ticket(desk, owner.email)
+        assert await desk.viewer(one) is None
+        desk.clock.pass_(minutes=11)
+        for secret in (one, "", "x" * 1_000_000, owner.token):
+            with pytest.raises(LinkUnusable):
+                await desk.identity.signing_in.second_step(secret, app.at(desk.clock.now()), OFFICE)

@@ -1,0 +1,210 @@
+"""Covered calls over a real socket: which calls a contract covers, and what they are told.
+
+A call's prompt is a token and its answer 10; they cost 500 and 2,000 nano-yuan each. Covered are
+20 tokens of answers a month, and all prompts.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.access.key_lookup import KnownKey
+from tests.support import builders
+from tests.support.builders import CHAT, EMBEDDING, PLENTY, Limited, credit
+from tests.support.clocks import ShiftedClock
+from tests.support.gateway.errors import error_of
+from tests.support.gateway.faults import nothing_is_held
+from tests.support.stories.covered import Covered, asked, covered_customer, tagged
+
+FREE, AS_EVER = "0.000000000", "0.000020500"
+
+
+@pytest.fixture
+async def covered(limited: Limited) -> AsyncIterator[Covered]:
+    """A contract that began an hour ago."""
+    async with limited(PLENTY, ShiftedClock()) as gateway:
+        made = covered_customer(gateway)
+        await made.agrees()
+        made.begins()
+        yield made
+
+
+@pytest.fixture
+async def penniless(limited: Limited) -> AsyncIterator[Covered]:
+    """The same without any credit."""
+    async with limited(credit(0), ShiftedClock()) as gateway:
+        made = covered_customer(gateway)
+        await made.agrees()
+        made.begins()
+        yield made
+
+
+async def cost(of: Covered, contract: str = "pumps", **values: Any) -> str:
+    answer = await of.chat(contract, **values)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-maas-cost"]
+
+
+class TestCall:
+    async def test_within_what_is_covered_costs_nothing(self, covered: Covered) -> None:
+        assert await cost(covered) == FREE
+        row = await covered.newest()
+        assert row["included"] == {"input_tokens": 1, "output_tokens": 10}
+        assert row["plan_version"] == covered.plan_version(0)
+        await nothing_is_held(covered.gateway)
+
+    async def test_beyond_it_costs_as_ever(self, covered: Covered) -> None:
+        """Of the third answer's 15 tokens 5 are covered, of the fourth's none."""
+        assert [await cost(covered, max_tokens=tokens) for tokens in (10, 5, 15, 10)] == [
+            FREE,
+            FREE,
+            "0.000020000",
+            "0.000020000",
+        ]
+        assert (await covered.newest())["included"] == {"input_tokens": 1}
+        await nothing_is_held(covered.gateway)
+
+    async def test_a_stream(self, covered: Covered) -> None:
+        answer = await covered.chat(stream=True, stream_options={"include_usage": True})
+        assert answer.status_code == 200
+        row = await covered.newest()
+        assert (row["streamed"], row["cost"]) == (True, FREE)
+        assert row["included"] == {"input_tokens": 1, "output_tokens": 10}
+        await nothing_is_held(covered.gateway)
+
+    async def test_without_credit(self, penniless: Covered) -> None:
+        """Two answers are covered; of what is not, nothing can be had."""
+        assert (await penniless.chat(stream=True)).status_code == 200
+        assert await cost(penniless) == FREE
+        refused = await penniless.chat()
+        assert error_of(refused)["code"] == "credit_exhausted"
+        assert "beyond what is included" in error_of(refused)["message"]
+        await nothing_is_held(penniless.gateway)
+
+    async def test_an_answer_is_as_long_as_is_covered(self, penniless: Covered) -> None:
+        answer = await penniless.chat(max_tokens=None)
+        assert (answer.status_code, answer.headers["x-maas-max-tokens"]) == (200, "20")
+
+
+class TestOtherCalls:
+    @pytest.mark.parametrize("contract", ["fans", "Pumps", "pumps2", "%E6%B0%B4%E6%B3%B5"])
+    async def test_a_tag_that_names_no_contract(self, covered: Covered, contract: str) -> None:
+        assert await cost(covered, contract) == AS_EVER
+        assert (await covered.newest())["included"] == {}
+
+    async def test_without_the_tag(self, covered: Covered) -> None:
+        for headers in ({}, {"x-maas-tags": "machine=pumps"}):
+            ask = {"url": "/v1/chat/completions", "json": asked(), "headers": headers}
+            answer = await covered.gateway.http.post(**ask)
+            assert answer.headers["x-maas-cost"] == AS_EVER
+
+    async def test_a_model_that_is_not_covered(self, covered: Covered) -> None:
+        body = {"model": EMBEDDING, "input": "one"}
+        costs = []
+        for headers in (tagged("pumps"), {}):
+            answer = await covered.gateway.http.post("/v1/embeddings", json=body, headers=headers)
+            costs.append(answer.headers["x-maas-cost"])
+        assert costs[0] == costs[1] != FREE
+        assert (await covered.newest())["included"] == {}
+
+    async def test_the_contract_of_another_account(self, covered: Covered) -> None:
+        gateway = covered.gateway
+        other, _ = await builders.customer(
+            gateway.parts.database, gateway.parts.settings, name="Other"
+        )
+        later = covered.clock.now() + timedelta(minutes=1)
+        await covered.agrees(later, other.id, tag="fans")
+        covered.clock.to(later)
+        assert await cost(covered, "fans") == AS_EVER
+
+
+class TestQuote:
+    async def test_says_what_is_covered(self, covered: Covered) -> None:
+        body = {**asked(), "max_tokens": 30}
+        quote = await quoted(covered, body, tagged("pumps"))
+        assert (quote["included"]["output_tokens"], quote["max_cost"]) == (20, "0.000020000")
+        assert quote["included"]["input_tokens"] == quote["input_tokens"]
+        assert await cost(covered, max_tokens=30) == quote["max_cost"]
+        after = await quoted(covered, body, tagged("pumps"))
+        assert after["included"].get("output_tokens") is None
+
+    async def test_without_the_tag_nothing_is(self, covered: Covered) -> None:
+        quote = await quoted(covered, asked(), {})
+        assert quote["included"] == {}
+
+    async def test_a_tag_that_is_none(self, covered: Covered) -> None:
+        answer = await covered.gateway.http.post(
+            "/v1/quote", json=asked(), headers={"x-maas-tags": "pumps"}
+        )
+        assert error_of(answer)["param"] == "X-Maas-Tags"
+
+
+class TestTime:
+    async def test_from_its_start_to_its_end(self, limited: Limited) -> None:
+        """To the microsecond, by when a call begins: nothing has to be told then."""
+        async with limited(PLENTY, ShiftedClock()) as gateway:
+            made = covered_customer(gateway)
+            ends_at = made.starts_at + timedelta(days=10)
+            await made.agrees(ends_at=ends_at, output_tokens=1_000_000)
+            tick = timedelta(microseconds=1)
+            moments = (made.starts_at - tick, made.starts_at, ends_at - tick, ends_at)
+            found = [(await known(made, at)).principal.coverings for at in moments]
+            assert [[*one] for one in found] == [[], ["pumps"], ["pumps"], []]
+            assert [*found[1]["pumps"]] == [CHAT]
+
+    async def test_calls_before_and_after(self, limited: Limited) -> None:
+        async with limited(PLENTY, ShiftedClock()) as gateway:
+            made = covered_customer(gateway)
+            ends_at = made.starts_at + timedelta(days=10)
+            await made.agrees(ends_at=ends_at, output_tokens=90)
+            costs = []
+            for at in (made.starts_at - timedelta(hours=1), made.starts_at, ends_at):
+                made.clock.to(at + timedelta(seconds=1))
+                costs.append(await cost(made))
+            assert costs == [AS_EVER, FREE, AS_EVER]
+            await nothing_is_held(gateway)
+
+    async def test_an_end_reaches_running_gateways(self, covered: Covered) -> None:
+        assert await cost(covered) == FREE
+        async with heard(covered):
+            await covered.ends()
+        assert await cost(covered) == AS_EVER
+
+    async def test_an_agreement_and_a_newer_version_do(self, limited: Limited) -> None:
+        async with limited(PLENTY, ShiftedClock()) as gateway:
+            made = covered_customer(gateway)
+            made.begins()
+            assert await cost(made) == AS_EVER
+            starts = [made.starts_at + timedelta(days=days) for days in (1, 2)]
+            for starts_at, tokens in zip(starts, (310, 620), strict=True):
+                async with heard(made):
+                    await made.agrees(starts_at, output_tokens=tokens)
+            for number, starts_at in enumerate(starts):
+                made.clock.to(starts_at)
+                assert await cost(made) == FREE
+                assert (await made.newest())["plan_version"] == made.plan_version(number)
+            await nothing_is_held(gateway)
+
+
+async def quoted(of: Covered, body: dict[str, Any], headers: Any) -> dict[str, Any]:
+    answer = await of.gateway.http.post("/v1/quote", json=body, headers=headers)
+    quote: dict[str, Any] = answer.json()
+    return quote
+
+
+async def known(of: Covered, at: datetime | None = None) -> KnownKey:
+    return await of.gateway.parts.authenticator.identify(f"Bearer {of.gateway.key.secret}", at)
+
+
+@asynccontextmanager
+async def heard(of: Covered) -> AsyncIterator[None]:
+    """What happens within is known to the gateway at the end."""
+    before = await known(of)
+    yield
+    async with asyncio.timeout(20):
+        while await known(of) is before:  # noqa: ASYNC110  # no event tells it
+            await asyncio.sleep(0.02)

@@ -1,0 +1,223 @@
+"""Usage rows of refused calls: they tell message, `param`, requested model and a fix, and nothing
+else of what the customer sent."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from billing.metering.error_fixes import FIXES, OF_ROWS, fix_of
+from gateway.inference.error_report import _without_content, vocabulary
+from gateway.wire import nested
+from gateway.wire.parameters import PARAMETERS
+from tests.support.builders import CATALOG, CHAT, EMBEDDING, SPECIALIST, Gateway
+
+CANARY = "Kanarienvogel7391"
+TICKED = f"a` {CANARY} `b"
+HI = [{"role": "user", "content": "hi"}]
+CHATS = "/v1/chat/completions"
+
+# Each is refused, with the canary in what a message might quote.
+REFUSED: list[tuple[str, Any]] = [
+    (CHATS, {"model": CHAT, "messages": [{"role": CANARY, "content": CANARY}]}),
+    (CHATS, {"model": CHAT, "messages": HI, "temperature": CANARY}),
+    (CHATS, {"model": CHAT, "messages": HI, "service_tier": CANARY}),
+    (CHATS, {"model": CHAT, "messages": HI, "priority": CANARY}),
+    (CHATS, {"model": CHAT, "messages": HI, CANARY: {"a": 1}, "n": 0}),
+    (CHATS, {"model": CHAT, "messages": [{"role": "user", "content": f"too-long {CANARY}"}]}),
+    (CHATS, {"model": CHAT, "messages": [{"role": "user", "content": f"unknown-fault {CANARY}"}]}),
+    (CHATS, {"model": CHAT, "messages": [{"role": "user", "content": f"fault {CANARY}"}]}),
+    (
+        CHATS,
+        {
+            "model": CHAT,
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "image_url",
+                            CANARY: "https://x",
+                            "image_url": {"url": f"https://{CANARY}.example"},
+                        }
+                    ],
+                }
+            ],
+        },
+    ),
+    (
+        CHATS,
+        {
+            "model": CHAT,
+            "messages": HI,
+            "tools": [{"type": "file_search", "vector_store_ids": [f"vs_{CANARY}"], CANARY: 1}],
+        },
+    ),
+    (CHATS, {"model": EMBEDDING, "messages": [{"role": "user", "content": CANARY}]}),
+    ("/v1/completions", {"model": CHAT, "prompt": CANARY, "best_of": CANARY}),
+    ("/v1/embeddings", {"model": EMBEDDING, "input": CANARY, "encoding_format": CANARY}),
+    ("/v1/predictions", {"model": SPECIALIST, "instances": [{CANARY: 1}, {"torque": CANARY}]}),
+    ("/v1/predictions", {"model": SPECIALIST, "instances": [{TICKED: 1}, {"torque": 1}]}),
+    ("/v1/predictions", {"model": SPECIALIST, "instances": [{"a": 1}], "units": {TICKED: CANARY}}),
+    ("/v1/predictions", {"model": "auto", "instances": [{CANARY: 1, TICKED: 2}]}),
+    ("/v1/predictions", {"model": SPECIALIST, "instances": [{"torque": 1.0}] * 13}),
+    (
+        f"/v2/models/{SPECIALIST}/infer",
+        {
+            "inputs": [
+                {"name": TICKED, "shape": [1], "datatype": CANARY, "data": [CANARY]},
+                {"name": CANARY, "shape": [2], "datatype": "FP32", "data": [1, 2]},
+            ]
+        },
+    ),
+    (CHATS, [CANARY]),
+    (f"/v1/{CANARY}", {"model": CHAT, "input": CANARY}),
+]
+
+
+async def everything(gateway: Gateway) -> str:
+    """All rows of all tables but the catalogue of plans, as text."""
+    async with gateway.parts.database.transaction() as session:
+        names = await session.scalars(
+            text("select tablename from pg_tables where schemaname = 'public'")
+        )
+        found = [await session.scalars(text(f'select t::text from "{name}" t')) for name in names]
+        return "\n".join(row for rows in found for row in rows)
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED)))
+async def test_no_content_of_a_refused_call_is_stored(gateway: Gateway, number: int) -> None:
+    path, body = REFUSED[number]
+    answer = await gateway.http.post(path, json=body)
+    assert answer.status_code >= 400, answer.text
+    row = await gateway.row()
+    assert row["error_code"]
+    assert row["error_message"]
+    assert CANARY not in await everything(gateway)
+
+
+class TestTold:
+    async def test_an_unknown_model_is_told_as_it_was_written(self, gateway: Gateway) -> None:
+        await gateway.chat("hi", model="gpt-4o")
+        row = await gateway.row()
+        assert row["requested_model"] == "gpt-4o"
+        assert row["model"] is None
+        assert row["error_param"] == "model"
+        assert row["error_message"].startswith("The model 'gpt-4o' does not exist.")
+        assert row["suggested_fix"] == FIXES["model_not_found"].en
+
+    async def test_a_field_of_ours_is_named(self, gateway: Gateway) -> None:
+        await gateway.chat("hi", temperature=3)
+        row = await gateway.row()
+        assert row["error_param"] == "temperature"
+        assert "`temperature`" in row["error_message"]
+
+    async def test_a_column_of_the_catalog_is_named(self, gateway: Gateway) -> None:
+        body = {"model": SPECIALIST, "instances": [{"torque": 1.0}, {"torque": None}]}
+        await gateway.http.post("/v1/predictions", json=body)
+        row = await gateway.row()
+        assert row["error_param"] == "instances[1].torque"
+        assert row["error_message"] == "`instances[1].torque` is missing."
+
+    @pytest.mark.parametrize(
+        ("path", "fields", "param", "code"),
+        [
+            (CHATS, {"messages": HI, "session_id": "x"}, "session_id", "unknown_parameter"),
+            (CHATS, {"messages": HI, CANARY: "x"}, "…", "unknown_parameter"),
+            (
+                CHATS,
+                {"messages": [{**HI[0], "tool_call_ids": 1}]},
+                "messages[0].…",
+                "unknown_parameter",
+            ),
+            (
+                CHATS,
+                {"messages": [{**HI[0], "function_call": {"name": "x"}, "parameters": 1}]},
+                "messages[0].parameters",
+                "unknown_parameter",
+            ),
+            (
+                CHATS,
+                {"messages": HI, "reasoning_effort": "high"},
+                "reasoning_effort",
+                "unsupported_parameter",
+            ),
+            ("/v1/completions", {"prompt": "hi", "messages": HI}, "messages", "unknown_parameter"),
+        ],
+    )
+    async def test_a_refused_parameter_is_named_where_it_is_of_a_known_table(
+        self, gateway: Gateway, path: str, fields: dict[str, Any], param: str, code: str
+    ) -> None:
+        await gateway.http.post(path, json={"model": CHAT, **fields})
+        row = await gateway.row()
+        assert (row["error_code"], row["error_param"]) == (code, param)
+        assert f"`{param}`" in row["error_message"]
+        assert row["suggested_fix"] == FIXES[code].en
+
+    def test_all_fields_of_the_tables_may_be_named(self) -> None:
+        words = vocabulary(CATALOG)
+        assert words >= {name for table in PARAMETERS.values() for name in table}
+        assert words >= {name for fields in nested.PARTS.values() for name in fields}
+        assert words >= nested.MESSAGE
+
+    async def test_a_successful_call_has_none_of_it(self, gateway: Gateway) -> None:
+        await gateway.chat("hi")
+        row = await gateway.row()
+        names = ("error_message", "error_param", "requested_model", "suggested_fix")
+        assert [row[name] for name in names] == [None] * 4
+
+    @pytest.mark.parametrize("model", ["m\0n" * 200, "模" * 300])
+    async def test_a_long_or_unprintable_name_is_bounded(
+        self, gateway: Gateway, model: str
+    ) -> None:
+        await gateway.chat("hi", model=model)
+        stored = (await gateway.row())["requested_model"]
+        assert len(stored) == 100
+        assert stored.isprintable()
+
+    async def test_of_nobody_nothing_is_stored(self, gateway: Gateway) -> None:
+        headers = {"authorization": "Bearer maas_nobody"}
+        body = {"model": CANARY, "messages": HI}
+        await gateway.http.post(CHATS, json=body, headers=headers)
+        row = await gateway.row()
+        assert row["error_message"] is row["requested_model"] is row["error_param"] is None
+        assert CANARY not in await everything(gateway)
+
+    async def test_the_api_tells_it(self, gateway: Gateway) -> None:
+        await gateway.chat("hi", model="gpt-4o")
+        await gateway.row()
+        (row,) = (await gateway.http.get("/v1/usage")).json()["data"]
+        assert (row["requested_model"], row["error_param"]) == ("gpt-4o", "model")
+
+
+class TestWithoutContent:
+    words = vocabulary(CATALOG)
+
+    @pytest.mark.parametrize(
+        ("message", "kept"),
+        [
+            ("The key's budget, the account's credit.", "The key's budget, the account's credit."),
+            ("`n`: expected `int`, got `str`.", "`n`: expected `int`, got `str`."),
+            ("invalid enum value 'secret'.", "invalid enum value '…'."),
+            (r"The model 'a\'b' is x.", "The model '…' is x."),
+            ('The tag "it\'s" is x.', 'The tag "…" is x.'),
+        ],
+    )
+    def test_only_quoted_unknown_words_are_hidden(self, message: str, kept: str) -> None:
+        assert _without_content(message, self.words, ambiguous=False) == kept
+
+
+class TestFixes:
+    def test_each_is_in_both_languages(self) -> None:
+        for code, fix in {**FIXES, **OF_ROWS}.items():
+            assert fix.en, code
+            assert any("\u4e00" <= sign <= "\u9fff" for sign in fix.zh), code
+
+    def test_a_code_without_one_has_advice_by_its_status(self) -> None:
+        assert fix_of("out_of_range", 400) is not fix_of("out_of_range", 502) is not None
+        assert fix_of(None, 200) is None
+
+
+def test_canaries_are_in_every_request() -> None:
+    assert [one for one in REFUSED if CANARY not in json.dumps(one)] == [REFUSED[17]]

@@ -1,0 +1,171 @@
+"""The metrics of calls, by OpenTelemetry's names as they read in Prometheus."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.inference.call_metrics import Figures, Sent
+from infra.telemetry.metrics import declare_metrics
+from models.catalog import Task
+from tests.support import builders
+from tests.support.builders import CATALOG, CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+
+CALL = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "maas"}
+OURS = {**CALL, "gen_ai_request_model": CHAT}
+SERVER = "gen_ai_server_request_duration_seconds"
+CLIENT = "gen_ai_client_operation_duration_seconds"
+FIRST = "gen_ai_server_time_to_first_token_seconds"
+
+
+async def read(gateway: Gateway) -> dict[str, list[tuple[Mapping[str, str], float]]]:
+    text = (await gateway.http.get("/metrics")).text
+    found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+async def value(gateway: Gateway, name: str, **labels: str) -> float | None:
+    for known, number in (await read(gateway)).get(name, []):
+        if known == labels:
+            return number
+    return None
+
+
+async def stream(gateway: Gateway, prompt: str, **values: Any) -> None:
+    body = {"model": CHAT, "stream": True, "max_tokens": 5, **values}
+    body["messages"] = [{"role": "user", "content": prompt}]
+    async with gateway.http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        async for _ in answer.aiter_bytes():
+            pass
+    await asyncio.sleep(0.05)  # what follows the answer's last byte
+
+
+class TestCalls:
+    async def test_a_plain_call(self, gateway: Gateway) -> None:
+        await gateway.chat("one two three")
+        tokens = "gen_ai_client_token_usage"
+        assert await value(gateway, f"{tokens}_sum", **OURS, gen_ai_token_type="input") == 3
+        assert await value(gateway, f"{tokens}_sum", **OURS, gen_ai_token_type="output") == 5
+        assert await value(gateway, f"{SERVER}_count", **OURS, error_type="") == 1
+        assert await value(gateway, f"{CLIENT}_count", **OURS, error_type="") == 1
+        assert await value(gateway, f"{FIRST}_count", **OURS) is None
+
+    async def test_a_stream_tells_its_first_token_and_each_further_one(
+        self, gateway: Gateway
+    ) -> None:
+        await stream(gateway, "one two")
+        found = await read(gateway)
+        for name in (
+            FIRST,
+            "gen_ai_server_time_per_output_token_seconds",
+            "gen_ai_client_operation_time_to_first_chunk_seconds",
+        ):
+            assert found[f"{name}_count"] == [(OURS, 1.0)], name
+        whole = dict((n, found[f"{n}_sum"][0][1]) for n in (SERVER, CLIENT))
+        assert whole[CLIENT] < whole[SERVER]
+
+    async def test_an_error_is_told_by_its_code(self, gateway: Gateway) -> None:
+        refused = await gateway.http.post("/v1/chat/completions", json={"model": "no-such"})
+        code = refused.json()["error"]["code"]
+        none = {**CALL, "gen_ai_request_model": "", "error_type": code}
+        assert await value(gateway, f"{SERVER}_count", **none) == 1
+        assert f"{CLIENT}_count" not in await read(gateway)
+
+    async def test_a_model_that_cannot_be_reached(self, database_url: str, tmp_path: Path) -> None:
+        configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
+        async with builders.run_gateway(configured) as gateway:
+            for _ in range(3):
+                code = (await gateway.chat("one")).json()["error"]["code"]
+            assert await value(gateway, f"{CLIENT}_count", **OURS, error_type=code) == 2
+            assert await value(gateway, f"{SERVER}_count", **OURS, error_type=code) == 3
+
+
+class TestLabels:
+    async def test_models_are_those_of_the_catalog_whatever_is_asked(
+        self, gateway: Gateway
+    ) -> None:
+        for number in range(5):
+            await gateway.http.post("/v1/chat/completions", json={"model": f"made-up-{number}"})
+        known = {"", *CATALOG.models}
+        for samples in (await read(gateway)).values():
+            for labels, _ in samples:
+                assert labels.get("gen_ai_request_model", "") in known
+                assert labels.get("model", "") in known
+
+    def test_errors_are_few_whatever_a_server_says(self) -> None:
+        metrics = declare_metrics()
+        figures = Figures(None, metrics)  # type: ignore[arg-type]
+        for number in range(1000):
+            figures.sent("chat", CHAT, 0.0, 1.0, Sent(f"made_up_{number}"))
+        told = {
+            sample.labels["error_type"]
+            for family in metrics.registry.collect()
+            for sample in family.samples
+            if family.name == CLIENT
+        }
+        assert len(told) == 65
+        assert "_OTHER" in told
+
+
+class TestStanding:
+    async def test_how_things_stand(self, gateway: Gateway) -> None:
+        gateway.parts.gauges.look()
+        found = await read(gateway)
+        up = {labels["model"]: number for labels, number in found["maas_model_up"]}
+        assert up == dict.fromkeys(CATALOG.models, 1.0)
+        assert found["maas_records_failing"] == [({}, 0.0)]
+        sizes = {labels["pool"]: number for labels, number in found["maas_database_pool_size"]}
+        assert sizes == {"calls": 2.0, "handlers": 4.0, "quotas": 1.0}
+        engines = {m.id for m in CATALOG.models.values() if m.base is None}
+        assert {labels["model"] for labels, _ in found["maas_calls_waiting"]} == engines
+
+    async def test_a_model_without_a_good_server_is_down(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        configured = builders.settings(database_url, tmp_path, "http://127.0.0.1:9")
+        async with builders.run_gateway(configured) as gateway:
+            for _ in range(3):
+                await gateway.chat("one")
+            gateway.parts.gauges.look()
+            assert await value(gateway, "maas_model_up", model=CHAT) == 0
+            other = CATALOG.with_task(Task.EMBEDDING)[0].id
+            assert await value(gateway, "maas_model_up", model=other) == 1
+
+    async def test_what_the_database_knows(self, gateway: Gateway) -> None:
+        for _ in range(400):
+            found = await read(gateway)
+            if found["maas_platform_read_timestamp_seconds"][0][1]:
+                break
+            await asyncio.sleep(0.05)
+        now = gateway.parts.clock.now().timestamp()
+        assert now - 60 < found["maas_platform_read_timestamp_seconds"][0][1] <= now
+        assert found["maas_workers"] == [({}, 0.0)]
+
+
+class TestToken:
+    async def test_strangers_see_nothing_where_one_is_set(
+        self, database_url: str, tmp_path: Path, upstream: FakeUpstream
+    ) -> None:
+        token = "an operator's own"
+        configured = builders.settings(database_url, tmp_path, upstream.url, metrics_token=token)
+        async with builders.run_gateway(configured) as gateway:
+            for shown in (None, "", "Bearer", f"Bearer {gateway.key.secret}", token, "Bearer \xff"):
+                headers = {} if shown is None else {"authorization": shown.encode("latin-1")}
+                refused = await gateway.http.get("/metrics", headers=headers)
+                assert refused.status_code == 401
+                assert refused.json()["error"]["code"] == "metrics_refused"
+            headers = {"authorization": f"Bearer {token}".encode()}
+            assert (await gateway.http.get("/metrics", headers=headers)).status_code == 200
+            assert (await gateway.http.get("/health/live")).status_code == 200
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)

@@ -1,0 +1,139 @@
+"""Service tiers over a real socket: permission, price, the row and the answer."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from billing.plan_changes.plan_changes import start
+from billing.rating.plan_file import read_plan_file
+from billing.subscriptions.plans import publish
+from billing.subscriptions.usage_totals import advance
+from gateway.access.key_scopes import Scope, change_scope
+from gateway.identity.audit_log import COMMAND_LINE
+from tests.support.builders import CHAT, Gateway
+from tests.support.fakes.upstream import FakeUpstream
+from tests.support.gateway.errors import error_of
+
+PLAN = f"""
+plan = "tiers"
+names = {{ en = "Tiers", zh = "分级" }}
+currency = "CNY"
+
+[[price]]
+model = "{CHAT}"
+meter = "input_tokens"
+price = "0.000002"
+
+[[price]]
+model = "{CHAT}"
+meter = "output_tokens"
+price = "0.000010"
+
+[[tier]]
+name = "priority"
+percent = 150
+
+[[allowance]]
+meter = "output_tokens"
+quantity = 100
+"""
+
+
+@pytest.fixture
+async def sold(gateway: Gateway) -> Gateway:
+    """Under a plan that sells priority at 150 percent."""
+    plan = read_plan_file(PLAN, lambda _currency: {})
+    clock = gateway.parts.clock
+    async with gateway.parts.database.transaction() as session:
+        await start(session, clock, gateway.account.id, await publish(session, clock, plan))
+    return gateway
+
+
+async def test_priority_without_a_price_is_refused(
+    gateway: Gateway, upstream: FakeUpstream
+) -> None:
+    answer = await gateway.chat("one", service_tier="priority")
+    assert answer.status_code == 403
+    error = error_of(answer)
+    assert (error["code"], error["param"]) == ("service_tier_not_available", "service_tier")
+    row = await gateway.row()
+    assert (row["error_code"], row["cost"]) == ("service_tier_not_available", "0.000000000")
+    assert not upstream.received
+
+
+async def test_priority_costs_its_own_price_and_takes_nothing_included(sold: Gateway) -> None:
+    answer = await sold.chat("one two", service_tier="priority")
+    assert answer.json()["service_tier"] == "priority"
+    row = await sold.row()
+    # 2 * 3,000 and 5 * 15,000 nano-units; the included tokens stay.
+    assert (row["service_tier"], row["cost"]) == ("priority", "0.000081000")
+    assert row["included"] == {}
+    assert answer.headers["x-maas-cost"] == "0.000081000"
+    assert not (await sold.reconciled()).differences
+
+
+@pytest.mark.parametrize("tier", ["default", "auto", "standard", "flex"])
+async def test_other_tiers_cost_the_default_price(sold: Gateway, tier: str) -> None:
+    answer = await sold.chat("one two", service_tier=tier)
+    assert answer.json()["service_tier"] == ("flex" if tier == "flex" else "default")
+    row = await sold.row()
+    assert (row["service_tier"], row["cost"]) == (None, "0.000004000")
+
+
+async def test_an_answer_names_no_tier_that_was_not_asked_for(sold: Gateway) -> None:
+    assert "service_tier" not in (await sold.chat("one")).json()
+
+
+async def test_each_chunk_names_the_tier(sold: Gateway) -> None:
+    answer = await sold.chat("one", service_tier="priority", stream=True)
+    chunks: list[dict[str, Any]] = [
+        json.loads(line[6:]) for line in answer.text.split("\n\n") if line.startswith("data: {")
+    ]
+    assert {chunk["service_tier"] for chunk in chunks} == {"priority"}
+    assert (await sold.row())["service_tier"] == "priority"
+
+
+async def test_a_quote_is_at_the_tiers_price(sold: Gateway) -> None:
+    message = {"role": "user", "content": "one"}
+    body = {"model": CHAT, "messages": [message], "max_tokens": 5, "service_tier": "priority"}
+    quote = (await sold.http.post("/v1/quote", json=body)).json()
+    assert quote["price_nano_per_unit"] == {"input_tokens": 3000, "output_tokens": 15000}
+
+
+async def test_a_key_without_the_tier_is_refused(sold: Gateway) -> None:
+    async with sold.parts.database.transaction() as session:
+        key = sold.key.row.id
+        scope = Scope(service_tiers=["default"])
+        await change_scope(session, sold.parts.clock, COMMAND_LINE, sold.account.id, key, scope)
+    answer = await sold.chat("one", service_tier="priority")
+    assert (answer.status_code, error_of(answer)["code"]) == (403, "service_tier_not_available")
+    assert "key" in error_of(answer)["message"]
+
+
+async def test_the_totals_count_a_tier_apart(sold: Gateway) -> None:
+    await sold.chat("one two", service_tier="priority")
+    await sold.chat("one two")
+    async with sold.parts.database.transaction() as session:
+        await advance(session, sold.parts.clock)
+        query = "select model, calls, cost_nano from usage_total order by model"
+        rows = (await session.execute(text(query))).all()
+    # The default call has its 5 tokens included.
+    assert [tuple(row) for row in rows] == [(CHAT, 1, 4_000), (f"{CHAT}@priority", 1, 81_000)]
+
+
+async def test_models_lists_the_prices_of_the_plans_tiers(sold: Gateway) -> None:
+    model = (await sold.http.get(f"/v1/models/{CHAT}")).json()
+    assert model["price_nano_per_unit"] == {"input_tokens": 2000, "output_tokens": 10000}
+    priority = {"input_tokens": 3000, "output_tokens": 15000}
+    assert model["service_tier_price_nano_per_unit"] == {"priority": priority}
+
+
+async def test_models_lists_no_tier_that_the_plan_or_the_key_does_not_have(sold: Gateway) -> None:
+    async with sold.parts.database.transaction() as session:
+        key = sold.key.row.id
+        scope = Scope(service_tiers=["default", "flex"])
+        await change_scope(session, sold.parts.clock, COMMAND_LINE, sold.account.id, key, scope)
+    for model in (await sold.http.get("/v1/models")).json()["data"]:
+        assert model["service_tier_price_nano_per_unit"] == {}

@@ -1,0 +1,393 @@
+"""Prompts are counted as the engine counts them, and never above their bound.
+
+The real tokenizers are tried where the weights were converted on this machine.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from gateway.call.values import Operation
+from gateway.inference import token_count
+from gateway.inference.token_count import PromptCounter, prompt_bound, worst_prompt
+from gateway.wire import body as bodies
+from models.catalog import Model, Task, Weights
+from tests.support import builders
+from tests.support.nightly import at_length
+
+BUILD = Path(__file__).parents[3] / "build"
+GEMMA = next(iter(sorted((BUILD / "weights").glob(f"{builders.CHAT}-*"))), None)
+MINILM = next(iter(sorted((BUILD / "weights").glob(f"{builders.EMBEDDING}-*"))), None)
+needs_gemma = pytest.mark.skipif(GEMMA is None, reason="no Gemma weights below build/weights")
+needs_minilm = pytest.mark.skipif(MINILM is None, reason="no MiniLM tokenizer below build/weights")
+
+CHAT, COMPLETION, EMBEDDINGS = Operation.CHAT, Operation.TEXT_COMPLETION, Operation.EMBEDDINGS
+TEMPLATE = """{{ bos_token }} {% for message in messages %}
+{%- if message.role == "tool" or message.content == "fail" %}{{ raise_exception("no") }}{% endif -%}
+{{ message.role }} {{ message.content }} {% endfor %}
+{%- if add_generation_prompt %}assistant{% endif %}"""
+
+# Text of every kind that tokenizers treat apart: one alphabet each, and all of Unicode.
+TEXT = st.one_of(
+    st.text(max_size=40),
+    st.text("的一是不了人我在有他这\u3000，。", max_size=40),
+    st.text("😀👨‍👩‍👧🇨🇳🏽\ufe0f\u200d", max_size=20),
+    st.text([chr(code) for code in range(32)] + ["\x7f", "\x85", "\u2028"], max_size=30),
+    st.text("\u0344\u0390\u0958\ufb2c\U0001d160\u1e69\u0323한\u1f82e\u0327", max_size=20),
+    st.text(" \n\t▁", max_size=60),
+    st.sampled_from(["<bos>", "<eos>", "[CLS]", "<start_of_turn>", "a" * 300, "�", ""]),
+)
+TOKEN_IDS = st.lists(st.integers(0, 9), max_size=40)
+ROLES = st.sampled_from(["system", "developer", "user", "assistant"])
+CONTENT = st.one_of(TEXT, st.lists(TEXT.map(lambda text: {"type": "text", "text": text})))
+MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES, "content": CONTENT}), min_size=1)
+TINY = st.integers(1, 200).map(lambda count: [{"role": "assistant"}] * count)
+PROMPTS = st.one_of(
+    TEXT,
+    st.lists(TEXT, min_size=1),
+    TOKEN_IDS.filter(bool),
+    st.lists(TOKEN_IDS, min_size=1),
+)
+MANY = settings(max_examples=at_length(400, 60), suppress_health_check=list(HealthCheck))
+
+
+def a_model(name: str, context_length: int | None = None) -> Model:
+    weights = Weights(kind="gguf-package", source="")
+    return Model(name, Task.TEXT_GENERATION, (), "", "", weights, {}, context_length)
+
+
+def written(body: Mapping[str, Any], escaped: bool = False) -> bytes:
+    """The shortest JSON of a body, or the one that escapes all but ASCII."""
+    return json.dumps(body, ensure_ascii=escaped, separators=(",", ":")).encode()
+
+
+async def count(
+    counter: PromptCounter, operation: Operation, name: str = "tiny", **body: Any
+) -> int | None:
+    return await counter.count(a_model(name), operation, bodies.fields(written(body)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of weights whose tokenizer has a token a word, and frames a text with two."""
+    vocabulary = {"?": 0, "<s>": 1, "</s>": 2}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    # As MiniLM's file asks for; neither may touch what is counted.
+    tokenizer.enable_truncation(8)
+    tokenizer.enable_padding(length=8)
+    made = tmp_path / "weights" / "tiny-test"
+    made.mkdir(parents=True)
+    tokenizer.save(str(made / "tokenizer.json"))
+    (made / "tokenizer_config.json").write_text('{"bos_token": "<s>", "add_bos_token": true}')
+    (made / "chat_template.jinja").write_text(TEMPLATE)
+    return made
+
+
+@pytest.fixture
+def counter(folder: Path) -> PromptCounter:
+    return PromptCounter(folder.parents[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "completion", "embeddings"),
+    [
+        ("a b c", 5, 5),
+        ("", 2, 2),
+        (["a b", "c"], 7, 7),
+        ([7, 8, 9], 3, 5),
+        ([[7, 8], [9]], 3, 7),
+        (["a", [7, 8]], 5, 7),
+        ([1, "a"], None, None),
+        ([], None, None),
+        ([True], None, None),
+        ({"text": "a"}, None, None),
+        (None, None, None),
+        ("w " * 20_000, 20_002, 20_002),
+    ],
+)
+async def test_prompts_and_inputs(
+    counter: PromptCounter, given: Any, completion: int | None, embeddings: int | None
+) -> None:
+    assert await count(counter, COMPLETION, prompt=given) == completion
+    assert await count(counter, EMBEDDINGS, input=given) == embeddings
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([{"role": "user", "content": "a b"}], 5),
+        ([{"role": "system", "content": "a"}, {"role": "user", "content": "b"}], 6),
+        ([{"role": "user", "content": ["a", {"type": "text", "text": "b c"}]}], 6),
+        ([{"role": "assistant", "content": None, "tool_calls": [], "refusal": None}], 3),
+        ([{"role": "user", "content": "w " * 20_000}], 20_003),
+        ([{"role": "user", "content": "fail"}], None),
+        ([{"role": "developer", "content": "a"}], None),
+        ([{"role": "tool", "content": "a"}], None),
+        ([{"role": "assistant", "tool_calls": [{"id": "a"}]}], None),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a"}}]}], None),
+        ([{"role": "user", "content": {"text": "a"}}], None),
+        ([{"role": "user", "content": "a", "unheard_of": "b"}], None),
+    ],
+)
+async def test_chats(counter: PromptCounter, messages: Any, expected: int | None) -> None:
+    assert await count(counter, CHAT, messages=messages) == expected
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"tools": [{"type": "function"}]},
+        {"documents": []},
+        {"chat_template_kwargs": {}},
+        {"add_generation_prompt": False},
+        {"continue_final_message": True},
+        {"truncate_prompt_tokens": 1},
+        {"unheard_of": 1},
+    ],
+)
+async def test_a_field_that_may_change_the_prompt_is_not_counted(
+    counter: PromptCounter, field: dict[str, Any]
+) -> None:
+    messages = [{"role": "user", "content": "a"}]
+    assert await count(counter, CHAT, messages=messages, **field) is None
+    assert await count(counter, CHAT, messages=messages, **dict.fromkeys(field)) == 4
+
+
+async def test_an_unreadable_prompt_is_not_counted(counter: PromptCounter) -> None:
+    for raw in (rb'["\ud800"]', b"[" * 100_000 + b"]" * 100_000):
+        fields = {"prompt": msgspec.Raw(raw), "messages": msgspec.Raw(raw)}
+        assert await counter.count(a_model("tiny"), COMPLETION, fields) is None
+        assert await counter.count(a_model("tiny"), CHAT, fields) is None
+    assert await counter.count(a_model("tiny"), Operation.PREDICTIONS, {}) is None
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for part in messages[0]['content'] %}{{ part.text }}{% endfor %}",
+        "{{ messages[0].content.__class__.__mro__ }}",
+        "{% if %}",
+        None,
+    ],
+)
+async def test_a_template_that_cannot_be_rendered_is_not_counted(
+    folder: Path, counter: PromptCounter, template: str | None
+) -> None:
+    (folder / "chat_template.jinja").unlink()
+    if template is not None:
+        (folder / "chat_template.jinja").write_text(template)
+    assert await count(counter, CHAT, messages=[{"role": "user", "content": "a"}]) is None
+    assert await count(counter, COMPLETION, prompt="a") == 3
+
+
+async def test_a_folder_is_awaited_and_a_broken_one_is_not_counted(folder: Path) -> None:
+    counter = PromptCounter(folder.parents[1])
+    assert await count(counter, COMPLETION, "absent", prompt="a") is None
+    os.rename(folder, folder.with_name("absent-test"))
+    assert await count(counter, COMPLETION, "absent", prompt="a") == 3
+    (folder.parent / "broken-test").mkdir()
+    assert await count(counter, COMPLETION, "broken", prompt="a") is None
+    assert await count(PromptCounter(folder / "none"), COMPLETION, prompt="a") is None
+
+
+async def test_the_newest_folder_of_this_very_model_is_taken(
+    folder: Path, counter: PromptCounter
+) -> None:
+    for name, time in (("tiny-older", 1), ("tiny-er-test", 1 << 40), (".tiny-part", 1 << 40)):
+        (folder.parent / name).mkdir()
+        os.utime(folder.parent / name, (time, time))
+    assert await count(counter, COMPLETION, prompt="a") == 3
+
+
+async def test_a_tokenizer_is_loaded_once_and_large_prompts_leave_the_loop(
+    counter: PromptCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[str] = []
+    to_thread = asyncio.to_thread
+
+    async def noted(function: Any, *arguments: Any) -> Any:
+        moved.append(function.__name__)
+        return await to_thread(function, *arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    await asyncio.gather(*(count(counter, COMPLETION, prompt="a") for _ in range(5)))
+    assert moved == ["_newest_folder", "_load"]
+    assert await count(counter, COMPLETION, prompt="w " * 20_000) == 20_002
+    assert moved[2:] == ["count"]
+
+
+def test_the_bound() -> None:
+    assert prompt_bound(100, None) == 164
+    assert prompt_bound(100, 4096) == 164
+    assert prompt_bound(10_000, 4096) == 4096
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "expected"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": "a"}]}, 108),
+        (CHAT, {"messages": [{"role": "user", "content": "a"}], "tools": [{}]}, 1000),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 1000),
+        (COMPLETION, {"prompt": "w" * 5000}, 1000),
+        (COMPLETION, {"prompt": ["w" * 5000]}, 5079),  # each prompt has the context's length
+        (COMPLETION, {"prompt": "\U0001d160" * 10}, 197),  # 40 bytes that are 120 in NFC
+    ],
+)
+def test_the_worst_prompt(operation: Operation, body: dict[str, Any], expected: int) -> None:
+    raw = written(body)
+    assert worst_prompt(a_model("a", 1000), operation, bodies.fields(raw), raw) == expected
+
+
+def test_a_chat_with_more_than_text_is_bound_by_nothing_but_the_context() -> None:
+    raw = written({"messages": [], "tools": [{}]})
+    assert worst_prompt(a_model("a"), CHAT, bodies.fields(raw), raw) is None
+
+
+def test_nfc_makes_no_character_longer_than_its_escape() -> None:
+    for char in _characters():
+        size = len(unicodedata.normalize("NFC", char).encode())
+        assert size <= len(json.dumps(char)) - 2 or char.isascii()
+
+
+@needs_gemma
+def test_gemma_has_no_more_tokens_than_bytes_in_any_character() -> None:
+    _no_more_tokens_than_bytes(_tokenizer(GEMMA))
+
+
+@needs_minilm
+def test_minilm_has_no_more_tokens_than_bytes_in_any_character() -> None:
+    _no_more_tokens_than_bytes(_tokenizer(MINILM))
+
+
+@needs_minilm
+def test_minilm_sees_no_more_characters_than_bytes() -> None:
+    """A word has no more pieces than characters, so this is the proof for words too."""
+    normalise = _tokenizer(MINILM).normalizer.normalize_str
+    assert all(len("".join(normalise(c).split())) <= len(c.encode()) for c in _characters())
+
+
+@needs_gemma
+def test_what_the_template_adds_is_paid_for_by_the_json(counter: PromptCounter) -> None:
+    loaded = token_count._load(GEMMA or Path())
+    assert loaded is not None
+    assert loaded.render is not None
+    fixed = len(loaded.render([]).removeprefix("<bos>").encode()) + 1
+    assert fixed <= token_count._TEMPLATE_FIXED + len(b'{"model":"","messages":[]}')
+    for role in ("system", "developer", "user", "assistant"):
+        message = msgspec.json.decode(written({"role": role}), type=token_count._Message)
+        added = len(loaded.render([message]).removeprefix("<bos>").encode()) + 1 - fixed
+        assert added <= len(written({"role": role})) + 1
+
+
+@pytest.fixture(scope="module")
+def real() -> PromptCounter:
+    return PromptCounter(BUILD)
+
+
+@needs_gemma
+@MANY
+@given(messages=MESSAGES | TINY, escaped=st.booleans())
+async def test_no_chat_of_gemma_is_above_its_bound(
+    real: PromptCounter, messages: Any, escaped: bool
+) -> None:
+    await _below_bound(real, builders.CHAT, CHAT, {"model": "", "messages": messages}, escaped)
+
+
+@needs_gemma
+@MANY
+@given(prompt=PROMPTS, escaped=st.booleans())
+async def test_no_completion_of_gemma_is_above_its_bound(
+    real: PromptCounter, prompt: Any, escaped: bool
+) -> None:
+    await _below_bound(real, builders.CHAT, COMPLETION, {"prompt": prompt}, escaped)
+
+
+@needs_minilm
+@MANY
+@given(texts=PROMPTS, escaped=st.booleans())
+async def test_no_input_of_minilm_is_above_its_bound(
+    real: PromptCounter, texts: Any, escaped: bool
+) -> None:
+    await _below_bound(real, builders.EMBEDDING, EMBEDDINGS, {"input": texts}, escaped)
+
+
+DIALOGUES = [
+    [("user", "What is the capital of France?")],
+    [("system", "You are brief. "), ("user", "  法国的首都是哪里？\n")],
+    [("user", "你好"), ("assistant", "你好！有什么可以帮你？"), ("user", "讲一个关于月亮的故事。")],
+    [("developer", "Plain words."), ("user", "Hi <eos> 😀\n\n\n  x"), ("assistant", "")],
+    [("user", "word " * 4000)],
+]
+
+
+@needs_gemma
+@pytest.mark.parametrize("dialogue", DIALOGUES)
+async def test_chats_count_as_transformers_counts_them(
+    real: PromptCounter, reference: Any, dialogue: list[tuple[str, str]]
+) -> None:
+    messages = [{"role": role, "content": content} for role, content in dialogue]
+    expected = reference.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=True, return_dict=False
+    )
+    assert await count(real, CHAT, builders.CHAT, messages=messages) == len(expected)
+
+
+@needs_gemma
+@pytest.mark.parametrize("text", ["", "Hello", "  四  个  空格 ", "a\n\n\nb<bos>c\x00\ufffd"])
+async def test_completions_count_as_transformers_counts_them(
+    real: PromptCounter, reference: Any, text: str
+) -> None:
+    expected = len(reference(text, add_special_tokens=True).input_ids)
+    assert await count(real, COMPLETION, builders.CHAT, prompt=text) == expected
+
+
+@pytest.fixture(scope="module")
+def reference() -> Any:
+    transformers = pytest.importorskip("transformers")
+    return transformers.AutoTokenizer.from_pretrained(GEMMA, local_files_only=True)
+
+
+async def _below_bound(
+    counter: PromptCounter, name: str, operation: Operation, body: dict[str, Any], escaped: bool
+) -> None:
+    raw = written(body, escaped)
+    counted = await counter.count(a_model(name), operation, bodies.fields(raw))
+    assert counted is not None
+    assert counted <= prompt_bound(len(raw), None)
+
+
+def _tokenizer(folder: Path | None) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str((folder or Path()) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _characters() -> list[str]:
+    """All but surrogates, which UTF-8 cannot hold, and the planes that Unicode leaves empty; by day
+    the first of them and each eleventh of the others."""
+    step = at_length(1, 11)
+    planes = range(0x800, 0xD800, step), range(0xE000, 0x40000, step), range(0xE0000, 0xE1000, step)
+    return [chr(code) for code in (*range(0x800), *itertools.chain(*planes))]
+
+
+def _no_more_tokens_than_bytes(tokenizer: Tokenizer) -> None:
+    characters = _characters()
+    encoded = tokenizer.encode_batch_fast(characters, add_special_tokens=False)
+    pairs = zip(characters, encoded, strict=True)
+    assert not [char for char, encoding in pairs if len(encoding) > len(char.encode())]

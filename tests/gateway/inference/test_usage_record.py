@@ -1,0 +1,239 @@
+"""Pricing: what a usage row says, and that it never costs more than was held."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.metering.quotas import QuotaRef
+from billing.metering.usage import UsageRecord
+from billing.rating.quantities import NOTHING, WHOLE, Quantities, rate
+from billing.tables import QuotaKind, Settlement
+from gateway.call.reservation import Held, Hold, Lease
+from gateway.call.values import Ask, Call, Completion, Operation, Priced, Principal, Ticket
+from gateway.inference.usage_record import HOLD_EXCEEDED, intent_of, price, unbilled
+from infra import ids
+from tests.support.builders import CATALOG, CHAT
+from tests.support.gateway.quotas import allowance, quota
+
+START = datetime(2026, 11, 25, 8, tzinfo=UTC)
+PRICES = {"input_tokens": 500, "output_tokens": 2000}
+COUNTS = st.integers(0, 10_000)
+
+
+@dataclass(frozen=True)
+class At:
+    """A clock that stands at so many seconds."""
+
+    seconds: float
+
+    def now(self) -> datetime:
+        return START
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+CALL = Call(ids.new_id(), Operation.CHAT, "/v1/chat/completions", None, {}, None, START, 100.0)
+ASK = Ask(CATALOG.models[CHAT], "/", b"", {}, lambda _: NOTHING, stream=True)
+CALLER = Principal(ids.new_id(), ids.new_id(), "CNY")
+DONE = Completion(Settlement.COMPLETE, 200, b"", {}, Quantities(input_tokens=2, output_tokens=5))
+
+
+def ticket(credit: int, budget: int | None = None) -> Ticket:
+    """Holds so much credit, and of the key's budget as much, or so much."""
+    units = {QuotaKind.CREDIT: credit, QuotaKind.BUDGET: credit if budget is None else budget}
+    held = [Held(quota(kind), Lease(kind), amount) for kind, amount in units.items()]
+    return Ticket(CALLER, ASK, Priced(ids.new_id(), PRICES), Hold(held, ids.new_id()))
+
+
+OWN, SHARED = allowance("output_tokens"), allowance("output_tokens", "*")
+READ = allowance("input_tokens")
+
+
+def including(credit: int, included: dict[QuotaRef, int]) -> Ticket:
+    """The same with included units, those of all models first, as an extension may leave them."""
+    made = ticket(credit)
+    held = [Held(one, Lease(one.kind), units) for one, units in included.items()]
+    made.hold.add(Hold(held[::-1], made.hold.process_id))
+    return replace(made, priced=replace(made.priced, included=(OWN, SHARED, READ)))
+
+
+class TestIncluded:
+    """2 tokens in and 5 out: 2 x 500 + 5 x 2000, less what is included."""
+
+    def test_what_is_included_costs_nothing(self) -> None:
+        of = including(1_000, {OWN: 4, SHARED: 9})
+        row = price(CALL, CALLER, ASK, of, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (1_000, None)
+        assert row.covered == {"output_tokens": {OWN.id: 4, SHARED.id: 1}}
+        assert row.taken == {OWN.id: 4, SHARED.id: 1}
+        assert row.quantities == DONE.quantities
+
+    def test_without_any_money(self) -> None:
+        of = including(0, {OWN: 5, READ: 7})
+        row = price(CALL, CALLER, ASK, of, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (0, None)
+        assert row.covered == {"output_tokens": {OWN.id: 5}, "input_tokens": {READ.id: 2}}
+
+    def test_of_more_than_was_held_is_billed_what_is_covered_or_paid(self) -> None:
+        """1000 for the prompt, 2000 for one more token than the 3 that are included."""
+        row = price(CALL, CALLER, ASK, including(3_000, {OWN: 3}), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (3_000, HOLD_EXCEEDED)
+        assert row.quantities == Quantities(2, None, 4, *[0] * len(WHOLE))
+        assert row.covered == {"output_tokens": {OWN.id: 3}}
+
+    def test_a_prompt_that_is_not_paid_for_is_not_billed_at_all(self) -> None:
+        row = price(CALL, CALLER, ASK, including(999, {OWN: 3}), DONE, At(100.0))
+        assert (row.quantities, row.covered) == (NOTHING + NOTHING, None)
+        assert (row.cost_nano, row.error_code) == (0, HOLD_EXCEEDED)
+
+    @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
+    def test_what_is_not_billed_takes_nothing(self, settlement: Settlement) -> None:
+        completion = replace(DONE, settlement=settlement)
+        row = price(CALL, CALLER, ASK, including(0, {OWN: 9}), completion, At(100.0))
+        assert (row.covered, row.taken) == (None, {})
+
+    def test_what_becomes_our_fault_takes_nothing(self) -> None:
+        row = price(CALL, CALLER, ASK, including(1_000, {OWN: 9}), DONE, At(100.0))
+        assert unbilled(row, "late").covered is None
+
+    @given(COUNTS, COUNTS, st.integers(0, 10**8), COUNTS, COUNTS)
+    def test_what_a_row_bills_was_paid_or_held_of_what_is_included(
+        self, prompt: int, output: int, money: int, own: int, shared: int
+    ) -> None:
+        completion = replace(DONE, quantities=Quantities(prompt, None, output))
+        of = including(money, {OWN: own, SHARED: shared})
+        row = price(CALL, CALLER, ASK, of, completion, At(100.0))
+        taken = row.taken
+        assert taken.get(OWN.id, 0) <= own
+        assert taken.get(SHARED.id, 0) <= shared
+        free = sum(taken.values()) * PRICES["output_tokens"]
+        assert rate(row.quantities, PRICES) - free == row.cost_nano <= money
+
+
+class TestPrice:
+    def test_a_whole_row(self) -> None:
+        completion = replace(DONE, first_chunk=100.25)
+        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(101.5))
+        assert (row.request_id, row.account_id, row.key_id) == (
+            CALL.request_id,
+            CALLER.account_id,
+            CALLER.key_id,
+        )
+        assert (row.operation, row.model, row.streamed, row.status) == ("chat", CHAT, True, 200)
+        assert (row.settlement, row.error_code) == (Settlement.COMPLETE, None)
+        assert (row.quantities, row.cost_nano, row.currency) == (DONE.quantities, 11_000, "CNY")
+        assert (row.started_at, row.duration_us, row.first_chunk_us) == (START, 1_500_000, 250_000)
+
+    def test_of_a_stranger(self) -> None:
+        refused = replace(DONE, settlement=Settlement.REFUSED, status=401, quantities=NOTHING)
+        row = price(CALL, None, None, None, refused, At(100.0))
+        assert (row.account_id, row.key_id, row.model, row.currency) == (None, None, None, None)
+        assert (row.streamed, row.cost_nano, row.first_chunk_us) == (False, 0, None)
+
+    @pytest.mark.parametrize("settlement", [one for one in Settlement if not one.billable])
+    def test_what_is_not_billed_costs_nothing(self, settlement: Settlement) -> None:
+        completion = replace(DONE, settlement=settlement, error_code="why")
+        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
+        assert (row.cost_nano, row.error_code, row.quantities) == (0, "why", DONE.quantities)
+
+    def test_what_a_client_left_is_billed(self) -> None:
+        completion = replace(DONE, settlement=Settlement.CLIENT_ABORT)
+        row = price(CALL, CALLER, ASK, ticket(20_000), completion, At(100.0))
+        assert row.cost_nano == 11_000
+
+    def test_what_was_held_is_the_most(self) -> None:
+        """1000 for the prompt, and as many whole tokens as the rest of 9000 pays for: 4 of 5."""
+        row = price(CALL, CALLER, ASK, ticket(10_000), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (9_000, HOLD_EXCEEDED)
+        assert (row.quantities.input_tokens, row.quantities.output_tokens) == (2, 4)
+        exact = price(CALL, CALLER, ASK, ticket(11_000), DONE, At(100.0))
+        assert (exact.cost_nano, exact.error_code) == (11_000, None)
+
+    def test_the_least_of_what_was_held_is_the_most(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(20_000, budget=7_000), DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (7_000, HOLD_EXCEEDED)
+        assert row.quantities.output_tokens == 3
+
+    def test_a_call_that_holds_no_money_costs_none(self) -> None:
+        """Its worst case was nothing: then nothing can be charged, whatever an engine says."""
+        free = replace(ticket(0), hold=Hold([], ids.new_id()))
+        row = price(CALL, CALLER, ASK, free, DONE, At(100.0))
+        assert (row.cost_nano, row.error_code) == (0, HOLD_EXCEEDED)
+
+    def test_a_clock_that_is_behind_makes_no_negative_time(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(20_000), DONE, At(99.0))
+        assert row.duration_us == 0
+
+    @given(COUNTS, COUNTS, st.integers(0, 10**8), st.sampled_from(Settlement))
+    def test_never_costs_more_than_was_held_nor_than_it_consumed(
+        self, prompt: int, output: int, held: int, settlement: Settlement
+    ) -> None:
+        quantities = Quantities(input_tokens=prompt, output_tokens=output)
+        completion = replace(DONE, quantities=quantities, settlement=settlement)
+        row = price(CALL, CALLER, ASK, ticket(held), completion, At(100.0))
+        due = rate(quantities, PRICES) if settlement.billable else 0
+        assert row.cost_nano <= min(held, due)
+        # Bills count quantities: a row costs what its own come to, and not what was held.
+        if settlement.billable:
+            assert rate(row.quantities, PRICES) == row.cost_nano
+            if due > held >= prompt * PRICES["input_tokens"]:
+                assert held - rate(row.quantities, PRICES) < max(PRICES.values())
+        assert (row.error_code == HOLD_EXCEEDED) == (due > held)
+
+
+class TestWhole:
+    """Pictures at 30 nano-units and seconds at 11: what they are more than was held is not billed,
+    as far as whole units go."""
+
+    PRICES: Mapping[str, int] = {"images": 30, "adaptation_seconds": 11}
+
+    def priced(self, held: int, included: dict[QuotaRef, int], **units: int) -> UsageRecord:
+        of = including(held, included)
+        of = replace(of, priced=replace(of.priced, prices=self.PRICES, included=tuple(included)))
+        return price(CALL, CALLER, ASK, of, replace(DONE, quantities=Quantities(**units)), At(100))
+
+    @pytest.mark.parametrize(
+        ("held", "images", "seconds", "billed", "cost"),
+        [
+            (360 + 990, 12, 90, (12, 90), 1_350),
+            (1_349, 12, 90, (12, 89), 1_339),
+            (365, 12, 90, (12, 0), 360),
+            (89, 12, 0, (2, 0), 60),
+            (0, 12, 90, (0, 0), 0),
+        ],
+    )
+    def test_no_more_than_was_held(
+        self, held: int, images: int, seconds: int, billed: tuple[int, int], cost: int
+    ) -> None:
+        row = self.priced(held, {}, images=images, adaptation_seconds=seconds)
+        of = row.quantities
+        assert ((of.images, of.adaptation_seconds), row.cost_nano) == (billed, cost)
+        assert (row.error_code == HOLD_EXCEEDED) == (held < 30 * images + 11 * seconds)
+
+    def test_what_is_included_costs_nothing(self) -> None:
+        seconds = allowance("adaptation_seconds")
+        row = self.priced(30, {seconds: 600}, images=1, adaptation_seconds=90)
+        assert (row.cost_nano, row.error_code) == (30, None)
+        assert row.covered == {"adaptation_seconds": {seconds.id: 90}}
+
+
+class TestUnbilled:
+    def test_is_our_fault(self) -> None:
+        row = price(CALL, CALLER, ASK, ticket(20_000), DONE, At(100.0))
+        ours = unbilled(row, "late")
+        assert (ours.settlement, ours.cost_nano) == (Settlement.PLATFORM_FAULT, 0)
+        assert (ours.error_code, ours.quantities) == ("late", row.quantities)
+
+
+class TestIntent:
+    def test_says_what_it_can_cost(self) -> None:
+        intent = intent_of(CALL, ticket(20_000, budget=7_000))
+        assert (intent.request_id, intent.account_id) == (CALL.request_id, CALLER.account_id)
+        assert (intent.key_id, intent.model) == (CALLER.key_id, CHAT)
+        assert (intent.operation, intent.streamed, intent.currency) == ("chat", True, "CNY")
+        assert (intent.held_nano, intent.started_at) == (7_000, START)

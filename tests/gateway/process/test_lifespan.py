@@ -1,0 +1,28 @@
+"""The life of a gateway process, and of applications that share one."""
+
+import gc
+from pathlib import Path
+
+import pytest
+
+from gateway import app as application
+from gateway.app import create_app
+from gateway.process.lifespan import settle_memory
+from tests.support.builders import run_gateway, settings
+
+
+def test_a_process_of_its_own_settles_its_memory(
+    monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.setenv("MAAS_DATABASE_URL", database_url)
+    monkeypatch.setenv("MAAS_SERVING_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(application, "configure_logging", lambda _level: None)
+    assert settle_memory in create_app().on_startup
+
+
+async def test_one_of_several_applications_does_not(database_url: str, data_dir: Path) -> None:
+    """What is frozen is never freed: not even the application itself, once it is gone."""
+    frozen = gc.get_freeze_count()
+    async with run_gateway(settings(database_url, data_dir, "http://127.0.0.1:9")) as gateway:
+        assert (await gateway.http.get("/health/live")).status_code == 200
+    assert gc.get_freeze_count() <= frozen

@@ -1,0 +1,38 @@
+"""What texts are found by: codes whole and in parts, Chinese by pairs."""
+
+import pytest
+
+from gateway.retrieval.lexemes import MOST_ASKED, asked, terms
+
+
+class TestTerms:
+    @pytest.mark.parametrize(
+        ("text", "made"),
+        [
+            ("The bearing", ["the", "bearing"]),
+            ("6205-2RS", ["6205-2rs", "62052rs", "6205", "2rs"]),
+            ("F30001", ["f30001", "30001"]),
+            ("Ｆ３０００１", ["f30001", "30001"]),
+            ("3.5 mm", ["3.5", "35", "3", "5", "mm"]),
+            ("水泵过热", ["水泵", "泵过", "过热"]),
+            ("泵", ["泵"]),
+            ("更换6205轴承", ["更换", "6205", "轴承"]),
+            ("Störung", ["störung"]),
+            ("насос", ["насос"]),
+            ("snake_case", ["snake_case", "snakecase", "snake", "case"]),
+            ("' & | \\ :*", []),
+            ("", []),
+        ],
+    )
+    def test_of_a_text(self, text: str, made: list[str]) -> None:
+        assert terms(text) == made
+
+    def test_each_once_and_none_endless(self) -> None:
+        assert terms("a A a") == ["a"]
+        assert terms("x" * 65) == []
+
+    def test_codes_are_asked_for_first(self) -> None:
+        question = " ".join(f"word{'x' * n}" for n in range(1, 50)) + " F30001"
+        made = asked(question)
+        assert len(made) == MOST_ASKED
+        assert made[:2] == ["f30001", "30001"]

@@ -1,0 +1,125 @@
+"""When versions are proposed by themselves: at night, once, and not while the engine is busy."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from typing import cast
+
+import pytest
+from sqlalchemy import text
+
+from gateway.shared_models.proposer import Proposer, Tools
+from gateway.shared_models.schedule import Nightly
+from infra import ids
+from infra.database.database import Database
+from tests.support.builders import CHAT
+from tests.support.gateway.shops import RULES, SHARED, SOLD, Shop, tasks
+from tests.support.stories.story import Calendar
+
+AT = time(18, 30)
+
+
+@pytest.fixture
+def calendar() -> Calendar:
+    """By UTC."""
+    clock = Calendar()
+    clock.zone = UTC  # type: ignore[assignment]
+    clock.set(2027, 1, 4, 19)
+    return clock
+
+
+@pytest.fixture
+def nightly(shop: Shop, calendar: Calendar) -> Nightly:
+    parts = shop.gateway.parts
+    tools = Tools(calendar, parts.database, parts.upstream, parts.router, RULES, tasks)
+    return Nightly(AT, SOLD, calendar, parts.database, Proposer(tools))
+
+
+async def numbers(shop: Shop) -> list[int]:
+    return [row.number for row in await shop.versions()]
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "night"),
+    [(18, 29, None), (18, 30, 4), (22, 29, 4), (22, 30, None), (3, 0, None)],
+)
+def test_the_night_begins_when_the_operator_says(
+    calendar: Calendar, hour: int, minute: int, night: int | None
+) -> None:
+    began = at_night(AT, calendar).night(datetime(2027, 1, 4, hour, minute, tzinfo=UTC))
+    assert began == (None if night is None else datetime(2027, 1, night, 18, 30, tzinfo=UTC))
+
+
+def test_a_night_goes_on_past_midnight(calendar: Calendar) -> None:
+    began = at_night(time(23), calendar).night(datetime(2027, 1, 5, 1, tzinfo=UTC))
+    assert began == datetime(2027, 1, 4, 23, tzinfo=UTC)
+
+
+def at_night(begins: time, calendar: Calendar) -> Nightly:
+    """One that is only asked when nights are."""
+    return Nightly(begins, SOLD, calendar, cast(Database, None), cast(Proposer, None))
+
+
+async def test_one_a_night(shop: Shop, calendar: Calendar, nightly: Nightly) -> None:
+    await shop.corrected()
+    calendar.set(2027, 1, 4, 12)
+    await nightly()
+    assert await numbers(shop) == []
+    calendar.set(2027, 1, 4, 19)
+    await nightly()
+    await nightly()
+    assert await numbers(shop) == [1]
+    # The next night there is nothing new, in the one after that there is.
+    calendar.set(2027, 1, 5, 19)
+    await nightly()
+    assert await numbers(shop) == [1]
+    await shop.firms[1].corrects("Which code has more?", "F-more")
+    calendar.set(2027, 1, 6, 19)
+    await nightly()
+    assert await numbers(shop) == [2, 1]
+
+
+async def test_too_few_is_no_fault(shop: Shop, nightly: Nightly) -> None:
+    await nightly()
+    assert await numbers(shop) == []
+
+
+async def test_a_night_that_fails_is_over(shop: Shop, nightly: Nightly) -> None:
+    await shop.corrected()
+    shop.serving.breaks = True
+    await nightly()
+    shop.serving.breaks = False
+    await nightly()
+    (row,) = await shop.versions()
+    assert row.status == "rejected"
+
+
+async def test_a_busy_engine_is_left_alone(shop: Shop, nightly: Nightly) -> None:
+    """Of 16 calls that it takes at once more than four run: of the base and its adapters."""
+    await shop.corrected()
+    await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
+    await nightly()
+    assert await numbers(shop) == []
+    await running(shop, [])
+    await nightly()
+    assert await numbers(shop) == [1]
+
+
+async def test_two_engines_are_not_busy_by_as_much(shop: Shop, nightly: Nightly) -> None:
+    await shop.corrected()
+    await running(shop, [CHAT, SHARED, CHAT, SHARED, SHARED])
+    await replace(nightly, engines=2)()
+    assert await numbers(shop) == [1]
+
+
+async def running(shop: Shop, models: list[str]) -> None:
+    gateway = shop.gateway
+    statement = text(
+        "insert into intent values (:id, :process, :account, :key, 'chat', :model, false, 0, "
+        "'CNY', now())"
+    )
+    async with gateway.parts.database.transaction() as session:
+        await session.execute(text("delete from intent"))
+        for model in models:
+            place = {"process": gateway.parts.membership.process_id, "account": gateway.account.id}
+            values = {"id": ids.new_id(), "key": gateway.key.row.id, "model": model, **place}
+            await session.execute(statement, values)

@@ -1,0 +1,207 @@
+"""Versions of a shared model: one answers, of two promotions at once one wins, all can go back."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gateway.registry.versions import (
+    MOST_KEPT,
+    ModelVersionConflict,
+    ModelVersionNotFound,
+    ModelVersionUnfit,
+    answering,
+    before,
+    find_version,
+    present,
+    promote,
+    roll_back,
+    shown_as,
+    stored_version,
+    versions_of,
+)
+from gateway.tables import ModelVersion, VersionStatus
+from infra import ids
+from infra.clock import SystemClock
+from infra.database.database import Database
+
+MODEL = "shop-floor"
+CLOCK = SystemClock()
+
+
+async def made(
+    database: Database, *numbers: int, status: VersionStatus = VersionStatus.PROMOTED, **more: Any
+) -> None:
+    """Versions as they are when they have been promoted, and others after them."""
+    async with database.transaction() as session:
+        for number in numbers:
+            values = {"artefact": b"weights %d" % number, "scores": None, **more}
+            session.add(
+                ModelVersion(
+                    id=ids.new_id(),
+                    model=MODEL,
+                    number=number,
+                    parent=0,
+                    status=status,
+                    current=False,
+                    made_of={},
+                    history=[],
+                    created_at=CLOCK.now(),
+                    **values,
+                )
+            )
+
+
+async def promoted(database: Database, number: int, instead_of: int = 0) -> None:
+    async with database.transaction() as session:
+        await promote(session, CLOCK, MODEL, number, instead_of, "us")
+
+
+async def rolled_back(database: Database, to: int, instead_of: int) -> None:
+    async with database.transaction() as session:
+        await roll_back(session, CLOCK, MODEL, to, instead_of, "us")
+
+
+async def now(database: Database) -> int:
+    async with database.transaction() as session:
+        return await present(session, MODEL)
+
+
+async def all_of(database: Database) -> Sequence[ModelVersion]:
+    async with database.transaction() as session:
+        return await versions_of(session, MODEL)
+
+
+async def epoch(database: Database) -> int:
+    async with database.transaction() as session:
+        count: int = (await session.execute(text("select count from access_epoch"))).scalar_one()
+        return count
+
+
+class TestPromoting:
+    async def test_answer_fields_from_then_on(self, database: Database) -> None:
+        await made(database, 1, 2)
+        count = await epoch(database)
+        await promoted(database, 1)
+        await promoted(database, 2, instead_of=1)
+        assert await now(database) == 2
+        # By which every gateway hears of it.
+        assert await epoch(database) == count + 2
+        async with database.transaction() as session:
+            row = await find_version(session, MODEL, 2)
+            assert await answering(session) == {MODEL: row.id}
+            stored = await stored_version(session, row.id)
+        assert stored is not None
+        assert (stored.base, stored.shown, stored.artefact) == (MODEL, f"{MODEL}@2", b"weights 2")
+        assert [line["what"] for line in row.history] == ["promoted"]
+        assert row.promoted_at is not None
+
+    async def test_two_at_once(self, database: Database, database_url: str) -> None:
+        await made(database, 1, 2)
+        others = [Database(database_url, pool_size=1) for _ in range(2)]
+        done = await asyncio.gather(
+            *(promoted(other, number) for number, other in enumerate(others, 1)),
+            return_exceptions=True,
+        )
+        for other in others:
+            await other.close()
+        (lost,) = [one for one in done if one is not None]
+        assert isinstance(lost, ModelVersionConflict)
+        winner = await now(database)
+        assert f"Version {winner} " in lost.message
+        assert [row.number for row in await all_of(database) if row.current] == [winner]
+
+    async def test_of_another_model_is_another_matter(self, database: Database) -> None:
+        await made(database, 1)
+        async with database.transaction() as session:
+            with pytest.raises(ModelVersionNotFound):
+                await promote(session, CLOCK, "another", 1, 0, "us")
+
+    @pytest.mark.parametrize("status", [VersionStatus.REJECTED, VersionStatus.PROPOSED])
+    async def test_only_what_was_judged_good(
+        self, database: Database, status: VersionStatus
+    ) -> None:
+        await made(database, 1, status=status)
+        with pytest.raises(ModelVersionUnfit, match=status.value):
+            await promoted(database, 1)
+        assert await now(database) == 0
+
+    async def test_not_what_has_no_weights(self, database: Database) -> None:
+        await made(database, 1, artefact=None)
+        with pytest.raises(ModelVersionUnfit, match="no weights"):
+            await promoted(database, 1)
+
+    async def test_not_what_answers_already(self, database: Database) -> None:
+        await made(database, 1)
+        await promoted(database, 1)
+        with pytest.raises(ModelVersionUnfit, match="already"):
+            await promoted(database, 1, instead_of=1)
+
+    async def test_weights_of_long_ago_are_erased(self, database: Database) -> None:
+        numbers = range(1, MOST_KEPT + 3)
+        await made(database, *numbers)
+        for number in numbers:
+            await promoted(database, number, instead_of=number - 1)
+        for number, kept in ((1, False), (2, False), (3, True), (MOST_KEPT + 2, True)):
+            async with database.transaction() as session:
+                row = await find_version(session, MODEL, number)
+                assert (await stored_version(session, row.id) is not None) == kept
+        with pytest.raises(ModelVersionUnfit, match="no weights"):
+            await rolled_back(database, 1, MOST_KEPT + 2)
+        assert await now(database) == MOST_KEPT + 2
+
+
+class TestRollingBack:
+    async def test_to_the_one_before_and_forward_again(self, database: Database) -> None:
+        await made(database, 1, 2)
+        await promoted(database, 1)
+        await promoted(database, 2, instead_of=1)
+        async with database.transaction() as session:
+            assert await before(session, MODEL) == 1
+        await rolled_back(database, 1, instead_of=2)
+        second, first = await all_of(database)
+        assert (first.status, first.current) == (VersionStatus.PROMOTED, True)
+        assert (second.status, second.current) == (VersionStatus.ROLLED_BACK, False)
+        assert second.history[-1]["what"] == "rolled back to 1"
+        await promoted(database, 2, instead_of=1)
+        assert await now(database) == 2
+
+    async def test_to_the_built_in_one(self, database: Database) -> None:
+        await made(database, 1)
+        await promoted(database, 1)
+        async with database.transaction() as session:
+            assert await before(session, MODEL) == 0
+        await rolled_back(database, 0, instead_of=1)
+        assert await now(database) == 0
+        async with database.transaction() as session:
+            assert await answering(session) == {}
+
+    async def test_what_was_rolled_back_is_not_gone_back_to(self, database: Database) -> None:
+        await made(database, 1, 2)
+        await promoted(database, 1)
+        await rolled_back(database, 0, instead_of=1)
+        await promoted(database, 2)
+        async with database.transaction() as session:
+            assert await before(session, MODEL) == 0
+
+    @pytest.mark.parametrize(
+        ("to", "instead_of", "error"),
+        [
+            (0, 1, ModelVersionConflict),
+            (0, 0, ModelVersionUnfit),
+            (7, 0, ModelVersionNotFound),
+        ],
+    )
+    async def test_what_cannot_be(
+        self, database: Database, to: int, instead_of: int, error: type[Exception]
+    ) -> None:
+        await made(database, 1)
+        with pytest.raises(error):
+            await rolled_back(database, to, instead_of)
+
+
+def test_versions_have_names_of_their_own() -> None:
+    """An engine has the built-in one by the model's name: another must not be taken for it."""
+    assert (shown_as(MODEL, 0), shown_as(MODEL, 3)) == (MODEL, f"{MODEL}@3")

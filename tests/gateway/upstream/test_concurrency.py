@@ -1,0 +1,399 @@
+"""Scheduling: never too many at once, never a slot lost, nobody starved."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.call.errors import UpstreamBusy
+from gateway.call.values import Tier
+from gateway.upstream.concurrency import Scheduler, Schedulers, slots_of
+from infra.settings import Settings
+from tests.support.builders import CATALOG, CHAT, EMBEDDING
+
+P, D, F = Tier.PRIORITY, Tier.DEFAULT, Tier.FLEX
+
+
+class Crowd:
+    """Calls on a scheduler that run until they are told to end. Counts for itself."""
+
+    def __init__(self, slots: int | None, waiting_limit: int = 1000) -> None:
+        self.scheduler = Scheduler(slots, waiting_limit)
+        self.running: list[int] = []
+        self.served: list[int] = []
+        self.refused: list[int] = []
+        self.tiers: list[Tier] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.peak: Counter[Tier | None] = Counter()
+        self._ends: list[asyncio.Event] = []
+
+    def start(self, *tiers: Tier) -> None:
+        for tier in tiers:
+            self.tiers.append(tier)
+            self._ends.append(asyncio.Event())
+            self.tasks.append(asyncio.create_task(self._call(len(self.tasks), tier)))
+
+    async def _call(self, number: int, tier: Tier) -> None:
+        try:
+            async with self.scheduler.slot(tier):
+                self.served.append(number)
+                self.running.append(number)
+                self._measure()
+                try:
+                    await self._ends[number].wait()
+                finally:
+                    self.running.remove(number)
+        except UpstreamBusy:
+            self.refused.append(number)
+
+    def _measure(self) -> None:
+        counts = Counter(self.tiers[number] for number in self.running)
+        for tier, count in [*counts.items(), (None, len(self.running))]:
+            self.peak[tier] = max(self.peak[tier], count)
+
+    def end(self, number: int) -> None:
+        self._ends[number].set()
+
+    async def settle(self) -> None:
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+    async def finish(self) -> None:
+        """End whoever runs until nobody is left; a lost slot shows as a task that never ends."""
+        for _ in range(len(self.tasks) + 1):
+            for number in list(self.running):
+                self.end(number)
+            await self.settle()
+        left = [number for number, task in enumerate(self.tasks) if not task.done()]
+        for number in left:
+            self.tasks[number].cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        assert not left, "some were never served"
+        assert set(self.scheduler.running.values()) == {0}
+        assert set(self.scheduler.waiting.values()) == {0}
+
+    async def order(self, count: int, refill: Iterable[Tier] = ()) -> list[Tier]:
+        """End calls one by one; the classes of the next `count` that got a slot."""
+        seen = len(self.served)
+        while len(self.served) < seen + count:
+            self.start(*refill)
+            self.end(self.running[0])
+            await self.settle()
+        return [self.tiers[number] for number in self.served[seen : seen + count]]
+
+
+def step(coroutine: Coroutine[Any, Any, None]) -> bool:
+    """Run until it first waits; whether it came to its end instead."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return True
+    coroutine.close()
+    return False
+
+
+class TestSlots:
+    def test_a_free_slot_is_taken_without_waiting_and_outside_a_loop(self) -> None:
+        slot = Scheduler(1, 0).slot(D)
+        assert step(slot.__aenter__())
+        assert step(slot.__aexit__(None, None, None))
+
+    async def test_no_more_than_the_slots_run(self) -> None:
+        crowd = Crowd(3)
+        crowd.start(*[D] * 7)
+        await crowd.settle()
+        assert crowd.served == [0, 1, 2]
+        assert crowd.scheduler.running == {P: 0, D: 3, F: 0}
+        assert crowd.scheduler.waiting == {P: 0, D: 4, F: 0}
+        await crowd.finish()
+        assert crowd.peak[None] == 3
+
+    async def test_first_come_first_served_within_a_class(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(*[D] * 6)
+        await crowd.finish()
+        assert crowd.served == [0, 1, 2, 3, 4, 5]
+
+    async def test_nobody_slips_in_before_those_who_wait(self) -> None:
+        scheduler = Scheduler(1, 10)
+        first = scheduler.slot(D)
+        await first.__aenter__()
+        waiting = asyncio.create_task(scheduler.slot(D).__aenter__())
+        await asyncio.sleep(0)
+        await first.__aexit__(None, None, None)
+        assert not step(scheduler.slot(P).__aenter__())
+        assert scheduler.waiting[P] == 0  # and one that is thrown away leaves no trace
+        await waiting
+
+    async def test_a_call_that_fails_gives_its_slot_back(self) -> None:
+        scheduler = Scheduler(1, 0)
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                async with scheduler.slot(D):
+                    raise RuntimeError
+
+    @pytest.mark.parametrize("slots", [None, 0])
+    async def test_unlimited(self, slots: int | None) -> None:
+        crowd = Crowd(slots, waiting_limit=0)
+        crowd.start(*[D, F] * 500)
+        await crowd.settle()
+        assert len(crowd.running) == 1000
+        await crowd.finish()
+
+
+class TestWaitingLimit:
+    async def test_too_many_are_refused_at_once(self) -> None:
+        crowd = Crowd(1, waiting_limit=4)
+        crowd.start(D, F, P, D, D, P, D, F)
+        await crowd.settle()
+        assert crowd.refused == [5, 6, 7]
+        await crowd.finish()
+
+    async def test_flex_is_refused_at_half_of_it(self) -> None:
+        crowd = Crowd(1, waiting_limit=4)
+        crowd.start(D, F, D, F, D)
+        await crowd.settle()
+        assert crowd.refused == [3]
+        await crowd.finish()
+
+    async def test_without_a_limit_to_speak_of_nobody_waits(self) -> None:
+        crowd = Crowd(1, waiting_limit=0)
+        crowd.start(D, P)
+        await crowd.settle()
+        assert crowd.refused == [1]
+        await crowd.finish()
+
+    async def test_those_who_left_make_room(self) -> None:
+        crowd = Crowd(1, waiting_limit=1)
+        crowd.start(D, D)
+        await crowd.settle()
+        crowd.tasks[1].cancel()
+        await crowd.settle()
+        crowd.start(D)
+        await crowd.settle()
+        assert crowd.refused == []
+        await crowd.finish()
+
+
+class TestClasses:
+    async def test_the_better_class_goes_first(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(D, F, D, P)
+        await crowd.settle()
+        assert await crowd.order(3) == [P, D, F]
+        await crowd.finish()
+
+    async def test_default_gets_one_of_four_against_priority(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(P, D, D, D, *[P] * 3)
+        await crowd.settle()
+        assert await crowd.order(12, refill=[P]) == [P, P, P, D] * 3
+        await crowd.finish()
+
+    async def test_flex_gets_one_of_sixteen(self) -> None:
+        crowd = Crowd(2)
+        crowd.start(D, D, F, F, D)
+        await crowd.settle()
+        assert await crowd.order(32, refill=[D]) == ([D] * 15 + [F]) * 2
+        await crowd.finish()
+
+    async def test_all_three_get_their_share(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(P, *[F] * 3, *[D] * 16, *[P] * 3)
+        await crowd.settle()
+        shares = Counter(await crowd.order(32, refill=[P]))
+        assert shares == {P: 23, D: 7, F: 2}
+        await crowd.finish()
+
+    async def test_a_turn_is_not_saved_up_while_nobody_waits(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(P, *[P] * 8)
+        await crowd.settle()
+        await crowd.order(3)
+        crowd.start(D)
+        await crowd.settle()
+        assert await crowd.order(4) == [P, P, P, D]
+        await crowd.finish()
+
+
+class TestReserve:
+    @pytest.mark.parametrize(
+        ("slots", "flex"), [(1, 1), (2, 1), (7, 6), (8, 7), (16, 14), (40, 35)]
+    )
+    async def test_flex_leaves_one_slot_in_eight_and_never_takes_the_last(
+        self, slots: int, flex: int
+    ) -> None:
+        crowd = Crowd(slots)
+        crowd.start(*[F] * slots)
+        await crowd.settle()
+        assert len(crowd.running) == flex
+        crowd.start(*[D] * (slots - flex))
+        await crowd.settle()
+        assert len(crowd.running) == slots
+        await crowd.finish()
+
+    async def test_flex_that_waits_starts_when_more_than_the_reserve_is_free(self) -> None:
+        crowd = Crowd(16)
+        crowd.start(*[D] * 16, F)
+        await crowd.settle()
+        for number, running in (0, 15), (1, 14), (2, 14):
+            crowd.end(number)
+            await crowd.settle()
+            assert len(crowd.running) == running
+        assert 16 in crowd.running
+        await crowd.finish()
+
+    async def test_others_take_the_reserve_past_flex_that_waits(self) -> None:
+        crowd = Crowd(2)
+        crowd.start(D, F, D)
+        await crowd.settle()
+        assert crowd.running == [0, 2]
+        await crowd.finish()
+
+    async def test_flex_is_not_starved_by_calls_that_never_have_to_wait(self) -> None:
+        crowd = Crowd(2)
+        crowd.start(D, F)
+        await crowd.settle()
+        for _ in range(16):  # never more than one slot is free, never does default wait
+            crowd.start(D)
+            await crowd.settle()
+            crowd.end(crowd.running[0])
+            await crowd.settle()
+        assert 1 in crowd.served
+        await crowd.finish()
+
+    async def test_turn_by_turn_flex_cannot_take_the_house(self) -> None:
+        crowd = Crowd(4)
+        crowd.start(*[D] * 4, *[F] * 10)
+        await crowd.settle()
+        for _ in range(200):  # flex calls are long, the others short
+            crowd.start(D)
+            await crowd.settle()
+            crowd.end(next(n for n in crowd.running if crowd.tiers[n] is D))
+            await crowd.settle()
+        assert crowd.peak[F] == 3
+        await crowd.finish()
+
+
+class TestCancellation:
+    async def test_of_one_who_waits_leaves_no_trace(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(D, P, D)
+        await crowd.settle()
+        crowd.tasks[1].cancel()
+        await crowd.settle()
+        assert crowd.scheduler.waiting == {P: 0, D: 1, F: 0}
+        assert await crowd.order(1) == [D]
+        await crowd.finish()
+
+    async def test_in_the_turn_in_which_the_slot_was_given(self) -> None:
+        crowd = Crowd(1)
+        holder = crowd.scheduler.slot(D)
+        await holder.__aenter__()
+        crowd.start(D, D)
+        await crowd.settle()
+        await holder.__aexit__(None, None, None)  # gives the slot to 0,
+        crowd.tasks[0].cancel()  # which is gone before it can know
+        await crowd.settle()
+        assert crowd.served == [1]
+        await crowd.finish()
+
+    async def test_in_the_turn_before_the_slot_is_given(self) -> None:
+        crowd = Crowd(1)
+        holder = crowd.scheduler.slot(D)
+        await holder.__aenter__()
+        crowd.start(P, D)
+        await crowd.settle()
+        crowd.tasks[0].cancel()
+        await holder.__aexit__(None, None, None)
+        await crowd.settle()
+        assert crowd.served == [1]
+        await crowd.finish()
+
+    async def test_while_running_gives_the_slot_back(self) -> None:
+        crowd = Crowd(1)
+        crowd.start(D, D)
+        await crowd.settle()
+        crowd.tasks[0].cancel()
+        await crowd.settle()
+        assert crowd.running == [1]
+        await crowd.finish()
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("start"), st.sampled_from(Tier)),
+        st.tuples(st.sampled_from(["end", "cancel"]), st.integers(0, 30)),
+        st.tuples(st.just("turn"), st.just(0)),
+    ),
+    max_size=80,
+)
+
+
+class TestAnySequence:
+    @given(slots=st.sampled_from([1, 2, 3, 8, 17]), limit=st.integers(0, 12), steps=STEPS)
+    async def test_keeps_its_promises(
+        self, slots: int, limit: int, steps: list[tuple[str, Any]]
+    ) -> None:
+        crowd = Crowd(slots, limit)
+        cancelled: set[int] = set()
+        for verb, value in steps:
+            if verb == "start":
+                crowd.start(value)
+            elif verb == "turn":
+                await asyncio.sleep(0)
+            elif value < len(crowd.tasks):
+                if verb == "end":
+                    crowd.end(value)
+                elif crowd.tasks[value].cancel():
+                    cancelled.add(value)
+            assert sum(crowd.scheduler.waiting.values()) <= limit
+            assert sum(crowd.scheduler.running.values()) <= slots
+        await crowd.finish()
+        everyone = set(range(len(crowd.tasks)))
+        assert everyone - cancelled <= set(crowd.served) | set(crowd.refused)
+        assert crowd.peak[None] <= slots
+        assert crowd.peak[F] <= max(slots - max(slots // 8, 1), 1)
+        for tier in Tier:
+            served = [number for number in crowd.served if crowd.tiers[number] is tier]
+            assert served == sorted(served)
+        crowd.start(*[P] * slots)  # no slot was lost
+        await crowd.settle()
+        assert len(crowd.running) == slots
+        await crowd.finish()
+
+
+class TestModels:
+    async def test_each_model_has_its_own_slots(self) -> None:
+        schedulers = Schedulers({"small": 1, "large": 2, "free": None}, waiting_limit=0)
+        assert set(schedulers.all()) == {"small", "large", "free"}
+        async with schedulers.of("small").slot(D):
+            assert not schedulers.of("small")._take(D, None)
+            assert schedulers.of("large")._take(D, None)
+            assert schedulers.of("free")._take(D, None)
+
+    async def test_a_model_without_a_number_has_no_limit(self) -> None:
+        schedulers = Schedulers({"small": 1}, waiting_limit=0)
+        assert all(schedulers.of("other")._take(F, None) for _ in range(100))
+        assert schedulers.of("other") is schedulers.of("another")
+
+
+class TestPartOfAProcess:
+    """A process's part of what a model's engines work on at once."""
+
+    def test_as_many_as_the_most_engines_take(self) -> None:
+        each = CATALOG.models[CHAT].concurrency
+        assert each is not None
+        one, three = Settings(), Settings(engine_min_replicas=2, engine_max_replicas=3)
+        assert slots_of(CATALOG, one)[CHAT] == each
+        assert slots_of(CATALOG, three)[CHAT] == 3 * each
+        # Others have no engines.
+        assert slots_of(CATALOG, three)[EMBEDDING] == slots_of(CATALOG, one)[EMBEDDING]
+
+    def test_what_the_operator_says_is_what_a_host_sends(self) -> None:
+        said = Settings(model_concurrency=10, engine_max_replicas=3, workers=4)
+        assert slots_of(CATALOG, said)[CHAT] == 3  # of ten, for each of four processes

@@ -1,0 +1,167 @@
+"""Turns: an account delays another by one call, not by all of its own; and no call is lost."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.call.errors import UpstreamBusy
+from gateway.call.values import Tier
+from gateway.upstream.concurrency import Scheduler, Slot
+from gateway.upstream.fair_queue import Turns
+
+D = Tier.DEFAULT
+NOISY, QUIET, OTHER = uuid4(), uuid4(), uuid4()
+
+
+async def entered(scheduler: Scheduler, *accounts: UUID) -> list[asyncio.Task[Slot]]:
+    """Calls that wait, one after the other."""
+    tasks = []
+    for account in accounts:
+        tasks.append(asyncio.create_task(scheduler.enter(D, account)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def settle() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+async def cancelled(tasks: list[asyncio.Task[Slot]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class TestTurns:
+    async def test_who_has_the_fewest_running_is_next(self) -> None:
+        turns = Turns()
+        first = [turns.add(NOISY), turns.add(NOISY), turns.add(QUIET)]
+        assert turns.take({NOISY: 2, QUIET: 1}) == (QUIET, first[2])
+        assert turns.take({NOISY: 2}) == (NOISY, first[0])
+        assert len(turns) == 1
+
+    async def test_among_equals_who_waits_longest(self) -> None:
+        turns = Turns()
+        first = [turns.add(account) for account in (OTHER, NOISY, QUIET)]
+        assert [turns.take({})[1] for _ in first] == first
+
+    async def test_they_take_turns_where_nobody_runs(self) -> None:
+        """One slot: whoever just left it has none running, as all others."""
+        turns = Turns()
+        for account in (NOISY, NOISY, NOISY, QUIET, QUIET):
+            turns.add(account)
+        order = [turns.take({})[0] for _ in range(5)]
+        assert order == [NOISY, QUIET, NOISY, QUIET, NOISY]
+
+    async def test_who_left_is_passed_over(self) -> None:
+        turns = Turns()
+        gone, stays = turns.add(QUIET), turns.add(NOISY)
+        gone.cancel()
+        assert turns.waits()
+        assert turns.take({NOISY: 5})[1] is stays
+        assert not turns.waits()
+        turns.remove(QUIET, gone)  # as its task does when it runs
+        assert len(turns) == 0
+
+    async def test_the_longest_line_gives_way_with_its_newest(self) -> None:
+        turns = Turns()
+        line = [turns.add(NOISY) for _ in range(3)]
+        turns.add(QUIET)
+        assert turns.give_way(QUIET) is line[-1]
+        assert turns.give_way(QUIET) is None  # two and one: nothing is gained
+        assert turns.give_way(NOISY) is None
+        assert turns.give_way(OTHER) is line[1]
+        assert len(turns) == 2
+
+    async def test_nobody_gives_way_to_nobody(self) -> None:
+        assert Turns().give_way(NOISY) is None
+
+
+class TestScheduler:
+    async def test_a_thousand_calls_delay_another_account_by_one(self) -> None:
+        scheduler = Scheduler(2, 2000)
+        running = [await scheduler.enter(D, NOISY) for _ in range(2)]
+        noisy = await entered(scheduler, *[NOISY] * 1000)
+        (quiet,) = await entered(scheduler, QUIET)
+        running[0].leave()
+        await settle()
+        assert quiet.done()
+        await cancelled(noisy)
+
+    async def test_a_full_house_makes_room_for_who_has_less(self) -> None:
+        scheduler = Scheduler(1, 4)
+        running = await scheduler.enter(D, NOISY)
+        noisy = await entered(scheduler, *[NOISY] * 4)
+        (quiet,) = await entered(scheduler, QUIET)
+        await settle()
+        assert [task.done() for task in noisy] == [False, False, False, True]
+        assert isinstance(noisy[-1].exception(), UpstreamBusy)
+        with pytest.raises(UpstreamBusy):
+            await scheduler.enter(D, NOISY)
+        running.leave()
+        await settle()
+        noisy[0].result().leave()
+        await settle()
+        assert quiet.done()
+        assert scheduler.running[D] == 1  # who gave way held no slot, and gives none back
+        await cancelled(noisy)
+
+    @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("cel")), max_size=60))
+    def test_no_slot_is_lost_whoever_comes_ends_and_leaves(
+        self, steps: list[tuple[int, str]]
+    ) -> None:
+        asyncio.run(self._walk(steps))
+
+    async def _walk(self, steps: list[tuple[int, str]]) -> None:
+        accounts = [UUID(int=number + 1) for number in range(4)]
+        scheduler = Scheduler(3, 6)
+        tasks: list[asyncio.Task[Slot]] = []
+        held: list[Slot] = []
+        for number, what in steps:
+            if what == "c":
+                tasks += await entered(scheduler, accounts[number])
+            elif what == "l" and tasks:
+                tasks[number % len(tasks)].cancel()
+            elif held:
+                held.pop(number % len(held)).leave()
+            await settle()
+            held += [task.result() for task in tasks if _came(task)]
+            tasks = [task for task in tasks if not task.done()]
+            assert scheduler.running[D] == len(held) <= 3
+            assert scheduler.waiting[D] == len(tasks) <= 6
+            assert not tasks or len(held) == 3
+        for _ in range(len(steps)):
+            for slot in held:
+                slot.leave()
+            await settle()
+            held = [task.result() for task in tasks if _came(task)]
+            tasks = [task for task in tasks if not task.done()]
+        assert not tasks
+        assert scheduler.running[D] == len(held)
+
+    @given(st.lists(st.integers(0, 3), min_size=12, max_size=40))
+    def test_slots_are_shared_evenly_among_those_who_want_them(self, asked: list[int]) -> None:
+        asyncio.run(self._share(asked))
+
+    async def _share(self, asked: list[int]) -> None:
+        accounts = [UUID(int=number + 1) for number in range(4)]
+        scheduler = Scheduler(4, 1000)
+        blocking = [await scheduler.enter(D, OTHER) for _ in range(4)]
+        tasks = await entered(scheduler, *(accounts[number] for number in asked))
+        for slot in blocking:
+            slot.leave()
+        await settle()
+        shares = Counter(n for n, task in zip(asked, tasks, strict=True) if task.done())
+        wanted = Counter(asked)
+        most = max(shares.values())
+        assert all(shares[n] >= min(wanted[n], most - 1) for n in wanted)
+        await cancelled(tasks)
+
+
+def _came(task: asyncio.Task[Slot]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

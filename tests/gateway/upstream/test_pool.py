@@ -1,0 +1,222 @@
+"""Connections to upstreams: which are used again, which are closed, and where they go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+import uvloop
+
+from gateway.upstream.http1 import BrokenOff, ConnectFailed, Origin, Pool, request_bytes
+from tests.support.fakes.raw_server import Exchange, Script, answering, in_turn, run_raw_server
+from tests.support.gateway.asking import Asker, ask, until
+
+pytestmark = pytest.mark.usefixtures("network")
+
+OK = b"HTTP/1.1 200 OK\r\n"
+WHOLE = OK + b"content-length: 5\r\n\r\nwhole"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+async def asker() -> AsyncIterator[Asker]:
+    async with run_raw_server() as raw:
+        pool = Pool(connect_timeout_s=5.0, idle_s=4.0)
+        yield Asker(pool, raw, Origin.of(raw.url))
+        pool.close()
+
+
+class TestUsedAgain:
+    async def test_one_connection_serves_many_calls(self, asker: Asker) -> None:
+        await asker.ask(answering(WHOLE))
+        before = asker.raw.connections
+        for _ in range(20):
+            assert await asker.ask() == (200, b"whole")
+        assert asker.raw.connections == before
+
+    @pytest.mark.parametrize(
+        "excess",
+        [
+            WHOLE.replace(b"whole", b"other"),
+            WHOLE.replace(b"200", b"500"),
+            b"H",
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"excess",
+            b"\0",
+        ],
+    )
+    @pytest.mark.parametrize("at_once", [True, False])
+    async def test_excess_never_gets_into_the_next_answer(
+        self, asker: Asker, excess: bytes, at_once: bool
+    ) -> None:
+        pieces = (WHOLE + excess,) if at_once else (WHOLE, excess)
+        asker.raw.script = in_turn([answering(*pieces), answering(WHOLE)])
+        before = asker.raw.connections
+        assert await asker.ask() == (200, b"whole")
+        await asyncio.sleep(0.05)
+        assert await asker.ask() == (200, b"whole")
+        assert asker.raw.connections == before + 1 + (not before)
+
+    async def test_excess_after_chunks(self, asker: Asker) -> None:
+        wire = CHUNKED + b"5\r\nwhole\r\n0\r\n\r\n"
+        asker.raw.script = in_turn([answering(wire + wire), answering(WHOLE)])
+        assert await asker.ask() == (200, b"whole")
+        assert await asker.ask() == (200, b"whole")
+
+    @pytest.mark.parametrize(
+        "wire",
+        [
+            OK + b"connection: close\r\ncontent-length: 5\r\n\r\nwhole",
+            OK + b"Connection: Close\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nwhole",
+        ],
+    )
+    async def test_not_where_the_upstream_said_so(self, asker: Asker, wire: bytes) -> None:
+        """The upstream leaves it open; it must not be used all the same."""
+        await asker.ask(answering(WHOLE))
+        asker.raw.script = in_turn([answering(wire), answering(WHOLE)])
+        before = asker.raw.connections
+        assert await asker.ask() == (200, b"whole")
+        assert await asker.ask() == (200, b"whole")
+        assert asker.raw.connections == before + 1
+
+    async def test_an_old_server_may_keep_it(self, asker: Asker) -> None:
+        wire = b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nwhole"
+        await asker.ask(answering(wire))
+        before = asker.raw.connections
+        assert await asker.ask() == (200, b"whole")
+        assert asker.raw.connections == before
+
+    async def test_not_where_reading_is_paused(self, asker: Asker) -> None:
+        """Whole, but nobody took it, and its last byte is one too many: reading was paused."""
+        size = (256 << 10) + 1
+        asker.raw.script = answering(OK + b"content-length: %d\r\n\r\n" % size, b"x" * size)
+        connection = await asker.pool.take(asker.origin)
+        await connection.send(request_bytes(b"GET", asker.origin, "/", {}, b""))
+        await until(lambda: connection.complete)
+        asker.pool.give_back(asker.origin, connection)
+        assert await asker.ask(answering(WHOLE)) == (200, b"whole")
+
+    async def test_an_upstream_that_left_meanwhile(self, asker: Asker) -> None:
+        asker.raw.script = in_turn([answering(WHOLE, close=True), answering(WHOLE)])
+        assert await asker.ask() == (200, b"whole")
+        await asyncio.sleep(0.05)
+        assert await asker.ask() == (200, b"whole")
+
+    async def test_an_upstream_that_leaves_just_then(self, asker: Asker) -> None:
+        """Whether it took the call cannot be known: so it is told, and not sent twice."""
+
+        async def leave(exchange: Exchange) -> None:
+            exchange.close()
+
+        asker.raw.script = in_turn([answering(WHOLE), leave, answering(WHOLE)])
+        assert await asker.ask() == (200, b"whole")
+        requests = len(asker.raw.requests)
+        with pytest.raises(BrokenOff):
+            await asker.ask()
+        assert len(asker.raw.requests) == requests + 1
+        assert await asker.ask() == (200, b"whole")
+
+
+class TestPool:
+    async def test_what_was_idle_for_too_long_is_closed(self) -> None:
+        async with run_raw_server(answering(WHOLE)) as raw:
+            pool, origin = Pool(5.0, idle_s=0.1), Origin.of(raw.url)
+            await ask(pool, origin, whole=True)
+            await asyncio.sleep(0.2)
+            await ask(pool, origin, whole=True)
+            assert raw.connections == 2
+            pool.close()
+
+    async def test_few_wait(self) -> None:
+        """A burst's connections are not all kept."""
+        async with run_raw_server(answering(WHOLE)) as raw:
+            pool, origin = Pool(5.0, idle_s=60.0), Origin.of(raw.url)
+            await asyncio.gather(*(ask(pool, origin, whole=True) for _ in range(300)))
+            assert raw.connections == 300
+            await until(lambda: raw.open == 256)
+            pool.close()
+            await until(lambda: raw.open == 0)
+
+    async def test_nobody_there(self) -> None:
+        pool = Pool(5.0, 4.0)
+        for url in ("http://127.0.0.1:9", "http://no-such-host.invalid", f"http://{'a' * 80}"):
+            with pytest.raises(ConnectFailed):
+                await pool.take(Origin.of(url))
+
+
+class TestOrigins:
+    @pytest.mark.parametrize(
+        ("url", "host", "port", "authority", "prefix"),
+        [
+            ("http://a.example", "a.example", 80, b"a.example", b""),
+            ("http://a.example:80/", "a.example", 80, b"a.example", b""),
+            ("http://a.example:443", "a.example", 443, b"a.example:443", b""),
+            ("https://a.example", "a.example", 443, b"a.example", b""),
+            ("https://a.example:80/x/y/", "a.example", 80, b"a.example:80", b"/x/y"),
+            ("http://A.Example:8000/x%20y", "a.example", 8000, b"a.example:8000", b"/x%20y"),
+            ("http://[::1]:8000/v", "::1", 8000, b"[::1]:8000", b"/v"),
+            ("http://[::1]", "::1", 80, b"[::1]", b""),
+            ("http://[fe80::1%eth0]:81", "fe80::1%eth0", 81, b"[fe80::1]:81", b""),
+        ],
+    )
+    def test_of_a_url(
+        self, url: str, host: str, port: int, authority: bytes, prefix: bytes
+    ) -> None:
+        origin = Origin.of(url)
+        assert (origin.host, origin.port, origin.secure) == (host, port, url[4] == "s")
+        assert (origin.authority, origin.prefix) == (authority, prefix)
+
+    async def test_what_goes_over_the_wire(self, asker: Asker) -> None:
+        origin = Origin.of(f"{asker.raw.url}/serve/llm/")
+        asker.raw.script = answering(WHOLE)
+        await ask(asker.pool, origin, whole=True)
+        assert asker.raw.requests[-1] == (
+            b"POST /serve/llm/v1/x HTTP/1.1\r\nhost: 127.0.0.1:%d\r\n"
+            b"a: b\r\ncontent-length: 4\r\n\r\nbody" % asker.raw.port
+        )
+
+    async def test_ipv6(self) -> None:
+        async with run_raw_server(answering(WHOLE), host="::1") as raw:
+            pool = Pool(5.0, 4.0)
+            assert await ask(pool, Origin.of(raw.url), whole=True) == (200, b"whole")
+            assert b"host: [::1]:%d\r\n" % raw.port in raw.requests[0]
+            pool.close()
+
+
+class TestOtherLoop:
+    """The gateway runs on uvloop, whose transports are others than asyncio's."""
+
+    def test_the_same_there(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._calls())
+
+    async def _calls(self) -> None:
+        scripts: Sequence[Script] = [
+            answering(WHOLE),
+            answering(OK + b"\r\nwho", b"le", close=True),
+            answering(OK + b"content-length: 9\r\n\r\nwhole", close=True),
+            answering(WHOLE + WHOLE),
+            answering(CHUNKED, b"5\r\nwhole\r\n0\r\n\r\n"),
+            self._reset,
+            self._large,
+        ]
+        async with run_raw_server(in_turn(scripts)) as raw:
+            pool, origin = Pool(5.0, 4.0), Origin.of(raw.url)
+            said = [await _outcome(pool, origin) for _ in scripts]
+            pool.close()
+        assert said == [b"whole", b"whole", None, b"whole", b"whole", None, b"x" * (8 << 20)]
+
+    async def _reset(self, exchange: Exchange) -> None:
+        await exchange.send(OK + b"\r\nwho")
+        exchange.reset()
+
+    async def _large(self, exchange: Exchange) -> None:
+        await exchange.send(OK + b"content-length: %d\r\n\r\n" % (8 << 20))
+        await exchange.flood(b"x", 8 << 20)
+
+
+async def _outcome(pool: Pool, origin: Origin) -> bytes | None:
+    try:
+        return (await ask(pool, origin, whole=True))[1]
+    except BrokenOff:
+        return None

@@ -1,0 +1,115 @@
+"""The direct connection: statements, refusals, and a server that says nothing."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from infra.database.database import Database, DatabaseUnavailable, RecordsContended
+from infra.database.direct import DirectConnection
+from infra.database.embedded_postgres import EmbeddedPostgres, start_postgres
+from tests.support.billing.making import until_somebody_waits
+
+
+@pytest.fixture
+async def server(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """One of its own, which a test may freeze."""
+    running = start_postgres(data_dir / "postgres")
+    yield running
+    running.stop()
+
+
+def tell(server: EmbeddedPostgres, number: signal.Signals) -> None:
+    top = psutil.Process(server._server.get_pid())
+    for process in [top, *top.children()]:
+        os.kill(process.pid, number)
+
+
+async def test_a_statement_has_its_rows(postgres: str) -> None:
+    connection = DirectConnection(postgres, 5)
+    assert await connection.statement("select %(a)s::int + 1", {"a": 1}) == [(2,)]
+    await connection.close()
+
+
+async def test_what_the_database_dislikes_leaves_the_connection_good(postgres: str) -> None:
+    connection = DirectConnection(postgres, 5)
+    with pytest.raises(DBAPIError):
+        await connection.statement("select 1 / %(a)s::int", {"a": 0})
+    assert await connection.statement("select 1", {}) == [(1,)]
+    await connection.close()
+
+
+async def test_a_statement_that_takes_too_long_is_given_up(postgres: str) -> None:
+    connection = DirectConnection(postgres, 1.0)
+    with pytest.raises(DatabaseUnavailable):
+        await connection.statement("select pg_sleep(30)", {})
+    assert await connection.statement("select 1", {}) == [(1,)]
+    await connection.close()
+
+
+async def test_a_frozen_server_is_found_out_and_forgiven(server: EmbeddedPostgres) -> None:
+    """Both ways to it: the direct one, and the pool's."""
+    connection, pool = DirectConnection(server.url, 1.0), Database(server.url, timeout_s=1.0)
+    await connection.statement("select 1", {})
+    async with pool.transaction():
+        pass
+    tell(server, signal.SIGSTOP)
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            await connection.statement("select 1", {})
+        with pytest.raises(DatabaseUnavailable):
+            async with pool.transaction() as session:
+                await session.connection()
+    finally:
+        tell(server, signal.SIGCONT)
+    assert await connection.statement("select 1", {}) == [(1,)]
+    async with pool.transaction() as session:
+        await session.connection()
+    await connection.close()
+    await pool.close()
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(postgres: str) -> None:
+    """The one that waited first finds out, and nothing of it stays; either way to the database."""
+    connection, pool = DirectConnection(postgres, 10), Database(postgres)
+    # Who waits looks once whether it is for each other: the statement, when the other waits too.
+    await connection.statement("select set_config('deadlock_timeout', '3s', false)", {})
+    async with pool.transaction() as session:
+        await session.execute(text("set local deadlock_timeout = '1min'"))
+        await _lock(session, 1)
+        waiting = asyncio.create_task(connection.statement(_BOTH, {}))
+        await until_somebody_waits(session)
+        await _lock(session, 2)  # deadlock: of the two, the statement is ended
+        with pytest.raises(RecordsContended) as told:
+            await waiting
+    assert told.value.headers == {"retry-after": "1"}
+    assert await connection.statement("select 1", {}) == [(1,)]
+
+    with pytest.raises(RecordsContended):
+        await _cross(pool)
+    await connection.close()
+    await pool.close()
+
+
+_BOTH = "select pg_advisory_xact_lock(2), pg_advisory_xact_lock(1)"
+
+
+async def _lock(session: AsyncSession, number: int) -> None:
+    await session.execute(text(f"select pg_advisory_xact_lock({number})"))
+
+
+async def _cross(pool: Database) -> None:
+    async with pool.transaction() as first, pool.transaction() as second:
+        await _lock(first, 2)
+        await _lock(second, 1)
+        other = asyncio.create_task(_lock(first, 1))
+        await until_somebody_waits(second)
+        await _lock(second, 2)
+        await other

@@ -1,0 +1,250 @@
+"""Migrations: they give exactly the tables that the code declares, once, whoever runs them."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+import infra
+from infra.database.connect import driver_url
+from infra.database.migrate import (
+    ContractPending,
+    DatabaseUnreachable,
+    MigrationBlocked,
+    SchemaNewer,
+    migrate,
+    newest_revision,
+)
+from infra.settings import SettingsInvalid
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[str]:
+    admin = create_engine(driver_url(postgres), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("create database empty"))
+        yield make_url(postgres).set(database="empty").render_as_string(hide_password=False)
+        connection.execute(text("drop database empty with (force)"))
+    admin.dispose()
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection of its own, and what was done by it kept."""
+    engine = create_engine(driver_url(url))
+    try:
+        with engine.connect() as connection:
+            yield connection
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+class TestMigrate:
+    def test_gives_the_tables_that_the_code_declares(self, postgres: str) -> None:
+        engine = create_engine(driver_url(postgres))
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection)
+            assert compare_metadata(context, SQLModel.metadata) == []
+            assert context.get_current_revision() == newest_revision()
+        engine.dispose()
+
+    def test_several_at_once(self, empty_database: str) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(migrate, [empty_database] * 4))
+
+    def test_a_newer_schema_is_left_alone(self, empty_database: str) -> None:
+        migrate(empty_database)
+        engine = create_engine(driver_url(empty_database))
+        with engine.begin() as connection:
+            connection.execute(text("update alembic_version set version_num = '9999'"))
+        engine.dispose()
+        with pytest.raises(SchemaNewer, match="newer version"):
+            migrate(empty_database)
+
+    def test_no_server(self) -> None:
+        with pytest.raises(DatabaseUnreachable, match="MAAS_DATABASE_URL"):
+            migrate("postgresql://nobody@127.0.0.1:9/none")
+
+    @pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite:///x.db"])
+    def test_another_kind_of_database(self, url: str) -> None:
+        with pytest.raises(SettingsInvalid, match="MAAS_DATABASE_URL"):
+            migrate(url)
+
+
+# A tagged call of 3 rows and the totals that it is in, as of before there were pictures.
+_BEFORE = """
+    insert into account (id, name, currency, created_at)
+    values (gen_random_uuid(), 'Acme', 'CNY', now());
+    insert into usage (request_id, account_id, operation, model, streamed, settlement, status, rows,
+        cost_nano, currency, started_at, duration_us, tags)
+    select gen_random_uuid(), id, 'predictions', 'm', false, 'complete', 200, 3, 3000, 'CNY', now(),
+        1, '{"order": "7"}' from account;
+    insert into usage_total (period_id, hour, model, plan_version_id, key_id, operation, settlement,
+        late, account_id, calls, input_tokens, cached_input_tokens, output_tokens, rows, cost_nano)
+    select id, date_trunc('hour', now()), 'm', id, id, 'predictions', 'complete', false, id, 1, 0,
+        0, 0, 3, 3000 from account;
+    insert into usage_tag_total (period_id, tag, value, model, plan_version_id, late, account_id,
+        calls, input_tokens, cached_input_tokens, output_tokens, rows, cost_nano)
+    select id, 'order', '7', 'm', id, false, id, 1, 0, 0, 0, 3, 3000 from account;
+"""
+
+
+class TestMeters:
+    """0008: pictures and seconds of adaptation are counted, beside what was there."""
+
+    TABLES = ("usage", "usage_total", "usage_tag_total")
+
+    def step(self, url: str, to: Callable[[Config, str], None], revision: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(infra.__file__).parent / "migrations"))
+        with connected(url) as connection:
+            config.attributes["connection"] = connection
+            to(config, revision)
+
+    def run(self, url: str, statement: str) -> list[Any]:
+        with connected(url) as connection:
+            result = connection.exec_driver_sql(statement)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def kept(self, url: str) -> list[Any]:
+        """Each row without the new meters, and what later migrations add."""
+        new = (
+            "'{images,adaptation_seconds,parent_id,error_message,error_param,requested_model,"
+            "service_tier}'::text[]"
+        )
+        return [self.run(url, f"select to_jsonb(t) - {new} from {of} t") for of in self.TABLES]
+
+    def test_what_was_there_stays_and_goes_back(self, empty_database: str) -> None:
+        self.step(empty_database, command.upgrade, "0007")
+        self.run(empty_database, _BEFORE)
+        before = self.kept(empty_database)
+        assert [len(rows) for rows in before] == [1, 1, 1]
+        for _ in range(2):
+            migrate(empty_database)
+            assert self.kept(empty_database) == before
+            new = [
+                self.run(empty_database, f"select images, adaptation_seconds from {table}")
+                for table in self.TABLES
+            ]
+            assert new == [[(None, None)], [(0, 0)], [(0, 0)]]
+            self.step(empty_database, command.downgrade, "0007")
+            assert self.kept(empty_database) == before
+
+    def test_a_worker_of_before_counts_nothing_wrongly(self, empty_database: str) -> None:
+        """It knows no pictures, and would leave them out of a total that says how many."""
+        migrate(empty_database)
+        with pytest.raises(IntegrityError, match="images"):
+            self.run(empty_database, _BEFORE)
+
+
+_STEP = """
+from alembic import op
+
+revision, down_revision = {name!r}, {before!r}
+branch_labels = depends_on = None
+{flag}
+
+def upgrade():
+    op.execute({statement!r})
+"""
+_ADDS_A = ("a", "create table thing (old int)", False)
+_ADDS_B = ("b", "alter table thing add new int", False)
+_TAKES_C = ("c", "alter table thing drop old", True)
+_ADDS_D = ("d", "alter table thing add newer int", False)
+
+
+class TestExpandThenContract:
+    """A made-up history of steps, in releases that each bring more of them."""
+
+    def release(self, folder: Path, *steps: tuple[str, str, bool]) -> Path:
+        versions = folder / "versions"
+        versions.mkdir(exist_ok=True)
+        shutil.copy(Path(infra.__file__).parent / "migrations" / "env.py", folder)
+        before = None
+        for name, statement, contract in steps:
+            flag = f"contract = {contract}"
+            text_ = _STEP.format(name=name, before=before, flag=flag, statement=statement)
+            (versions / f"{name}.py").write_text(text_)
+            before = name
+        return folder
+
+    def columns(self, url: str) -> set[str]:
+        with connected(url) as connection:
+            found = connection.execute(
+                text("select column_name from information_schema.columns where table_name = :t"),
+                {"t": "thing"},
+            )
+            return {row[0] for row in found}
+
+    def test_what_takes_away_waits(self, empty_database: str, tmp_path: Path) -> None:
+        scripts = self.release(tmp_path, _ADDS_A)
+        assert migrate(empty_database, scripts=scripts) == ()
+        self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C)
+        for _ in range(2):  # any command of the new version does the same, and no more
+            assert migrate(empty_database, scripts=scripts) == ("c",)
+            assert self.columns(empty_database) == {"old", "new"}
+        assert migrate(empty_database, contract=True, scripts=scripts) == ()
+        assert self.columns(empty_database) == {"new"}
+
+    def test_an_empty_database_has_no_older_gateways(
+        self, empty_database: str, tmp_path: Path
+    ) -> None:
+        scripts = self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
+        assert migrate(empty_database, scripts=scripts) == ()
+        assert self.columns(empty_database) == {"new", "newer"}
+
+    def test_a_release_is_not_leapt_over(self, empty_database: str, tmp_path: Path) -> None:
+        scripts = self.release(tmp_path, _ADDS_A)
+        migrate(empty_database, scripts=scripts)
+        self.release(tmp_path, _ADDS_A, _ADDS_B, _TAKES_C, _ADDS_D)
+        with pytest.raises(ContractPending, match="Step c takes away"):
+            migrate(empty_database, scripts=scripts)
+        assert self.columns(empty_database) == {"old"}
+
+    def test_a_step_does_not_have_all_wait_behind_it(
+        self, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("infra.database.migrate._PATIENCE", "100ms")
+        scripts = self.release(tmp_path, _ADDS_A)
+        migrate(empty_database, scripts=scripts)
+        other = ("other", "create table other (x int)", False)
+        self.release(tmp_path, _ADDS_A, other, _ADDS_B)
+        with connected(empty_database) as reader:
+            reader.execute(text("select * from thing"))
+            with pytest.raises(MigrationBlocked):
+                migrate(empty_database, scripts=scripts)
+            # Each step is a transaction: it holds nothing while the next one waits.
+            assert reader.scalar(text("select to_regclass('other')")) is not None
+        assert migrate(empty_database, scripts=scripts) == ()
+        assert self.columns(empty_database) == {"old", "new"}
+
+
+class TestSteps:
+    """From the first release on, what takes away says so."""
+
+    # Until then no older gateway ran beside a newer one.
+    BEFORE = 17
+    TAKES_AWAY = re.compile(
+        r"op\.(drop_table|drop_column|rename_table)|new_column_name|drop column"
+    )
+
+    def test_each_that_takes_away_says_so(self) -> None:
+        folder = Path(infra.__file__).parent / "migrations" / "versions"
+        for file in sorted(folder.glob("[0-9]*.py")):
+            body = file.read_text().partition("def upgrade")[2].partition("def downgrade")[0]
+            if int(file.name[:4]) > self.BEFORE and self.TAKES_AWAY.search(body):
+                assert "\ncontract = True" in file.read_text(), file.name

@@ -1,0 +1,100 @@
+"""Resolver: lookups in few threads of their own, bounded in time, and errors as they are."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from threading import Event
+from threading import enumerate as threads
+from typing import Any
+
+import pytest
+
+from infra.outbound.resolver import Resolver
+
+
+@pytest.fixture
+def answering() -> Iterator[Event]:
+    """Set at the end, so that no lookup of a test is left waiting."""
+    event = Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, answering: Event) -> list[str]:
+    """The names that were looked up: those that begin with `slow` are answered on the event."""
+    names: list[str] = []
+
+    def getaddrinfo(host: str, *_: Any, **__: Any) -> list[Any]:
+        names.append(host)
+        if host.startswith("slow"):
+            answering.wait(timeout=60)
+        return [(0, 0, 0, "", ("8.8.8.8", 0)), (0, 0, 0, "", ("fd00::7", 0, 0, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
+
+
+async def test_a_name_resolves_to_all_its_addresses(asked: list[str]) -> None:
+    found = await Resolver()("hook.example")
+    assert found == [ip_address("8.8.8.8"), ip_address("fd00::7")]
+    assert asked == ["hook.example"]
+
+
+async def test_a_real_lookup_needs_no_dns_for_an_address() -> None:
+    assert await Resolver()("127.0.0.1") == [ip_address("127.0.0.1")]
+
+
+@pytest.mark.parametrize("host", ["x" * 300, "a\0b", "nowhere.invalid"])
+async def test_a_name_that_does_not_resolve_raises_the_system_error(host: str) -> None:
+    with pytest.raises((OSError, ValueError)):
+        await Resolver()(host)
+
+
+async def test_a_slow_name_times_out(asked: list[str]) -> None:
+    with pytest.raises(TimeoutError):
+        await Resolver(timeout_s=0.05)("slow.example")
+    assert asked == ["slow.example"]
+
+
+async def test_slow_names_use_no_more_threads_than_allowed_and_none_of_the_loop(
+    asked: list[str],
+) -> None:
+    resolver = Resolver(timeout_s=0.05)
+    slow = [resolver(f"slow-{number}.example") for number in range(20)]
+    results = await asyncio.gather(*slow, return_exceptions=True)
+    assert {type(one) for one in results} == {TimeoutError}
+    assert len(asked) == 2
+    assert len([one for one in threads() if one.name == "dns-lookup"]) == 2
+    # The threads of the event loop are free: DNS of deliveries, and whatever else needs them.
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 10) == "free"
+
+
+async def test_a_caller_that_leaves_gives_no_thread_back_before_its_lookup_ends(
+    asked: list[str], answering: Event
+) -> None:
+    resolver = Resolver(timeout_s=10, threads=1)
+    leaving = asyncio.create_task(resolver("slow.example"))
+    while not asked:  # noqa: ASYNC110  # a thread sets it
+        await asyncio.sleep(0.01)
+    leaving.cancel()
+    waiting = asyncio.create_task(resolver("next.example"))
+    await asyncio.sleep(0)
+    assert asked == ["slow.example"]
+    answering.set()
+    assert await waiting
+    assert asked == ["slow.example", "next.example"]
+
+
+def test_a_loop_that_ends_meanwhile_does_not_wait_for_the_lookup(
+    asked: list[str], answering: Event
+) -> None:
+    """As a command does: it says its result and ends, though DNS has not answered yet."""
+    with pytest.raises(TimeoutError):
+        asyncio.run(Resolver(timeout_s=0.05)("slow.example"))
+    (left,) = [one for one in threads() if one.name == "dns-lookup" and one.is_alive()]
+    assert left.daemon
+    answering.set()
+    left.join(timeout=10)
+    assert not left.is_alive()

@@ -1,0 +1,141 @@
+"""Signed posts, checked with the receiver's library of the Standard Webhooks scheme."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from infra.outbound.allowed_addresses import Reach
+from infra.outbound.webhook_post import PostFailed, SignedPoster, new_secret
+from tests.support.fakes.raw_server import Exchange, run_raw_server
+from tests.support.fakes.webhook_receiver import Hook, run_hook
+
+pytestmark = pytest.mark.usefixtures("network")
+
+LOCAL = SignedPoster(Reach([ip_network("127.0.0.0/8")]))
+SAID = {"type": "usage.threshold_passed", "data": {"subject": "信用额度", "percent": 80}}
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[Hook]:
+    async with run_hook() as running:
+        yield running
+
+
+class TestSignature:
+    async def test_the_receiver_verifies_it(self, hook: Hook) -> None:
+        secret = new_secret()
+        await LOCAL.post(hook.url, secret, "alert_1", SAID, datetime.now(UTC))
+        (post,) = hook.posts
+        assert Webhook(secret).verify(post.body, post.headers) == SAID
+        assert post.headers["webhook-id"] == "alert_1"
+        assert post.headers["content-type"] == "application/json; charset=utf-8"
+        assert json.loads(post.body) == SAID
+
+    async def test_not_with_another_secret_body_or_id(self, hook: Hook) -> None:
+        secret = new_secret()
+        await LOCAL.post(hook.url, secret, "alert_1", SAID, datetime.now(UTC))
+        (post,) = hook.posts
+        for key, body, headers in (
+            (new_secret(), post.body, post.headers),
+            (secret, post.body.replace(b"80", b"10"), post.headers),
+            (secret, post.body, {**post.headers, "webhook-id": "alert_2"}),
+        ):
+            with pytest.raises(WebhookVerificationError):
+                Webhook(key).verify(body, headers)
+
+    async def test_not_much_later(self, hook: Hook) -> None:
+        secret = new_secret()
+        at = datetime.now(UTC) - timedelta(minutes=6)
+        await LOCAL.post(hook.url, secret, "alert_1", SAID, at)
+        (post,) = hook.posts
+        with pytest.raises(WebhookVerificationError, match="too old"):
+            Webhook(secret).verify(post.body, post.headers)
+
+    def test_secrets_differ(self) -> None:
+        first, second = new_secret(), new_secret()
+        assert first != second
+        assert first.startswith("whsec_")
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("status", [200, 201, 204, 299])
+    async def test_that_are_well(self, hook: Hook, status: int) -> None:
+        hook.statuses = [status]
+        await LOCAL.post(hook.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+
+    @pytest.mark.parametrize("status", [302, 400, 404, 410, 429, 500, 503])
+    async def test_that_are_not(self, hook: Hook, status: int) -> None:
+        hook.statuses = [status]
+        with pytest.raises(PostFailed, match=f"answered {status}"):
+            await LOCAL.post(hook.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+        assert len(hook.posts) == 1
+
+    async def test_that_lead_elsewhere_are_not_followed(self, hook: Hook) -> None:
+        async def lead(exchange: Exchange) -> None:
+            await exchange.send(b"HTTP/1.1 307 Go\r\nlocation: %b\r\n" % hook.url.encode())
+            await exchange.send(b"content-length: 0\r\n\r\n")
+
+        async with run_raw_server(lead) as server:
+            with pytest.raises(PostFailed, match="answered 307"):
+                await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+        assert hook.posts == []
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "user@127.0.0.1"]
+    )
+    async def test_of_this_machine_are_never_asked_for(self, hook: Hook, host: str) -> None:
+        """By a poster as an operator has it, by any spelling, on any port."""
+        port = hook.url.rpartition(":")[2]
+        with pytest.raises(PostFailed, match=r"not on the public internet|not known"):
+            await SignedPoster(Reach()).post(
+                f"http://{host}:{port}", new_secret(), "alert_1", SAID, datetime.now(UTC)
+            )
+        assert hook.posts == []
+
+    async def test_without_end_are_not_read(self) -> None:
+        """The status is enough: a receiver cannot fill our memory, nor take our time."""
+
+        async def pour(exchange: Exchange) -> None:
+            await exchange.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            with suppress(ConnectionError):
+                await exchange.flood(b"10000\r\n" + b"x" * 65536 + b"\r\n", 1 << 40)
+
+        async with run_raw_server(pour) as server, asyncio.timeout(5):
+            await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+
+
+class TestNobodyThere:
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:1/hook", "http://nowhere.invalid/hook"])
+    async def test_is_said(self, url: str) -> None:
+        with pytest.raises(PostFailed, match="ConnectError"):
+            await LOCAL.post(url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+
+    @pytest.mark.parametrize("url", ["ftp://example.com/", "http://[", "https://example.com:0x/"])
+    async def test_an_address_that_is_none(self, url: str) -> None:
+        with pytest.raises(PostFailed):
+            await LOCAL.post(url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+
+    async def test_hanging_up(self) -> None:
+        async def hang_up(exchange: Exchange) -> None:
+            exchange.close()
+
+        async with run_raw_server(hang_up) as server:
+            with pytest.raises(PostFailed, match="RemoteProtocolError"):
+                await LOCAL.post(server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+
+    async def test_not_answering(self) -> None:
+        async def wait(_exchange: Exchange) -> None:
+            await asyncio.Event().wait()
+
+        async with run_raw_server(wait) as server:
+            place = (server.url, new_secret(), "alert_1", SAID, datetime.now(UTC))
+            with pytest.raises(PostFailed, match="Timeout"):
+                await replace(LOCAL, timeout_s=0.1).post(*place)
+        assert len(server.requests) == 1

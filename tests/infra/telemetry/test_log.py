@@ -1,0 +1,112 @@
+"""Logs: JSON lines, and nothing in them that must not be."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway.access.key_format import make_secret
+from infra.telemetry.log import configure_logging, keep_money_log, money_log, strike_secrets
+from tests.support.money_lines import money_lines
+
+
+class TestSecrets:
+    def test_keys_are_struck_out_of_texts_and_fields(self) -> None:
+        secret = make_secret()
+        event = {"event": f"bad key {secret}!", "authorization": f"Bearer {secret}", "n": 1}
+        struck = strike_secrets(None, "info", event)
+        assert secret not in repr(struck)
+        assert struck["n"] == 1
+
+    @pytest.mark.parametrize(
+        ("text", "stays"),
+        [
+            ("whsec_" + "aB3/+=" * 6, "whsec_"),
+            ("sk_live_51abcdefgh rk_test_12345678", "sk_live_"),
+            ("GET /dashboard/reset/AbCd-efgh_1234", "/dashboard/reset/"),
+            ("GET /dashboard/invitation/AbCd-efgh_1234?a=b", "?a=b"),
+            ("cookie: maas_session=abc.def; theme=dark", "; theme=dark"),
+            ("__Host-maas=abc.def", "__Host-maas="),
+            ("otpauth://totp/maas:li?secret=JBSWY3DP", "otpauth://"),
+            ("postgresql://maas:hunter22@db:5432/maas", "@db:5432/maas"),
+            ("smtps://user:pa55word@mail.example", "smtps://user:"),
+            ("Authorization: Bearer abcdefghijkl", "Bearer "),
+        ],
+    )
+    def test_others_are_too(self, text: str, stays: str) -> None:
+        deep = {"event": text, "more": {"list": [text, ("a", text)]}, "error": ValueError(text)}
+        struck = repr(strike_secrets(None, "info", deep))
+        assert stays in struck
+        for secret in ("aB3/", "51abcdefgh", "12345678", "AbCd", "abc.def", "JBSW", "hunter22",
+                       "pa55word", "abcdefghijkl"):  # fmt: skip
+            assert secret not in struck
+
+    def test_what_only_looks_like_one_stays(self) -> None:
+        said = "GET /v1/models of maas on http://127.0.0.1:8080/v1, bearing 12:30@noon, maas_calls"
+        assert strike_secrets(None, "info", {"event": said})["event"] == said
+
+    @pytest.mark.parametrize("field", ["prompt", "messages", "body", "password"])
+    def test_prompts_are_struck_out(self, field: str) -> None:
+        assert strike_secrets(None, "info", {field: "private"})[field] == "[struck out]"
+
+
+def written(capsys: pytest.CaptureFixture[str], log: Callable[[], object]) -> list[dict[str, Any]]:
+    """The lines that are written, with logging as in a real process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("info")
+    try:
+        log()
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+class TestFormat:
+    def test_our_lines_and_the_librarys_are_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def log() -> None:
+            structlog.get_logger().info("ours", count=2)
+            logging.getLogger("uvicorn").warning("theirs %s", make_secret())
+
+        ours, theirs = written(capsys, log)
+        assert (ours["event"], ours["count"], ours["level"]) == ("ours", 2, "info")
+        assert theirs["event"] == "theirs maas_[struck out]"
+
+
+class TestQuiet:
+    @pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "stripe", "procrastinate.worker"])
+    def test_each_request_and_tick_is_not_told(
+        self, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        log = logging.getLogger(name)
+        assert written(capsys, lambda: log.info("POST https://api.stripe.com/v1/customers")) == []
+        (line,) = written(capsys, lambda: log.warning("it is slow"))
+        assert (line["event"], line["level"]) == ("it is slow", "warning")
+
+    def test_the_server_itself_is_heard(self, capsys: pytest.CaptureFixture[str]) -> None:
+        (line,) = written(capsys, lambda: logging.getLogger("uvicorn").info("it listens"))
+        assert line["event"] == "it listens"
+
+
+def test_an_event_of_money_is_not_lost_with_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger, folder = logging.getLogger("maas.money"), tmp_path / "logs"
+    before = logger.handlers, logger.propagate
+    try:
+        keep_money_log(folder / "money.log")
+        folder.rmdir()
+        with money_lines() as lines:
+            money_log().info("ledger.invoice", minor=100)
+    finally:
+        logger.handlers, logger.propagate = before
+    assert [line["minor"] for line in lines] == [100]
+    said = capsys.readouterr().err
+    assert "No such file" in said
+    assert "'minor': 100" in said

@@ -1,0 +1,60 @@
+"""Metrics: added up over several processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("processes")
+
+# `process(work)` does the work in a process of its own, and returns when that has ended.
+_BEGIN = """
+import os, sys
+from infra.telemetry.metrics import declare_metrics
+
+def count(metrics):
+    metrics.calls.labels("chat", "m", "complete", "200").inc()
+
+def fail(metrics):
+    metrics.standing.models_up.labels("m").set(0)
+    metrics.running.set(3)
+
+def recover(metrics):
+    metrics.standing.models_up.labels("m").set(1)
+    metrics.running.set(2)
+
+def process(work):
+    if os.fork() == 0:
+        work(declare_metrics())
+        os._exit(0)
+    assert os.wait()[1] == 0
+
+"""
+_SHOW = """
+sys.stdout.write(metrics.exposition()[0].decode())
+"""
+
+
+def shown(folder: Path, done: str) -> str:
+    """What a process shows after this."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", _BEGIN + done + _SHOW]
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+class TestSeveralProcesses:
+    def test_what_a_process_said_of_the_moment_ends_with_it(self, tmp_path: Path) -> None:
+        done = "process(fail); process(count); metrics = declare_metrics(); recover(metrics)"
+        exposed = shown(tmp_path, done)
+        assert 'maas_model_up{model="m"} 1.0' in exposed
+        assert "maas_calls_running 2.0" in exposed
+        assert 'status="200"} 1.0' in exposed
+
+    def test_counts_are_added_up(self, tmp_path: Path) -> None:
+        done = "[process(count) for _ in range(3)]; metrics = declare_metrics()"
+        labels = 'model="m",operation="chat",settlement="complete",status="200"'
+        assert f"maas_calls_total{{{labels}}} 3.0" in shown(tmp_path, done)

@@ -1,0 +1,84 @@
+"""The loop over waiting work: goes on while there is some, wakes for more, outlives a database."""
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from infra.database.database import DatabaseUnavailable
+from infra.poller import Poller
+from infra.timing import Timing
+from tests.support.gateway.asking import until
+
+
+class Work:
+    """So many pieces; `taken` tells how many steps were made."""
+
+    def __init__(self, pieces: int, fault: Exception | None = None) -> None:
+        self.pieces = pieces
+        self.fault = fault
+        self.taken = 0
+
+    async def step(self) -> bool:
+        self.taken += 1
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
+        if self.pieces == 0:
+            return False
+        self.pieces -= 1
+        return True
+
+
+async def test_all_there_is_without_a_pause() -> None:
+    work = Work(5)
+    poller = Poller("work", work.step)
+    await poller.start()
+    await until(lambda: work.taken == 6)
+    await poller.stop()
+    assert work.pieces == 0
+
+
+async def test_new_work_ends_the_pause() -> None:
+    work = Work(0)
+    poller = Poller("work", work.step, Timing(work_poll_s=3600))
+    await poller.start()
+    await until(lambda: work.taken == 1)
+    work.pieces = 1
+    poller.wake()
+    await until(lambda: work.pieces == 0)
+    await poller.stop()
+
+
+async def test_a_database_that_is_away_is_told_and_ends_nothing() -> None:
+    work = Work(1, DatabaseUnavailable())
+    poller = Poller("adaptations", work.step, Timing(work_poll_s=0.01))
+    with capture_logs() as logs:
+        await poller.start()
+        await until(lambda: work.pieces == 0)
+        await poller.stop()
+    assert [(one["event"], one["work"]) for one in logs] == [
+        ("waiting work cannot be read", "adaptations")
+    ]
+
+
+async def test_a_step_under_way_is_cancelled_by_the_end() -> None:
+    let_go = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def step() -> bool:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            let_go.set()
+        return True
+
+    poller = Poller("work", step)
+    await poller.start()
+    await begun.wait()
+    await poller.stop()
+    assert let_go.is_set()
+
+
+async def test_one_that_never_began_can_be_stopped() -> None:
+    await Poller("work", Work(0).step).stop()

@@ -1,0 +1,32 @@
+"""What msgspec says of a value that does not fit, as a field and a reason."""
+
+import msgspec
+import pytest
+
+from infra.validation_errors import Misfit, misfit_of
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    count: int
+
+
+class Outer(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    inner: list[Inner] = []
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "what"),
+    [
+        (b"[]", "", "expected `object`, got `array`"),
+        (b"{}", "name", "is missing"),
+        (b'{"name": 1}', "name", "expected `str`, got `int`"),
+        (b'{"name": "", "more": 1}', "more", "is not known"),
+        (b'{"name": "", "inner": [{"count": "x"}]}', "inner[0].count", "expected `int`, got `str`"),
+        (b'{"name": "", "inner": [{}]}', "inner[0].count", "is missing"),
+    ],
+)
+def test_where_and_what(body: bytes, path: str, what: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(body, type=Outer)
+    assert misfit_of(str(caught.value)) == Misfit(path, what)

@@ -1,0 +1,218 @@
+"""The environment, the folders and HAProxy's start script."""
+
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from serving.cluster.arguments import LOOPBACK, Arguments, parse
+from serving.cluster.environment import Ports, environment, free_ports, traces_endpoint, write_token
+from serving.cluster.haproxy import end_leftover, write_script
+from serving.errors import ServingFailed
+from serving.folders import Folders, folders_of, forget_old_sessions, only_one, prepare
+from serving.scaling import ENGINES_PATIENCE_S, Scaling, Scalings, most_replicas
+
+SCALING = Scaling(least=1, most=2, target=8.0, idle_s=600.0)
+SCALINGS = Scalings(SCALING, SCALING)
+PORTS = Ports(metrics=9101, stats=8404, fallback=8500)
+CONFIG = """frontend prometheus
+    bind :9101
+frontend http_frontend
+    bind 127.0.0.1:8000
+listen stats
+  bind *:8404
+"""
+
+
+def arguments(host: str = LOOPBACK) -> Arguments:
+    return Arguments(Path("/data"), "cpu", host, 8000, False, SCALINGS)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    ray = tmp_path / "ray"
+    made = Folders(
+        data=tmp_path,
+        ray=ray,
+        run=ray / "run",
+        logs=tmp_path / "logs",
+        variants=tmp_path / "variants",
+        adapters=tmp_path / "adapters",
+        counts=tmp_path / "counts",
+    )
+    prepare(made)
+    return made
+
+
+class TestTraces:
+    def test_without_a_collector_nothing_is_said_of_them(self, folders: Folders) -> None:
+        made = environment(folders, PORTS, {"PATH": "/bin"})
+        assert not [name for name in made if "TRACING" in name or name.startswith("OTEL")]
+
+    @pytest.mark.parametrize("name", ["MAAS_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+    def test_with_one_serve_follows_the_gateways_choice(
+        self, folders: Folders, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = environment(folders, PORTS, {name: "http://127.0.0.1:4318/"})
+        assert made["RAY_SERVE_TRACING_SAMPLING_RATIO"] == "0"
+        assert made["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
+        assert traces_endpoint(made) == "http://127.0.0.1:4318"
+        module, _, function = made["RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH"].partition(":")
+        monkeypatch.setenv(name, made[name])
+        (processor,) = getattr(import_module(module), function)()
+        processor.shutdown()
+
+
+class TestEnvironment:
+    def test_an_operator_changes_a_default(self, folders: Folders) -> None:
+        made = environment(folders, PORTS, {"VLLM_CPU_KVCACHE_SPACE": "4", "PATH": "/bin"})
+        assert made["VLLM_CPU_KVCACHE_SPACE"] == "4"
+        assert made["PATH"] == "/bin"
+
+    @pytest.mark.parametrize(
+        "name", ["RAYLLM_ENABLE_REQUEST_PROMPT_LOGS", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"]
+    )
+    def test_a_promise_stays(self, folders: Folders, name: str) -> None:
+        made = environment(folders, PORTS, {name: "something else"})
+        assert made[name] != "something else"
+
+    def test_files_stay_below_our_folders(self, folders: Folders) -> None:
+        made = environment(folders, PORTS, {})
+        paths = [value for value in made.values() if value.startswith("/")]
+        assert paths
+        assert all(path.startswith(str(folders.data)) for path in paths)
+
+    @pytest.mark.usefixtures("network")
+    def test_ports_that_are_free_and_differ(self) -> None:
+        ports = free_ports()
+        numbers = {ports.metrics, ports.stats, ports.fallback}
+        assert len(numbers) == 3
+        assert max(numbers) < 32_768  # the first that Linux gives to whoever connects
+        for number in numbers:
+            socket.create_server((LOOPBACK, number)).close()
+
+    def test_a_new_secret_for_this_user_only(self, folders: Folders) -> None:
+        write_token(folders)
+        path = folders.run / "ray-token"
+        first = path.read_text()
+        write_token(folders)
+        assert path.read_text() != first
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+class TestFolders:
+    def test_short_enough_for_a_socket(self, tmp_path: Path) -> None:
+        assert folders_of(Path("/data")).ray == Path("/data/ray")
+        deep = tmp_path / ("long" * 30)
+        assert len(str(folders_of(deep).ray)) <= 40
+        assert folders_of(deep) == folders_of(deep)
+        assert folders_of(deep).ray != folders_of(deep / "other").ray
+
+    def test_private(self, folders: Folders) -> None:
+        for folder in (folders.run, folders.variants):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    def test_only_one(self, folders: Folders) -> None:
+        with only_one(folders):
+            with pytest.raises(ServingFailed, match="Another serving"), only_one(folders):
+                pass
+        with only_one(folders):
+            pass
+
+    def test_the_latest_sessions_are_kept(self, folders: Folders) -> None:
+        for day in range(1, 6):
+            (folders.ray / f"session_2026-01-0{day}").mkdir()
+        forget_old_sessions(folders)
+        kept = sorted(path.name for path in folders.ray.glob("session_*"))
+        assert kept == ["session_2026-01-04", "session_2026-01-05"]
+        assert folders.run.is_dir()
+
+
+class TestHaproxy:
+    @pytest.mark.usefixtures("processes")
+    @pytest.mark.parametrize(
+        ("host", "public"), [(LOOPBACK, "127.0.0.1:8000"), ("0.0.0.0", "0.0.0.0:8000")]
+    )
+    def test_addresses_are_put_right(
+        self, folders: Folders, monkeypatch: pytest.MonkeyPatch, host: str, public: str
+    ) -> None:
+        echo = shutil.which("echo")
+        assert echo is not None
+        monkeypatch.setenv("RAY_SERVE_HAPROXY_BINARY_PATH", echo)
+        config = folders.run / "node" / "haproxy.cfg"
+        config.parent.mkdir()
+        config.write_text(CONFIG)
+        script = write_script(folders, PORTS, arguments(host))
+        done = subprocess.run(
+            [script, "-db", "-f", config, "-dR"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["-db", "-f", str(config), "-dR"]
+        binds = [line.strip() for line in config.read_text().splitlines() if "bind" in line]
+        assert binds == ["bind 127.0.0.1:9101", f"bind {public}", "bind 127.0.0.1:8404"]
+
+    @pytest.mark.usefixtures("processes")
+    def test_only_the_one_that_a_killed_run_left(self, folders: Folders, tmp_path: Path) -> None:
+        wait = [sys.executable, "-c", "import time; time.sleep(60)"]
+        left = subprocess.Popen([*wait, str(folders.run / "node" / "haproxy.cfg")])
+        foreign = subprocess.Popen([*wait, str(tmp_path / "elsewhere" / "haproxy.cfg")])
+        try:
+            end_leftover(folders)
+            left.wait(5)
+            assert foreign.poll() is None
+        finally:
+            for process in (left, foreign):
+                process.kill()
+                process.wait()
+
+
+class TestArguments:
+    def test_loopback_unless_told_otherwise(self) -> None:
+        given = parse(["--data-dir", "/data"])
+        assert (given.host, given.port, given.profile) == ("127.0.0.1", 8000, "cpu")
+        assert given.exit_with_parent is False
+        assert given.scalings.specialists == Scaling(1, most_replicas(), 8.0, 600.0)
+        assert given.scalings.engines == Scaling(1, 1, 16.0, 600.0, ENGINES_PATIENCE_S)
+
+    def test_all_of_them(self) -> None:
+        given = parse(
+            "--data-dir /d --profile gpu --host 0.0.0.0 --port 9 --exit-with-parent "
+            "--specialist-min-replicas 0 --specialist-max-replicas 3 "
+            "--specialist-target-requests 2.5 --specialist-idle-s 60 "
+            "--engine-min-replicas 2 --engine-max-replicas 4 "
+            "--engine-target-requests 20 --engine-idle-s 900".split()
+        )
+        scalings = Scalings(
+            Scaling(0, 3, 2.5, 60.0), Scaling(2, 4, 20.0, 900.0, ENGINES_PATIENCE_S)
+        )
+        assert given == Arguments(Path("/d"), "gpu", "0.0.0.0", 9, True, scalings)
+
+    def test_as_many_as_are_wanted_at_least(self) -> None:
+        line = "--data-dir /d --specialist-min-replicas 500 --engine-min-replicas 3"
+        given = parse(line.split()).scalings
+        assert (given.specialists.most, given.engines.most) == (500, 3)
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            "--data-dir /d --profile tpu",
+            "--data-dir /d --port x",
+            "--data-dir /d --specialist-min-replicas -1",
+            "--data-dir /d --specialist-min-replicas 3 --specialist-max-replicas 2",
+            "--data-dir /d --specialist-target-requests 0",
+            "--data-dir /d --specialist-idle-s -1",
+            "--data-dir /d --engine-min-replicas 0",
+            "--data-dir /d --engine-min-replicas 3 --engine-max-replicas 2",
+            "--data-dir /d --engine-target-requests 0",
+        ],
+    )
+    def test_refused(self, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse(line.split())
+        assert caught.value.code == 2
+        assert "usage:" in capsys.readouterr().err

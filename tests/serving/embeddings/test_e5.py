@@ -1,0 +1,78 @@
+"""The multilingual encoder as it is served: what it takes for a question, and where it refuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from models.multilingual import DIMENSIONS, PackagedEncoder, Vectors
+from serving.embeddings.app import slices
+from serving.embeddings.e5 import E5Encoder, Text
+from serving.errors import ContextLengthExceeded, InputInvalid
+
+
+@dataclass
+class Model:
+    """What the package offers, made up: a token a word, and a vector that tells the text."""
+
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def query(self, texts: Sequence[str]) -> Vectors:
+        return self._vectors("query", texts)
+
+    def passage(self, texts: Sequence[str]) -> Vectors:
+        return self._vectors("passage", texts)
+
+    def token_count(self, text: str, is_query: bool) -> int:
+        return len(text.split())
+
+    def _vectors(self, kind: str, texts: Sequence[str]) -> Vectors:
+        self.asked += [(kind, text) for text in texts]
+        return np.array([[float(len(text))] * DIMENSIONS for text in texts], dtype=np.float32)
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def encoder(model: Model) -> E5Encoder:
+    return E5Encoder(PackagedEncoder(model, "1"), 4)
+
+
+class TestEncoder:
+    def test_prefixes_tell_questions_from_passages(self, encoder: E5Encoder, model: Model) -> None:
+        texts = ["passage: aaa", "query: bb", "c", "passage: dddd"]
+        vectors = encoder.encode(encoder.tokenise(texts))
+        assert sorted(model.asked) == [
+            ("passage", "aaa"),
+            ("passage", "dddd"),
+            ("query", "bb"),
+            ("query", "c"),
+        ]
+        assert vectors[:, 0].tolist() == [3, 2, 1, 4]
+
+    def test_many_are_in_order(self, encoder: E5Encoder) -> None:
+        texts = [("passage: " if n % 3 else "") + "x" * n for n in range(1, 30)]
+        vectors = encoder.encode(encoder.tokenise(texts))
+        assert vectors[:, 0].tolist() == list(range(1, 30))
+
+    def test_a_long_text_is_refused_and_not_averaged(self, encoder: E5Encoder) -> None:
+        with pytest.raises(ContextLengthExceeded, match="Input 1 has 5 tokens"):
+            encoder.tokenise(["a", "query: a b c d e"])
+
+    def test_tokens_of_the_callers_own_are_refused(self, encoder: E5Encoder) -> None:
+        with pytest.raises(InputInvalid, match="takes texts"):
+            encoder.tokenise([(1, 2)])
+
+
+class TestSlices:
+    def test_few_rows_and_few_tokens(self) -> None:
+        rows = [Text("", False, tokens) for tokens in (500, 500, 500, 500, 500, 5000, 1, *[1] * 20)]
+        sizes = [[len(row) for row in part] for part in slices(rows)]
+        assert sizes == [[500] * 4, [500], [5000], [1] * 16, [1] * 5]
+
+    def test_none(self) -> None:
+        assert slices([]) == []

@@ -1,0 +1,239 @@
+"""A specialist's signature, what it refuses, and rows of several requests in one run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.signature import Columns, InputField, Signature
+from serving.errors import InputInvalid, WeightsBroken
+from serving.specialists.open_inference import parse_request, render_response
+from serving.specialists.specialist import (
+    MAX_ROWS,
+    OnnxSpecialist,
+    columns_of,
+    join,
+    load_specialist,
+    metadata_of,
+    outputs_of,
+    read_signature,
+    require_outputs,
+    split,
+)
+from tests.support.models.artefacts import SIGNATURE, write_artefact, write_lists_artefact
+
+
+@pytest.fixture
+def specialist(tmp_path: Path) -> OnnxSpecialist:
+    return load_specialist("tiny", write_artefact(tmp_path / "model.onnx"))
+
+
+def columns(model: OnnxSpecialist, **changes: dict[str, Any] | None) -> Columns:
+    """Ask with two rows in order, apart from `changes` (None leaves an input out)."""
+    inputs: dict[str, dict[str, Any]] = {
+        "grade": {"datatype": "BYTES", "shape": [2], "data": ["L", "H"]},
+        "heat": {"datatype": "FP32", "shape": [2], "data": [300, 301.5]},
+        "count": {"datatype": "INT64", "shape": [2], "data": [4, 5]},
+    }
+    wire = [
+        {"name": name, **{**inputs.get(name, {}), **(changes.get(name) or {})}}
+        for name in {**inputs, **changes}
+        if changes.get(name, {}) is not None
+    ]
+    return columns_of(parse_request(json.dumps({"inputs": wire}).encode()), model.signature)
+
+
+class TestLoading:
+    def test_metadata_carries_the_signature(self, specialist: OnnxSpecialist) -> None:
+        metadata = metadata_of(specialist)
+        assert metadata["versions"] == ["3"]
+        assert metadata["inputs"][1] == {"name": "heat", "datatype": "FP32", "shape": [-1]}
+        assert metadata["parameters"]["signature"]["inputs"][1]["unit"] == "K"
+        json.dumps(metadata)
+
+    @pytest.mark.parametrize(
+        "signature",
+        [
+            "",
+            "{",
+            json.dumps({**SIGNATURE, "version": 3}),
+            json.dumps({**SIGNATURE, "inputs": SIGNATURE["inputs"][:1]}),
+            json.dumps({**SIGNATURE, "outputs": [{"name": "doubled", "datatype": "FP8"}]}),
+        ],
+    )
+    def test_a_signature_that_does_not_fit(self, tmp_path: Path, signature: str) -> None:
+        path = write_artefact(tmp_path / "model.onnx", signature)
+        with pytest.raises(WeightsBroken):
+            load_specialist("tiny", path)
+
+    def test_no_model(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.onnx"
+        path.write_bytes(b"rubbish")
+        with pytest.raises(WeightsBroken) as caught:
+            load_specialist("tiny", path)
+        assert str(tmp_path) not in caught.value.message
+
+    def test_no_signature(self) -> None:
+        with pytest.raises(WeightsBroken, match="carries no signature"):
+            read_signature("tiny", None)
+
+
+class TestRunning:
+    def test_answer_fields(self, specialist: OnnxSpecialist) -> None:
+        results = specialist.run(columns(specialist))
+        assert results["doubled"].tolist() == [600.0, 603.0]
+        assert results["same"].tolist() == [4, 5]
+
+    @pytest.mark.parametrize("wide", [False, True])
+    def test_columns_of_width_one(self, tmp_path: Path, wide: bool) -> None:
+        model = load_specialist("tiny", write_artefact(tmp_path / "m.onnx", wide=wide))
+        heat = {"datatype": "FP32", "shape": [2, 1], "data": [[300], [301.5]]}
+        assert model.run(columns(model, heat=heat))["doubled"].tolist() == [600.0, 603.0]
+
+    def test_rows_of_several_requests_come_back_apart(self, specialist: OnnxSpecialist) -> None:
+        parts = [columns(specialist), columns(specialist, count={"data": [8, 9]})]
+        first, second = split(specialist.run(join(parts)), [2, 2])
+        assert first["same"].tolist() == [4, 5]
+        assert second["same"].tolist() == [8, 9]
+
+    def test_an_input_in_another_unit(self, specialist: OnnxSpecialist) -> None:
+        heat = {"data": [20, 25], "parameters": {"unit": "°C"}}
+        doubled = specialist.run(columns(specialist, heat=heat))["doubled"]
+        assert doubled.tolist() == pytest.approx([586.3, 596.3])
+
+    def test_a_smaller_type_serves(self, specialist: OnnxSpecialist) -> None:
+        heat = {"datatype": "INT16", "data": [300, 301]}
+        assert specialist.run(columns(specialist, heat=heat))["doubled"].tolist() == [600, 602]
+
+    def test_only_the_outputs_asked_for(self, specialist: OnnxSpecialist) -> None:
+        request = parse_request(b'{"inputs": [], "outputs": [{"name": "same"}]}')
+        results = {"same": np.array([1]), "doubled": np.array([2.0])}
+        assert [one.name for one in outputs_of(request, specialist.signature, results)] == ["same"]
+
+    def test_an_unknown_output(self, specialist: OnnxSpecialist) -> None:
+        request = parse_request(b'{"inputs": [], "outputs": [{"name": "zzz"}]}')
+        with pytest.raises(InputInvalid, match="no output 'zzz'"):
+            require_outputs(request, specialist.signature)
+
+
+class TestAnswersThatAreLists:
+    @pytest.fixture
+    def lists(self, tmp_path: Path) -> OnnxSpecialist:
+        return load_specialist("lists", write_lists_artefact(tmp_path / "model.onnx"))
+
+    @pytest.fixture
+    def asked(self) -> dict[str, np.ndarray[Any, Any]]:
+        heat = np.array([300, 301], dtype=np.float32)
+        return {"grade": np.array(["L", "H"], dtype=object), "heat": heat}
+
+    def test_each_row_keeps_its_own(
+        self, lists: OnnxSpecialist, asked: dict[str, np.ndarray[Any, Any]]
+    ) -> None:
+        results = lists.run(asked)
+        assert results["grades"].tolist() == [["L", "L"], ["H", "H"]]
+        assert results["heats"].tolist() == [[300, 300], [301, 301]]
+        assert results["heat_again"].tolist() == [300, 301]
+        (_, second) = split(results, [1, 1])
+        assert second["grades"].tolist() == [["H", "H"]]
+
+    @pytest.mark.parametrize("binary", [False, True])
+    def test_they_are_told_with_their_shape(
+        self, lists: OnnxSpecialist, asked: dict[str, np.ndarray[Any, Any]], binary: bool
+    ) -> None:
+        wanted = {"name": "grades", "parameters": {"binary_data": binary}}
+        request = parse_request(json.dumps({"inputs": [], "outputs": [wanted]}).encode())
+        outputs = outputs_of(request, lists.signature, lists.run(asked))
+        rendered = render_response("lists", "1", request, outputs)
+        cut = rendered.header_length or len(rendered.body)
+        (told,) = json.loads(rendered.body[:cut])["outputs"]
+        assert told["shape"] == [2, 2]
+        if binary:
+            one = [b"\x01\x00\x00\x00" + letter for letter in (b"L", b"L", b"H", b"H")]
+            assert rendered.body[cut:] == b"".join(one)
+        else:
+            assert told["data"] == [["L", "L"], ["H", "H"]]
+
+    def test_the_metadata_leaves_their_length_open(self, lists: OnnxSpecialist) -> None:
+        shapes = {one["name"]: one["shape"] for one in metadata_of(lists)["outputs"]}
+        assert shapes == {"grades": [-1, -1], "heats": [-1, -1], "heat_again": [-1]}
+
+
+class TestOptional:
+    SIGNATURE = Signature(
+        (InputField("heat", "FP32"), InputField("note", "BYTES", optional=True)), (), "1"
+    )
+
+    def ask(self, *inputs: dict[str, Any]) -> Columns:
+        request = parse_request(json.dumps({"inputs": inputs}).encode())
+        return columns_of(request, self.SIGNATURE)
+
+    def test_left_out_the_model_is_given_empty_texts(self) -> None:
+        heat = {"name": "heat", "datatype": "FP32", "shape": [2], "data": [1, 2]}
+        assert self.ask(heat)["note"].tolist() == ["", ""]
+
+    def test_given_the_model_is_given_it(self) -> None:
+        heat = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [1]}
+        note = {"name": "note", "datatype": "BYTES", "shape": [1], "data": ["kept"]}
+        assert self.ask(heat, note)["note"].tolist() == ["kept"]
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("changes", "param", "words"),
+        [
+            ({"heat": None}, "heat", "missing"),
+            ({"more": {"datatype": "FP32", "shape": [1], "data": [1]}}, "more", "no input"),
+            ({"heat": {"datatype": "FP64"}}, "heat", "takes FP32"),
+            ({"heat": {"shape": [1, 2], "data": [300, 301]}}, "heat", r"\[rows\]"),
+            ({"heat": {"shape": [3], "data": [300, 301, 302]}}, "heat", "3 rows"),
+            ({"heat": {"data": [300, 25]}}, "heat", r"row 1 \(25\) is below 250 K"),
+            ({"heat": {"data": [350.5, 300]}}, "heat", r"row 0 \(350.5\) is above 350 K"),
+            ({"heat": {"data": [300, 1e300]}}, "heat", "row 1 .* not a finite number"),
+            ({"heat": {"parameters": {"unit": "bar"}}}, "heat", "'bar', which is no unit of its"),
+            ({"grade": {"data": ["L", "Q"]}}, "grade", "row 1 .'Q'. is not one of L, M, H"),
+        ],
+    )
+    def test_names_the_field_the_row_and_the_unit(
+        self, specialist: OnnxSpecialist, changes: dict[str, Any], param: str, words: str
+    ) -> None:
+        with pytest.raises(InputInvalid, match=words) as caught:
+            columns(specialist, **changes)
+        assert caught.value.param == param
+
+    def test_not_a_number(self, specialist: OnnxSpecialist) -> None:
+        head = json.dumps(
+            {
+                "inputs": [
+                    {"name": "grade", "datatype": "BYTES", "shape": [1], "data": ["L"]},
+                    {"name": "count", "datatype": "INT64", "shape": [1], "data": [1]},
+                    {
+                        "name": "heat",
+                        "datatype": "FP32",
+                        "shape": [1],
+                        "parameters": {"binary_data_size": 4},
+                    },
+                ]
+            }
+        ).encode()
+        tail = np.array([np.nan], dtype="<f4").tobytes()
+        with pytest.raises(InputInvalid, match="not a finite number"):
+            columns_of(parse_request(head + tail, len(head)), specialist.signature)
+
+    @pytest.mark.parametrize(("rows", "words"), [(0, "no rows"), (MAX_ROWS + 1, "more than")])
+    def test_how_many_rows(self, specialist: OnnxSpecialist, rows: int, words: str) -> None:
+        sized = {"shape": [rows]}
+        with pytest.raises(InputInvalid, match=words):
+            columns(
+                specialist,
+                grade={**sized, "data": ["L"] * rows},
+                heat={**sized, "data": [300] * rows},
+                count={**sized, "data": [1] * rows},
+            )
+
+    def test_an_input_given_twice(self, specialist: OnnxSpecialist) -> None:
+        one = {"name": "heat", "datatype": "FP32", "shape": [1], "data": [300]}
+        request = parse_request(json.dumps({"inputs": [one, one]}).encode())
+        with pytest.raises(InputInvalid, match="twice"):
+            columns_of(request, specialist.signature)

@@ -1,0 +1,131 @@
+"""Several replicas, each with a memory of its own, and the folder that they share."""
+
+import asyncio
+import json
+import os
+import threading
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from serving.errors import ModelUnknown, WeightsBroken
+from serving.specialists.specialist import OnnxSpecialist, Specialist, load_specialist
+from serving.specialists.variant_store import VariantShelf
+from serving.variant_folder import VariantFolder
+from tests.support.models.artefacts import write_artefact
+
+ONE, TWO = (f"var_{number:032x}" for number in range(2))
+
+
+class Replica:
+    """A shelf, and how often a base made a variant for it."""
+
+    def __init__(self, path: Path, variants: Path) -> None:
+        self.base = load_specialist("tiny", path)
+        self.made: list[threading.Thread] = []
+        self.shelf = VariantShelf(self._find, VariantFolder(variants))
+
+    def _find(self, name: str) -> Specialist:
+        self.made.append(threading.current_thread())
+        if name != "tiny":
+            raise ModelUnknown("There is no such specialist here.")
+        return self.base
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write_artefact(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def artefact(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@pytest.fixture
+def variants(tmp_path: Path) -> Path:
+    path = tmp_path / "variants"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def replicas(path: Path, variants: Path) -> tuple[Replica, Replica]:
+    return Replica(path, variants), Replica(path, variants)
+
+
+def body(content: bytes, base: str = "tiny") -> bytes:
+    given = {"base": base, "name": "ft:tiny:line-3", "version": "2"}
+    return json.dumps({**given, "artefact": b64encode(content).decode()}).encode()
+
+
+class TestReplicas:
+    async def test_the_other_finds_what_one_was_given(
+        self, replicas: tuple[Replica, Replica], artefact: bytes
+    ) -> None:
+        one, other = replicas
+        assert await other.shelf.find(ONE) is None
+        assert await one.shelf.put(ONE, body(artefact)) == "ft:tiny:line-3"
+        found = await other.shelf.find(ONE)
+        assert found is not None
+        assert isinstance(found.specialist, OnnxSpecialist)
+        assert (found.base, found.specialist.name) == ("tiny", "ft:tiny:line-3")
+        assert found.specialist.signature.version == "2"
+        assert found.size == len(artefact)
+        assert await other.shelf.find(TWO) is None
+
+    async def test_is_loaded_once_however_many_wait(
+        self, replicas: tuple[Replica, Replica], artefact: bytes
+    ) -> None:
+        one, other = replicas
+        await one.shelf.put(ONE, body(artefact))
+        found = await asyncio.gather(*(other.shelf.find(ONE) for _ in range(20)))
+        assert len({id(variant) for variant in found}) == 1
+        assert len(other.made) == 1
+        # Not in the event loop, which carries everybody's requests.
+        assert other.made[0] is not threading.current_thread()
+
+    async def test_a_client_that_leaves_takes_it_from_nobody(
+        self, replicas: tuple[Replica, Replica], artefact: bytes
+    ) -> None:
+        one, other = replicas
+        await one.shelf.put(ONE, body(artefact))
+        first = asyncio.create_task(other.shelf.find(ONE))
+        second = asyncio.create_task(other.shelf.find(ONE))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second is not None
+
+    async def test_dropped(self, replicas: tuple[Replica, Replica], artefact: bytes) -> None:
+        one, other = replicas
+        await one.shelf.put(ONE, body(artefact))
+        await one.shelf.drop(ONE)
+        assert await one.shelf.find(ONE) is None
+        assert await other.shelf.find(ONE) is None
+
+    async def test_a_folder_that_takes_nothing(
+        self, replicas: tuple[Replica, Replica], artefact: bytes, variants: Path
+    ) -> None:
+        one, other = replicas
+        await asyncio.to_thread(variants.rmdir)
+        await one.shelf.put(ONE, body(artefact))
+        assert await one.shelf.find(ONE) is not None
+        assert await other.shelf.find(ONE) is None
+
+    @pytest.mark.parametrize("content", [b"\xc1", b"\x84", b""])
+    async def test_what_an_earlier_release_wrote_is_to_be_given_anew(
+        self, replicas: tuple[Replica, Replica], variants: Path, content: bytes
+    ) -> None:
+        VariantFolder(variants).write(ONE, content)
+        assert await replicas[0].shelf.find(ONE) is None
+        assert os.listdir(variants) == []
+
+    async def test_a_variant_that_cannot_be_loaded_is_not_kept(
+        self, replicas: tuple[Replica, Replica], variants: Path
+    ) -> None:
+        with pytest.raises(WeightsBroken):
+            await replicas[0].shelf.put(ONE, body(b"no model"))
+        with pytest.raises(ModelUnknown):
+            await replicas[0].shelf.put(ONE, body(b"no model", base="other"))
+        assert os.listdir(variants) == []

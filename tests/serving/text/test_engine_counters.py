@@ -1,0 +1,232 @@
+"""Every engine of a model is asked, and those that have ended are not forgotten.
+
+In `make chaos` by Ray Serve's own replicas, which start and end while their engines count; here by
+what Ray Serve says of them.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from billing.reconciliation.usage_and_quotas import EngineCount
+from gateway.cli.engine_counters import CountsUnknown, parse_counts
+from serving.readiness import Where
+from serving.text.ended_counters import EndedCounts
+from serving.text.prometheus import METRICS, told, uncounted
+from tests.support.chaos import in_full
+
+MODEL = "small"
+# In a process of its own: Ray settles much in the one that imports it.
+_PROGRAM = """
+import asyncio, json, sys, time
+from pathlib import Path
+import ray
+from prometheus_client import CollectorRegistry, Counter
+from ray import serve
+from serving.text.engine_counters import Counters
+from serving.text.ended_counters import EndedCounts
+from serving.text.prometheus import METRICS, told, uncounted
+from serving.readiness import Where
+from serving.scaling import Scaling
+
+FOLDER, MODEL, TARGET = Path(sys.argv[1]), sys.argv[2], 50
+# While one is there the calls that name it do not end: however slow the machine is, the load is
+# there to be seen.
+HELD, LATER = FOLDER.parent / "held", FOLDER.parent / "later"
+WHERE = Where("text", "Engine", counts_tokens=True)
+
+@serve.deployment(
+    name="Engine",
+    # A look at the load each second, and two to begin with.
+    autoscaling_config=Scaling(1, 2, TARGET, 3.0, 1.0).settings() | {"initial_replicas": 2},
+    ray_actor_options={"num_cpus": 0},
+    graceful_shutdown_wait_loop_s=0.1,
+    graceful_shutdown_timeout_s=60,
+    max_ongoing_requests=1000,
+)
+class Engine:
+    def __init__(self):
+        registry = CollectorRegistry()
+        self._tokens = [
+            Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
+            for kind in ("prompt", "generation")
+        ]
+        self._counting = Counting(registry, FOLDER)
+        time.sleep(2)
+
+    async def __call__(self, held):
+        while held is not None and held.exists():
+            await asyncio.sleep(0.1)
+        for tokens in self._tokens:
+            tokens.labels(MODEL).inc(10)
+
+    async def counters(self):
+        return self._counting.text()
+
+    async def __del__(self):
+        self._counting.leave()
+
+def until_running(replicas):
+    while True:
+        states = serve.status().applications["text"].deployments["Engine"].replica_states
+        if states == {"RUNNING": replicas}:
+            return
+        time.sleep(0.2)
+
+def complete(text):
+    return uncounted(MODEL, 0) in text
+
+# What it tells as soon as it is of some engines only.
+async def until_short(counters):
+    while complete(text := await counters.text({MODEL: True})):
+        await asyncio.sleep(0.1)
+    return text
+
+async def until_complete(counters):
+    while not complete(text := await counters.text({MODEL: True})):
+        await asyncio.sleep(0.2)
+    return text
+
+async def main():
+    said = {}
+    counters = Counters({MODEL: WHERE}, EndedCounts(FOLDER))
+    handle = serve.get_deployment_handle("Engine", "text")
+    HELD.touch()
+    many = asyncio.gather(*(handle.remote(HELD) for _ in range(4 * TARGET)))
+    await asyncio.to_thread(until_running, 2)
+    await asyncio.gather(*(handle.remote(None) for _ in range(20)))
+    said["two"] = await counters.text({MODEL: True})
+    said["none runs"] = await counters.text({MODEL: False})
+    # One is one too many while both have answers to end.
+    LATER.touch()
+    busy = asyncio.gather(*(handle.remote(LATER) for _ in range(20)))
+    HELD.unlink()
+    await many
+    said["ending"] = await until_short(counters)
+    LATER.unlink()
+    await busy
+    said["one"] = await until_complete(counters)
+    said["left"] = len(EndedCounts(FOLDER).texts())
+    HELD.touch()
+    busy = asyncio.gather(*(handle.remote(HELD) for _ in range(4 * TARGET)))
+    said["starting"] = await until_short(counters)
+    await asyncio.to_thread(until_running, 2)
+    said["again"] = await until_complete(counters)
+    said["left then"] = len(EndedCounts(FOLDER).texts())
+    HELD.unlink()
+    await busy
+    (FOLDER.parent / "said.json").write_text(json.dumps(said))
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+serve.run(Engine.bind(), name="text", route_prefix=None)
+asyncio.run(main())
+serve.shutdown()
+"""
+
+
+@pytest.mark.skipif(not in_full(1, 0), reason="starts Ray Serve: `make chaos`")
+def test_no_engine_is_left_out(tmp_path: Path) -> None:
+    if find_spec("ray") is None:
+        pytest.skip("needs the serving-cpu extra: Ray Serve, which runs on Linux only")
+    subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path / "counts"), MODEL],
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        check=True,
+        timeout=900,
+    )
+    said = json.loads((tmp_path / "said.json").read_text())
+    assert counted(said["two"]) == 200
+    # Figures come all the same, and nobody takes what the other one says for all that there is.
+    for text in (said["ending"], said["starting"]):
+        assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
+        assert isinstance(parse_counts(text)[MODEL], CountsUnknown)
+    assert said["none runs"] == uncounted(MODEL, 1)
+    assert counted(said["one"]) == 2_400
+    assert said["left"] == 1
+    # A new one: what ended before is needed no more, and of what still runs nothing is lost.
+    assert said["left then"] == 0
+    assert 0 < counted(said["again"]) < 2_400
+
+
+def counted(text: str) -> int:
+    """What a gateway makes of it."""
+    count = parse_counts(text)[MODEL]
+    assert isinstance(count, EngineCount)
+    return count.generated_tokens
+
+
+def engine(count: int) -> CollectorRegistry:
+    """What an engine counts with, after so many tokens of each kind."""
+    registry = CollectorRegistry()
+    for kind in ("prompt", "generation"):
+        made = Counter(f"vllm:{kind}_tokens", "Of tokens.", ["model_name"], registry=registry)
+        made.labels(MODEL).inc(count)
+    return registry
+
+
+def tokens(count: int, replica: str = "one") -> str:
+    return told(engine(count), METRICS, replica)
+
+
+@pytest.mark.parametrize(
+    ("texts", "states", "missing"),
+    [
+        ([tokens(100), tokens(100, "two")], {"RUNNING": 2}, 0),
+        ([tokens(100)], {"RUNNING": 1, "STARTING": 1}, 1),
+        ([tokens(100)], {"RUNNING": 1, "STOPPING": 1}, 1),
+    ],
+)
+async def test_how_many_engines_say_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    texts: list[str],
+    states: dict[str, int],
+    missing: int,
+) -> None:
+    """Ray Serve gives the states of replicas, and the answers of those that run."""
+    ray_counters = pytest.importorskip(
+        "serving.text.engine_counters", reason="needs the serving-cpu extra"
+    )
+    status = SimpleNamespace(
+        applications={
+            "text": SimpleNamespace(deployments={"Engine": SimpleNamespace(replica_states=states)})
+        }
+    )
+    monkeypatch.setattr(ray_counters, "broadcast", lambda handle, method: texts)
+    monkeypatch.setattr(ray_counters.serve, "status", lambda: status)
+    monkeypatch.setattr(ray_counters.serve, "get_deployment_handle", lambda *names: names)
+    where = Where("text", "Engine", counts_tokens=True)
+    counters = ray_counters.Counters({MODEL: where}, EndedCounts(tmp_path / "counts"))
+    text = await counters.text({MODEL: True})
+    assert uncounted(MODEL, missing) in text
+    if missing:
+        assert isinstance(parse_counts(text)[MODEL], CountsUnknown)
+        assert f'vllm:generation_tokens_total{{model_name="{MODEL}"' in text
+    else:
+        assert counted(text) == 200
+    assert await counters.text({MODEL: False}) == uncounted(MODEL, 1)
+
+
+async def test_an_engine_that_has_ended_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until another one begins in its place, which then counts for itself."""
+    ray_counters = pytest.importorskip(
+        "serving.text.engine_counters", reason="needs the serving-cpu extra"
+    )
+    counting = pytest.importorskip("serving.text.replica_counters")
+    replica = SimpleNamespace(deployment="Engine", replica_tag="one")
+    monkeypatch.setattr(counting.serve, "get_replica_context", lambda: replica)
+    counters = ray_counters.Counters({}, EndedCounts(tmp_path / "counts"))
+    counting.Counting(engine(300), tmp_path / "counts").leave()
+    assert counted(await counters.text({})) == 300
+    counting.Counting(engine(0), tmp_path / "counts")
+    assert EndedCounts(tmp_path / "counts").texts() == []

@@ -1,0 +1,121 @@
+"""Answers that are one value of a list: which schemas these are, and the JSON around the value."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.text.enum_answers import EnumAnswer, EnumStream, enum_answer
+from tests.serving.enum_schemas import MODES, OBJECT, VALUE, WRAPPED, event
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        (OBJECT, WRAPPED),
+        ({"type": "object", "properties": {"failure_mode": {"enum": MODES}}}, WRAPPED),
+        ({**OBJECT, "title": "Mode", "$schema": "x"}, WRAPPED),
+        (VALUE, EnumAnswer(tuple(MODES))),
+        ({"const": "Leaking"}, EnumAnswer(("Leaking",))),
+        ({"enum": ["泄漏", "泄漏", "堵塞"]}, EnumAnswer(("泄漏", "堵塞"))),
+    ],
+)
+def test_a_schema_that_asks_for_one_value_is_recognised(schema: Any, found: EnumAnswer) -> None:
+    assert enum_answer(schema) == found
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        True,
+        {},
+        {"type": "object"},
+        {"type": "string"},
+        {**OBJECT, "properties": {"failure_mode": VALUE, "note": {"type": "string"}}},
+        {**OBJECT, "properties": {"failure_mode": {"type": "string"}}},
+        {**OBJECT, "properties": {"failure_mode": True}},
+        {**OBJECT, "required": ["failure_mode", "other"]},
+        {**OBJECT, "minProperties": 2},
+        {**OBJECT, "properties": {"failure_mode": {**VALUE, "pattern": "^L"}}},
+        {"enum": []},
+        {"enum": "Leaking"},
+        {"enum": [1, 2]},
+        {"type": "integer", "enum": ["1"]},
+        {"enum": ["Leaking", None]},
+        {"enum": [" Leaking"]},
+        {"enum": ["a\nb"]},
+        {"enum": [""]},
+    ],
+)
+def test_any_other_schema_is_left_to_the_engine(schema: Any) -> None:
+    assert enum_answer(schema) is None
+
+
+def test_the_engine_is_held_to_values_that_begin_with_a_blank() -> None:
+    """The adapter's answers begin with one: it is a part of the first word's token."""
+    assert WRAPPED.choices == [" Leaking", " Fail to open", " Plugged / choked"]
+
+
+def test_a_whole_answer_is_valid_against_its_schema() -> None:
+    for mode in MODES:
+        text = WRAPPED.whole(f" {mode}", ended=True)
+        assert json.loads(text) == {"failure_mode": mode}
+        jsonschema.validate(json.loads(text), OBJECT)
+    assert json.loads(EnumAnswer(("Leaking",)).whole(" Leaking", ended=True)) == "Leaking"
+
+
+def test_an_answer_that_was_cut_off_stays_open() -> None:
+    assert WRAPPED.whole(" Fail to", ended=False) == '{"failure_mode": "Fail to'
+
+
+def said(events: list[str], index: int = 0) -> str:
+    chunks = [json.loads(one.removeprefix("data: ")) for one in events]
+    choices = [one for chunk in chunks for one in chunk["choices"] if one["index"] == index]
+    return "".join(one["delta"]["content"] or "" for one in choices)
+
+
+class TestStreams:
+    def test_an_answer_in_pieces_is_the_same_json(self) -> None:
+        stream = EnumStream(WRAPPED)
+        pieces = [event(""), event(" Fail"), event(" to"), event(" open"), event("", "stop")]
+        told = [stream.event(one) for one in pieces]
+        assert said(told) == WRAPPED.whole(" Fail to open", ended=True)
+
+    def test_the_last_piece_may_come_with_the_end(self) -> None:
+        told = EnumStream(WRAPPED).event(event(" Leaking", "stop"))
+        assert said([told]) == '{"failure_mode": "Leaking"}'
+
+    def test_an_answer_that_was_cut_off_stays_open(self) -> None:
+        stream = EnumStream(WRAPPED)
+        told = [stream.event(event(" Fail")), stream.event(event(" to", "length"))]
+        assert said(told) == '{"failure_mode": "Fail to'
+
+    def test_several_answers_do_not_mix(self) -> None:
+        stream = EnumStream(WRAPPED)
+        pieces = [event(" Fail"), event(" Leak", None, 1), event(" to"), event("ing", "stop", 1)]
+        told = [stream.event(one) for one in pieces]
+        assert said(told, 1) == '{"failure_mode": "Leaking"}'
+        assert said(told) == '{"failure_mode": "Fail to'
+
+    @pytest.mark.parametrize("line", ["data: [DONE]\n\n", ": ping\n\n"])
+    def test_what_is_no_chunk_stays_as_it_is(self, line: str) -> None:
+        assert EnumStream(WRAPPED).event(line) == line
+
+    def test_usage_passes_through(self) -> None:
+        line = 'data: {"choices":[],"usage":{"completion_tokens":3}}\n\n'
+        assert EnumStream(WRAPPED).event(line) == line
+
+    @given(st.text(min_size=1), st.text(min_size=1), st.data())
+    def test_any_value_in_any_pieces_can_be_read(
+        self, name: str, value: str, data: st.DataObject
+    ) -> None:
+        value = value.strip() or "x"
+        cut = data.draw(st.integers(0, len(value)))
+        answer = EnumAnswer((value,), name)
+        stream = EnumStream(answer)
+        events = [event(f" {value[:cut]}"), event(value[cut:]), event("", "stop")]
+        assert json.loads(said([stream.event(one) for one in events])) == {name: value}

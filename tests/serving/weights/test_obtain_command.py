@@ -1,0 +1,43 @@
+"""Weights without serving them."""
+
+from pathlib import Path
+
+import pytest
+
+from models.catalog import CATALOG_FILE
+from serving.errors import WeightsBroken
+from serving.weights import obtain_command
+from tests.support.builders import BEARING_LIFE, INDUSTRIAL
+
+
+def test_it_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert obtain_command.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == CATALOG_FILE.parent / "industrial_llm" / "adapter"
+    assert (folder / "adapter_config.json").is_file()
+    assert obtain_command.main([BEARING_LIFE, "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "bearing_life\n"
+
+
+def test_a_model_that_is_not_sold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        obtain_command.main(["none", "--data-dir", str(tmp_path)])
+    assert "no model 'none'" in capsys.readouterr().err
+
+
+def test_weights_that_cannot_be_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise WeightsBroken("The digest differs.")
+
+    monkeypatch.setattr(obtain_command, "obtain", broken)
+    assert obtain_command.main([INDUSTRIAL, "--data-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "The digest differs.\n"
+
+
+def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = obtain_command.Telling()
+    for fraction in (None, 0.101, 0.104, 0.11, 0.11):
+        tell("Assembling", fraction)
+    assert capsys.readouterr().err == "Assembling\nAssembling 10%\nAssembling 11%\n"
