@@ -1,0 +1,1 @@
+"""A sample of names for a reader who has not seen the code: `python -m tests.legibility`."""
