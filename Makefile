@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 SERVED := $(VENV)/installed-$(PROFILE)
 TESTED := $(VENV)/installed-dev
 
-.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm lock clean
+.PHONY: run test test-all test-unit check check-fast lint lint-deploy format types chaos simulations fuzz record audit pictures bench bench-gateways bench-billing bench-database bench-improving bench-pages bench-specialists load replay replicas soak specialists industrial-llm docs sbom lock clean
 
 run: $(SERVED)
 	MAAS_PROFILE=$(PROFILE) $(BIN)/maas up
@@ -153,6 +153,19 @@ specialists: $(TESTED)
 industrial-llm: $(TESTED)
 	$(BIN)/python -m load.bench.industrial_llm
 
+# The documentation site, in an environment of its own; a broken link is an error.
+docs: build/docs-environment/installed
+	NO_MKDOCS_2_WARNING=1 build/docs-environment/bin/mkdocs build --quiet --strict
+
+build/docs-environment/installed: docs/requirements.txt
+	$(PYTHON) -m venv build/docs-environment
+	build/docs-environment/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# What is installed, with versions and licences, as a CycloneDX bill of materials.
+sbom: $(TESTED)
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(BIN)/python
+
 # Torch is left out: vLLM pins it, and its CPU build has another version name on every index.
 lock: $(TESTED)
 	$(PIP) freeze --exclude-editable | grep -v -i -E '^(torch|torchvision|torchaudio|torchcodec|nvidia-.*|triton)[ =@]' > constraints.txt
@@ -168,11 +181,13 @@ $(BIN)/python:
 # vLLM for CPUs wants torch's CPU build by its own version name, which PyPI does not carry: where
 # the plain install does not find it, PyTorch's index is asked as well. torchaudio and torchcodec
 # come along unasked, do not load beside that build, and nothing here uses sound or film.
-$(VENV)/installed-%: pyproject.toml constraints.txt | $(BIN)/python
+# Scripts of the pages are files of pinned wheels, verified by hash (infra/frontend_files.py).
+$(VENV)/installed-%: pyproject.toml constraints.txt infra/frontend_files.py | $(BIN)/python
 	@echo "Installing what the $* profile needs; the first time takes some minutes."
 	$(INSTALL) --editable '.[serving-$*]' || \
 	  $(INSTALL) --extra-index-url $(TORCH_INDEX) --editable '.[serving-$*]'
 	$(PIP) uninstall --quiet --yes torchaudio torchcodec
+	$(BIN)/python -m infra.frontend_files
 	touch $@
 
 $(TESTED): $(VENV)/installed-cpu

@@ -1,15 +1,13 @@
-"""The files that pages load: our style and script, and the libraries' from their packages.
+"""Static files of the dashboard: its own CSS and JavaScript, and the frontend libraries.
 
-Every file is compressed once at the start and kept only so; its address carries a hash of its
-content, so that browsers keep it for good and never an old one. Nothing is loaded from elsewhere: a
-plant's network has no internet.
+Files are gzip-compressed once at start. URLs carry a content hash, so browsers cache them
+permanently. Nothing is loaded from a CDN: plant networks have no internet access.
 """
 
 import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,15 +15,13 @@ from typing import Any
 from litestar import Request, Response
 
 from gateway.dashboard.errors import PageNotFound
+from infra.frontend_files import frontend_folder
 
-BASE = "/dashboard/assets"
-_OWN = Path(__file__).parent / "static"
-# From packages of which nothing runs (docs/decisions/0025-charts-and-htmx-from-wheels.md).
-_OTHERS: Mapping[str, tuple[str, str]] = {
-    "htmx.js": ("django_htmx", "static/django_htmx/htmx-2.min.js"),
-    "chart.js": ("unfold", "static/unfold/js/chart/chart.js"),
-}
-_TYPES = {
+ASSETS_PATH = "/dashboard/assets"
+_STATIC_FOLDER = Path(__file__).parent / "static"
+# From other projects (infra/frontend_files.py).
+_LIBRARIES = ("htmx.js", "chart.js")
+_MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -39,7 +35,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file: its address, and its content compressed."""
+    """A static file: its URL path and its gzip-compressed content."""
 
     address: str
     media_type: str
@@ -47,25 +43,25 @@ class Asset:
 
 
 class Assets:
-    """All files, by name for templates and by address for browsers."""
+    """All static files, by name for templates and by URL path for requests."""
 
     def __init__(self) -> None:
         self.by_name: Mapping[str, Asset] = MappingProxyType(
-            {name: _asset(name, content) for name, content in _files()}
+            {name: _build_asset(name, content) for name, content in _files()}
         )
         self._by_address = {asset.address: asset for asset in self.by_name.values()}
 
     def address(self, name: str) -> str:
-        """Raises KeyError where there is no such file: a template's mistake."""
+        """Return the URL path of a file. Raises KeyError for a name that a template misspells."""
         return self.by_name[name].address
 
-    def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The file at the request's address. Raises PageNotFound."""
+    def respond(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Return the file at the request's path, compressed if accepted. Raises PageNotFound."""
         asset = self._by_address.get(request.url.path)
         if asset is None:
             raise PageNotFound("There is no such file.")
-        taken = request.headers.get("accept-encoding", "")
-        if "gzip" in taken:
+        accepted = request.headers.get("accept-encoding", "")
+        if "gzip" in accepted:
             headers = {**_HEADERS, "content-encoding": "gzip"}
             return Response(asset.compressed, media_type=asset.media_type, headers=headers)
         content = gzip.decompress(asset.compressed)
@@ -73,23 +69,18 @@ class Assets:
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
-    for file in sorted(_OWN.iterdir()):
+    """Yield the name and content of every static file."""
+    for file in sorted(_STATIC_FOLDER.iterdir()):
         yield file.name, file.read_bytes()
-    for name, (package, path) in _OTHERS.items():
-        yield name, (_folder(package) / path).read_bytes()
+    folder = frontend_folder()
+    for name in _LIBRARIES:
+        yield name, (folder / name).read_bytes()
 
 
-def _folder(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(f"The package {package!r} is not installed.")
-    return Path(spec.origin).parent
-
-
-def _asset(name: str, content: bytes) -> Asset:
-    stem, _, ending = name.rpartition(".")
+def _build_asset(name: str, content: bytes) -> Asset:
+    """Compress a file and put its content hash into its URL."""
+    stem, _, extension = name.rpartition(".")
     digest = hashlib.sha256(content).hexdigest()[:12]
-    address = f"{BASE}/{stem}.{digest}.{ending}"
-    # No time in it: the same file has the same bytes in every process.
-    return Asset(address, _TYPES[f".{ending}"], gzip.compress(content, 9, mtime=0))
+    address = f"{ASSETS_PATH}/{stem}.{digest}.{extension}"
+    # Without a timestamp, the compressed bytes are the same in every process.
+    return Asset(address, _MEDIA_TYPES[f".{extension}"], gzip.compress(content, 9, mtime=0))
